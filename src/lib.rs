@@ -1,0 +1,11 @@
+//! scribed: recordings come in over HTTP, become durable, become text.
+//!
+//! This library is the daemon and what the daemon and its engine share
+//! ([`protocol`], [`models`]). The engine's own code lies below `src/transcriber`
+//! and is part of the binary `scribed-transcriber` alone, so that the daemon
+//! links no C++.
+
+#![deny(unsafe_code, missing_docs)]
+
+pub mod models;
+pub mod protocol;

@@ -1,0 +1,139 @@
+//! What the daemon and the engine say to each other over one Unix stream.
+//!
+//! Every message is one frame: a `u32` length (little endian, at most
+//! [`wire::FRAME_MAX_BYTES`]) and that many bytes of JSON. The descriptor of a
+//! recording travels beside the first byte of its [`Request::Transcribe`]
+//! frame (`SCM_RIGHTS`), see [`descriptor`].
+//!
+//! The engine speaks first: [`Report::Hello`], then how it fares with its model.
+//! A job belongs to its connection: end of stream cancels it.
+
+pub mod descriptor;
+pub mod wire;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol, told in [`Report::Hello`]. A daemon that meets an
+/// engine of another version asks it to exit and starts its own.
+pub const VERSION: u32 = 1;
+
+/// Daemon to engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Request {
+    /// Transcribe the recording whose descriptor came with this frame. At most
+    /// one job at a time; the engine answers with reports that carry its id,
+    /// the last of them [`Report::Done`] or [`Report::Failed`].
+    Transcribe(Job),
+    /// Stop that job as soon as possible and report it failed as
+    /// [`FailureKind::Cancelled`]. Unknown and finished ids are ignored.
+    Cancel { job: u64 },
+    /// Exit once no job runs.
+    Exit,
+}
+
+/// One recording to transcribe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Chosen by the daemon, never twice on one connection.
+    pub id: u64,
+    /// Committed length of the recording; nothing is read at or after it.
+    pub size_bytes: u64,
+    /// File name extension the sender gave, without the dot: only a hint.
+    pub extension: Option<String>,
+    /// Name of the model to use; `None` for whichever is resident.
+    pub model: Option<String>,
+    /// Whisper language code; `None` to detect it.
+    pub language: Option<String>,
+    /// Translate into English instead of transcribing.
+    pub translate: bool,
+}
+
+/// Engine to daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Report {
+    /// The first message on every connection.
+    Hello { protocol: u32, version: String },
+    /// The model is being read and warmed up: no other sign of life may come for minutes.
+    Loading { model: String },
+    /// The model is resident and warm.
+    Ready { model: ModelInfo },
+    /// No model is resident; `reason` says why and what to do.
+    ModelFailed { model: String, reason: String },
+    /// A sign of life while a job runs, sent from the work itself (decoder and
+    /// whisper callbacks), about once a second.
+    Alive { job: u64 },
+    /// The recording is understood and being decoded.
+    Started { job: u64, media: MediaInfo },
+    /// Audio up to `done_s` is transcribed; `fraction` (0..=1) of the whole.
+    Progress {
+        job: u64,
+        done_s: f64,
+        fraction: f64,
+    },
+    /// One more segment, in order of time.
+    Segment { job: u64, segment: Segment },
+    /// The job is finished; all its segments were sent before.
+    Done { job: u64, outcome: Outcome },
+    /// The job came to nothing.
+    Failed {
+        job: u64,
+        kind: FailureKind,
+        reason: String,
+    },
+}
+
+/// The model that does the work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// As in `ggml-<name>.bin`, or `demo`.
+    pub name: String,
+    /// Knows more languages than English.
+    pub multilingual: bool,
+    /// Where it computes, for people: `cpu`, `cuda`, `vulkan`.
+    pub device: String,
+}
+
+/// What the engine found in the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaInfo {
+    /// Container and codec, for people: `ogg/opus`.
+    pub format: String,
+    /// Length of the recording where its container tells it.
+    pub duration_s: Option<f64>,
+    /// Model that transcribes it.
+    pub model: String,
+}
+
+/// A stretch of speech.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Seconds from the start of the recording.
+    pub start: f64,
+    /// Seconds from the start of the recording, not before `start`.
+    pub end: f64,
+    /// Trimmed, never empty.
+    pub text: String,
+}
+
+/// What is known at the end of a job besides its segments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Whisper code of the language that was asked for or found.
+    pub language: String,
+    /// Length of the decoded audio.
+    pub audio_duration_s: f64,
+}
+
+/// Why a job failed: decides whether it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The file is not a recording we can read; trying again cannot help.
+    Rejected,
+    /// The model could not be loaded or refused to compute.
+    Model,
+    /// The daemon asked for it.
+    Cancelled,
+}
