@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u32 = 1;
 
 /// Daemon to engine.
+#[allow(missing_docs, reason = "the variants' text names their fields")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
@@ -50,6 +51,7 @@ pub struct Job {
 }
 
 /// Engine to daemon.
+#[allow(missing_docs, reason = "the variants' text names their fields")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Report {
