@@ -200,9 +200,10 @@ impl Transcription<'_> {
         if self.pulse.stopped() {
             return Err(JobError::Cancelled);
         }
-        let (windows, audio_duration_s) = cutter.finish();
-        for window in &windows {
-            self.window(window, audio_duration_s)?;
+        cutter.finish();
+        let audio_duration_s = cutter.pushed_s();
+        while let Some(window) = cutter.next_window() {
+            self.window(&window, audio_duration_s)?;
         }
         let language = self.language.unwrap_or(match self.model.multilingual() {
             true => NO_LANGUAGE,
@@ -230,7 +231,7 @@ impl Transcription<'_> {
         if !self.pulse.keep_going() {
             return Err(JobError::Cancelled);
         }
-        if speech::may_hold_speech(&window.samples) {
+        if window.audible {
             self.speak(window).map_err(|error| match error {
                 TranscribeError::Stopped => JobError::Cancelled,
                 error => JobError::Model(error),

@@ -1,6 +1,120 @@
-//! Whether there is anything in a window for the model to hear.
+//! Telling speech from silence, a frame at a time.
+//!
+//! Two judges that fail differently: a trained detector (earshot), which hears
+//! speech also below the noise but knows no level, and the level, which knows
+//! no speech. Only what both call silent is silent, for lost words are worse
+//! than a pause too many.
 
-/// Placeholder until measured.
-pub fn may_hold_speech(samples: &[f32]) -> bool {
-    samples.iter().any(|s| s.abs() > 1e-4)
+use earshot::Detector;
+
+/// 16 ms: what the detector wants.
+pub const FRAME_SAMPLES: usize = 256;
+
+/// Frames the detector's scores are averaged over: single ones flicker.
+const MEAN_FRAMES: usize = 8;
+/// Mean score of speech, measured on synthesised voices from full level down to
+/// -40 dB, and in white, pink and brown noise down to 0 dB: 99 of 100 frames lie
+/// above 0.5; pauses without noise below 0.36, with noise sometimes above.
+const SPEECH_SCORE: f32 = 0.42;
+
+/// Below this (-70 dB of full scale) nothing is audible.
+const SILENT_POWER: f32 = 1e-7;
+/// This far (-25 dB) below the loudest of late, speech is not expected.
+const SILENT_RATIO: f32 = 0.003_2;
+/// The memory for loudness: falls by 10 dB in half a minute.
+const LOUDNESS_DECAY: f32 = 0.998_8;
+/// Even the detector hears nothing below this (-90 dB): it is digital silence.
+const DIGITAL_SILENCE_POWER: f32 = 1e-9;
+/// From here on (-40 dB) a window is heard even if the detector finds nothing
+/// in it: song, whispering, a language it does not know.
+const LOUD_POWER: f32 = 1e-4;
+
+/// The judgement on one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activity {
+    /// Mean power without the constant part (many sound cards add one).
+    pub power: f32,
+    /// Surely a pause.
+    pub silent: bool,
+    /// Worth the model's while.
+    pub audible: bool,
+}
+
+/// Listens to one recording from its start.
+pub struct Listener {
+    detector: Box<Detector>,
+    scores: [f32; MEAN_FRAMES],
+    next_score: usize,
+    loudness: f32,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self {
+            detector: Detector::default_boxed(),
+            scores: [0.0; MEAN_FRAMES],
+            next_score: 0,
+            loudness: 0.0,
+        }
+    }
+}
+
+impl Listener {
+    /// Judges the next [`FRAME_SAMPLES`] samples (fewer only at the very end).
+    pub fn judge(&mut self, frame: &[f32]) -> Activity {
+        let mut limited = [0.0; FRAME_SAMPLES];
+        for (limited, sample) in limited.iter_mut().zip(frame) {
+            // The detector insists; floating-point recordings do not comply.
+            *limited = sample.clamp(-1.0, 1.0);
+        }
+        self.scores[self.next_score] = self.detector.predict_f32(&limited);
+        self.next_score = (self.next_score + 1) % MEAN_FRAMES;
+        let speech = self.scores.iter().sum::<f32>() / MEAN_FRAMES as f32 >= SPEECH_SCORE;
+
+        let power = power(frame);
+        self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
+        let faint = power < SILENT_POWER || power < self.loudness * SILENT_RATIO;
+        Activity {
+            power,
+            silent: faint && !speech,
+            audible: power >= LOUD_POWER || (speech && power >= DIGITAL_SILENCE_POWER),
+        }
+    }
+}
+
+fn power(frame: &[f32]) -> f32 {
+    let mean = frame.iter().sum::<f32>() / frame.len() as f32;
+    frame
+        .iter()
+        .map(|sample| (sample - mean).powi(2))
+        .sum::<f32>()
+        / frame.len() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::faint_noise;
+    use super::*;
+
+    fn audible(samples: &[f32]) -> bool {
+        let mut listener = Listener::default();
+        samples
+            .chunks(FRAME_SAMPLES)
+            .any(|frame| listener.judge(frame).audible)
+    }
+
+    #[test]
+    fn silence_and_faint_noise_are_not_worth_the_models_while() {
+        assert!(!audible(&[0.0; 160_000]));
+        assert!(!audible(&[0.3; 160_000]), "a constant is silence");
+        assert!(!audible(&faint_noise(160_000)));
+    }
+
+    #[test]
+    fn loud_sounds_are_even_if_they_are_no_speech() {
+        let tone: Vec<f32> = (0..160_000)
+            .map(|index| (index as f32 / 10.0).sin() * 0.1)
+            .collect();
+        assert!(audible(&tone));
+    }
 }

@@ -4,11 +4,11 @@
 mod activity;
 mod header;
 mod model;
+mod pauses;
 mod run;
 mod transcribe;
 mod window;
 
-pub use activity::may_hold_speech;
 pub use model::Model;
 pub use transcribe::{Task, TranscribeError, language_code};
 pub use window::{Cutter, Window};

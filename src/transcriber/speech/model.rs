@@ -163,7 +163,8 @@ fn context_parameters() -> WhisperContextParameters<'static> {
     parameters
 }
 
-fn faint_noise(samples: usize) -> Vec<f32> {
+/// White noise at -65 dB.
+pub(super) fn faint_noise(samples: usize) -> Vec<f32> {
     const AMPLITUDE: f32 = 1e-3;
     let mut seed: u32 = 1;
     (0..samples)

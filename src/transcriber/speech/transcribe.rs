@@ -121,18 +121,19 @@ struct Spoken {
     text: String,
 }
 
-/// The model's times are guesses, and reach beyond the window's end: here they
-/// become times of the recording that a player can rely on.
+/// The model's times are guesses that overlap and reach beyond the window: here
+/// they become times of the recording that a player can rely on.
 fn place(spoken: impl Iterator<Item = Spoken>, window: &Window, not_before_s: f64) -> Vec<Segment> {
-    let mut earliest_s = window.start_s().max(not_before_s).min(window.end_s());
+    let mut earliest_s = not_before_s;
     spoken
         .filter_map(|spoken| {
             let text = spoken.text.trim();
             if text.is_empty() {
                 return None;
             }
-            let start = (window.start_s() + spoken.start_s).clamp(earliest_s, window.end_s());
-            let end = (window.start_s() + spoken.end_s).clamp(start, window.end_s());
+            let (start, end) = window.in_recording(spoken.start_s, spoken.end_s);
+            let start = start.max(earliest_s);
+            let end = end.max(start);
             earliest_s = end;
             Some(Segment {
                 start,
@@ -145,20 +146,22 @@ fn place(spoken: impl Iterator<Item = Spoken>, window: &Window, not_before_s: f6
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::faint_noise;
+    use super::super::window::Cutter;
     use super::*;
 
     #[test]
     fn segments_are_in_order_and_within_the_window() {
-        let window = Window {
-            start_samples: 160_000,
-            samples: vec![0.0; 80_000],
-        };
+        let mut cutter = Cutter::default();
+        cutter.push(&faint_noise(15 * SAMPLE_RATE));
+        cutter.finish();
+        let window = cutter.next_window().unwrap();
         let spoken = [
-            (0.0, 2.0, " one "),
-            (2.0, 2.0, "  "),
-            (1.5, 3.0, "two"),
-            (3.0, 2.5, "three"),
-            (4.0, 30.0, "four"),
+            (10.0, 12.0, " one "),
+            (12.0, 12.0, "  "),
+            (11.5, 13.0, "two"),
+            (13.0, 12.5, "three"),
+            (14.0, 30.0, "four"),
             (28.0, 30.0, "five"),
         ]
         .map(|(start_s, end_s, text)| Spoken {

@@ -1,116 +1,194 @@
-//! Cutting a stream of samples into windows for the model.
+//! Cutting a recording into windows for the model.
+
+use std::collections::VecDeque;
 
 use super::SAMPLE_RATE;
+use super::activity::FRAME_SAMPLES;
+use super::pauses::{Frame, Pauses, SIDE_FRAMES};
 
-/// Whisper looks at this much at a time.
-const WINDOW_MAX_SAMPLES: usize = 30 * SAMPLE_RATE;
-/// A cut is looked for in this much of the end of a full window.
-const CUT_RANGE_SAMPLES: usize = 10 * SAMPLE_RATE;
-const FRAME_SAMPLES: usize = SAMPLE_RATE / 100;
-/// The stretch whose quietness decides: as long as a pause between words.
-const QUIET_FRAMES: usize = 25;
+/// Whisper looks at 30 s at a time.
+const WINDOW_MAX_FRAMES: usize = 30 * SAMPLE_RATE / FRAME_SAMPLES;
+/// A cut is looked for in the last third of a full window.
+const CUT_RANGE_FRAMES: usize = WINDOW_MAX_FRAMES / 3;
+/// The stretch whose quietness decides, a quarter of a second: as long as a
+/// pause between sentences.
+const QUIET_FRAMES: usize = SAMPLE_RATE / 4 / FRAME_SAMPLES;
+/// After this much of the recording a window ends with the next long pause,
+/// however little is in it: so that progress is seen in hours of silence.
+const SPAN_MAX_SAMPLES: u64 = 120 * SAMPLE_RATE as u64;
 
-/// A stretch of the recording, [`SAMPLE_RATE`] samples a second.
+/// A stretch of the recording, its long pauses shortened. It knows where its
+/// samples came from, so that times stay those of the recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
-    /// Where it begins in the recording.
-    pub start_samples: u64,
-    /// At most 30 s.
+    /// At most 30 s, [`SAMPLE_RATE`] samples a second.
     pub samples: Vec<f32>,
+    /// Something in it may be speech.
+    pub audible: bool,
+    /// In order; none only if there are no samples.
+    pieces: Vec<Piece>,
+    end_samples: u64,
+}
+
+/// Samples of a window that follow each other in the recording too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Piece {
+    /// Where they begin in the window.
+    offset_samples: usize,
+    /// Where they begin in the recording.
+    start_samples: u64,
 }
 
 impl Window {
-    /// Where it begins in the recording.
-    pub fn start_s(&self) -> f64 {
-        self.start_samples as f64 / SAMPLE_RATE as f64
+    fn new(frames: impl Iterator<Item = Frame>, end_samples: u64) -> Self {
+        let mut window = Self {
+            samples: Vec::new(),
+            audible: false,
+            pieces: Vec::new(),
+            end_samples,
+        };
+        let mut expected_samples = None;
+        for frame in frames {
+            if expected_samples != Some(frame.start_samples) {
+                window.pieces.push(Piece {
+                    offset_samples: window.samples.len(),
+                    start_samples: frame.start_samples,
+                });
+            }
+            expected_samples = Some(frame.start_samples + frame.samples.len() as u64);
+            window.samples.extend_from_slice(&frame.samples);
+            window.audible |= frame.activity.audible;
+        }
+        window
     }
 
-    /// Where it ends in the recording.
+    /// With this window the recording is dealt with up to here.
     pub fn end_s(&self) -> f64 {
-        (self.start_samples + self.samples.len() as u64) as f64 / SAMPLE_RATE as f64
+        seconds(self.end_samples)
+    }
+
+    /// Where something said from `start_s` to `end_s` of this window lies in
+    /// the recording. The model's idea of where speech begins and ends tends to
+    /// reach into pauses: it is not stretched over one that was shortened.
+    pub fn in_recording(&self, start_s: f64, end_s: f64) -> (f64, f64) {
+        let offset =
+            |time_s: f64| ((time_s * SAMPLE_RATE as f64).round() as usize).min(self.samples.len());
+        let (start, end) = (offset(start_s), offset(end_s.max(start_s)));
+        let (Some(mut first), Some(last)) = (self.piece_at(start), self.piece_at(end)) else {
+            return (self.end_s(), self.end_s());
+        };
+        let side_samples = SIDE_FRAMES * FRAME_SAMPLES;
+        let mut start_samples = self.place(first, start);
+        if first < last && start + side_samples >= self.pieces[first + 1].offset_samples {
+            first += 1;
+            start_samples = self.pieces[first].start_samples;
+        }
+        let mut end_samples = self.place(last, end);
+        if first < last && end <= self.pieces[last].offset_samples + side_samples {
+            end_samples = self.place(last - 1, self.pieces[last].offset_samples);
+        }
+        (seconds(start_samples), seconds(end_samples))
+    }
+
+    fn piece_at(&self, offset_samples: usize) -> Option<usize> {
+        self.pieces
+            .partition_point(|piece| piece.offset_samples <= offset_samples)
+            .checked_sub(1)
+    }
+
+    fn place(&self, piece: usize, offset_samples: usize) -> u64 {
+        let piece = self.pieces[piece];
+        piece.start_samples + (offset_samples - piece.offset_samples) as u64
     }
 }
 
-/// Collects samples and gives them back in windows, none lost and none twice.
-#[derive(Debug, Default)]
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / SAMPLE_RATE as f64
+}
+
+/// Collects samples and gives them back in windows.
+#[derive(Default)]
 pub struct Cutter {
-    pending: Vec<f32>,
-    start_samples: u64,
+    pauses: Pauses,
+    pending: Vec<Frame>,
+    /// End of the last window.
+    done_samples: u64,
+    ready: VecDeque<Window>,
 }
 
 impl Cutter {
     /// Takes samples as they come.
     pub fn push(&mut self, samples: &[f32]) {
-        self.pending.extend_from_slice(samples);
+        let mut kept = Vec::new();
+        self.pauses.push(samples, &mut kept);
+        self.collect(kept);
+        let span_samples = self.pauses.pushed_samples() - self.done_samples;
+        if self.pauses.in_long_pause() && span_samples > SPAN_MAX_SAMPLES {
+            self.cut(self.pending.len());
+        }
     }
 
     /// Seconds of audio pushed so far.
     pub fn pushed_s(&self) -> f64 {
-        (self.start_samples + self.pending.len() as u64) as f64 / SAMPLE_RATE as f64
+        seconds(self.pauses.pushed_samples())
     }
 
-    /// The next window, once it is known that more audio follows it.
+    /// The next window that is complete.
     pub fn next_window(&mut self) -> Option<Window> {
-        if self.pending.len() <= WINDOW_MAX_SAMPLES {
-            return None;
-        }
-        let cut = quietest_place(&self.pending[..WINDOW_MAX_SAMPLES]);
-        let rest = self.pending.split_off(cut);
-        let samples = std::mem::replace(&mut self.pending, rest);
-        let start_samples = self.start_samples;
-        self.start_samples += samples.len() as u64;
-        Some(Window {
-            start_samples,
-            samples,
-        })
+        self.ready.pop_front()
     }
 
-    /// What is left at the end of the recording.
-    pub fn finish(mut self) -> (Vec<Window>, f64) {
-        let duration_s = self.pushed_s();
-        let mut windows: Vec<Window> = std::iter::from_fn(|| self.next_window()).collect();
-        if !self.pending.is_empty() {
-            windows.push(Window {
-                start_samples: self.start_samples,
-                samples: self.pending,
-            });
+    /// The recording is over: makes windows of what is left.
+    pub fn finish(&mut self) {
+        let mut kept = Vec::new();
+        self.pauses.finish(&mut kept);
+        self.collect(kept);
+        if self.done_samples < self.pauses.pushed_samples() {
+            self.cut(self.pending.len());
         }
-        (windows, duration_s)
+    }
+
+    fn collect(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            if self.pending.len() == WINDOW_MAX_FRAMES {
+                // Only now it is known that more follows, so that a cut is needed.
+                self.cut(quietest_place(&self.pending));
+            }
+            self.pending.push(frame);
+        }
+    }
+
+    /// Makes a window of the first `frames` pending ones.
+    fn cut(&mut self, frames: usize) {
+        let next_samples = self.pending.get(frames).map(|frame| frame.start_samples);
+        self.done_samples = next_samples.unwrap_or(self.pauses.pushed_samples());
+        self.ready
+            .push_back(Window::new(self.pending.drain(..frames), self.done_samples));
     }
 }
 
-/// The middle of the quietest stretch in the last part of `samples`; of equally
-/// quiet ones the last, for fewer windows are fewer passes of the model.
-fn quietest_place(samples: &[f32]) -> usize {
-    let range_start = samples.len() - CUT_RANGE_SAMPLES;
-    let energies: Vec<f32> = samples[range_start..]
-        .chunks_exact(FRAME_SAMPLES)
-        .map(energy)
-        .collect();
+/// The middle of the quietest stretch in the last part of a full window; of
+/// equally quiet ones the last, for fewer windows are fewer passes of the model.
+fn quietest_place(frames: &[Frame]) -> usize {
+    let range_start = frames.len() - CUT_RANGE_FRAMES;
     let mut quietest = f32::INFINITY;
-    let mut place = samples.len();
-    for (index, stretch) in energies.windows(QUIET_FRAMES).enumerate() {
-        let energy = stretch.iter().sum();
-        if energy <= quietest {
-            quietest = energy;
-            place = range_start + (index + QUIET_FRAMES / 2) * FRAME_SAMPLES;
+    let mut place = frames.len();
+    for (index, stretch) in frames[range_start..].windows(QUIET_FRAMES).enumerate() {
+        let power = stretch.iter().map(|frame| frame.activity.power).sum();
+        if power <= quietest {
+            quietest = power;
+            place = range_start + index + QUIET_FRAMES / 2;
         }
     }
     place
 }
 
-/// Without the constant part: many sound cards add one.
-fn energy(frame: &[f32]) -> f32 {
-    let mean = frame.iter().sum::<f32>() / frame.len() as f32;
-    frame.iter().map(|sample| (sample - mean).powi(2)).sum()
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     /// Loud noise with pauses at the given seconds.
-    fn recording(duration_s: f64, pauses: &[(f64, f64)]) -> Vec<f32> {
+    pub fn recording(duration_s: f64, pauses: &[(f64, f64)]) -> Vec<f32> {
         let mut seed: u32 = 7;
         (0..(duration_s * SAMPLE_RATE as f64) as usize)
             .map(|index| {
@@ -132,25 +210,27 @@ mod tests {
             cutter.push(piece);
             windows.extend(std::iter::from_fn(|| cutter.next_window()));
         }
-        let (rest, duration_s) = cutter.finish();
-        windows.extend(rest);
-        assert_eq!(duration_s, samples.len() as f64 / SAMPLE_RATE as f64);
+        cutter.finish();
+        windows.extend(std::iter::from_fn(|| cutter.next_window()));
+        assert_eq!(cutter.pushed_s(), samples.len() as f64 / SAMPLE_RATE as f64);
         windows
     }
 
     #[test]
     fn windows_are_the_recording_in_pieces_of_at_most_30_s() {
-        for duration_s in [0.0, 0.5, 29.99, 30.0, 30.01, 61.0, 95.3] {
-            let samples = recording(duration_s, &[(12.0, 12.5), (41.0, 41.4)]);
+        for duration_s in [0.0, 0.005, 0.5, 29.99, 30.0, 30.01, 61.0, 95.3] {
+            let samples = recording(duration_s, &[(12.0, 12.5), (41.0, 41.9)]);
             for piece_samples in [333, 16_000, 1 << 20] {
                 let windows = cut(&samples, piece_samples);
-                let mut at_samples = 0;
+                let mut at_s = 0.0;
                 for window in &windows {
-                    assert_eq!(window.start_samples, at_samples);
-                    assert!(
-                        !window.samples.is_empty() && window.samples.len() <= WINDOW_MAX_SAMPLES
+                    let duration_s = window.samples.len() as f64 / SAMPLE_RATE as f64;
+                    assert!(duration_s > 0.0 && duration_s <= 30.0);
+                    assert_eq!(
+                        window.in_recording(0.0, duration_s),
+                        (at_s, at_s + duration_s)
                     );
-                    at_samples += window.samples.len() as u64;
+                    at_s = window.end_s();
                 }
                 let whole: Vec<f32> = windows
                     .into_iter()
@@ -168,16 +248,55 @@ mod tests {
     fn cuts_fall_into_pauses() {
         let pauses = [(10.0, 10.6), (23.0, 23.4), (27.0, 27.1), (45.0, 45.5)];
         let windows = cut(&recording(60.0, &pauses), 4000);
-        let cuts: Vec<f64> = windows[1..].iter().map(Window::start_s).collect();
-        assert_eq!(cuts.len(), 2, "{cuts:?}");
+        let cuts: Vec<f64> = windows.iter().map(Window::end_s).collect();
+        assert_eq!(cuts.len(), 3, "{cuts:?}");
         assert!((23.0..23.4).contains(&cuts[0]), "{cuts:?}");
         assert!((45.0..45.5).contains(&cuts[1]), "{cuts:?}");
+        assert_eq!(cuts[2], 60.0);
     }
 
     #[test]
-    fn in_silence_windows_are_long() {
-        let windows = cut(&vec![0.0; 65 * SAMPLE_RATE], 4000);
-        assert_eq!(windows.len(), 3);
-        assert!(windows[0].end_s() > 29.5);
+    fn times_are_of_the_recording_also_behind_shortened_pauses() {
+        let windows = cut(&recording(20.0, &[(5.0, 15.0)]), 4000);
+        assert_eq!(windows.len(), 1);
+        let window = &windows[0];
+        let duration_s = window.samples.len() as f64 / SAMPLE_RATE as f64;
+        assert!((10.9..11.6).contains(&duration_s), "{duration_s}");
+        let near = |(start_s, end_s): (f64, f64), expected: (f64, f64)| {
+            assert!(
+                (start_s - expected.0).abs() < 0.6 && (end_s - expected.1).abs() < 0.6,
+                "{start_s} {end_s}"
+            );
+        };
+        near(window.in_recording(0.0, 4.0), (0.0, 4.0));
+        near(
+            window.in_recording(duration_s - 4.0, duration_s),
+            (16.0, 20.0),
+        );
+        // Speech on both sides.
+        near(window.in_recording(1.0, duration_s), (1.0, 20.0));
+        // From the end of one word to the end of the next, as whisper.cpp likes to say.
+        near(window.in_recording(5.3, duration_s - 1.0), (15.0, 19.0));
+        // To the beginning of the next word.
+        near(window.in_recording(2.0, duration_s - 5.2), (2.0, 5.5));
+        // Beyond the end.
+        near(window.in_recording(100.0, 200.0), (20.0, 20.0));
+    }
+
+    #[test]
+    fn hours_of_silence_give_inaudible_windows_now_and_then() {
+        let windows = cut(&vec![0.0; 400 * SAMPLE_RATE], 16_000);
+        assert!((3..=5).contains(&windows.len()), "{}", windows.len());
+        assert!(
+            windows
+                .iter()
+                .all(|window| !window.audible && window.samples.len() < 2 * SAMPLE_RATE)
+        );
+        assert_eq!(windows.last().unwrap().end_s(), 400.0);
+        // Nothing to say, and no panic about it.
+        assert!(windows.iter().any(|window| window.samples.is_empty()));
+        windows
+            .iter()
+            .for_each(|window| drop(window.in_recording(0.0, 1.0)));
     }
 }
