@@ -30,7 +30,14 @@ pub fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder
     registry()
         .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
         .map_err(|error| MediaError::Codec {
-            codec: name(parameters.codec),
+            codec: match parameters
+                .channels
+                .as_ref()
+                .map_or(0, |channels| channels.count())
+            {
+                channels @ 3.. => format!("{} with {channels} channels", name(parameters.codec)),
+                _ => name(parameters.codec),
+            },
             reason: error.to_string(),
         })
 }

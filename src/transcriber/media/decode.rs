@@ -13,6 +13,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
 use super::resample::Resampler;
+use super::source::Access;
 use super::{MediaError, Source, codec, sniff};
 
 /// Cover pictures and long tags are of no use here.
@@ -21,6 +22,10 @@ const METADATA_MAX_BYTES: usize = 64 * 1024;
 /// Unreadable places in a row that a demuxer may step over. Each step reads on,
 /// so this is a bound on patience with noise, not on the damage that is survived.
 const DEMUX_ERRORS_MAX: u32 = 64;
+
+/// With this many damaged packets for each good one, a file is no recording but
+/// something else in which a decoder saw patterns.
+const MOSTLY: u64 = 8;
 
 /// What the container tells before anything is decoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,16 +38,24 @@ pub struct Description {
 
 /// A recording being decoded, [`super::SAMPLE_RATE`] samples a second.
 pub struct Recording {
+    source: Source,
+    access: Access,
+    extension: Option<String>,
+    demuxer: Demuxer,
+    resampler: Option<Resampler>,
+    planes: Vec<Vec<f32>>,
+    mono: Vec<f32>,
+    decoded_packets: u64,
+    damaged_packets: u64,
+    decoded_samples: u64,
+    last_error: Option<String>,
+}
+
+struct Demuxer {
     reader: Box<dyn FormatReader>,
     track: u32,
     decoder: Box<dyn AudioDecoder>,
     description: Description,
-    resampler: Option<Resampler>,
-    planes: Vec<Vec<f32>>,
-    mono: Vec<f32>,
-    decoded_samples: u64,
-    damaged_packets: u64,
-    last_error: Option<String>,
 }
 
 impl Recording {
@@ -51,40 +64,33 @@ impl Recording {
         if source.size_bytes() == 0 {
             return Err(MediaError::Empty);
         }
-        let head = source.head(sniff::HEAD_BYTES)?;
-        if sniff::is_transport_stream(&head) {
-            return Err(MediaError::Unrecognised(sniff::describe(&head)));
-        }
-        let mut hint = Hint::new();
-        if let Some(extension) = extension {
-            hint.with_extension(extension);
-        }
-        let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
-        let limits = MetadataOptions::default()
-            .limit_tag_bytes(Limit::Maximum(METADATA_MAX_BYTES))
-            .limit_visual_bytes(Limit::Maximum(METADATA_MAX_BYTES));
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), limits)
-            .map_err(|error| unreadable(error, &head))?;
-        let (track, decoder) = decodable_track(&*reader)?;
-        let description = describe(&*reader, track);
+        let open = |access| Demuxer::open(source.again(access), extension);
+        // A file that was cut short does not add up, but may be read as far as it goes.
+        let (access, demuxer) = match open(Access::Random) {
+            Err(error @ (MediaError::Damaged(_) | MediaError::Truncated)) => (
+                Access::Sequential,
+                open(Access::Sequential).map_err(|_| error)?,
+            ),
+            opened => (Access::Random, opened?),
+        };
         Ok(Self {
-            track: track.id,
-            decoder,
-            description,
-            reader,
+            source,
+            access,
+            extension: extension.map(str::to_owned),
+            demuxer,
             resampler: None,
             planes: Vec::new(),
             mono: Vec::new(),
-            decoded_samples: 0,
+            decoded_packets: 0,
             damaged_packets: 0,
+            decoded_samples: 0,
             last_error: None,
         })
     }
 
     /// What the container tells.
     pub fn description(&self) -> &Description {
-        &self.description
+        &self.demuxer.description
     }
 
     /// Packets that could not be decoded and were left out.
@@ -97,13 +103,20 @@ impl Recording {
     /// have been appended; do not call again then.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, MediaError> {
         match self.next_packet()? {
-            Some(packet) if packet.track_id == self.track => self.decode(&packet, out)?,
+            Some(packet) if packet.track_id == self.demuxer.track => self.decode(&packet, out)?,
             Some(_) => {}
+            None if self.decoded_samples == 0 && self.access == Access::Random => {
+                self.access = Access::Sequential;
+                self.demuxer =
+                    Demuxer::open(self.source.again(self.access), self.extension.as_deref())
+                        .map_err(|_| self.nothing())?;
+            }
             None => {
                 if let Some(resampler) = self.resampler.take() {
                     resampler.finish(out)?;
                 }
-                if self.decoded_samples == 0 {
+                if self.decoded_samples == 0 || self.damaged_packets > self.decoded_packets * MOSTLY
+                {
                     return Err(self.nothing());
                 }
                 return Ok(false);
@@ -117,37 +130,25 @@ impl Recording {
     /// up to there is what there is.
     fn next_packet(&mut self) -> Result<Option<Packet>, MediaError> {
         for _ in 0..DEMUX_ERRORS_MAX {
-            match self.reader.next_packet() {
+            match self.demuxer.reader.next_packet() {
                 Ok(packet) => return Ok(packet),
-                Err(Error::ResetRequired) => self.next_link()?,
+                Err(Error::ResetRequired) => self.demuxer.next_link()?,
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return match self.decoded_samples {
-                        0 => Err(MediaError::Truncated),
-                        _ => Ok(None),
-                    };
+                    self.last_error
+                        .get_or_insert_with(|| "it ends before any audio".to_owned());
+                    return Ok(None);
                 }
                 Err(Error::IoError(error)) if error.raw_os_error().is_some() => {
                     return Err(MediaError::Read(error));
                 }
-                Err(error) => {
-                    self.damaged_packets += 1;
-                    self.last_error = Some(error.to_string());
-                }
+                Err(error) => self.last_error = Some(error.to_string()),
             }
         }
         Ok(None)
     }
 
-    /// Chained streams (ogg) begin anew in the middle of the file.
-    fn next_link(&mut self) -> Result<(), MediaError> {
-        let (track, decoder) = decodable_track(&*self.reader)?;
-        self.track = track.id;
-        self.decoder = decoder;
-        Ok(())
-    }
-
     fn decode(&mut self, packet: &Packet, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        let buffer = match self.decoder.decode(packet) {
+        let buffer = match self.demuxer.decoder.decode(packet) {
             Ok(buffer) => buffer,
             Err(error) => {
                 self.damaged_packets += 1;
@@ -155,6 +156,7 @@ impl Recording {
                 return Ok(());
             }
         };
+        self.decoded_packets += 1;
         if buffer.is_empty() {
             return Ok(());
         }
@@ -176,13 +178,50 @@ impl Recording {
     }
 
     fn nothing(&self) -> MediaError {
-        match &self.last_error {
-            Some(error) => MediaError::Nothing(format!(
-                "all of its {} audio packets are damaged ({error})",
+        let packets = self.decoded_packets + self.damaged_packets;
+        MediaError::Nothing(match &self.last_error {
+            Some(error) if packets == 0 => error.clone(),
+            Some(error) => format!(
+                "{} of its {packets} packets are damaged ({error})",
                 self.damaged_packets
-            )),
-            None => MediaError::Nothing("it is complete but holds no sound".to_owned()),
+            ),
+            None => "it holds no sound".to_owned(),
+        })
+    }
+}
+
+impl Demuxer {
+    fn open(source: Source, extension: Option<&str>) -> Result<Self, MediaError> {
+        let head = source.head(sniff::HEAD_BYTES)?;
+        if let Some(kind) = sniff::no_recording(&head) {
+            return Err(MediaError::Unrecognised(kind));
         }
+        let mut hint = Hint::new();
+        if let Some(extension) = extension {
+            hint.with_extension(extension);
+        }
+        let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+        let limits = MetadataOptions::default()
+            .limit_tag_bytes(Limit::Maximum(METADATA_MAX_BYTES))
+            .limit_visual_bytes(Limit::Maximum(METADATA_MAX_BYTES));
+        let reader = symphonia::default::get_probe()
+            .probe(&hint, stream, FormatOptions::default(), limits)
+            .map_err(|error| unreadable(error, &head))?;
+        let (track, decoder) = decodable_track(&*reader)?;
+        Ok(Self {
+            track: track.id,
+            decoder,
+            description: describe(&*reader, track, &head),
+            reader,
+        })
+    }
+
+    /// Chained streams (ogg) begin anew in the middle of the file.
+    fn next_link(&mut self) -> Result<(), MediaError> {
+        let (track, decoder) = decodable_track(&*self.reader)?;
+        self.track = track.id;
+        self.decoder = decoder;
+        Ok(())
     }
 }
 
@@ -254,9 +293,11 @@ fn other_tracks(reader: &dyn FormatReader) -> String {
     found.join(" and ")
 }
 
-fn describe(reader: &dyn FormatReader, track: &Track) -> Description {
+fn describe(reader: &dyn FormatReader, track: &Track, head: &[u8]) -> Description {
     let container = match reader.format_info().short_name {
+        "isomp4" if sniff::is_quicktime(head) => "mov",
         "isomp4" => "mp4",
+        "matroska" if sniff::is_webm(head) => "webm",
         "matroska" => "mkv",
         "wave" => "wav",
         other => other,

@@ -6,13 +6,36 @@ pub const HEAD_BYTES: usize = 4096;
 const TRANSPORT_PACKET_BYTES: usize = 188;
 const TRANSPORT_SYNC: u8 = 0x47;
 
-/// Completes "the file is no recording that can be read: …".
-pub fn describe(head: &[u8]) -> String {
+/// What the file is, where that is sure and no recording that can be decoded.
+/// Demuxers see patterns in anything: they need not be asked then.
+pub fn no_recording(head: &[u8]) -> Option<String> {
     if is_transport_stream(head) {
-        return "it is an MPEG transport stream".to_owned();
+        return Some("it is an MPEG transport stream".to_owned());
     }
     if head.starts_with(b"#!AMR") {
-        return "it is an AMR recording".to_owned();
+        return Some("it is an AMR recording".to_owned());
+    }
+    // First page of an Ogg stream: 27 bytes, one for the only packet's length, the packet.
+    if head.starts_with(b"OggS")
+        && head
+            .get(28..)
+            .is_some_and(|packet| packet.starts_with(b"Speex   "))
+    {
+        return Some("it is an Ogg file with Speex".to_owned());
+    }
+    let kind = infer::get(head)?;
+    let playable = matches!(
+        kind.matcher_type(),
+        infer::MatcherType::Audio | infer::MatcherType::Video
+    );
+    (!playable).then(|| format!("it looks like {}", kind.mime_type()))
+}
+
+/// Completes "the file is no recording that can be read: …" where no demuxer
+/// knows it.
+pub fn describe(head: &[u8]) -> String {
+    if let Some(kind) = no_recording(head) {
+        return kind;
     }
     if let Some(kind) = infer::get(head) {
         return format!("it looks like {}", kind.mime_type());
@@ -23,9 +46,22 @@ pub fn describe(head: &[u8]) -> String {
     "nothing in it is of a known audio format".to_owned()
 }
 
+/// Of the mp4 family, but Apple's.
+pub fn is_quicktime(head: &[u8]) -> bool {
+    head.get(4..)
+        .is_some_and(|head| head.starts_with(b"ftypqt  "))
+}
+
+/// Of the Matroska family, but with the codecs of the web.
+pub fn is_webm(head: &[u8]) -> bool {
+    const DOCTYPE_WITHIN_BYTES: usize = 64;
+    let start = &head[..head.len().min(DOCTYPE_WITHIN_BYTES)];
+    start.windows(4).any(|word| word == b"webm")
+}
+
 /// A transport stream has a sync byte every 188 bytes. The AAC probe takes such
-/// a file for its own, so it has to be told apart first.
-pub fn is_transport_stream(head: &[u8]) -> bool {
+/// a file for its own.
+fn is_transport_stream(head: &[u8]) -> bool {
     let mut packets = head.chunks_exact(TRANSPORT_PACKET_BYTES);
     packets.len() >= 3 && packets.all(|packet| packet[0] == TRANSPORT_SYNC)
 }

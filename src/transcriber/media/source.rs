@@ -12,10 +12,21 @@ use symphonia::core::io::MediaSource;
 /// the daemon shares, is neither used nor moved, and nothing at or after
 /// `size_bytes` is ever read, for the file may be preallocated beyond it.
 pub struct Source {
-    file: File,
+    file: Arc<File>,
     size_bytes: u64,
     offset_bytes: u64,
+    access: Access,
     position: Position,
+}
+
+/// What a demuxer may know and do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Go anywhere in a file of known length.
+    Random,
+    /// Only read on, as from a network: demuxers are then content with files
+    /// that end before they should.
+    Sequential,
 }
 
 /// Where a [`Source`] is being read, seen from outside while a demuxer owns it.
@@ -33,10 +44,23 @@ impl Source {
     /// The first `size_bytes` of `file`.
     pub fn new(file: File, size_bytes: u64) -> Self {
         Self {
-            file,
+            file: Arc::new(file),
             size_bytes,
             offset_bytes: 0,
+            access: Access::Random,
             position: Position::default(),
+        }
+    }
+
+    /// The same bytes from their start, for another demuxer; the [`Position`] is
+    /// shared.
+    pub fn again(&self, access: Access) -> Self {
+        Self {
+            file: self.file.clone(),
+            size_bytes: self.size_bytes,
+            offset_bytes: 0,
+            access,
+            position: self.position.clone(),
         }
     }
 
@@ -107,11 +131,11 @@ impl Seek for Source {
 
 impl MediaSource for Source {
     fn is_seekable(&self) -> bool {
-        true
+        self.access == Access::Random
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.size_bytes)
+        (self.access == Access::Random).then_some(self.size_bytes)
     }
 }
 
