@@ -17,6 +17,10 @@ use crate::speech::{self, Cutter, Model, Task, TranscribeError, Window};
 const STRETCHES_AHEAD: usize = 4;
 const STRETCH_SAMPLES: usize = speech::SAMPLE_RATE;
 
+/// Containers are a little wrong about their length; below this part of it
+/// something is missing.
+const TOLD_MIN: f64 = 0.9;
+
 /// ISO 639-2 for: no language could be found, for nobody spoke.
 const NO_LANGUAGE: &str = "und";
 
@@ -131,12 +135,12 @@ fn decode_all(
     let size_bytes = source.size_bytes();
     let position = source.position();
     let mut recording = Recording::open(source, extension)?;
-    if sender
-        .send(Ok(Decoded::Opened(recording.description().clone())))
-        .is_err()
-    {
+    let description = recording.description().clone();
+    let told_s = description.duration_s;
+    if sender.send(Ok(Decoded::Opened(description))).is_err() {
         return Ok(());
     }
+    let mut decoded_samples = 0;
     let mut more = true;
     while more {
         let mut samples = Vec::with_capacity(STRETCH_SAMPLES * 2);
@@ -146,6 +150,7 @@ fn decode_all(
             }
             more = recording.read(&mut samples)?;
         }
+        decoded_samples += samples.len();
         let read_fraction = position.bytes() as f64 / size_bytes as f64;
         if sender
             .send(Ok(Decoded::Stretch {
@@ -161,6 +166,12 @@ fn decode_all(
         tracing::warn!(
             "{} damaged packets were left out",
             recording.damaged_packets()
+        );
+    }
+    let decoded_s = decoded_samples as f64 / speech::SAMPLE_RATE as f64;
+    if let Some(told_s) = told_s.filter(|told_s| decoded_s < told_s * TOLD_MIN) {
+        tracing::warn!(
+            "the recording ends after {decoded_s:.0} s, but tells of {told_s:.0} s: it is damaged or cut short"
         );
     }
     Ok(())
@@ -271,3 +282,168 @@ impl Transcription<'_> {
 
 // One sample rate, told in two modules that do not know each other.
 const _: () = assert!(media::SAMPLE_RATE as usize == speech::SAMPLE_RATE);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::testing::{self, PHRASE};
+
+    /// The reports of a job with the built-in model, and its end.
+    fn transcribe(
+        recording: File,
+        change: impl FnOnce(&mut Job),
+    ) -> (Vec<Report>, Result<Outcome, JobError>) {
+        let mut job = testing::job(1, &recording);
+        change(&mut job);
+        let stop = AtomicBool::new(false);
+        let pulse = Pulse::new(&stop, &|| ());
+        let reports = Mutex::new(Vec::new());
+        let mut resident = testing::resident();
+        let result = run(&job, recording, &mut resident, &pulse, &|report| {
+            reports.lock().unwrap().push(report.clone());
+        });
+        (reports.into_inner().unwrap(), result)
+    }
+
+    fn text(reports: &[Report]) -> String {
+        let segments = reports.iter().filter_map(|report| match report {
+            Report::Segment { segment, .. } => Some(segment.text.as_str()),
+            _ => None,
+        });
+        segments.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_phrase_is_understood_in_any_wrapping() {
+        let spoken = testing::spoken(PHRASE);
+        for (arguments, format) in [
+            (&["-f", "wav", "-ar", "8000"][..], "wav/pcm_s16le"),
+            (&["-f", "flac", "-ar", "48000", "-ac", "2"], "flac"),
+            (&["-f", "mp3"], "mp3"),
+            (&["-f", "ogg", "-c:a", "libopus"], "ogg/opus"),
+            (&["-f", "adts"], "aac"),
+            (&["-f", "caf"], "caf/pcm_s16be"),
+        ] {
+            let (reports, result) = transcribe(testing::converted(&spoken, arguments), |_| ());
+            let outcome = result.unwrap();
+            assert_eq!(text(&reports), PHRASE, "{format}");
+            assert_eq!(outcome.language, "en");
+            let started = reports.iter().find_map(|report| match report {
+                Report::Started { media, .. } => Some(media.format.as_str()),
+                _ => None,
+            });
+            assert_eq!(started, Some(format));
+        }
+    }
+
+    #[test]
+    fn times_are_right_behind_a_long_pause() {
+        let mut samples = testing::decoded(&testing::spoken("hello world"));
+        let pause_s = 40.0;
+        let second_s = samples.len() as f64 / 16_000.0 + pause_s;
+        let again = samples.clone();
+        samples.extend(vec![0.0; (pause_s * 16_000.0) as usize]);
+        samples.extend(again);
+        let duration_s = samples.len() as f64 / 16_000.0;
+        let (reports, result) = transcribe(testing::wav(&samples), |_| ());
+        assert!((result.unwrap().audio_duration_s - duration_s).abs() < 0.01);
+        let starts: Vec<f64> = reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Segment { segment, .. } => Some(segment.start),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(text(&reports), "hello world hello world");
+        assert!(
+            (starts.last().unwrap() - second_s).abs() < 1.0,
+            "{starts:?}, not {second_s}"
+        );
+        let Some(Report::Progress {
+            done_s, fraction, ..
+        }) = reports.last()
+        else {
+            panic!("{reports:?}");
+        };
+        assert!((done_s - duration_s).abs() < 0.01 && *fraction == 1.0);
+    }
+
+    #[test]
+    fn nobody_speaks_in_silence() {
+        for samples in [
+            vec![0.0; 800_000],
+            testing::noise(800_000, 1e-4),
+            testing::noise(800_000, 0.01),
+        ] {
+            let (reports, result) = transcribe(testing::wav(&samples), |_| ());
+            assert_eq!(text(&reports), "");
+            assert_eq!(result.unwrap().audio_duration_s, 50.0);
+            assert!(
+                matches!(reports.last(), Some(Report::Progress { .. })),
+                "{reports:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_transcribed_is_rejected_with_a_reason() {
+        let phrase = testing::converted(&testing::spoken(PHRASE), &["-f", "wav"]);
+        let cases: [(File, &str, &str); 6] = [
+            (testing::file(b""), "wav", "the file is empty"),
+            (
+                testing::file(b"Dear Sir or Madam, this is no recording."),
+                "mp3",
+                "it looks like text",
+            ),
+            (
+                testing::file(b"%PDF-1.7 and so on"),
+                "pdf",
+                "application/pdf",
+            ),
+            (testing::file(&[0; 5000]), "wav", "nothing in it"),
+            (
+                testing::file(&testing::bytes(&phrase)[..44]),
+                "wav",
+                "ends before any audio",
+            ),
+            (
+                testing::file(b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42\0\0\0\0\0\0\x08\0mdat1234"),
+                "m4a",
+                "(\"moov\") is missing",
+            ),
+        ];
+        for (recording, extension, expected) in cases {
+            let (reports, result) =
+                transcribe(recording, |job| job.extension = Some(extension.to_owned()));
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), FailureKind::Rejected, "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.to_string().contains("accepted are mp3"), "{error}");
+            assert!(
+                !reports
+                    .iter()
+                    .any(|report| matches!(report, Report::Started { .. }))
+            );
+        }
+        let (_, result) = transcribe(phrase, |job| job.language = Some("klingon".to_owned()));
+        assert_eq!(result.unwrap_err().kind(), FailureKind::Rejected);
+    }
+
+    #[test]
+    fn only_the_committed_bytes_count() {
+        let phrase = testing::bytes(&testing::converted(
+            &testing::spoken(PHRASE),
+            &["-f", "wav"],
+        ));
+        let mut preallocated = phrase.clone();
+        preallocated.resize(phrase.len() * 4, 0x55);
+        let (reports, result) = transcribe(testing::file(&preallocated), |job| {
+            job.size_bytes = phrase.len() as u64
+        });
+        result.unwrap();
+        assert_eq!(text(&reports), PHRASE);
+    }
+}

@@ -10,6 +10,8 @@ mod pulse;
 mod resident;
 mod serve;
 mod speech;
+#[cfg(test)]
+mod testing;
 
 use std::io::stdin;
 use std::os::fd::{AsFd, OwnedFd};

@@ -235,3 +235,251 @@ impl Reader {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::atomic::AtomicUsize;
+
+    use scribed::protocol::FailureKind;
+
+    use super::*;
+    use crate::testing::{self, PHRASE};
+
+    /// The daemon's end.
+    struct Daemon {
+        stream: UnixStream,
+        decoder: wire::Decoder,
+        server: thread::JoinHandle<Result<(), ServeError>>,
+        hang_ups: Arc<AtomicUsize>,
+    }
+
+    impl Daemon {
+        fn connect() -> Self {
+            let (stream, other) = UnixStream::pair().unwrap();
+            let hang_ups = Arc::new(AtomicUsize::new(0));
+            let counted = hang_ups.clone();
+            let server = thread::spawn(move || {
+                serve(other, &mut testing::resident(), move || {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                })
+            });
+            Self {
+                stream,
+                decoder: wire::Decoder::default(),
+                server,
+                hang_ups,
+            }
+        }
+
+        fn send(&mut self, request: &Request) {
+            self.stream
+                .write_all(&wire::encode(request).unwrap())
+                .unwrap();
+        }
+
+        fn transcribe(&mut self, job: Job, recording: &File) {
+            let frame = wire::encode(&Request::Transcribe(job)).unwrap();
+            let sent = descriptor::send(self.stream.as_fd(), &frame, recording.as_fd()).unwrap();
+            self.stream.write_all(&frame[sent..]).unwrap();
+        }
+
+        /// `None` at the end of the stream.
+        fn next(&mut self) -> Option<Report> {
+            let mut buffer = [0; 1024];
+            loop {
+                if let Some(report) = self.decoder.next().unwrap() {
+                    return Some(report);
+                }
+                match self.stream.read(&mut buffer).unwrap() {
+                    0 => return None,
+                    count => self.decoder.push(&buffer[..count]),
+                }
+            }
+        }
+
+        fn until(&mut self, wanted: impl Fn(&Report) -> bool) -> Vec<Report> {
+            let mut reports = Vec::new();
+            while let Some(report) = self.next() {
+                let found = wanted(&report);
+                reports.push(report);
+                if found {
+                    return reports;
+                }
+            }
+            panic!("the stream ended after {reports:?}");
+        }
+
+        fn until_over(&mut self) -> Vec<Report> {
+            self.until(|report| matches!(report, Report::Done { .. } | Report::Failed { .. }))
+        }
+    }
+
+    fn failure(report: Option<&Report>) -> (FailureKind, &str) {
+        match report {
+            Some(Report::Failed { kind, reason, .. }) => (*kind, reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_conversation_from_hello_to_the_end_of_the_stream() {
+        let mut daemon = Daemon::connect();
+        let greeting = daemon.until(|report| matches!(report, Report::Ready { .. }));
+        assert!(matches!(
+            greeting[..],
+            [
+                Report::Hello {
+                    protocol: VERSION,
+                    ..
+                },
+                Report::Loading { .. },
+                Report::Ready { .. }
+            ]
+        ));
+
+        let recording = testing::spoken(PHRASE);
+        daemon.transcribe(testing::job(7, &recording), &recording);
+        let mut reports = daemon.until_over();
+        reports.retain(|report| !matches!(report, Report::Alive { .. }));
+        let [
+            Report::Started { job: 7, media },
+            Report::Segment { job: 7, segment },
+            Report::Progress {
+                job: 7, fraction, ..
+            },
+            Report::Done { job: 7, outcome },
+        ] = &reports[..]
+        else {
+            panic!("{reports:?}");
+        };
+        assert_eq!(
+            (media.format.as_str(), media.model.as_str()),
+            ("wav/pcm_s16le", "demo")
+        );
+        assert_eq!(segment.text, PHRASE);
+        assert!(segment.start <= segment.end && segment.end <= outcome.audio_duration_s);
+        assert_eq!(*fraction, 1.0);
+        assert_eq!(outcome.language, "en");
+
+        let garbage = testing::file(b"no recording");
+        daemon.transcribe(testing::job(8, &garbage), &garbage);
+        assert_eq!(failure(daemon.until_over().last()).0, FailureKind::Rejected);
+
+        daemon.stream.shutdown(Shutdown::Write).unwrap();
+        assert!(daemon.next().is_none());
+        daemon.server.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_job_is_cancelled_in_the_middle_and_the_next_one_runs() {
+        let mut daemon = Daemon::connect();
+        let phrase = testing::spoken(PHRASE);
+        let long = testing::wav(&testing::decoded(&phrase).repeat(300));
+        daemon.transcribe(testing::job(1, &long), &long);
+        daemon.until(|report| matches!(report, Report::Segment { .. }));
+        daemon.send(&Request::Cancel { job: 99 });
+        daemon.until(|report| matches!(report, Report::Segment { .. }));
+        daemon.send(&Request::Cancel { job: 1 });
+        let reports = daemon.until_over();
+        assert_eq!(failure(reports.last()).0, FailureKind::Cancelled);
+
+        daemon.transcribe(testing::job(2, &phrase), &phrase);
+        assert!(matches!(
+            daemon.until_over().last(),
+            Some(Report::Done { job: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn hanging_up_stops_the_job() {
+        let mut daemon = Daemon::connect();
+        let long = testing::wav(&testing::decoded(&testing::spoken(PHRASE)).repeat(300));
+        daemon.transcribe(testing::job(1, &long), &long);
+        daemon.until(|report| matches!(report, Report::Started { .. }));
+        drop(daemon.stream);
+        daemon.server.join().unwrap().unwrap();
+        while daemon.hang_ups.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_unknown_model_fails_its_job_alone() {
+        let mut daemon = Daemon::connect();
+        daemon.until(|report| matches!(report, Report::Ready { .. }));
+        let recording = testing::spoken(PHRASE);
+        let unknown = Job {
+            model: Some("none".to_owned()),
+            ..testing::job(1, &recording)
+        };
+        daemon.transcribe(unknown, &recording);
+        let reports = daemon.until_over();
+        assert!(matches!(
+            reports[..2],
+            [Report::Loading { .. }, Report::ModelFailed { .. }]
+        ));
+        let (kind, reason) = failure(reports.last());
+        assert_eq!(kind, FailureKind::Model);
+        assert!(reason.contains("there is no model none"), "{reason}");
+
+        daemon.transcribe(testing::job(2, &recording), &recording);
+        let reports = daemon.until_over();
+        assert!(matches!(
+            reports[..2],
+            [Report::Loading { .. }, Report::Ready { .. }]
+        ));
+        assert!(matches!(reports.last(), Some(Report::Done { .. })));
+    }
+
+    #[test]
+    fn exit_waits_for_the_running_job() {
+        let mut daemon = Daemon::connect();
+        let recording = testing::spoken(PHRASE);
+        daemon.transcribe(testing::job(1, &recording), &recording);
+        daemon.send(&Request::Exit);
+        assert!(matches!(
+            daemon.until_over().last(),
+            Some(Report::Done { .. })
+        ));
+        assert!(daemon.next().is_none());
+        daemon.server.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn breaches_of_the_protocol_end_the_connection() {
+        let recording = testing::wav(&testing::noise(16_000 * 600, 0.3));
+        let job = testing::job(1, &recording);
+
+        let mut daemon = Daemon::connect();
+        daemon.transcribe(job.clone(), &recording);
+        daemon.transcribe(
+            Job {
+                id: 2,
+                ..job.clone()
+            },
+            &recording,
+        );
+        while daemon.next().is_some() {}
+        assert!(matches!(
+            daemon.server.join().unwrap(),
+            Err(ServeError::Busy(2))
+        ));
+
+        let mut daemon = Daemon::connect();
+        daemon.send(&Request::Transcribe(job));
+        while daemon.next().is_some() {}
+        assert!(matches!(
+            daemon.server.join().unwrap(),
+            Err(ServeError::NoRecording(1))
+        ));
+
+        let mut daemon = Daemon::connect();
+        daemon.stream.write_all(&[0xff; 8]).unwrap();
+        while daemon.next().is_some() {}
+        assert!(matches!(
+            daemon.server.join().unwrap(),
+            Err(ServeError::Wire(_))
+        ));
+    }
+}

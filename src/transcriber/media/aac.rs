@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn only_the_core_remains() {
-        let cases: [(&str, &[u8], Option<&[u8]>); 8] = [
+        type Config = &'static [u8];
+        let cases: [(&str, Config, Option<Config>); 8] = [
             ("LC, 44.1 kHz stereo", &[0x12, 0x10], None),
             (
                 "HE-AAC, core 22.05 kHz stereo",
