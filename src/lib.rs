@@ -7,5 +7,9 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+pub mod config;
+pub mod languages;
 pub mod models;
 pub mod protocol;
+pub mod store;
+pub mod upload;
