@@ -42,8 +42,6 @@ pub struct Http {
     /// A connection that sends nothing for this long, between requests or in
     /// the middle of a body, is closed; what it had sent is kept.
     pub idle_timeout: Duration,
-    /// A request's head must be complete this long after its first byte.
-    pub header_timeout: Duration,
 }
 
 /// Limits of uploads.

@@ -26,7 +26,6 @@ pub(super) struct Raw {
 struct RawHttp {
     max_connections: usize,
     idle_timeout: String,
-    header_timeout: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,7 +63,6 @@ impl Default for RawHttp {
         RawHttp {
             max_connections: 1024,
             idle_timeout: "60s".into(),
-            header_timeout: "10s".into(),
         }
     }
 }
@@ -112,7 +110,6 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         http: Http {
             max_connections: range("http.max_connections", raw.http.max_connections, 1, 100_000)?,
             idle_timeout: duration("http.idle_timeout", &raw.http.idle_timeout)?,
-            header_timeout: duration("http.header_timeout", &raw.http.header_timeout)?,
         },
         upload: Upload {
             max_size_bytes: size("upload.max_size", &raw.upload.max_size)?,

@@ -189,7 +189,7 @@ impl Writer {
         let gone = grave(layout, &self.dir);
         ring::rename(&self.dir, &gone).await?;
         ring::sync_dir(&layout.uploads()).await?;
-        tokio::task::spawn_blocking(move || std::fs::remove_dir_all(gone))
+        tokio::task::spawn_blocking(move || bury(&gone))
             .await
             .map_err(io::Error::other)?
     }
@@ -259,7 +259,7 @@ impl Parked {
         let gone = grave(layout, &self.dir);
         std::fs::rename(&self.dir, &gone)?;
         File::open(layout.uploads())?.sync_all()?;
-        std::fs::remove_dir_all(gone)?;
+        bury(&gone)?;
         Ok(freed)
     }
 }
@@ -304,6 +304,14 @@ fn disk_bytes(dir: &Path) -> u64 {
 fn grave(layout: &Layout, dir: &Path) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     layout.removing().join(format!("{name}.{}", Uuid::new_v4()))
+}
+
+/// Deletes what is on its way out; a sweep may be doing the same.
+fn bury(gone: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(gone) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
