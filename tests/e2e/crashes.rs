@@ -4,6 +4,8 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -80,6 +82,7 @@ fn kill_in_mid_upload_loses_nothing_that_was_acknowledged() {
         let sent = acknowledged + piece / 2;
         let rest = file.len() - acknowledged;
         let connection = upload.patch_in_part(acknowledged, rest, &file[acknowledged..sent]);
+        sleep(Duration::from_millis(100 * (crash - 1))); // other moments, other states
         daemon.kill9();
         drop(connection);
         daemon.start_again();

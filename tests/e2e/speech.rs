@@ -18,17 +18,19 @@ const VOCABULARY: &str = "zero one two three four five six seven eight nine yes 
     blue test";
 
 /// Voices that the demo model was not trained on, in accents that it was.
-pub const VOICES: [&str; 10] = [
-    "en-us+m3",
-    "en-us+f2",
+pub const VOICES: [&str; 12] = [
     "en-us+f5",
-    "en-us+max",
+    "en-us+f2",
+    "en-us+m3",
+    "en-us+klatt5",
     "en-us+Andy",
     "en-us+boris",
+    "en-us+max",
     "en-us+marcelo",
+    "en-us+grandpa",
     "en-us+norbert",
+    "en+f2",
     "en+m3",
-    "en+f5",
 ];
 
 /// What is to be said.
