@@ -1,0 +1,61 @@
+//! Which codecs there are, and what they are called.
+
+use std::sync::OnceLock;
+
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known,
+};
+use symphonia::core::codecs::registry::CodecRegistry;
+
+use super::{MediaError, aac};
+
+fn registry() -> &'static CodecRegistry {
+    static REGISTRY: OnceLock<CodecRegistry> = OnceLock::new();
+    REGISTRY.get_or_init(|| {
+        let mut registry = CodecRegistry::new();
+        symphonia::default::register_enabled_codecs(&mut registry);
+        registry.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
+        registry
+    })
+}
+
+/// A decoder for a track with these parameters.
+pub fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, MediaError> {
+    let mut parameters = parameters.clone();
+    if parameters.codec == well_known::CODEC_ID_AAC
+        && let Some(core) = parameters.extra_data.as_deref().and_then(aac::core_config)
+    {
+        parameters.extra_data = Some(core);
+    }
+    registry()
+        .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
+        .map_err(|error| MediaError::Codec {
+            codec: name(parameters.codec),
+            reason: error.to_string(),
+        })
+}
+
+/// What people call a codec.
+pub fn name(codec: AudioCodecId) -> String {
+    use well_known::*;
+    if let Some(registered) = registry().get_audio_decoder(codec) {
+        return registered.codec.info.short_name.to_owned();
+    }
+    let name = match codec {
+        CODEC_ID_AC3 => "AC-3 (Dolby Digital)",
+        CODEC_ID_EAC3 => "E-AC-3 (Dolby Digital Plus)",
+        CODEC_ID_AC4 => "AC-4 (Dolby)",
+        CODEC_ID_DCA => "DTS",
+        CODEC_ID_TRUEHD => "TrueHD (Dolby)",
+        CODEC_ID_WMA => "Windows Media Audio",
+        CODEC_ID_SPEEX => "Speex",
+        CODEC_ID_MUSEPACK => "Musepack",
+        CODEC_ID_WAVPACK => "WavPack",
+        CODEC_ID_MONKEYS_AUDIO => "Monkey's Audio",
+        CODEC_ID_TTA => "True Audio",
+        CODEC_ID_ADPCM_G722 => "G.722",
+        CODEC_ID_ADPCM_G726 | CODEC_ID_ADPCM_G726LE => "G.726",
+        _ => return format!("an unknown codec ({codec})"),
+    };
+    name.to_owned()
+}

@@ -1,0 +1,67 @@
+//! From the bytes of a recording to mono samples at the model's rate. Knows
+//! nothing of jobs, models or speech.
+
+mod aac;
+mod codec;
+mod decode;
+mod resample;
+mod sniff;
+mod source;
+
+pub use decode::{Description, Recording};
+pub use source::Source;
+
+/// Samples per second of all audio that leaves this module.
+pub const SAMPLE_RATE: u32 = 16_000;
+
+/// What a person may send.
+pub const ACCEPTED: &str =
+    "accepted are mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff, caf";
+
+/// Why a file yields no audio. None of them goes away by trying again.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// Zero bytes.
+    #[error("the file is empty; {ACCEPTED}")]
+    Empty,
+    /// No known container or bare audio stream was found in it.
+    #[error("the file is no recording that can be read: {0}; {ACCEPTED}")]
+    Unrecognised(String),
+    /// An mp4 whose table of contents is missing.
+    #[error(
+        "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was cut short or its recording never finished; {ACCEPTED}"
+    )]
+    NoContents(&'static str),
+    /// The file ends before the first sound.
+    #[error("the file ends before any audio: it seems truncated; {ACCEPTED}")]
+    Truncated,
+    /// The container is known, its content is not what it should be.
+    #[error("the file is damaged: {0}; {ACCEPTED}")]
+    Damaged(String),
+    /// A container without sound; says what it holds instead.
+    #[error("the file holds no audio track, but {0}; {ACCEPTED}")]
+    NoAudioTrack(String),
+    /// A codec nobody here can decode.
+    #[error("the audio is coded as {codec}, which cannot be decoded ({reason}); {ACCEPTED}")]
+    Codec {
+        /// For people.
+        codec: String,
+        /// The decoder's own words.
+        reason: String,
+    },
+    /// The container was read to its end and gave not one sample.
+    #[error("no audio could be decoded from the file: {0}; {ACCEPTED}")]
+    Nothing(String),
+    /// Not the rate of any recording.
+    #[error("the audio claims {0} samples per second, which no recording has; {ACCEPTED}")]
+    SampleRate(u32),
+    /// The resampler refused; names the reason.
+    #[error("the audio could not be resampled: {0}")]
+    Resample(String),
+    /// The disk or the descriptor failed.
+    #[error("the file could not be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// A decoder met something its authors had not thought of.
+    #[error("the decoder broke down on this file: it is damaged or of an unusual kind; {ACCEPTED}")]
+    Panicked,
+}

@@ -1,0 +1,237 @@
+//! The engine's end of the stream: requests in, reports out.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use scribed::protocol::wire::{self, WireError};
+use scribed::protocol::{Job, Report, Request, VERSION, descriptor};
+
+use crate::job;
+use crate::pulse::Pulse;
+use crate::resident::Resident;
+
+const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// Why a connection was given up. Its end by the other side is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The stream failed.
+    #[error("the stream to scribed failed: {0}")]
+    Stream(#[from] io::Error),
+    /// Something came that is no request.
+    #[error("scribed sent what is no request: {0}")]
+    Wire(#[from] WireError),
+    /// One job at a time.
+    #[error("scribed sent job {0} while another one was running")]
+    Busy(u64),
+    /// Its recording did not come along.
+    #[error("scribed sent job {0} without its recording")]
+    NoRecording(u64),
+}
+
+/// Serves one connection to its end (or until it is asked to exit). The model in
+/// `resident` stays for the next one. When the other side hangs up, the running
+/// job is stopped and `hung_up` is called from another thread, while the
+/// computation may still be coming to its end.
+pub fn serve(
+    stream: UnixStream,
+    resident: &mut Resident,
+    hung_up: impl FnOnce() + Send + 'static,
+) -> Result<(), ServeError> {
+    let connection = Arc::new(Connection {
+        writer: Mutex::new(stream.try_clone()?),
+        current: Mutex::new(None),
+    });
+    let (sender, commands) = channel();
+    let reader = Reader {
+        stream: stream.try_clone()?,
+        connection: connection.clone(),
+        sender,
+    };
+    thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(move || reader.run(hung_up))?;
+
+    connection.report(&Report::Hello {
+        protocol: VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    match resident.info() {
+        Some(model) => connection.report(&Report::Ready { model }),
+        // Jobs try again, and tell the reason then.
+        None => drop(resident.ensure(None, &|report| connection.report(report))),
+    }
+    let mut result = Ok(());
+    for command in commands {
+        match command {
+            Command::Job(task) => connection.run(task, resident),
+            Command::Exit => break,
+            Command::GiveUp(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    // Wakes the reader where it still waits. Fails only if there is nobody left.
+    let _ = stream.shutdown(Shutdown::Both);
+    result
+}
+
+enum Command {
+    Job(Task),
+    Exit,
+    GiveUp(ServeError),
+}
+
+struct Task {
+    job: Job,
+    recording: File,
+    stop: Arc<AtomicBool>,
+}
+
+struct Running {
+    job: u64,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the reader and the worker share.
+struct Connection {
+    writer: Mutex<UnixStream>,
+    /// Set from a job's arrival until just before its last report.
+    current: Mutex<Option<Running>>,
+}
+
+impl Connection {
+    /// An error means that nobody reads any more, which the reader learns as well.
+    fn report(&self, report: &Report) {
+        match wire::encode(report) {
+            Ok(frame) => drop(lock(&self.writer).write_all(&frame)),
+            Err(error) => tracing::error!("a report could not be sent: {error}"),
+        }
+    }
+
+    fn run(&self, task: Task, resident: &mut Resident) {
+        let Task {
+            job,
+            recording,
+            stop,
+        } = task;
+        let id = job.id;
+        let alive = || self.report(&Report::Alive { job: id });
+        let pulse = Pulse::new(&stop, &alive);
+        tracing::info!("job {id}: {} bytes", job.size_bytes);
+        let result = job::run(&job, recording, resident, &pulse, &|report| {
+            self.report(report)
+        });
+        // Before the last report: the next job may follow at once.
+        *lock(&self.current) = None;
+        self.report(&match result {
+            Ok(outcome) => {
+                tracing::info!(
+                    "job {id}: {:.1} s of audio transcribed",
+                    outcome.audio_duration_s
+                );
+                Report::Done { job: id, outcome }
+            }
+            Err(error) => {
+                tracing::info!("job {id}: {error}");
+                Report::Failed {
+                    job: id,
+                    kind: error.kind(),
+                    reason: error.to_string(),
+                }
+            }
+        });
+    }
+
+    fn stop(&self, wanted: Option<u64>) {
+        if let Some(running) = &*lock(&self.current)
+            && wanted.is_none_or(|job| job == running.job)
+        {
+            running.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads while the worker works: a cancellation has to be seen in the middle of a job.
+struct Reader {
+    stream: UnixStream,
+    connection: Arc<Connection>,
+    sender: Sender<Command>,
+}
+
+impl Reader {
+    fn run(self, hung_up: impl FnOnce()) {
+        let result = self.read();
+        self.connection.stop(None);
+        if let Err(error) = result {
+            let _ = self.sender.send(Command::GiveUp(error));
+        }
+        drop(self.sender);
+        hung_up();
+    }
+
+    fn read(&self) -> Result<(), ServeError> {
+        let mut decoder = wire::Decoder::default();
+        let mut buffer = vec![0; RECEIVE_BYTES];
+        // Comes with the first byte of its frame, which may not be whole yet.
+        let mut recording: Option<OwnedFd> = None;
+        loop {
+            let (count, received) = match descriptor::receive(self.stream.as_fd(), &mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+                result => result?,
+            };
+            if count == 0 {
+                return Ok(());
+            }
+            recording = received.or(recording);
+            decoder.push(&buffer[..count]);
+            while let Some(request) = decoder.next()? {
+                let command = match request {
+                    Request::Transcribe(job) => {
+                        let recording = recording.take().ok_or(ServeError::NoRecording(job.id))?;
+                        self.accept(job, recording)?
+                    }
+                    Request::Cancel { job } => {
+                        self.connection.stop(Some(job));
+                        continue;
+                    }
+                    Request::Exit => Command::Exit,
+                };
+                if self.sender.send(command).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn accept(&self, job: Job, recording: OwnedFd) -> Result<Command, ServeError> {
+        let mut current = lock(&self.connection.current);
+        if current.is_some() {
+            return Err(ServeError::Busy(job.id));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        *current = Some(Running {
+            job: job.id,
+            stop: stop.clone(),
+        });
+        Ok(Command::Job(Task {
+            job,
+            recording: recording.into(),
+            stop,
+        }))
+    }
+}
+
+/// What these locks guard is whole at any moment, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! The resident model: loaded, checked, warm.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
+    WhisperState,
+};
+
+use super::header::{self, HeaderError};
+use super::{SAMPLE_RATE, run};
+use crate::pulse::Pulse;
+
+/// The model that is part of this program, see [`scribed::models::DEMO`].
+pub const DEMO_MODEL: &[u8] = include_bytes!("../../../packaging/demo-model/ggml-demo.bin");
+
+const DEVICE: &str = if cfg!(feature = "cuda") {
+    "cuda"
+} else if cfg!(feature = "vulkan") {
+    "vulkan"
+} else {
+    "cpu"
+};
+
+const USE_GPU: bool = cfg!(any(feature = "cuda", feature = "vulkan"));
+
+/// As in whisper.cpp's own program: candidates when the temperature is raised.
+const BEST_OF: i32 = 5;
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file is not fit to be loaded.
+    #[error(
+        "{path} cannot be used: {error}; download it again (it must be ggml-<name>.bin of whisper.cpp) or remove it"
+    )]
+    File {
+        /// Of the model.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: HeaderError,
+    },
+    /// whisper.cpp refused it, or there is not enough memory.
+    #[error("whisper.cpp could not load {what} ({error}): not enough memory, or a damaged file")]
+    Load {
+        /// A path, or the built-in model.
+        what: String,
+        /// In whisper.cpp's words.
+        error: WhisperError,
+    },
+    /// It is loaded but does not compute.
+    #[error("{what} is loaded but does not compute ({error})")]
+    WarmUp {
+        /// A path, or the built-in model.
+        what: String,
+        /// In whisper.cpp's words.
+        error: WhisperError,
+    },
+}
+
+/// A model in memory with the state of one computation: it does one thing at a time.
+pub struct Model {
+    pub(super) state: WhisperState,
+    pub(super) threads: usize,
+    pub(super) multilingual: bool,
+    /// One for each language ever used: whisper-rs leaks the strings in them.
+    pub(super) params: HashMap<&'static str, FullParams<'static, 'static>>,
+}
+
+impl Model {
+    /// Reads a model file and makes it ready to compute with `threads` threads.
+    pub fn from_file(path: &Path, threads: usize) -> Result<Self, ModelError> {
+        header::check_file(path).map_err(|error| ModelError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        let what = path.display().to_string();
+        Self::warm(
+            WhisperContext::new_with_params(path, context_parameters()),
+            what,
+            threads,
+        )
+    }
+
+    /// The built-in model.
+    pub fn demo(threads: usize) -> Result<Self, ModelError> {
+        let context = WhisperContext::new_from_buffer_with_params(DEMO_MODEL, context_parameters());
+        Self::warm(context, "the built-in model".to_owned(), threads)
+    }
+
+    fn warm(
+        context: Result<WhisperContext, WhisperError>,
+        what: String,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
+        let load = |error| ModelError::Load {
+            what: what.clone(),
+            error,
+        };
+        let context = context.map_err(load)?;
+        let state = context.create_state().map_err(load)?;
+        let mut model = Self {
+            state,
+            threads,
+            multilingual: context.is_multilingual(),
+            params: HashMap::new(),
+        };
+        model
+            .warm_up()
+            .map_err(|error| ModelError::WarmUp { what, error })?;
+        Ok(model)
+    }
+
+    /// Knows more than English.
+    pub fn multilingual(&self) -> bool {
+        self.multilingual
+    }
+
+    /// Where this build computes: `cpu`, `cuda`, `vulkan`.
+    pub fn device() -> &'static str {
+        DEVICE
+    }
+
+    /// One short run, so that the first job finds weights in memory and a GPU
+    /// with its programs built. A GPU runs it at full size, for its programs
+    /// depend on that; a CPU looks at three seconds only: it has nothing to
+    /// build, and a full pass of a large model would take it half a minute.
+    fn warm_up(&mut self) -> Result<(), WhisperError> {
+        const CPU_AUDIO_CONTEXT: i32 = 150;
+        let mut params = base_params(self.threads);
+        params.set_language(Some(super::ENGLISH));
+        params.set_audio_ctx(if USE_GPU { 0 } else { CPU_AUDIO_CONTEXT });
+        params.set_temperature_inc(0.0);
+        params.set_single_segment(true);
+        params.set_max_tokens(4);
+        let never = AtomicBool::new(false);
+        let pulse = Pulse::new(&never, &|| ());
+        run::full(&mut self.state, params, &faint_noise(SAMPLE_RATE), &pulse)
+    }
+}
+
+/// What all runs have in common.
+pub(super) fn base_params(threads: usize) -> FullParams<'static, 'static> {
+    let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: BEST_OF });
+    params.set_n_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    // Each window stands for itself: what was misheard in one does not mislead the next.
+    params.set_no_context(true);
+    params.set_suppress_blank(true);
+    params.set_print_special(false);
+    params.set_print_progress(false);
+    params.set_print_realtime(false);
+    params.set_print_timestamps(false);
+    params
+}
+
+fn context_parameters() -> WhisperContextParameters<'static> {
+    let mut parameters = WhisperContextParameters::default();
+    parameters.use_gpu(USE_GPU);
+    // On a CPU it is more than twice as slow.
+    parameters.flash_attn(USE_GPU);
+    parameters
+}
+
+fn faint_noise(samples: usize) -> Vec<f32> {
+    const AMPLITUDE: f32 = 1e-3;
+    let mut seed: u32 = 1;
+    (0..samples)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((seed >> 16) as f32 / 32_768.0 - 1.0) * AMPLITUDE
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_an_error_that_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ggml-small.bin");
+        std::fs::write(&path, &DEMO_MODEL[..1_000_000]).unwrap();
+        let error = Model::from_file(&path, 1).err().unwrap().to_string();
+        assert!(
+            error.contains("ggml-small.bin cannot be used: it is incomplete"),
+            "{error}"
+        );
+        assert!(error.contains("download it again"), "{error}");
+        let error = Model::from_file(&dir.path().join("ggml-none.bin"), 1)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("cannot be read (No such file"), "{error}");
+    }
+}

@@ -1,0 +1,197 @@
+//! One window through the model: language, parameters, segments.
+
+use scribed::protocol::Segment;
+use whisper_rs::{FullParams, WhisperError};
+
+use super::model::{Model, base_params};
+use super::window::Window;
+use super::{ENGLISH, SAMPLE_RATE, run};
+use crate::pulse::Pulse;
+
+/// whisper.cpp ignores what is shorter than a tenth of a second, and the last
+/// tenth of what is longer: silence is appended up to this.
+const RUN_MIN_SAMPLES: usize = SAMPLE_RATE * 5 / 4;
+
+/// What to do with the speech of one recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// A code from [`language_code`] or [`Model::language`].
+    pub language: &'static str,
+    /// Into English.
+    pub translate: bool,
+}
+
+/// Why a window has no text.
+#[derive(Debug, thiserror::Error)]
+pub enum TranscribeError {
+    /// As asked for through the pulse.
+    #[error("stopped")]
+    Stopped,
+    /// The model failed.
+    #[error("the model could not compute ({0})")]
+    Whisper(#[from] WhisperError),
+}
+
+/// Whisper's code for a language, given its code or English name.
+pub fn language_code(asked: &str) -> Option<&'static str> {
+    // whisper-rs panics on a zero byte.
+    if !asked
+        .bytes()
+        .all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
+    {
+        return None;
+    }
+    whisper_rs::get_lang_str(whisper_rs::get_lang_id(&asked.to_ascii_lowercase())?)
+}
+
+impl Model {
+    /// The language spoken in `window`. One pass of the encoder.
+    pub fn language(
+        &mut self,
+        window: &Window,
+        pulse: &Pulse<'_>,
+    ) -> Result<&'static str, TranscribeError> {
+        if !self.multilingual {
+            return Ok(ENGLISH);
+        }
+        let samples = padded(&window.samples);
+        self.state.pcm_to_mel(&samples, self.threads)?;
+        let (language, _) = self.state.lang_detect(0, self.threads)?;
+        if !pulse.keep_going() {
+            return Err(TranscribeError::Stopped);
+        }
+        Ok(whisper_rs::get_lang_str(language).unwrap_or(ENGLISH))
+    }
+
+    /// The text of `window`. Segments lie within the window, in order of time,
+    /// none before `not_before_s` (the end of the last one of the window before).
+    pub fn transcribe(
+        &mut self,
+        window: &Window,
+        task: Task,
+        not_before_s: f64,
+        pulse: &Pulse<'_>,
+    ) -> Result<Vec<Segment>, TranscribeError> {
+        let params = self.params(task);
+        let samples = padded(&window.samples);
+        match run::full(&mut self.state, params, &samples, pulse) {
+            _ if pulse.stopped() => return Err(TranscribeError::Stopped),
+            result => result?,
+        }
+        let spoken = self.state.as_iter().map(|segment| {
+            let seconds = |centiseconds: i64| centiseconds as f64 / 100.0;
+            Spoken {
+                start_s: seconds(segment.start_timestamp()),
+                end_s: seconds(segment.end_timestamp()),
+                text: segment.to_str_lossy().unwrap_or_default().into_owned(),
+            }
+        });
+        Ok(place(spoken, window, not_before_s))
+    }
+
+    fn params(&mut self, task: Task) -> FullParams<'static, 'static> {
+        let threads = self.threads;
+        let mut params = self
+            .params
+            .entry(task.language)
+            .or_insert_with(|| {
+                let mut params = base_params(threads);
+                params.set_language(Some(task.language));
+                params
+            })
+            .clone();
+        params.set_translate(task.translate);
+        params
+    }
+}
+
+fn padded(samples: &[f32]) -> std::borrow::Cow<'_, [f32]> {
+    if samples.len() >= RUN_MIN_SAMPLES {
+        return samples.into();
+    }
+    let mut longer = samples.to_vec();
+    longer.resize(RUN_MIN_SAMPLES, 0.0);
+    longer.into()
+}
+
+/// As the model says it: seconds within its window.
+struct Spoken {
+    start_s: f64,
+    end_s: f64,
+    text: String,
+}
+
+/// The model's times are guesses, and reach beyond the window's end: here they
+/// become times of the recording that a player can rely on.
+fn place(spoken: impl Iterator<Item = Spoken>, window: &Window, not_before_s: f64) -> Vec<Segment> {
+    let mut earliest_s = window.start_s().max(not_before_s).min(window.end_s());
+    spoken
+        .filter_map(|spoken| {
+            let text = spoken.text.trim();
+            if text.is_empty() {
+                return None;
+            }
+            let start = (window.start_s() + spoken.start_s).clamp(earliest_s, window.end_s());
+            let end = (window.start_s() + spoken.end_s).clamp(start, window.end_s());
+            earliest_s = end;
+            Some(Segment {
+                start,
+                end,
+                text: text.to_owned(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_in_order_and_within_the_window() {
+        let window = Window {
+            start_samples: 160_000,
+            samples: vec![0.0; 80_000],
+        };
+        let spoken = [
+            (0.0, 2.0, " one "),
+            (2.0, 2.0, "  "),
+            (1.5, 3.0, "two"),
+            (3.0, 2.5, "three"),
+            (4.0, 30.0, "four"),
+            (28.0, 30.0, "five"),
+        ]
+        .map(|(start_s, end_s, text)| Spoken {
+            start_s,
+            end_s,
+            text: text.to_owned(),
+        });
+        let placed: Vec<_> = place(spoken.into_iter(), &window, 10.5)
+            .into_iter()
+            .map(|segment| (segment.start, segment.end, segment.text))
+            .collect();
+        let expected = [
+            (10.5, 12.0, "one"),
+            (12.0, 13.0, "two"),
+            (13.0, 13.0, "three"),
+            (14.0, 15.0, "four"),
+            (15.0, 15.0, "five"),
+        ]
+        .map(|(start, end, text)| (start, end, text.to_owned()));
+        assert_eq!(placed, expected);
+    }
+
+    #[test]
+    fn languages_have_codes() {
+        for (asked, code) in [
+            ("en", Some("en")),
+            ("DE", Some("de")),
+            ("german", Some("de")),
+            ("xx", None),
+            ("", None),
+            ("e\0n", None),
+        ] {
+            assert_eq!(language_code(asked), code, "{asked:?}");
+        }
+    }
+}
