@@ -8,6 +8,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod engine_client;

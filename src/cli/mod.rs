@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Takes recordings from the local network and gives back text.
 ///
@@ -61,6 +62,14 @@ fn log() {
         Some(_) => lines.without_time().init(),
         None => lines.init(),
     }
+}
+
+/// A progress bar on standard error; nothing where that is no terminal. The
+/// template is ours and known to be right.
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
+    ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// The engine program: the one named, else the one beside this program.

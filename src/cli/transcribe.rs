@@ -1,13 +1,12 @@
 //! `scribed transcribe`: the engine without the daemon.
 
-use std::io::{IsTerminal, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Failure, engine_program};
+use super::{Failure, bar, engine_program};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineCommand, JobEvent, Order};
 use crate::task::refusal;
@@ -90,7 +89,7 @@ async fn transcribe(command: EngineCommand, order: Order, format: Format) -> Res
     let (engine, desk) = engine_client::engine();
     let mut events = engine.submit(order);
     let supervised = engine_client::supervise(command, desk);
-    let bar = bar();
+    let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {
         let mut segments = Vec::new();
         loop {
@@ -124,17 +123,4 @@ async fn transcribe(command: EngineCommand, order: Order, format: Format) -> Res
     let Ok(text) = render(format, Some(&outcome.language), segments);
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(1000);
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar.with_style(style("{bar:40} {percent:>3} %  {elapsed} elapsed"))
-}
-
-/// A style whose template is ours and known to be right.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

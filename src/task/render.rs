@@ -25,6 +25,17 @@ impl Format {
     /// Their names, for messages.
     pub const NAMES: &str = "txt, srt, vtt, json or tsv";
 
+    /// As it is written in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Txt => "txt",
+            Format::Srt => "srt",
+            Format::Vtt => "vtt",
+            Format::Json => "json",
+            Format::Tsv => "tsv",
+        }
+    }
+
     /// What an HTTP answer says of it.
     pub fn content_type(self) -> &'static str {
         match self {

@@ -31,11 +31,13 @@ pub struct NewUpload {
 
 impl Uploads {
     /// Makes an upload, durable and with all its space reserved, and appends
-    /// what `first` gives. An error in that append is no error of the
-    /// creation: the status tells how far it came.
+    /// what `first` gives, `announced_bytes` long where that is known. An error
+    /// in that append is no error of the creation: the status tells how far it
+    /// came.
     pub async fn create<S: Source + 'static>(
         self: &Arc<Uploads>,
         new: NewUpload,
+        announced_bytes: Option<u64>,
         first: Option<S>,
     ) -> Result<(Uuid, Status), UploadError> {
         if new.length > self.limits.max_size_bytes {
@@ -44,6 +46,9 @@ impl Uploads {
             });
         }
         let length = new.length;
+        if first.is_some() && announced_bytes.is_some_and(|count| count > length) {
+            return Err(UploadError::PastLength { length });
+        }
         let mut facts = Facts {
             id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
             created_at: jiff::Timestamp::now(),

@@ -186,7 +186,11 @@ fn a_deleted_task_leaves_nothing_behind() {
     let uploads = daemon.state_dir().join("uploads");
     let before = files_below(&uploads);
     for suffix in ["", "/delete"] {
-        for id in [transcribed(address, "a.wav"), failed(address, "b.txt")] {
+        for (make, name) in [
+            (transcribed as fn(_, &str) -> String, "a.wav"),
+            (failed, "b.txt"),
+        ] {
+            let id = make(address, name);
             assert!(
                 files_below(&uploads) > before,
                 "an upload is in {uploads:?}"

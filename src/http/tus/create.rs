@@ -23,6 +23,7 @@ use crate::upload::NewUpload;
 pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
+    let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head.headers);
     let answered = async {
         check_version(&head.headers)?;
@@ -32,7 +33,7 @@ pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
             return Err(TusError::ContentType);
         }
         let first = is_chunk(&head.headers).then_some(source);
-        let (id, status) = app.uploads.create(new, first).await?;
+        let (id, status) = app.uploads.create(new, announced_bytes, first).await?;
         if status.length == Some(status.offset) {
             let tasks = Arc::clone(&app.tasks);
             blocking(move || tasks.adopt(id)).await;
