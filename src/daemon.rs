@@ -126,6 +126,7 @@ async fn control(
         uploads: Arc::new(uploads),
         tasks: Arc::clone(&tasks),
         engine: engine.clone(),
+        default_language: config.transcribe.language,
         models_dir: config.models_dir.clone(),
         unknown_model: config.transcribe.unknown_model,
         idle_timeout: config.http.idle_timeout,

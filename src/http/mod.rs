@@ -29,6 +29,8 @@ pub struct App {
     pub tasks: Arc<Tasks>,
     /// For its state only.
     pub engine: Engine,
+    /// Language of uploads that name none; `None`: detect it.
+    pub default_language: Option<String>,
     /// To know which models are installed.
     pub models_dir: PathBuf,
     /// What happens to uploads for a model that is not.

@@ -12,6 +12,12 @@ use crate::store::replace_durably;
 
 const FILE: &str = "task.json";
 
+/// The time, no finer than anybody wants to read it.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
 /// How far a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

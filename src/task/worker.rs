@@ -8,11 +8,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::inspect::{self, LOOK_BYTES};
-use super::record::{Status, TaskRecord};
+use super::record::{Status, TaskRecord, now};
 use super::tasks::Tasks;
 use super::transcript::Part;
 use crate::engine_client::{Engine, JobEvent, Order};
@@ -61,7 +60,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
     loop {
         let mut record = (*tasks.next().await).clone();
         record.status = Status::Processing;
-        record.start_time = Some(Timestamp::now());
+        record.start_time = Some(now());
         record.end_time = None;
         let id = record.id;
         let outcome = match tasks.update(record.clone()) {
@@ -73,7 +72,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             Err(error) => Attempt::Failed(storage_failed(&error)),
         };
         tasks.set_running(None);
-        record.end_time = Some(Timestamp::now());
+        record.end_time = Some(now());
         match outcome {
             Attempt::Deleted => continue,
             Attempt::Completed(media, outcome) => {

@@ -18,5 +18,6 @@ mod bad_start;
 mod crashes;
 mod formats;
 mod idle;
+mod programs;
 mod tasks;
 mod tus_rules;

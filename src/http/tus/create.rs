@@ -16,8 +16,8 @@ use super::{
     TusError, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version, describe, is_chunk,
 };
 use crate::config::UnknownModel;
-use crate::models;
 use crate::upload::NewUpload;
+use crate::{languages, models};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
 pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
@@ -27,7 +27,7 @@ pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
     let source = BodySource::new(body, &head.headers);
     let answered = async {
         check_version(&head.headers)?;
-        let new = parse(&head.headers)?;
+        let new = parse(&head.headers, app.default_language.clone())?;
         check_model(app, new.model.as_deref()).await?;
         if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
             return Err(TusError::ContentType);
@@ -48,7 +48,7 @@ pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
         .unwrap_or_else(|error: TusError| error.reply())
 }
 
-fn parse(headers: &HeaderMap) -> Result<NewUpload, TusError> {
+fn parse(headers: &HeaderMap, default_language: Option<String>) -> Result<NewUpload, TusError> {
     let length = bytes_header(headers, UPLOAD_LENGTH)?.ok_or(TusError::Missing {
         name: UPLOAD_LENGTH,
     })?;
@@ -71,7 +71,10 @@ fn parse(headers: &HeaderMap) -> Result<NewUpload, TusError> {
         metadata: raw.map(str::to_owned),
         filename: text("filename")?.map(|name| display_name(&name)),
         filetype: text("filetype")?,
-        language: crate::languages::parse(&text("language")?.unwrap_or_default())?,
+        language: match text("language")? {
+            Some(language) => languages::parse(&language)?,
+            None => default_language,
+        },
         model: text("model")?.filter(|model| !model.is_empty()),
     })
 }
