@@ -7,5 +7,16 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod engine_client;
+pub mod http;
+pub mod languages;
 pub mod models;
 pub mod protocol;
+pub mod store;
+pub mod systemd;
+pub mod task;
+pub mod upload;

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// until a real one is installed.
 pub const DEMO: &str = "demo";
 
+/// What must be said wherever [`DEMO`] is used.
+pub const DEMO_NOTICE: &str = "it knows only 32 English words and is no use for real recordings; \
+    put a whisper.cpp model, say ggml-large-v3-turbo.bin, into the models directory";
+
 /// What `model = "auto"` means: the largest installed model, else [`DEMO`].
 pub const AUTO: &str = "auto";
 

@@ -45,7 +45,7 @@ impl Decoder {
 
     /// The next whole message, `None` until more bytes come. After an error
     /// the stream is of no more use.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, WireError> {
+    pub fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, WireError> {
         let Some((length, rest)) = self.pending.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
@@ -83,7 +83,7 @@ mod tests {
             let mut received: Vec<Report> = Vec::new();
             for piece in bytes.chunks(piece_bytes) {
                 decoder.push(piece);
-                while let Some(message) = decoder.next().unwrap() {
+                while let Some(message) = decoder.message().unwrap() {
                     received.push(message);
                 }
             }
@@ -96,11 +96,14 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&u32::MAX.to_le_bytes());
         assert!(matches!(
-            decoder.next::<Request>(),
+            decoder.message::<Request>(),
             Err(WireError::TooLong(_))
         ));
         let mut decoder = Decoder::default();
         decoder.push(&[2, 0, 0, 0, b'{', b'}']);
-        assert!(matches!(decoder.next::<Request>(), Err(WireError::Json(_))));
+        assert!(matches!(
+            decoder.message::<Request>(),
+            Err(WireError::Json(_))
+        ));
     }
 }

@@ -194,7 +194,7 @@ impl Reader {
             }
             recording = received.or(recording);
             decoder.push(&buffer[..count]);
-            while let Some(request) = decoder.next()? {
+            while let Some(request) = decoder.message()? {
                 let command = match request {
                     Request::Transcribe(job) => {
                         let recording = recording.take().ok_or(ServeError::NoRecording(job.id))?;

@@ -1,0 +1,29 @@
+# Every target installs what it needs, asks nothing, and exits non-zero on failure.
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test check lint build-packages speech-packages
+
+# The main job, from an empty folder to a transcript; see packaging/demo/run.
+demo: build-packages speech-packages
+	cargo build --release --locked
+	packaging/demo/run target/release
+
+# Every test.
+test: check speech-packages
+	cargo test --locked --test e2e
+
+# The quick part, for daily work.
+check: lint speech-packages
+	cargo test --locked --lib --bins
+
+lint: build-packages
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# whisper.cpp and libopus are compiled from source; libsystemd is linked.
+build-packages:
+	@packaging/install-packages cmake clang g++ libclang-dev libsystemd-dev pkg-config
+
+# Recordings for the demo and the tests are synthesised, never shipped.
+speech-packages:
+	@packaging/install-packages espeak-ng ffmpeg sox

@@ -1,0 +1,126 @@
+//! `scribed transcribe`: the engine without the daemon.
+
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, bar, engine_program};
+use crate::config::{Config, Flags};
+use crate::engine_client::{self, EngineCommand, JobEvent, Order};
+use crate::task::refusal;
+use crate::task::render::{Format, render};
+use crate::{languages, models};
+
+#[derive(Debug, Args)]
+pub(super) struct Transcribe {
+    /// The recording
+    file: PathBuf,
+    /// txt, srt, vtt, json or tsv
+    #[arg(long, default_value = "txt")]
+    format: Format,
+    /// Language code, or auto to find out
+    #[arg(long, value_name = "L")]
+    language: Option<String>,
+    /// Model to use [default: as configured, else the largest one installed]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Translate into English
+    #[arg(long)]
+    translate: bool,
+    /// Configuration file [default: /etc/scribed/scribed.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where models (ggml-NAME.bin) are found [default: /var/lib/scribed-models]
+    #[arg(long, value_name = "DIR")]
+    models_dir: Option<PathBuf>,
+    /// Engine program [default: scribed-transcriber beside this program]
+    #[arg(long, value_name = "PATH")]
+    engine: Option<PathBuf>,
+}
+
+impl Transcribe {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let flags = Flags {
+            models_dir: self.models_dir,
+            model: self.model,
+            ..Flags::default()
+        };
+        let config = Config::load(self.config.as_deref(), &flags)?;
+        let mut recording = std::fs::File::open(&self.file)
+            .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
+        let mut start = Vec::new();
+        Read::take(&recording, crate::task::LOOK_BYTES as u64).read_to_end(&mut start)?;
+        recording.rewind()?;
+        if let Some(refusal) = refusal(&start) {
+            return Err(format!("{}: {refusal}", self.file.display()).into());
+        }
+        let language = match &self.language {
+            Some(language) => languages::parse(language)?,
+            None => config.transcribe.language,
+        };
+        let order = Order {
+            size_bytes: recording.metadata()?.len(),
+            recording,
+            extension: self
+                .file
+                .extension()
+                .map(|extension| extension.to_string_lossy().to_lowercase()),
+            model: None,
+            language,
+            translate: self.translate,
+        };
+        let command = EngineCommand {
+            program: engine_program(self.engine)?,
+            models_dir: config.models_dir,
+            model: config.transcribe.model,
+            threads: config.transcribe.threads,
+        };
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(transcribe(command, order, self.format))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn transcribe(command: EngineCommand, order: Order, format: Format) -> Result<(), Failure> {
+    let (engine, desk) = engine_client::engine();
+    let mut events = engine.submit(order);
+    let supervised = engine_client::supervise(command, desk);
+    let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
+    let collect = async {
+        let mut segments = Vec::new();
+        loop {
+            match events.recv().await {
+                Some(JobEvent::Started(media)) if media.model == models::DEMO => {
+                    bar.suspend(|| {
+                        eprintln!("scribed: using the demo model: {}", models::DEMO_NOTICE)
+                    });
+                }
+                Some(JobEvent::Started(_)) => {}
+                Some(JobEvent::Progress { fraction, .. }) => {
+                    bar.set_position((fraction * 1000.0) as u64);
+                }
+                Some(JobEvent::Segment(segment)) => segments.push(segment),
+                Some(JobEvent::Done(outcome)) => return Ok((outcome, segments)),
+                Some(JobEvent::Failed { reason, .. }) => return Err(reason),
+                Some(JobEvent::EngineLost(reason)) => {
+                    return Err(format!("the transcription engine was lost: {reason}"));
+                }
+                None => return Err("the transcription engine was lost".into()),
+            }
+        }
+    };
+    let collected = tokio::select! {
+        collected = collect => collected,
+        () = supervised => Err("the transcription engine was lost".into()),
+    };
+    bar.finish_and_clear();
+    let (outcome, segments) = collected?;
+    let segments = segments.into_iter().map(Ok::<_, std::convert::Infallible>);
+    let Ok(text) = render(format, Some(&outcome.language), segments);
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}

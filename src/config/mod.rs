@@ -1,0 +1,128 @@
+//! Configuration: flags over environment over file over defaults, made once
+//! into one validated [`Config`].
+//!
+//! The file is TOML (`/etc/scribed/scribed.toml`); a key's environment variable
+//! is `SCRIBED_<SECTION>_<KEY>` (`SCRIBED_LISTEN` for those without section,
+//! lists separated by commas).
+
+mod layers;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use layers::Flags;
+
+/// Where the configuration is looked for when no other file is named.
+pub const DEFAULT_PATH: &str = "/etc/scribed/scribed.toml";
+
+/// Everything that can be configured, typed and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Addresses to bind, at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Uploads, tasks and transcripts.
+    pub state_dir: PathBuf,
+    /// Model files, see [`crate::models`].
+    pub models_dir: PathBuf,
+    /// `[http]`
+    pub http: Http,
+    /// `[upload]`
+    pub upload: Upload,
+    /// `[transcribe]`
+    pub transcribe: Transcribe,
+}
+
+/// Limits of the HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Connections served at once; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// A connection that sends nothing for this long, between requests or in
+    /// the middle of a body, is closed; what it had sent is kept.
+    pub idle_timeout: Duration,
+}
+
+/// Limits of uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Largest recording that is accepted.
+    pub max_size_bytes: u64,
+    /// An unfinished upload to which nothing was added for this long expires.
+    pub idle_expiry: Duration,
+    /// Threads that serve connections, each with a ring of its own.
+    pub ingest_threads: usize,
+}
+
+/// How recordings are transcribed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcribe {
+    /// Name of the resident model or [`crate::models::AUTO`].
+    pub model: String,
+    /// Whisper language code used where a request names none; `None`: detect.
+    pub language: Option<String>,
+    /// CPU threads of the model; 0: all cores but one.
+    pub threads: usize,
+    /// What happens to a request for a model that is not installed.
+    pub unknown_model: UnknownModel,
+}
+
+/// See [`Transcribe::unknown_model`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownModel {
+    /// Use the resident model and name it in the task.
+    Resident,
+    /// Refuse the upload.
+    Reject,
+}
+
+/// Why there is no usable configuration; the message names key and cure.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path} is not valid TOML: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        message: String,
+    },
+    /// A key we do not know.
+    #[error("{origin}: unknown key `{key}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    UnknownKey {
+        /// The file, or the environment.
+        origin: String,
+        /// `section.key`
+        key: String,
+        /// The most similar key we know.
+        nearest: Option<String>,
+    },
+    /// A key with a value that makes no sense.
+    #[error("`{key}`: {message}")]
+    Value {
+        /// `section.key`
+        key: String,
+        /// What is wrong and what is accepted.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks everything. `file` must exist when given; the file at
+    /// [`DEFAULT_PATH`] may be missing.
+    pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, ConfigError> {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        raw::validate(layers::merge(file, environment, flags)?)
+    }
+}

@@ -1,0 +1,179 @@
+//! The configuration as it is written, and the check that makes it typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use crate::{languages, models};
+
+/// Every key with its default. What is not here is an unknown key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Raw {
+    listen: Vec<String>,
+    state_dir: PathBuf,
+    models_dir: PathBuf,
+    http: RawHttp,
+    upload: RawUpload,
+    transcribe: RawTranscribe,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawHttp {
+    max_connections: usize,
+    idle_timeout: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawUpload {
+    max_size: String,
+    idle_expiry: String,
+    ingest_threads: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawTranscribe {
+    model: String,
+    language: String,
+    threads: usize,
+    unknown_model: String,
+}
+
+impl Default for Raw {
+    fn default() -> Raw {
+        Raw {
+            listen: vec!["127.0.0.1:8000".into()],
+            state_dir: "/var/lib/scribed".into(),
+            models_dir: "/var/lib/scribed-models".into(),
+            http: RawHttp::default(),
+            upload: RawUpload::default(),
+            transcribe: RawTranscribe::default(),
+        }
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> RawHttp {
+        RawHttp {
+            max_connections: 1024,
+            idle_timeout: "60s".into(),
+        }
+    }
+}
+
+impl Default for RawUpload {
+    fn default() -> RawUpload {
+        RawUpload {
+            max_size: "5GiB".into(),
+            idle_expiry: "10min".into(),
+            ingest_threads: 1,
+        }
+    }
+}
+
+impl Default for RawTranscribe {
+    fn default() -> RawTranscribe {
+        RawTranscribe {
+            model: models::AUTO.into(),
+            language: languages::DETECT.into(),
+            threads: 0,
+            unknown_model: "resident".into(),
+        }
+    }
+}
+
+/// Turns words into types and refuses what makes no sense.
+pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
+    let mut listen = Vec::with_capacity(raw.listen.len());
+    for address in &raw.listen {
+        let parsed: SocketAddr = address.parse().map_err(|_| {
+            value(
+                "listen",
+                format!("`{address}` is no address; write ADDRESS:PORT, for one 127.0.0.1:8000 or [::1]:8000"),
+            )
+        })?;
+        listen.push(parsed);
+    }
+    if listen.is_empty() {
+        return Err(value("listen", "name at least one address".into()));
+    }
+    Ok(Config {
+        listen,
+        state_dir: raw.state_dir,
+        models_dir: raw.models_dir,
+        http: Http {
+            max_connections: range("http.max_connections", raw.http.max_connections, 1, 100_000)?,
+            idle_timeout: duration("http.idle_timeout", &raw.http.idle_timeout)?,
+        },
+        upload: Upload {
+            max_size_bytes: size("upload.max_size", &raw.upload.max_size)?,
+            idle_expiry: duration("upload.idle_expiry", &raw.upload.idle_expiry)?,
+            ingest_threads: range("upload.ingest_threads", raw.upload.ingest_threads, 1, 64)?,
+        },
+        transcribe: Transcribe {
+            language: languages::parse(&raw.transcribe.language)
+                .map_err(|error| value("transcribe.language", error.to_string()))?,
+            model: raw.transcribe.model,
+            threads: range("transcribe.threads", raw.transcribe.threads, 0, 1024)?,
+            unknown_model: match raw.transcribe.unknown_model.as_str() {
+                "resident" => UnknownModel::Resident,
+                "reject" => UnknownModel::Reject,
+                other => {
+                    return Err(value(
+                        "transcribe.unknown_model",
+                        format!("`{other}` is neither `resident` nor `reject`"),
+                    ));
+                }
+            },
+        },
+    })
+}
+
+fn value(key: &str, message: String) -> ConfigError {
+    ConfigError::Value {
+        key: key.into(),
+        message,
+    }
+}
+
+fn range(key: &str, number: usize, least: usize, most: usize) -> Result<usize, ConfigError> {
+    if (least..=most).contains(&number) {
+        return Ok(number);
+    }
+    Err(value(
+        key,
+        format!("{number} is not between {least} and {most}"),
+    ))
+}
+
+fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
+    let parsed = humantime::parse_duration(text).map_err(|error| {
+        value(
+            key,
+            format!("`{text}` is no duration ({error}); write one like 60s or 10min"),
+        )
+    })?;
+    if parsed.is_zero() {
+        return Err(value(key, "must be longer than zero".into()));
+    }
+    Ok(parsed)
+}
+
+fn size(key: &str, text: &str) -> Result<u64, ConfigError> {
+    let parsed: bytesize::ByteSize = text.parse().map_err(|_| {
+        value(
+            key,
+            format!("`{text}` is no size; write one like 500MiB or 5GiB"),
+        )
+    })?;
+    if parsed.as_u64() == 0 || i64::try_from(parsed.as_u64()).is_err() {
+        return Err(value(key, format!("`{text}` is out of range")));
+    }
+    Ok(parsed.as_u64())
+}

@@ -1,0 +1,276 @@
+//! The one place where everything is built and wired: threads, signals, the
+//! way up and the way down.
+//!
+//! Threads: one per ingest ring (HTTP and uploads), and the control thread
+//! that [`run`] is called on (signals, tasks, the engine). Work that waits for
+//! the disk goes to short-lived helper threads.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::engine_client::{self, Engine, EngineCommand, EngineState};
+use crate::http::{self, App, Server};
+use crate::store::ring::{self, RingError};
+use crate::store::{Layout, lock};
+use crate::task::{self, ModelChoice, Tasks};
+use crate::upload::{self, Limits, Uploads};
+use crate::{models, systemd};
+
+/// The whole way down must be over in ten seconds.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
+
+/// Why the daemon did not start; the message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No io_uring.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The state directory is of no use.
+    #[error("cannot use the state directory {}: {error}; it must be a directory that this user can write to", .path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another daemon works there.
+    #[error("another scribed is running on the state directory {}", .0.display())]
+    AlreadyRunning(PathBuf),
+    /// An address cannot be had.
+    #[error("cannot listen on {address}: {error}{}", hint(.error))]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Threads, signals or the like.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program uses this port: stop it or choose another one with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+        _ => "",
+    }
+}
+
+/// Runs until a signal ends it.
+pub fn run(config: Config, engine: PathBuf) -> Result<ExitCode, StartError> {
+    ring::probe()?;
+    let state_dir_error = |error| StartError::StateDir {
+        path: config.state_dir.clone(),
+        error,
+    };
+    let layout = Layout::prepare(&config.state_dir).map_err(state_dir_error)?;
+    let _lock = lock::hold(&layout.daemon_lock())
+        .map_err(state_dir_error)?
+        .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
+    let listeners = listen(&config)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(control(config, engine, layout, listeners))
+}
+
+fn listen(config: &Config) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = systemd::passed_listeners();
+    for address in &config.listen {
+        if !systemd::covers(&listeners, *address) {
+            let listener = TcpListener::bind(address).map_err(|error| StartError::Listen {
+                address: *address,
+                error,
+            })?;
+            listeners.push(listener);
+        }
+    }
+    for listener in &listeners {
+        listener.set_nonblocking(true)?;
+    }
+    Ok(listeners)
+}
+
+async fn control(
+    config: Config,
+    engine_program: PathBuf,
+    layout: Layout,
+    listeners: Vec<TcpListener>,
+) -> Result<ExitCode, StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopping) = watch::channel(false);
+    let (finished, finished_uploads) = mpsc::unbounded_channel();
+    let limits = Limits {
+        max_size_bytes: config.upload.max_size_bytes,
+        idle_expiry: config.upload.idle_expiry,
+        stall: config.http.idle_timeout,
+    };
+    let uploads = Uploads::new(layout.clone(), limits, finished, stopping.clone());
+    let tasks = Arc::new(Tasks::new(layout.clone()));
+    let (engine, desk) = engine_client::engine();
+    let app = Arc::new(App {
+        uploads: Arc::new(uploads),
+        tasks: Arc::clone(&tasks),
+        engine: engine.clone(),
+        default_language: config.transcribe.language,
+        models_dir: config.models_dir.clone(),
+        unknown_model: config.transcribe.unknown_model,
+        idle_timeout: config.http.idle_timeout,
+    });
+    let server = Server {
+        app,
+        connections: Arc::new(Semaphore::new(config.http.max_connections)),
+        stopping,
+    };
+    let ingest = start_ingest(&server, &listeners, config.upload.ingest_threads)?;
+    let addresses = announce(&listeners);
+    drop(listeners);
+
+    let choice = ModelChoice {
+        models_dir: config.models_dir.clone(),
+        default: config.transcribe.model.clone(),
+    };
+    let command = EngineCommand {
+        program: engine_program,
+        models_dir: config.models_dir,
+        model: config.transcribe.model,
+        threads: config.transcribe.threads,
+    };
+    tokio::select! {
+        // None of these ends by itself.
+        () = engine_client::supervise(command, desk) => {}
+        () = task::work(&tasks, &engine, &choice) => {}
+        () = adopt(Arc::clone(&tasks), layout, config.upload.idle_expiry, finished_uploads) => {}
+        () = tell_state(&engine, &addresses) => {}
+        () = either(&mut terminate, &mut interrupt) => {}
+    }
+    info!("stopping");
+    systemd::stopping();
+    stop.send_replace(true);
+    let ingest_ended = tokio::task::spawn_blocking(move || {
+        for thread in ingest {
+            // One that panicked has ended too.
+            let _ = thread.join();
+        }
+    });
+    let code = tokio::select! {
+        _ = ingest_ended => ExitCode::SUCCESS,
+        () = tokio::time::sleep(SHUTDOWN_LIMIT) => ExitCode::SUCCESS,
+        () = either(&mut terminate, &mut interrupt) => ExitCode::FAILURE,
+    };
+    // Does not wait for helper threads: all they could still do is durable
+    // step by step, and a restart goes on from there.
+    std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
+}
+
+fn start_ingest(
+    server: &Server,
+    listeners: &[TcpListener],
+    threads: usize,
+) -> io::Result<Vec<std::thread::JoinHandle<()>>> {
+    (0..threads)
+        .map(|number| {
+            let server = server.clone();
+            let listeners: Vec<TcpListener> = listeners
+                .iter()
+                .map(TcpListener::try_clone)
+                .collect::<io::Result<_>>()?;
+            std::thread::Builder::new()
+                .name(format!("ingest-{number}"))
+                .spawn(move || match ring::run(http::serve(server, listeners)) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => error!("ingest thread failed: {error}"),
+                    Err(error) => error!("{error}"),
+                })
+        })
+        .collect()
+}
+
+/// Says where we are; other programs wait for this line.
+fn announce(listeners: &[TcpListener]) -> String {
+    let addresses: Vec<String> = listeners
+        .iter()
+        .filter_map(|listener| Some(format!("http://{}", listener.local_addr().ok()?)))
+        .collect();
+    for address in &addresses {
+        eprintln!("listening on {address}");
+    }
+    let addresses = addresses.join(" ");
+    systemd::ready(&format!("listening on {addresses}"));
+    addresses
+}
+
+/// Makes tasks of finished uploads: of those that are there, then of those
+/// that come.
+async fn adopt(
+    tasks: Arc<Tasks>,
+    layout: Layout,
+    idle_expiry: Duration,
+    mut finished: mpsc::UnboundedReceiver<uuid::Uuid>,
+) {
+    let recovered = tokio::task::spawn_blocking({
+        let tasks = Arc::clone(&tasks);
+        move || {
+            if let Err(error) = upload::recover(&layout, |id| tasks.adopt(id)) {
+                error!("cannot read the state directory: {error}");
+            }
+            tasks.adopted_all();
+            match upload::sweep(&layout, idle_expiry) {
+                Ok(swept) if swept == upload::Swept::default() => {}
+                Ok(swept) => info!("{swept}"),
+                Err(error) => warn!("sweep failed: {error}"),
+            }
+        }
+    });
+    if let Err(error) = recovered.await {
+        error!("reading the state directory failed: {error}");
+    }
+    while let Some(id) = finished.recv().await {
+        let tasks = Arc::clone(&tasks);
+        if let Err(error) = tokio::task::spawn_blocking(move || tasks.adopt(id)).await {
+            error!(task_id = %id, "{error}");
+        }
+    }
+    std::future::pending().await
+}
+
+/// Keeps the line of `systemctl status` true.
+async fn tell_state(engine: &Engine, addresses: &str) {
+    let mut states = engine.states();
+    loop {
+        let state = match &*states.borrow_and_update() {
+            EngineState::Starting => "starting the engine".to_owned(),
+            EngineState::Loading { model } => format!("loading model {model}"),
+            EngineState::Ready(model) if model.name == models::DEMO => {
+                "only the demo model is installed".to_owned()
+            }
+            EngineState::Ready(model) => format!("ready with model {}", model.name),
+            EngineState::Unusable { reason } => format!("not transcribing: {reason}"),
+        };
+        systemd::status(&format!("listening on {addresses}; {state}"));
+        if states.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}

@@ -1,0 +1,65 @@
+//! An engine as our child process, for machines without its systemd unit.
+
+use std::io;
+use std::os::unix::net::UnixStream as StdStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+use super::EngineCommand;
+
+/// How long a process may take to be reaped after its stream ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Starts an engine; the stream is its standard input. Dropping the child
+/// kills it.
+pub(super) fn start(command: &EngineCommand) -> io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = StdStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let child = Command::new(&command.program)
+        .arg("--models-dir")
+        .arg(&command.models_dir)
+        .args(["--model", &command.model])
+        .args(["--threads", &command.threads.to_string()])
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((child, UnixStream::from_std(ours)?))
+}
+
+/// Ends a child that is of no more use and says how it ended, for people.
+pub(super) async fn end(mut child: Child) -> String {
+    // One that died by itself tells why; one that hangs must be killed.
+    let status = match tokio::time::timeout(LAST_WORDS, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            return match child.kill().await {
+                Ok(()) => "it had to be killed".into(),
+                Err(error) => format!("it could not be killed: {error}"),
+            };
+        }
+    };
+    status.map_or_else(|error| error.to_string(), describe)
+}
+
+/// The same for one that is known to hang.
+pub(super) async fn kill(mut child: Child) {
+    // It is gone already, or dropping it tries once more.
+    let _ = child.kill().await;
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match Signal::try_from(signal) {
+            Ok(name) => format!("it died of signal {signal} ({name})"),
+            Err(_) => format!("it died of signal {signal}"),
+        },
+        (_, Some(code)) => format!("it exited with status {code}"),
+        _ => "it ended".into(),
+    }
+}

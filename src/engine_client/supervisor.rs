@@ -1,0 +1,72 @@
+//! Keeps an engine there.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::session::{self, SessionEnd};
+use super::{Desk, EngineCommand, EngineState, JobEvent, child};
+
+/// Pause before an engine that had worked is started again.
+const PAUSE_LEAST: Duration = Duration::from_millis(500);
+/// Longest pause between engines that do not even start.
+const PAUSE_MOST: Duration = Duration::from_secs(30);
+
+/// Starts engines, one after the other, until dropped; that kills the last one.
+pub async fn supervise(command: EngineCommand, mut desk: Desk) {
+    let mut pause = PAUSE_LEAST;
+    loop {
+        let (reason, job) = live(&command, &mut desk).await;
+        let worked = matches!(*desk.state.borrow(), EngineState::Ready(_));
+        pause = if worked {
+            PAUSE_LEAST
+        } else {
+            (pause * 2).min(PAUSE_MOST)
+        };
+        warn!(
+            "engine lost: {reason}; the next one starts in {} ms",
+            pause.as_millis()
+        );
+        desk.state.send_replace(EngineState::Unusable {
+            reason: format!("the engine was lost: {reason}; a new one is on its way"),
+        });
+        // Without a running job, one that waited for this engine is told: the
+        // engine dies before it can take any.
+        let job = job.or_else(|| desk.orders.try_recv().ok().map(|waiting| waiting.events));
+        if let Some(events) = job {
+            // Nobody listens: it was cancelled.
+            let _ = events.send(JobEvent::EngineLost(reason)).await;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One engine's life: why it ended, and who had a job with it.
+async fn live(
+    command: &EngineCommand,
+    desk: &mut Desk,
+) -> (String, Option<tokio::sync::mpsc::Sender<JobEvent>>) {
+    let (child, stream) = match child::start(command) {
+        Ok(started) => started,
+        Err(error) => {
+            let reason = format!("{} cannot be started: {error}", command.program.display());
+            error!("{reason}");
+            return (reason, None);
+        }
+    };
+    let (end, job) = session::run(stream, desk).await;
+    let reason = match end {
+        SessionEnd::Closed => {
+            let loading = match &*desk.state.borrow() {
+                EngineState::Loading { model } => format!(" while it loaded model {model}"),
+                _ => String::new(),
+            };
+            child::end(child).await + &loading
+        }
+        other => {
+            child::kill(child).await;
+            other.to_string()
+        }
+    };
+    (reason, job)
+}

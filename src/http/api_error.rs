@@ -1,0 +1,93 @@
+//! Errors of everything but TUS: one shape, one table.
+
+use hyper::StatusCode;
+use serde_json::json;
+use tracing::error;
+use uuid::Uuid;
+
+use super::reply::{self, Reply};
+use crate::task::DeleteError;
+
+/// Why a request was not carried out. The texts are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Nothing of ours has this path.
+    #[error("there is nothing at this address")]
+    NoRoute,
+    /// The path is ours, the method is not.
+    #[error("this address does not take that method; it takes {0}")]
+    Method(String),
+    /// No such task.
+    #[error("there is no task of this id")]
+    TaskNotFound,
+    /// A parameter makes no sense.
+    #[error("{0}")]
+    Validation(String),
+    /// It will be there later.
+    #[error("the task is {0}; there is no transcript yet")]
+    NotCompleted(&'static str),
+    /// There will be none.
+    #[error("the transcription failed: {0}")]
+    TaskFailed(String),
+    /// Somebody has it.
+    #[error("{0}")]
+    Busy(String),
+    /// Start-up has not read everything yet.
+    #[error("the server is starting; try again in a moment")]
+    Starting,
+    /// Our fault.
+    #[error("internal error; the journal of the server has the details under the correlation id")]
+    Internal(String),
+}
+
+impl ApiError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            ApiError::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            ApiError::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            ApiError::TaskNotFound => (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"),
+            ApiError::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR"),
+            // Not 404: the task is there, only not in the state that is needed.
+            ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
+            ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
+            ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
+            ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
+            ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+        }
+    }
+
+    /// The response.
+    pub fn reply(&self) -> Reply {
+        let (status, code) = self.status_and_code();
+        let correlation_id = Uuid::new_v4();
+        if let ApiError::Internal(details) = self {
+            error!(%correlation_id, "{details}");
+        }
+        let message = self.to_string();
+        let mut reply = reply::json(
+            status,
+            &json!({
+                "error": { "message": message, "code": code, "correlation_id": correlation_id },
+                "detail": message,
+            }),
+        );
+        match self {
+            ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
+            ApiError::Busy(_) | ApiError::Starting => {
+                reply::set(&mut reply, hyper::header::RETRY_AFTER, 1);
+            }
+            _ => {}
+        }
+        reply
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> ApiError {
+        match error {
+            DeleteError::NotFound => ApiError::TaskNotFound,
+            DeleteError::Busy => ApiError::Busy(error.to_string()),
+            DeleteError::Storage(_) => ApiError::Internal(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! HTTP: turns requests into calls on [`crate::upload`] and [`crate::task`],
+//! and their answers into responses. No paths of files, no syncs, no models.
+
+mod api_error;
+mod health;
+mod reply;
+mod routes;
+mod server;
+mod task;
+mod tus;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::UnknownModel;
+use crate::engine_client::Engine;
+use crate::task::Tasks;
+use crate::upload::Uploads;
+
+pub use server::{Server, serve};
+
+/// What every request can reach.
+#[derive(Debug)]
+pub struct App {
+    /// The upload engine.
+    pub uploads: Arc<Uploads>,
+    /// All tasks.
+    pub tasks: Arc<Tasks>,
+    /// For its state only.
+    pub engine: Engine,
+    /// Language of uploads that name none; `None`: detect it.
+    pub default_language: Option<String>,
+    /// To know which models are installed.
+    pub models_dir: PathBuf,
+    /// What happens to uploads for a model that is not.
+    pub unknown_model: UnknownModel,
+    /// Connections that give nothing for this long are closed.
+    pub idle_timeout: Duration,
+}
+
+/// Runs what waits for the disk on a thread where that harms nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels, and then nobody waits.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

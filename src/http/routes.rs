@@ -1,0 +1,141 @@
+//! The one table of routes.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+use uuid::Uuid;
+
+use super::api_error::ApiError;
+use super::reply::Reply;
+use super::{App, health, task, tus};
+
+/// What a request is about. An id that is not one of ours reads like one that
+/// does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Uploads,
+    Upload(Option<Uuid>),
+    Tasks,
+    Task(Option<Uuid>),
+    TaskDelete(Option<Uuid>),
+    Transcript(Option<Uuid>),
+    Progress(Option<Uuid>),
+    Health,
+    Live,
+    Ready,
+}
+
+impl Resource {
+    fn of(path: &str) -> Option<Resource> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        Some(match segments.as_slice() {
+            ["uploads", "files"] | ["uploads", "files", ""] => Resource::Uploads,
+            ["uploads", "files", id] => Resource::Upload(parse(id)),
+            ["task", "all"] => Resource::Tasks,
+            ["task", id] => Resource::Task(parse(id)),
+            ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
+            ["task", id, "transcript"] => Resource::Transcript(parse(id)),
+            ["tasks", id, "progress"] => Resource::Progress(parse(id)),
+            ["health"] => Resource::Health,
+            ["health", "live"] => Resource::Live,
+            ["health", "ready"] => Resource::Ready,
+            _ => return None,
+        })
+    }
+
+    /// The methods it takes, for `Allow`.
+    fn allowed(self) -> &'static str {
+        match self {
+            Resource::Uploads => "OPTIONS, POST",
+            Resource::Upload(_) => "DELETE, HEAD, OPTIONS, PATCH",
+            Resource::Task(_) => "DELETE, GET, HEAD",
+            Resource::TaskDelete(_) => "DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+fn parse(id: &str) -> Option<Uuid> {
+    // Only the hyphenated form, in any case: one upload, one address.
+    (id.len() == 36).then(|| Uuid::try_parse(id).ok())?
+}
+
+/// Answers a request.
+pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
+    let Some(resource) = Resource::of(request.uri().path()) else {
+        return ApiError::NoRoute.reply();
+    };
+    let method = match request.method() {
+        // hyper leaves the body of an answer to HEAD out by itself.
+        &Method::HEAD if !matches!(resource, Resource::Upload(_)) => &Method::GET,
+        method => method,
+    };
+    let reply = match (resource, method) {
+        (Resource::Uploads | Resource::Upload(_), &Method::OPTIONS) => Ok(tus::options(&app)),
+        (Resource::Uploads, &Method::POST) => return tus::create(&app, request).await,
+        (Resource::Upload(id), &Method::HEAD) => return tus::head(&app, id, &request).await,
+        (Resource::Upload(id), &Method::PATCH) => return tus::patch(&app, id, request).await,
+        (Resource::Upload(id), &Method::DELETE) => {
+            return tus::terminate(&app, id, &request).await;
+        }
+        (Resource::Tasks, &Method::GET) => task::list(&app, request.uri().query()),
+        (Resource::Task(id), &Method::GET) => task::detail(&app, id).await,
+        (Resource::Task(id), &Method::DELETE) => task::delete(&app, id).await,
+        (Resource::TaskDelete(id), &Method::DELETE) => task::delete(&app, id).await,
+        (Resource::Transcript(id), &Method::GET) => {
+            task::transcript(&app, id, request.uri().query()).await
+        }
+        (Resource::Progress(id), &Method::GET) => task::progress(&app, id).await,
+        (Resource::Health, &Method::GET) => Ok(health::health()),
+        (Resource::Live, &Method::GET) => Ok(health::live()),
+        (Resource::Ready, &Method::GET) => Ok(health::ready(&app)),
+        _ => Err(ApiError::Method(resource.allowed().into())),
+    };
+    reply.unwrap_or_else(|error| error.reply())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_resources() {
+        let id = "0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57";
+        let uuid = Some(Uuid::parse_str(id).unwrap());
+        let cases = [
+            ("/uploads/files/".to_owned(), Some(Resource::Uploads)),
+            ("/uploads/files".to_owned(), Some(Resource::Uploads)),
+            (format!("/uploads/files/{id}"), Some(Resource::Upload(uuid))),
+            (
+                format!("/uploads/files/{}", id.to_uppercase()),
+                Some(Resource::Upload(uuid)),
+            ),
+            (
+                "/uploads/files/..%2f..%2fetc".to_owned(),
+                Some(Resource::Upload(None)),
+            ),
+            (
+                format!("/uploads/files/{}", id.replace('-', "")),
+                Some(Resource::Upload(None)),
+            ),
+            ("/task/all".to_owned(), Some(Resource::Tasks)),
+            (format!("/task/{id}"), Some(Resource::Task(uuid))),
+            (
+                format!("/task/{id}/delete"),
+                Some(Resource::TaskDelete(uuid)),
+            ),
+            (
+                format!("/tasks/{id}/progress"),
+                Some(Resource::Progress(uuid)),
+            ),
+            ("/health/ready".to_owned(), Some(Resource::Ready)),
+            ("/".to_owned(), None),
+            (format!("//task/{id}"), None),
+            ("*".to_owned(), None),
+        ];
+        for (path, resource) in cases {
+            assert_eq!(Resource::of(&path), resource, "{path}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Accepting connections and serving them, on one ingest thread.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, warn};
+
+use super::{App, routes};
+use crate::store::ring;
+
+/// How long connections may take to end once the daemon stops: their uploads
+/// are parked at once, so this is for answers on their way.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Pause after accepting failed, most likely for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What an ingest thread needs.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// What requests can reach.
+    pub app: Arc<App>,
+    /// One permit per connection, over all threads.
+    pub connections: Arc<Semaphore>,
+    /// Turns true when the daemon stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Serves these listeners until the daemon stops and connections have ended.
+/// Must run on a ring.
+pub async fn serve(server: Server, listeners: Vec<std::net::TcpListener>) -> std::io::Result<()> {
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        accepting.push(ring::spawn(accept(server.clone(), listener)));
+    }
+    for accepting in accepting {
+        // It ends when the daemon stops; one that panicked is as good as ended.
+        let _ = accepting.await;
+    }
+    Ok(())
+}
+
+async fn accept(server: Server, listener: TcpListener) {
+    // Every connection holds a clone: when all receivers are gone, all have ended.
+    let (ended, open) = watch::channel(());
+    let mut stopping = server.stopping.clone();
+    loop {
+        let permit = Arc::clone(&server.connections).acquire_owned();
+        let accepted = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+            accepted = async { (permit.await, listener.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(permit), Ok((stream, peer))) => {
+                let (server, open) = (server.clone(), open.clone());
+                ring::spawn(async move {
+                    if let Err(error) = connection(&server, stream).await {
+                        debug!(%peer, "connection ended: {error}");
+                    }
+                    drop((permit, open));
+                });
+            }
+            (_, Err(error)) => {
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            // Nobody closes the semaphore.
+            (Err(_), _) => break,
+        }
+    }
+    drop((listener, open));
+    // Those that take longer are cut: what they had sent is durable already.
+    let _ = tokio::time::timeout(DRAIN, ended.closed()).await;
+}
+
+async fn connection(server: &Server, stream: TcpStream) -> hyper::Result<()> {
+    // Small answers must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let app = &server.app;
+    let service = service_fn(|request| {
+        let app = Arc::clone(app);
+        async { Ok::<_, Infallible>(routes::answer(app, request).await) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(app.idle_timeout)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let mut stopping = server.stopping.clone();
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}

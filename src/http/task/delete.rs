@@ -1,0 +1,23 @@
+//! `DELETE /task/{id}` and `DELETE /task/{id}/delete`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
+use super::find;
+
+/// Deletes a task, its recording and its transcript; cancels a running one.
+pub async fn delete(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
+    let id = find(app, id).await?.id;
+    let tasks = Arc::clone(&app.tasks);
+    blocking(move || tasks.delete(id)).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({ "identifier": id, "message": "Task deleted" }),
+    ))
+}

@@ -1,0 +1,61 @@
+//! `GET /task/{id}`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
+use super::{TASK_TYPE, find};
+use crate::models;
+use crate::task::{Status, TaskRecord, render, transcript};
+
+/// A task with its transcript.
+pub async fn detail(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
+    let record = find(app, id).await?;
+    let tasks = Arc::clone(&app.tasks);
+    let document = blocking(move || {
+        let result = match record.status {
+            Status::Completed => {
+                let segments = transcript::read(&tasks.dir(record.id))?;
+                render::result(record.language.as_deref(), segments)?
+            }
+            _ => Value::Null,
+        };
+        Ok::<_, std::io::Error>(json!({
+            "status": record.status,
+            "result": result,
+            "metadata": metadata(&record),
+            "error": record.error,
+        }))
+    });
+    match document.await {
+        Ok(document) => Ok(reply::json(StatusCode::OK, &document)),
+        // Deleted since it was found.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),
+        Err(error) => Err(ApiError::Internal(error.to_string())),
+    }
+}
+
+fn metadata(record: &TaskRecord) -> Value {
+    json!({
+        "task_type": TASK_TYPE,
+        "task_params": { "language": record.wanted_language, "model": record.wanted_model },
+        "language": record.language.as_ref().or(record.wanted_language.as_ref()),
+        "file_name": record.file_name,
+        "url": null,
+        "callback_url": null,
+        "duration": record.processing_s(),
+        "audio_duration": record.audio_duration,
+        "start_time": record.start_time,
+        "end_time": record.end_time,
+        "model": record.model.as_deref().map(|model| match model {
+            models::DEMO => format!("{model}: {}", models::DEMO_NOTICE),
+            _ => model.to_owned(),
+        }),
+        "format": record.format,
+    })
+}

@@ -1,0 +1,72 @@
+//! `GET /task/all`.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::{TASK_TYPE, parameter};
+use crate::task::{Query, TaskRecord};
+
+const PAGE_SIZE_DEFAULT: usize = 50;
+const PAGE_SIZE_MAX: usize = 200;
+
+/// A page of tasks, newest first.
+pub fn list(app: &App, query: Option<&str>) -> Result<Reply, ApiError> {
+    if !app.tasks.is_complete() {
+        return Err(ApiError::Starting);
+    }
+    let status = match parameter(query, "status").filter(|status| !status.is_empty()) {
+        None => None,
+        Some(status) => Some(status.parse().map_err(|()| {
+            ApiError::Validation("status must be queued, processing, completed or failed".into())
+        })?),
+    };
+    let query = Query {
+        text: parameter(query, "q")
+            .map(Into::into)
+            .filter(|text: &String| !text.is_empty()),
+        status,
+        page: number(query, "page", 1, usize::MAX)?,
+        page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
+    };
+    let (page, total) = app.tasks.list(&query);
+    let tasks: Vec<Value> = page.iter().map(|record| row(record)).collect();
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({ "tasks": tasks, "total": total, "page": query.page, "page_size": query.page_size }),
+    ))
+}
+
+fn number(query: Option<&str>, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {
+    let Some(text) = parameter(query, name) else {
+        return Ok(default);
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| {
+        ApiError::Validation(match most {
+            usize::MAX => format!("{name} must be a number from 1"),
+            _ => format!("{name} must be a number from 1 to {most}"),
+        })
+    })
+}
+
+fn row(record: &TaskRecord) -> Value {
+    json!({
+        "identifier": record.id,
+        "status": record.status,
+        "task_type": TASK_TYPE,
+        "file_name": record.file_name,
+        "url": null,
+        "audio_duration": record.audio_duration,
+        "language": record.language.as_ref().or(record.wanted_language.as_ref()),
+        "error": record.error,
+        "duration": record.processing_s(),
+        "start_time": record.start_time,
+        "end_time": record.end_time,
+    })
+}

@@ -1,0 +1,40 @@
+//! Reading tasks and their transcripts.
+
+mod delete;
+mod detail;
+mod list;
+mod progress;
+mod transcript;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::api_error::ApiError;
+use super::{App, blocking};
+use crate::task::TaskRecord;
+
+pub use delete::delete;
+pub use detail::detail;
+pub use list::list;
+pub use progress::progress;
+pub use transcript::transcript;
+
+/// What every task of ours does.
+const TASK_TYPE: &str = "full_process";
+
+async fn find(app: &App, id: Option<Uuid>) -> Result<Arc<TaskRecord>, ApiError> {
+    let id = id.ok_or(ApiError::TaskNotFound)?;
+    let tasks = Arc::clone(&app.tasks);
+    blocking(move || tasks.find(id))
+        .await
+        .ok_or(ApiError::TaskNotFound)
+}
+
+/// The parameters of a query, decoded. Of a parameter that is there twice the
+/// first one counts.
+fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value)
+}

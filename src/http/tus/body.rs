@@ -1,0 +1,86 @@
+//! A request's body as a source of bytes for the upload engine.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{EXPECT, HeaderMap};
+
+use crate::store::ring;
+use crate::upload::{Cut, Source};
+
+/// How much of a body that nobody wants is read all the same ...
+const LINGER_BYTES: usize = 64 << 20;
+/// ... and for how long.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Takes frame after frame as hyper received it, without a copy.
+///
+/// A body that is dropped before its end is still read for a while: a client
+/// in the middle of sending would otherwise meet a reset connection instead
+/// of the answer that tells it why.
+#[derive(Debug)]
+pub struct BodySource {
+    body: Option<Incoming>,
+    /// The client waits for our consent to send the body; its answer is the refusal.
+    waits: bool,
+}
+
+impl BodySource {
+    /// The body of a request with these headers.
+    pub fn new(body: Incoming, headers: &HeaderMap) -> BodySource {
+        BodySource {
+            body: Some(body),
+            waits: headers.contains_key(EXPECT),
+        }
+    }
+}
+
+impl Source for BodySource {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        loop {
+            match self.body.as_mut()?.frame().await {
+                Some(Ok(frame)) => {
+                    self.waits = false;
+                    // Trailers are not data.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Some(Ok(bytes));
+                    }
+                }
+                Some(Err(_)) => {
+                    self.body = None;
+                    return Some(Err(Cut));
+                }
+                None => {
+                    self.body = None;
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for BodySource {
+    fn drop(&mut self) {
+        let Some(mut body) = self
+            .body
+            .take()
+            .filter(|body| !self.waits && !body.is_end_stream())
+        else {
+            return;
+        };
+        ring::spawn(async move {
+            let drain = async {
+                let mut read_bytes = 0;
+                while read_bytes < LINGER_BYTES
+                    && let Some(Ok(frame)) = body.frame().await
+                {
+                    read_bytes += frame.data_ref().map_or(0, Bytes::len);
+                }
+            };
+            // A body that is longer is the client's own fault: it is cut.
+            let _ = tokio::time::timeout(LINGER, drain).await;
+        });
+    }
+}

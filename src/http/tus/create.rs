@@ -1,0 +1,121 @@
+//! POST: a new upload, maybe with its first bytes (creation and
+//! creation-with-upload extensions).
+
+use std::sync::Arc;
+
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
+use super::body::BodySource;
+use super::metadata::Metadata;
+use super::{
+    TusError, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version, describe, is_chunk,
+};
+use crate::config::UnknownModel;
+use crate::upload::NewUpload;
+use crate::{languages, models};
+
+/// Answers POST, once the upload and what came of its first bytes are durable.
+pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let has_body = !body.is_end_stream();
+    let announced_bytes = body.size_hint().exact();
+    let source = BodySource::new(body, &head.headers);
+    let answered = async {
+        check_version(&head.headers)?;
+        let new = parse(&head.headers, app.default_language.clone())?;
+        check_model(app, new.model.as_deref()).await?;
+        if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
+            return Err(TusError::ContentType);
+        }
+        let first = is_chunk(&head.headers).then_some(source);
+        let (id, status) = app.uploads.create(new, announced_bytes, first).await?;
+        if status.length == Some(status.offset) {
+            let tasks = Arc::clone(&app.tasks);
+            blocking(move || tasks.adopt(id)).await;
+        }
+        let mut reply = reply::empty(StatusCode::CREATED);
+        describe(&mut reply, &status);
+        reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
+        Ok(reply)
+    };
+    answered
+        .await
+        .unwrap_or_else(|error: TusError| error.reply())
+}
+
+fn parse(headers: &HeaderMap, default_language: Option<String>) -> Result<NewUpload, TusError> {
+    let length = bytes_header(headers, UPLOAD_LENGTH)?.ok_or(TusError::Missing {
+        name: UPLOAD_LENGTH,
+    })?;
+    let raw = headers
+        .get(UPLOAD_METADATA)
+        .map(|value| {
+            value
+                .to_str()
+                .map_err(|_| TusError::Metadata("it is not ASCII".into()))
+        })
+        .transpose()?;
+    let metadata = Metadata::parse(raw.unwrap_or_default()).map_err(TusError::Metadata)?;
+    let text = |key| metadata.text(key).map_err(TusError::Metadata);
+    Ok(NewUpload {
+        length,
+        // The id of another task, or no UUID at all, is no reason to refuse.
+        wanted_id: text("taskId")?
+            .and_then(|id| Uuid::try_parse(&id).ok())
+            .filter(|id| !id.is_nil()),
+        metadata: raw.map(str::to_owned),
+        filename: text("filename")?.map(|name| display_name(&name)),
+        filetype: text("filetype")?,
+        language: match text("language")? {
+            Some(language) => languages::parse(&language)?,
+            None => default_language,
+        },
+        model: text("model")?.filter(|model| !model.is_empty()),
+    })
+}
+
+/// The last part of a path, without what could fool a terminal or a reader.
+fn display_name(name: &str) -> String {
+    const NAME_MAX_CHARS: usize = 255;
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    last.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_MAX_CHARS)
+        .collect()
+}
+
+async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), TusError> {
+    let Some(wanted) = wanted.filter(|_| app.unknown_model == UnknownModel::Reject) else {
+        return Ok(());
+    };
+    let dir = app.models_dir.clone();
+    let installed = blocking(move || models::installed(&dir))
+        .await
+        .unwrap_or_default();
+    if wanted == models::DEMO || installed.iter().any(|model| model.name == wanted) {
+        return Ok(());
+    }
+    Err(TusError::UnknownModel(wanted.chars().take(80).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_presentable() {
+        for (given, shown) in [
+            ("a.wav", "a.wav"),
+            ("C:\\Users\\me\\a.wav", "a.wav"),
+            ("../../etc/passwd", "passwd"),
+            ("a\x1b[31m\n.wav", "a[31m.wav"),
+        ] {
+            assert_eq!(display_name(given), shown);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The one table of TUS errors.
+
+use hyper::StatusCode;
+use hyper::header::{CONNECTION, HeaderName, RETRY_AFTER};
+use tracing::error;
+
+use super::super::reply::{self, Reply};
+use super::{TUS_RESUMABLE, TUS_VERSION, UPLOAD_OFFSET, VERSION};
+use crate::languages::UnknownLanguage;
+use crate::upload::UploadError;
+
+/// Why a request was refused. The texts are the bodies, for people.
+#[derive(Debug, thiserror::Error)]
+pub enum TusError {
+    /// Tus-Resumable is missing or another version.
+    #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
+    Version,
+    /// A header that must be there.
+    #[error("the header {name} is missing")]
+    Missing {
+        /// Which.
+        name: HeaderName,
+    },
+    /// A header that must be a number.
+    #[error("the header {name} must be a number of bytes, in digits")]
+    NotANumber {
+        /// Which.
+        name: HeaderName,
+    },
+    /// Upload-Metadata cannot be read.
+    #[error("bad Upload-Metadata: {0}")]
+    Metadata(String),
+    /// The body is not marked as a chunk.
+    #[error("send the bytes with Content-Type: {}", super::CHUNK_TYPE)]
+    ContentType,
+    /// A model that is not installed, and the configuration refuses those.
+    #[error("there is no model `{0}` on this server")]
+    UnknownModel(String),
+    /// The upload engine said no.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+impl From<UnknownLanguage> for TusError {
+    fn from(error: UnknownLanguage) -> TusError {
+        TusError::Metadata(error.to_string())
+    }
+}
+
+impl TusError {
+    fn status(&self) -> StatusCode {
+        match self {
+            TusError::Version => StatusCode::PRECONDITION_FAILED,
+            TusError::Missing { .. } | TusError::NotANumber { .. } | TusError::Metadata(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            TusError::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            TusError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            TusError::Upload(error) => match error {
+                UploadError::NotFound => StatusCode::NOT_FOUND,
+                UploadError::Expired | UploadError::Damaged => StatusCode::GONE,
+                UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
+                    StatusCode::PAYLOAD_TOO_LARGE
+                }
+                UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                // Superseded: the client that sees this is not the newest one;
+                // asking again for the offset is right for it too.
+                UploadError::Conflict { .. } | UploadError::Superseded { .. } => {
+                    StatusCode::CONFLICT
+                }
+                UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
+                UploadError::Busy => StatusCode::LOCKED,
+                UploadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    /// The response.
+    pub fn reply(&self) -> Reply {
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            error!("{self}");
+        }
+        let mut reply = reply::body(status, "text/plain; charset=utf-8", format!("{self}\n"));
+        reply::set(&mut reply, TUS_RESUMABLE, VERSION);
+        match self {
+            TusError::Version => reply::set(&mut reply, TUS_VERSION, VERSION),
+            TusError::Upload(
+                UploadError::Conflict { offset } | UploadError::Superseded { offset },
+            ) => {
+                reply::set(&mut reply, UPLOAD_OFFSET, offset);
+            }
+            TusError::Upload(UploadError::Cut { .. }) => {
+                reply::set(&mut reply, CONNECTION, "close")
+            }
+            TusError::Upload(UploadError::Stopping | UploadError::Busy) => {
+                reply::set(&mut reply, RETRY_AFTER, 1);
+            }
+            _ => {}
+        }
+        reply
+    }
+}

@@ -1,0 +1,32 @@
+//! HEAD: how far an upload is (core protocol, HEAD).
+
+use hyper::header::{CACHE_CONTROL, HeaderValue};
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::reply::{self, Reply};
+use super::{TusError, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe};
+use crate::upload::UploadError;
+
+/// Answers HEAD.
+pub async fn head<B>(app: &App, id: Option<Uuid>, request: &Request<B>) -> Reply {
+    let answered = async {
+        check_version(request.headers())?;
+        let id = id.ok_or(UploadError::NotFound)?;
+        let status = app.uploads.status(id).await?;
+        let facts = app.uploads.facts(id).await?;
+        let mut reply = reply::empty(StatusCode::OK);
+        describe(&mut reply, &status);
+        if let Some(length) = status.length {
+            reply::set(&mut reply, UPLOAD_LENGTH, length);
+        }
+        if let Some(metadata) = facts.metadata {
+            reply::set(&mut reply, UPLOAD_METADATA, metadata);
+        }
+        let never = HeaderValue::from_static("no-store");
+        reply.headers_mut().insert(CACHE_CONTROL, never);
+        Ok::<_, TusError>(reply)
+    };
+    answered.await.unwrap_or_else(|error| error.reply())
+}

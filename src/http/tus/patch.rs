@@ -1,0 +1,43 @@
+//! PATCH: bytes for an upload (core protocol, PATCH).
+
+use std::sync::Arc;
+
+use hyper::body::{Body, Incoming};
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
+use super::body::BodySource;
+use super::{TusError, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk};
+use crate::upload::UploadError;
+
+/// Answers PATCH, once every byte it tells of is durable.
+pub async fn patch(app: &App, id: Option<Uuid>, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let announced_bytes = body.size_hint().exact();
+    let source = BodySource::new(body, &head.headers);
+    let answered = async {
+        check_version(&head.headers)?;
+        if !is_chunk(&head.headers) {
+            return Err(TusError::ContentType);
+        }
+        let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
+            name: UPLOAD_OFFSET,
+        })?;
+        let id = id.ok_or(UploadError::NotFound)?;
+        let status = app
+            .uploads
+            .append(id, offset, announced_bytes, source)
+            .await?;
+        if status.length == Some(status.offset) {
+            // So that whoever asks next finds the task.
+            let tasks = Arc::clone(&app.tasks);
+            blocking(move || tasks.adopt(id)).await;
+        }
+        let mut reply = reply::empty(StatusCode::NO_CONTENT);
+        describe(&mut reply, &status);
+        Ok(reply)
+    };
+    answered.await.unwrap_or_else(|error| error.reply())
+}

@@ -1,0 +1,34 @@
+//! DELETE: an upload nobody wants any more (termination extension).
+
+use std::sync::Arc;
+
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
+use super::{TUS_RESUMABLE, TusError, VERSION, check_version};
+use crate::task::DeleteError;
+use crate::upload::UploadError;
+
+/// Answers DELETE. A finished upload goes with its task and transcript.
+pub async fn terminate<B>(app: &App, id: Option<Uuid>, request: &Request<B>) -> Reply {
+    let answered = async {
+        check_version(request.headers())?;
+        let id = id.ok_or(UploadError::NotFound)?;
+        let tasks = Arc::clone(&app.tasks);
+        let is_task = blocking(move || tasks.find(id).map(|_| tasks.delete(id))).await;
+        match is_task {
+            None => app.uploads.terminate(id).await?,
+            Some(deleted) => deleted.map_err(|error| match error {
+                DeleteError::NotFound => UploadError::NotFound,
+                DeleteError::Busy => UploadError::Busy,
+                DeleteError::Storage(error) => UploadError::Storage(error),
+            })?,
+        }
+        let mut reply = reply::empty(StatusCode::NO_CONTENT);
+        reply::set(&mut reply, TUS_RESUMABLE, VERSION);
+        Ok::<_, TusError>(reply)
+    };
+    answered.await.unwrap_or_else(|error| error.reply())
+}

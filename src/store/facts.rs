@@ -1,0 +1,29 @@
+//! What is known of an upload from its creation on.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// `upload.json`, written once. Unknown fields are ignored, so that an older
+/// program can read what a newer one wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The name of the folder; of the task too.
+    pub id: Uuid,
+    /// RFC 3339, UTC.
+    pub created_at: jiff::Timestamp,
+    /// `Upload-Metadata` as the client sent it.
+    #[serde(default)]
+    pub metadata: Option<String>,
+    /// Name of the file at the client, for people and as a hint of its type.
+    #[serde(default)]
+    pub filename: Option<String>,
+    /// Media type the client claims.
+    #[serde(default)]
+    pub filetype: Option<String>,
+    /// Whisper code asked for, `None` to detect.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Model asked for by name.
+    #[serde(default)]
+    pub model: Option<String>,
+}

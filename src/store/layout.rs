@@ -1,0 +1,75 @@
+//! Paths in the state directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+/// Where everything lies, see the [module above](super).
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folders that are missing, readable by our user alone.
+    pub fn prepare(root: &Path) -> io::Result<Layout> {
+        use std::os::unix::fs::DirBuilderExt;
+        let layout = Layout { root: root.into() };
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        for dir in [
+            layout.creating(),
+            layout.uploads(),
+            layout.removing(),
+            layout.damaged(),
+        ] {
+            builder.create(dir)?;
+        }
+        std::fs::File::open(root)?.sync_all()?;
+        Ok(layout)
+    }
+
+    /// The state directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file whose lock tells that a daemon uses this directory.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Folders of uploads that exist for clients.
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    /// Folders of uploads that do not exist yet.
+    pub fn creating(&self) -> PathBuf {
+        self.root.join("creating")
+    }
+
+    /// Folders of uploads that exist no longer.
+    pub fn removing(&self) -> PathBuf {
+        self.root.join("removing")
+    }
+
+    /// Folders that could not be understood.
+    pub fn damaged(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
+    /// The folder of one upload.
+    pub fn upload(&self, id: Uuid) -> PathBuf {
+        self.uploads().join(id.to_string())
+    }
+
+    /// The id whose folder has this name; only our own spelling counts, so
+    /// that one upload has one name.
+    pub fn id_of(name: &std::ffi::OsStr) -> Option<Uuid> {
+        let name = name.to_str()?;
+        let id = Uuid::try_parse(name).ok()?;
+        (id.to_string() == name).then_some(id)
+    }
+}

@@ -1,0 +1,31 @@
+//! What lies on disk, and nothing else: who may write, what becomes durable in
+//! which order, and what start-up makes of it. Nothing here knows of HTTP or of
+//! transcription.
+//!
+//! The state directory:
+//!
+//! ```text
+//! lock                      held (a kernel lock) by the running daemon
+//! creating/<id>/            uploads whose creation is not finished
+//! uploads/<id>/             one folder per upload, appears complete by one rename
+//!     data                  the recording, preallocated to its full length
+//!     offset                how much of it is durable, see [`record`]
+//!     upload.json           the facts of its creation, never changed, see [`facts`]
+//!     task.json, ...        what became of it; written by the layers above
+//! removing/<id>.../         on its way out, left there by one rename
+//! damaged/<id>...           set aside at start-up because it cannot be read
+//! ```
+//!
+//! Folders that a crash left in `creating` or `removing` were never, or are no
+//! longer, told to anybody and are deleted by the next start or sweep.
+
+pub mod facts;
+pub mod layout;
+pub mod lock;
+pub mod record;
+pub mod ring;
+mod small_file;
+pub mod upload_dir;
+
+pub use layout::Layout;
+pub use small_file::replace_durably;

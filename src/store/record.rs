@@ -1,0 +1,184 @@
+//! The offset record: how many bytes of an upload are on stable storage.
+//!
+//! The file is two slots of [`SLOT_BYTES`] each. A commit writes the slot that
+//! does not hold the newest state, in place, and syncs; a write torn by a power
+//! cut therefore damages only the slot that was being written, and the other
+//! still tells the last state that was ever told to anybody. A slot, all
+//! numbers little endian:
+//!
+//! ```text
+//!  0  8  magic, "scribed1"
+//!  8  8  sequence; the valid slot with the higher one counts
+//! 16  8  offset: bytes [0, offset) of `data` are durable
+//! 24  8  length of the whole upload; all ones while not known
+//! 32  8  time of this commit, milliseconds since 1970 UTC
+//! 40  4  CRC32C of bytes 0..40
+//! 44  .. zeros up to SLOT_BYTES
+//! ```
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// One slot; a whole block of any file system, so that slots never share one.
+pub const SLOT_BYTES: usize = 4096;
+
+/// The whole file.
+pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
+
+const MAGIC: [u8; 8] = *b"scribed1";
+const USED_BYTES: usize = 44;
+const UNKNOWN_LENGTH: u64 = u64::MAX;
+
+/// The state of an upload, as one slot holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    sequence: u64,
+    /// Durable bytes.
+    pub offset: u64,
+    /// Bytes of the whole upload, `None` while the client has not told.
+    pub length: Option<u64>,
+    committed_at_ms: u64,
+}
+
+impl Record {
+    /// The state of a new upload.
+    pub fn new(length: Option<u64>, now: SystemTime) -> Record {
+        Record {
+            sequence: 0,
+            offset: 0,
+            length,
+            committed_at_ms: to_ms(now),
+        }
+    }
+
+    /// The next state. Never goes back.
+    pub fn advanced(&self, offset: u64, now: SystemTime) -> Record {
+        assert!(offset >= self.offset, "an offset never goes back");
+        assert!(self.length.is_none_or(|length| offset <= length));
+        Record {
+            sequence: self.sequence + 1,
+            offset,
+            length: self.length,
+            committed_at_ms: to_ms(now),
+        }
+    }
+
+    /// All bytes are there.
+    pub fn is_finished(&self) -> bool {
+        self.length == Some(self.offset)
+    }
+
+    /// When this state was committed.
+    pub fn committed_at(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.committed_at_ms)
+    }
+
+    /// Where in the file this state belongs.
+    pub fn position(&self) -> u64 {
+        (self.sequence % 2) * SLOT_BYTES as u64
+    }
+
+    /// The slot.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut slot = Vec::with_capacity(SLOT_BYTES);
+        slot.extend_from_slice(&MAGIC);
+        slot.extend_from_slice(&self.sequence.to_le_bytes());
+        slot.extend_from_slice(&self.offset.to_le_bytes());
+        slot.extend_from_slice(&self.length.unwrap_or(UNKNOWN_LENGTH).to_le_bytes());
+        slot.extend_from_slice(&self.committed_at_ms.to_le_bytes());
+        slot.extend_from_slice(&crc32c::crc32c(&slot).to_le_bytes());
+        assert_eq!(slot.len(), USED_BYTES);
+        slot.resize(SLOT_BYTES, 0);
+        slot
+    }
+
+    /// The file of a new upload: this state, and a slot that holds none.
+    pub fn encode_file(&self) -> Vec<u8> {
+        let mut file = vec![0; FILE_BYTES];
+        let at = self.position() as usize;
+        file[at..at + SLOT_BYTES].copy_from_slice(&self.encode());
+        file
+    }
+
+    /// The newest state in a file, `None` if no slot is whole.
+    pub fn decode_file(file: &[u8]) -> Option<Record> {
+        file.chunks(SLOT_BYTES)
+            .filter_map(Record::decode)
+            .max_by_key(|record| record.sequence)
+    }
+
+    fn decode(slot: &[u8]) -> Option<Record> {
+        let (content, crc) = slot.get(..USED_BYTES)?.split_last_chunk::<4>()?;
+        let (magic, numbers) = content.split_first_chunk::<8>()?;
+        if *magic != MAGIC || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let mut numbers = numbers.chunks_exact(8).map(|bytes| {
+            let mut number = [0; 8];
+            number.copy_from_slice(bytes);
+            u64::from_le_bytes(number)
+        });
+        let record = Record {
+            sequence: numbers.next()?,
+            offset: numbers.next()?,
+            length: numbers
+                .next()
+                .map(|length| (length != UNKNOWN_LENGTH).then_some(length))?,
+            committed_at_ms: numbers.next()?,
+        };
+        record
+            .length
+            .is_none_or(|length| record.offset <= length)
+            .then_some(record)
+    }
+}
+
+fn to_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_slot_leaves_the_other_state() {
+        let now = UNIX_EPOCH + Duration::from_secs(1000);
+        let first = Record::new(Some(100), now);
+        let mut file = first.encode_file();
+        assert_eq!(Record::decode_file(&file), Some(first));
+
+        let second = first.advanced(40, now);
+        assert_ne!(first.position(), second.position());
+        for torn in 0..USED_BYTES {
+            let mut file = file.clone();
+            let at = second.position() as usize;
+            file[at..at + torn].copy_from_slice(&second.encode()[..torn]);
+            assert_eq!(
+                Record::decode_file(&file),
+                Some(first),
+                "{torn} bytes written"
+            );
+        }
+        let at = second.position() as usize;
+        file[at..at + SLOT_BYTES].copy_from_slice(&second.encode());
+        assert_eq!(Record::decode_file(&file), Some(second));
+
+        let third = second.advanced(100, now);
+        assert_eq!(third.position(), first.position());
+        assert!(third.is_finished() && !second.is_finished());
+    }
+
+    #[test]
+    fn damage_is_never_taken_for_a_state() {
+        let record = Record::new(None, UNIX_EPOCH);
+        let file = record.encode_file();
+        for at in 0..USED_BYTES {
+            let mut file = file.clone();
+            file[at] ^= 0x40;
+            assert_eq!(Record::decode_file(&file), None, "byte {at}");
+        }
+        assert_eq!(Record::decode_file(&[]), None);
+        assert_eq!(Record::decode_file(&file[..20]), None);
+    }
+}

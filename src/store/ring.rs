@@ -1,0 +1,166 @@
+//! The io_uring file operations. Nothing else in the daemon knows the crate
+//! behind them, or has `unsafe` code for them.
+//!
+//! A ring belongs to the thread that [`run`] was called on, and so do its
+//! files. Operations are submitted when the thread has nothing else to do, in
+//! one system call for all that gathered. Two operations in flight at once are
+//! not ordered: what must come after a write awaits it first.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use nix::errno::Errno;
+use tokio_uring::fs;
+
+/// Why this thread can have no ring.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// A policy forbids it.
+    #[error(
+        "io_uring is forbidden here ({0}): on a plain machine set `sysctl kernel.io_uring_disabled=0`; \
+         in a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
+    )]
+    Forbidden(io::Error),
+    /// The kernel has none.
+    #[error(
+        "this kernel has no io_uring ({0}): scribed needs Linux 5.11 or newer with CONFIG_IO_URING"
+    )]
+    Missing(io::Error),
+    /// It exists but could not be had.
+    #[error("cannot set up io_uring: {0}")]
+    Other(io::Error),
+}
+
+/// Runs `future` to its end on a ring of this thread's own, where
+/// [`spawn`] and every operation of this module work.
+pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
+    let runtime =
+        tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(|error| {
+            match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EPERM | Errno::EACCES) => RingError::Forbidden(error),
+                Some(Errno::ENOSYS) => RingError::Missing(error),
+                _ => RingError::Other(error),
+            }
+        })?;
+    Ok(runtime.block_on(future))
+}
+
+/// Tells whether a ring can be had, without keeping one.
+pub fn probe() -> Result<(), RingError> {
+    run(async {})
+}
+
+/// Runs `future` beside the caller on this thread's ring. It goes on when the
+/// returned handle is dropped.
+pub fn spawn<F: Future + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
+    tokio_uring::spawn(future)
+}
+
+/// A file of the ring. Dropping it closes it a moment later, [`RingFile::close`] at once.
+#[derive(Debug)]
+pub struct RingFile(fs::File);
+
+impl RingFile {
+    /// Makes a file that must not exist, for reading and writing, mode 0600.
+    pub async fn create(path: &Path) -> io::Result<RingFile> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        Ok(RingFile(options.open(path).await?))
+    }
+
+    /// Opens a file for reading and writing.
+    pub async fn open(path: &Path) -> io::Result<RingFile> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true);
+        Ok(RingFile(options.open(path).await?))
+    }
+
+    /// Opens a file for reading.
+    pub async fn open_read_only(path: &Path) -> io::Result<RingFile> {
+        Ok(RingFile(fs::File::open(path).await?))
+    }
+
+    /// Reserves disk space for `[0, length)` and makes that the file's length.
+    pub async fn preallocate(&self, length: u64) -> io::Result<()> {
+        if length == 0 {
+            return Ok(());
+        }
+        self.0.fallocate(0, length, 0).await
+    }
+
+    /// Writes all of `bytes` at `position`; no copy is made.
+    pub async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, position).await.0
+    }
+
+    /// Reads up to `most_bytes` from `position` on; less only at the end of the file.
+    pub async fn read(&self, position: u64, most_bytes: usize) -> io::Result<Vec<u8>> {
+        let mut content = Vec::with_capacity(most_bytes);
+        loop {
+            let wanted = most_bytes - content.len();
+            if wanted == 0 {
+                return Ok(content);
+            }
+            let at = position + content.len() as u64;
+            let (count, chunk) = self.0.read_at(Vec::with_capacity(wanted), at).await;
+            if count? == 0 {
+                return Ok(content);
+            }
+            content.extend_from_slice(&chunk);
+        }
+    }
+
+    /// fdatasync: the content, and what is needed to find it.
+    pub async fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data().await
+    }
+
+    /// fsync: everything.
+    pub async fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all().await
+    }
+
+    /// Closes the file, and with it releases its lock, before returning.
+    pub async fn close(self) -> io::Result<()> {
+        self.0.close().await
+    }
+
+    /// Number of the file in its file system: tells two files of one name apart.
+    pub async fn inode(&self) -> io::Result<u64> {
+        Ok(self.0.statx().await?.stx_ino)
+    }
+}
+
+impl AsFd for RingFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as the file, which the borrow outlives.
+        #[allow(unsafe_code)]
+        unsafe {
+            BorrowedFd::borrow_raw(self.0.as_raw_fd())
+        }
+    }
+}
+
+/// See [`RingFile::inode`].
+pub async fn inode(path: &Path) -> io::Result<u64> {
+    Ok(fs::statx(path).await?.stx_ino)
+}
+
+/// Makes a folder that must not exist, mode 0700.
+pub async fn create_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path).await
+}
+
+/// Renames, atomically.
+pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to).await
+}
+
+/// Makes durable which names are in a folder.
+pub async fn sync_dir(path: &Path) -> io::Result<()> {
+    RingFile::open_read_only(path).await?.sync_all().await
+}

@@ -1,0 +1,409 @@
+//! One upload on disk: making it, adding to it, reading it, taking it away.
+//!
+//! Order of writes, each step durable before the next begins: the files of a
+//! new upload, then its folder's name; for every commit the data, then the
+//! record. So a record never tells of bytes that a power cut can take away.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::facts::Facts;
+use super::record::{FILE_BYTES, Record};
+use super::ring::{self, RingFile};
+use super::{Layout, lock};
+
+const DATA: &str = "data";
+const OFFSET: &str = "offset";
+const FACTS: &str = "upload.json";
+
+/// Why an upload could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none of this id.
+    #[error("no such upload")]
+    Missing,
+    /// Another process has its lock.
+    #[error("the upload is in use by another process")]
+    Locked,
+    /// No slot of its record is whole.
+    #[error("the offset record is damaged")]
+    Damaged,
+    /// The disk failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> OpenError {
+        match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing,
+            _ => OpenError::Io(error),
+        }
+    }
+}
+
+/// The only one who may add to an upload: holds the lock of its record.
+#[derive(Debug)]
+pub struct Writer {
+    dir: PathBuf,
+    data: RingFile,
+    offset: RingFile,
+    record: Record,
+    /// End of what was written, at or behind `record.offset`.
+    written: u64,
+}
+
+impl Writer {
+    /// Makes an upload and makes it durable. `length` bytes are reserved on
+    /// the disk; [`io::ErrorKind::StorageFull`] if it has not that many, and
+    /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
+    /// is taken.
+    pub async fn create(layout: &Layout, facts: &Facts, length: u64) -> io::Result<Writer> {
+        let building = layout.creating().join(facts.id.to_string());
+        ring::create_dir(&building).await?;
+        let made = Writer::build(layout, &building, facts, length).await;
+        if made.is_err() {
+            // The sweep takes away what cannot be removed now.
+            let _ = std::fs::remove_dir_all(&building);
+        }
+        made
+    }
+
+    async fn build(
+        layout: &Layout,
+        building: &Path,
+        facts: &Facts,
+        length: u64,
+    ) -> io::Result<Writer> {
+        let offset = RingFile::create(&building.join(OFFSET)).await?;
+        // From here on no sweep takes the folder for an orphan.
+        lock::try_lock(&offset)?;
+        let data = RingFile::create(&building.join(DATA)).await?;
+        data.preallocate(length).await?;
+        let record = Record::new(Some(length), SystemTime::now());
+        let facts_file = RingFile::create(&building.join(FACTS)).await?;
+        let facts_json = serde_json::to_vec_pretty(facts)?;
+        tokio::try_join!(
+            async {
+                offset.write_all(record.encode_file().into(), 0).await?;
+                offset.sync_all().await
+            },
+            async {
+                facts_file.write_all(facts_json.into(), 0).await?;
+                facts_file.sync_all().await
+            },
+            data.sync_all(),
+        )?;
+        ring::sync_dir(building).await?;
+        let dir = layout.upload(facts.id);
+        ring::rename(building, &dir)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty => io::ErrorKind::AlreadyExists.into(),
+                _ => error,
+            })?;
+        ring::sync_dir(&layout.uploads()).await?;
+        Ok(Writer {
+            dir,
+            data,
+            offset,
+            record,
+            written: 0,
+        })
+    }
+
+    /// Opens an upload to add to it.
+    pub async fn open(layout: &Layout, id: Uuid) -> Result<Writer, OpenError> {
+        let dir = layout.upload(id);
+        let path = dir.join(OFFSET);
+        let offset = RingFile::open(&path).await?;
+        if !lock::try_lock(&offset)? {
+            return Err(OpenError::Locked);
+        }
+        // A sweep may have taken the folder away between open and lock.
+        if ring::inode(&path).await? != offset.inode().await? {
+            return Err(OpenError::Missing);
+        }
+        let record =
+            Record::decode_file(&offset.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)?;
+        let data = RingFile::open(&dir.join(DATA)).await?;
+        Ok(Writer {
+            written: record.offset,
+            dir,
+            data,
+            offset,
+            record,
+        })
+    }
+
+    /// The last state that is durable.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Where the next byte goes.
+    pub fn position(&self) -> u64 {
+        self.written
+    }
+
+    /// Appends `bytes`, not durable yet. The caller sees to the length.
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        let count = bytes.len() as u64;
+        self.data.write_all(bytes, self.written).await?;
+        self.written += count;
+        Ok(())
+    }
+
+    /// Makes everything written so far durable and returns the new offset.
+    /// After an error nothing more may be told of this upload than
+    /// [`Writer::record`] says.
+    pub async fn commit(&mut self) -> io::Result<u64> {
+        if self.written > self.record.offset {
+            self.data.sync_data().await?;
+            let next = self.record.advanced(self.written, SystemTime::now());
+            self.offset
+                .write_all(next.encode().into(), next.position())
+                .await?;
+            self.offset.sync_data().await?;
+            self.record = next;
+        }
+        Ok(self.record.offset)
+    }
+
+    /// Closes the files; the next writer can open the upload when this
+    /// returns. Uncommitted bytes are forgotten.
+    pub async fn close(self) -> io::Result<()> {
+        self.data.close().await?;
+        self.offset.close().await
+    }
+
+    /// Takes the upload away, durably when this returns.
+    pub async fn remove(self, layout: &Layout) -> io::Result<()> {
+        let gone = grave(layout, &self.dir);
+        ring::rename(&self.dir, &gone).await?;
+        ring::sync_dir(&layout.uploads()).await?;
+        tokio::task::spawn_blocking(move || bury(&gone))
+            .await
+            .map_err(io::Error::other)?
+    }
+}
+
+/// The state of an upload as it stands on disk; needs no lock.
+pub async fn read_record(layout: &Layout, id: Uuid) -> Result<Record, OpenError> {
+    let file = RingFile::open_read_only(&layout.upload(id).join(OFFSET)).await?;
+    Record::decode_file(&file.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)
+}
+
+/// The facts of an upload; no ring needed, blocks on the disk.
+pub fn read_facts(dir: &Path) -> io::Result<Facts> {
+    Ok(serde_json::from_slice(&std::fs::read(dir.join(FACTS))?)?)
+}
+
+/// The same from the ring.
+pub async fn read_facts_on_ring(layout: &Layout, id: Uuid) -> io::Result<Facts> {
+    let file = RingFile::open_read_only(&layout.upload(id).join(FACTS)).await?;
+    const FACTS_MAX_BYTES: usize = 1 << 20;
+    Ok(serde_json::from_slice(
+        &file.read(0, FACTS_MAX_BYTES).await?,
+    )?)
+}
+
+/// Opens the recording for reading only: nothing that gets this descriptor can
+/// change it. Blocks on the disk.
+pub fn open_recording(dir: &Path) -> io::Result<File> {
+    File::open(dir.join(DATA))
+}
+
+/// An upload folder seen from outside of any ring; used at start-up, by the
+/// sweep and by the task layer. Everything here blocks on the disk.
+#[derive(Debug)]
+pub struct Parked {
+    dir: PathBuf,
+    /// Held locked, unless the upload is in use.
+    _offset: File,
+    /// Its state.
+    pub record: Record,
+}
+
+impl Parked {
+    /// Opens and locks; [`OpenError::Locked`] while anybody writes to it.
+    pub fn lock(layout: &Layout, id: Uuid) -> Result<Parked, OpenError> {
+        use std::os::unix::fs::MetadataExt;
+        let dir = layout.upload(id);
+        let path = dir.join(OFFSET);
+        let offset = File::options().read(true).write(true).open(&path)?;
+        if !lock::try_lock(offset.as_fd())? {
+            return Err(OpenError::Locked);
+        }
+        if std::fs::metadata(&path)?.ino() != offset.metadata()?.ino() {
+            return Err(OpenError::Missing);
+        }
+        Ok(Parked {
+            record: decode(&offset)?,
+            dir,
+            _offset: offset,
+        })
+    }
+
+    /// Takes the upload away, durably when this returns; tells how many bytes
+    /// of disk that freed.
+    pub fn remove(self, layout: &Layout) -> io::Result<u64> {
+        let freed = disk_bytes(&self.dir);
+        let gone = grave(layout, &self.dir);
+        std::fs::rename(&self.dir, &gone)?;
+        File::open(layout.uploads())?.sync_all()?;
+        bury(&gone)?;
+        Ok(freed)
+    }
+}
+
+/// The state of an upload without its lock. Blocks on the disk.
+pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
+    decode(&File::open(dir.join(OFFSET))?)
+}
+
+/// The record file of an upload that is still being created, if there is one.
+pub fn is_being_created(dir: &Path) -> bool {
+    File::options()
+        .write(true)
+        .open(dir.join(OFFSET))
+        .is_ok_and(|offset| !lock::try_lock(&offset).unwrap_or(true))
+}
+
+fn decode(offset: &File) -> Result<Record, OpenError> {
+    let mut file = vec![0; FILE_BYTES];
+    let mut filled = 0;
+    while filled < FILE_BYTES {
+        match offset.read_at(&mut file[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Record::decode_file(&file[..filled]).ok_or(OpenError::Damaged)
+}
+
+/// Disk space under a folder.
+fn disk_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::read_dir(dir).map_or(0, |entries| {
+        entries
+            .filter_map(|entry| entry.ok()?.metadata().ok())
+            .map(|metadata| metadata.blocks() * 512)
+            .sum()
+    })
+}
+
+/// A name in `removing` that nobody else uses.
+fn grave(layout: &Layout, dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    layout.removing().join(format!("{name}.{}", Uuid::new_v4()))
+}
+
+/// Deletes what is on its way out; a sweep may be doing the same.
+fn bury(gone: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(gone) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            id: Uuid::new_v4(),
+            created_at: jiff::Timestamp::now(),
+            metadata: None,
+            filename: Some("a.wav".into()),
+            filetype: None,
+            language: None,
+            model: None,
+        }
+    }
+
+    #[test]
+    fn what_is_committed_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let facts = facts();
+        ring::run(async {
+            let mut writer = Writer::create(&layout, &facts, 10).await.unwrap();
+            writer.write(Bytes::from_static(b"01234")).await.unwrap();
+            assert_eq!(writer.commit().await.unwrap(), 5);
+            writer.write(Bytes::from_static(b"56")).await.unwrap();
+            assert!(matches!(
+                Writer::open(&layout, facts.id).await,
+                Err(OpenError::Locked)
+            ));
+            assert_eq!(read_record(&layout, facts.id).await.unwrap().offset, 5);
+            writer.close().await.unwrap();
+
+            let mut writer = Writer::open(&layout, facts.id).await.unwrap();
+            assert_eq!(writer.position(), 5, "uncommitted bytes are not told");
+            writer.write(Bytes::from_static(b"56789")).await.unwrap();
+            writer.commit().await.unwrap();
+            assert!(writer.record().is_finished());
+            assert_eq!(read_facts_on_ring(&layout, facts.id).await.unwrap(), facts);
+        })
+        .unwrap();
+        let data = std::fs::read(layout.upload(facts.id).join(DATA)).unwrap();
+        assert_eq!(data, b"0123456789");
+    }
+
+    #[test]
+    fn a_taken_id_and_a_removed_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let facts = facts();
+        ring::run(async {
+            let writer = Writer::create(&layout, &facts, 3).await.unwrap();
+            let again = Writer::create(&layout, &facts, 3).await.unwrap_err();
+            assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+            writer.remove(&layout).await.unwrap();
+            assert!(matches!(
+                Writer::open(&layout, facts.id).await,
+                Err(OpenError::Missing)
+            ));
+        })
+        .unwrap();
+        for empty in [layout.uploads(), layout.creating(), layout.removing()] {
+            assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0, "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn no_space_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let refused = ring::run(Writer::create(&layout, &facts(), 1 << 46))
+            .unwrap()
+            .unwrap_err();
+        assert!(
+            matches!(
+                refused.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge
+            ),
+            "{refused}"
+        );
+        assert_eq!(std::fs::read_dir(layout.creating()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_reader_cannot_change_a_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let facts = facts();
+        ring::run(async { drop(Writer::create(&layout, &facts, 4).await.unwrap()) }).unwrap();
+        let recording = open_recording(&layout.upload(facts.id)).unwrap();
+        assert!(recording.write_at(b"x", 0).is_err());
+    }
+}

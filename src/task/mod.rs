@@ -1,0 +1,21 @@
+//! What becomes of a finished upload: its task, its transcript.
+//!
+//! A task needs no creation of its own: a finished upload *is* a task, of the
+//! same id, so there is exactly one, also across crashes (I4). Its record
+//! `task.json` is written into the upload's folder whenever its state changes;
+//! a finished upload without one is queued.
+
+mod inspect;
+mod record;
+pub mod render;
+mod tasks;
+pub mod transcript;
+mod worker;
+
+pub use inspect::{LOOK_BYTES, refusal};
+pub use record::{Status, TaskRecord};
+pub use tasks::{DeleteError, Progress, Query, Tasks};
+pub use worker::{ModelChoice, work};
+
+/// The kinds of files that can be transcribed, for messages to people.
+pub const ACCEPTED: &str = "mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff and caf";

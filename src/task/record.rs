@@ -1,0 +1,116 @@
+//! The durable record of a task, `task.json` in its upload's folder.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::facts::Facts;
+use crate::store::replace_durably;
+
+const FILE: &str = "task.json";
+
+/// The time, no finer than anybody wants to read it.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Waits for the engine.
+    Queued,
+    /// The engine has it, or had it when the daemon ended.
+    Processing,
+    /// Its transcript is on stable storage (I3).
+    Completed,
+    /// It came to nothing; `error` says why.
+    Failed,
+}
+
+impl std::str::FromStr for Status {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Status, ()> {
+        serde_json::from_value(text.into()).map_err(|_| ())
+    }
+}
+
+/// Everything about a task but its transcript. Unknown fields are ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Of the upload too.
+    pub id: Uuid,
+    /// When its upload was created.
+    pub created_at: Timestamp,
+    /// Name of the file at the client.
+    pub file_name: Option<String>,
+    /// Language asked for; `None`: detect.
+    pub wanted_language: Option<String>,
+    /// Model asked for; `None`: whichever is resident.
+    pub wanted_model: Option<String>,
+    /// How far it is.
+    pub status: Status,
+    /// Language of the transcript.
+    pub language: Option<String>,
+    /// Model that made the transcript.
+    pub model: Option<String>,
+    /// Container and codec.
+    pub format: Option<String>,
+    /// Length of the recording in seconds.
+    pub audio_duration: Option<f64>,
+    /// When the engine got it, the last time.
+    pub start_time: Option<Timestamp>,
+    /// When it was completed or failed.
+    pub end_time: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl TaskRecord {
+    /// The record of an upload that has just been finished.
+    pub fn queued(facts: Facts) -> TaskRecord {
+        TaskRecord {
+            id: facts.id,
+            created_at: facts.created_at,
+            file_name: facts.filename,
+            wanted_language: facts.language,
+            wanted_model: facts.model,
+            status: Status::Queued,
+            language: None,
+            model: None,
+            format: None,
+            audio_duration: None,
+            start_time: None,
+            end_time: None,
+            error: None,
+        }
+    }
+
+    /// Reads it; `None` if none was written yet. Blocks on the disk.
+    pub fn load(dir: &Path) -> io::Result<Option<TaskRecord>> {
+        match std::fs::read(dir.join(FILE)) {
+            Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes it, durably when this returns. Blocks on the disk.
+    pub fn save(&self, dir: &Path) -> io::Result<()> {
+        replace_durably(dir, FILE, &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Seconds that the transcription took.
+    pub fn processing_s(&self) -> Option<f64> {
+        Some(
+            self.end_time?
+                .duration_since(self.start_time?)
+                .as_secs_f64(),
+        )
+    }
+}

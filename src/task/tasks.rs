@@ -1,0 +1,373 @@
+//! All tasks: the index that answers lists, the queue, and how far the
+//! running one is.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tracing::{error, info};
+use uuid::Uuid;
+
+use super::record::{Status, TaskRecord};
+use crate::store::Layout;
+use crate::store::upload_dir::{OpenError, Parked, peek_record, read_facts};
+
+/// What is known of all tasks. Files are the truth; this is what was read from
+/// or written to them.
+#[derive(Debug)]
+pub struct Tasks {
+    layout: Layout,
+    state: Mutex<State>,
+    wanted: Notify,
+    /// Changes whenever a task was deleted.
+    deletion: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: HashMap<Uuid, Arc<TaskRecord>>,
+    /// The same, oldest first.
+    order: BTreeSet<(jiff::Timestamp, Uuid)>,
+    queue: VecDeque<Uuid>,
+    running: Option<(Uuid, f64)>,
+    /// Every upload that start-up found was looked at.
+    complete: bool,
+}
+
+/// How far a task is, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Its state.
+    pub status: Status,
+    /// Of the transcription, 0..=100.
+    pub percentage: f64,
+    /// Tasks before it in the queue.
+    pub waiting: usize,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Which tasks to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Part of the file name, in any case.
+    pub text: Option<String>,
+    /// Only these.
+    pub status: Option<Status>,
+    /// From 1.
+    pub page: usize,
+    /// Tasks on a page.
+    pub page_size: usize,
+}
+
+/// Why a task could not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// There is none of this id.
+    #[error("there is no task of this id")]
+    NotFound,
+    /// It is being read or written.
+    #[error("the task is in use; try again")]
+    Busy,
+    /// The disk failed.
+    #[error("storage failed: {0}")]
+    Storage(#[from] io::Error),
+}
+
+impl Tasks {
+    /// None yet; [`Tasks::adopt`] adds them.
+    pub fn new(layout: Layout) -> Tasks {
+        Tasks {
+            layout,
+            state: Mutex::default(),
+            wanted: Notify::new(),
+            deletion: watch::Sender::new(()),
+        }
+    }
+
+    /// Makes a finished upload a task: reads its record, and queues it unless
+    /// it is completed or failed. Nothing happens the second time. Blocks on
+    /// the disk.
+    pub fn adopt(&self, id: Uuid) {
+        let dir = self.dir(id);
+        if self.get(id).is_some() {
+            return;
+        }
+        let record = TaskRecord::load(&dir).and_then(|record| match record {
+            Some(record) => Ok(record),
+            None => Ok(TaskRecord::queued(read_facts(&dir)?)),
+        });
+        let mut record = match record {
+            Ok(record) => record,
+            Err(_) if !dir.exists() => return,
+            Err(error) => {
+                error!(task_id = %id, "its record cannot be read, it starts anew: {error}");
+                match read_facts(&dir) {
+                    Ok(facts) => TaskRecord::queued(facts),
+                    Err(error) => return error!(task_id = %id, "nor can its upload: {error}"),
+                }
+            }
+        };
+        if record.status == Status::Processing {
+            // The daemon ended in the middle of it.
+            record.status = Status::Queued;
+        }
+        let mut state = self.state();
+        if state.records.contains_key(&id) {
+            return;
+        }
+        if record.status == Status::Queued {
+            state.queue.push_back(id);
+            self.wanted.notify_one();
+        }
+        state.order.insert((record.created_at, id));
+        state.records.insert(id, Arc::new(record));
+    }
+
+    /// Says that every upload of before the start has been adopted, and puts
+    /// those that wait in the order of their creation.
+    pub fn adopted_all(&self) {
+        let mut state = self.state();
+        let mut queue: Vec<Uuid> = state.queue.drain(..).collect();
+        queue.sort_by_key(|id| state.records.get(id).map(|record| record.created_at));
+        state.queue = queue.into();
+        state.complete = true;
+        if !state.records.is_empty() {
+            info!(
+                "{} tasks found, {} of them waiting",
+                state.records.len(),
+                state.queue.len()
+            );
+        }
+    }
+
+    /// Whether [`Tasks::adopted_all`] was said: before, a task may exist that
+    /// is not known here.
+    pub fn is_complete(&self) -> bool {
+        self.state().complete
+    }
+
+    /// A task, if it is known.
+    pub fn get(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
+        self.state().records.get(&id).cloned()
+    }
+
+    /// A task, looked for on disk if it is not known yet. Blocks on the disk.
+    pub fn find(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
+        if self.get(id).is_none()
+            && peek_record(&self.dir(id)).is_ok_and(|record| record.is_finished())
+        {
+            self.adopt(id);
+        }
+        self.get(id)
+    }
+
+    /// The folder of a task.
+    pub fn dir(&self, id: Uuid) -> PathBuf {
+        self.layout.upload(id)
+    }
+
+    /// A page of tasks, newest first, and how many there are on all pages.
+    pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
+        let text = query.text.as_ref().map(|text| text.to_lowercase());
+        let state = self.state();
+        let matching = state
+            .order
+            .iter()
+            .rev()
+            .filter_map(|(_, id)| state.records.get(id))
+            .filter(|record| query.status.is_none_or(|status| record.status == status))
+            .filter(|record| {
+                text.as_ref().is_none_or(|text| {
+                    let name = record.file_name.as_deref().unwrap_or_default();
+                    name.to_lowercase().contains(text)
+                })
+            });
+        let mut page = Vec::new();
+        let mut total = 0;
+        let first = (query.page - 1).saturating_mul(query.page_size);
+        for record in matching {
+            if total >= first && page.len() < query.page_size {
+                page.push(Arc::clone(record));
+            }
+            total += 1;
+        }
+        (page, total)
+    }
+
+    /// How far a task is.
+    pub fn progress(&self, id: Uuid) -> Option<Progress> {
+        let state = self.state();
+        let record = state.records.get(&id)?;
+        let percentage = match (record.status, state.running) {
+            (Status::Completed, _) => 100.0,
+            (_, Some((running, fraction))) if running == id => fraction * 100.0,
+            _ => 0.0,
+        };
+        Some(Progress {
+            status: record.status,
+            percentage,
+            waiting: state
+                .queue
+                .iter()
+                .position(|queued| *queued == id)
+                .unwrap_or(0),
+            error: record.error.clone(),
+        })
+    }
+
+    /// Deletes a task with its recording and transcript; a running one is
+    /// cancelled. Blocks on the disk.
+    pub fn delete(&self, id: Uuid) -> Result<(), DeleteError> {
+        if self.get(id).is_none() {
+            return Err(DeleteError::NotFound);
+        }
+        let removed = match Parked::lock(&self.layout, id) {
+            Ok(parked) => parked.remove(&self.layout).map(drop),
+            // Gone already: the index is what is left of it.
+            Err(OpenError::Missing) => Ok(()),
+            Err(OpenError::Locked) => return Err(DeleteError::Busy),
+            Err(OpenError::Damaged) => Err(io::ErrorKind::InvalidData.into()),
+            Err(OpenError::Io(error)) => Err(error),
+        };
+        removed?;
+        let mut state = self.state();
+        if let Some(record) = state.records.remove(&id) {
+            state.order.remove(&(record.created_at, id));
+        }
+        state.queue.retain(|queued| *queued != id);
+        drop(state);
+        self.deletion.send_replace(());
+        info!(task_id = %id, "deleted");
+        Ok(())
+    }
+
+    /// The next task to transcribe; waits for one.
+    pub(super) async fn next(&self) -> Arc<TaskRecord> {
+        loop {
+            let next = {
+                let mut state = self.state();
+                let id = state.queue.pop_front();
+                id.and_then(|id| state.records.get(&id).cloned())
+            };
+            match next {
+                Some(record) => return record,
+                None if self.state().queue.is_empty() => self.wanted.notified().await,
+                None => {}
+            }
+        }
+    }
+
+    /// Resolves once this task is deleted.
+    pub(super) async fn deleted(&self, id: Uuid) {
+        let mut deletion = self.deletion.subscribe();
+        while self.get(id).is_some() && deletion.changed().await.is_ok() {}
+    }
+
+    /// Tells how much of the running task is done, 0..=1; `None`: none runs.
+    pub(super) fn set_running(&self, running: Option<(Uuid, f64)>) {
+        self.state().running = running;
+    }
+
+    /// Makes a change of a task durable and known; false if it was deleted
+    /// meanwhile. Blocks on the disk.
+    pub(super) fn update(&self, record: TaskRecord) -> io::Result<bool> {
+        if self.get(record.id).is_none() {
+            return Ok(false);
+        }
+        let saved = record.save(&self.dir(record.id));
+        let mut state = self.state();
+        let Some(known) = state.records.get_mut(&record.id) else {
+            return Ok(false);
+        };
+        *known = Arc::new(record);
+        saved.map(|()| true)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::facts::Facts;
+    use crate::store::record::Record;
+
+    fn finished_upload(layout: &Layout, name: &str, second: i64) -> Uuid {
+        let id = Uuid::new_v4();
+        let dir = layout.upload(id);
+        std::fs::create_dir(&dir).unwrap();
+        let facts = Facts {
+            id,
+            created_at: jiff::Timestamp::from_second(second).unwrap(),
+            metadata: None,
+            filename: Some(name.into()),
+            filetype: None,
+            language: None,
+            model: None,
+        };
+        std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
+        let record = Record::new(Some(0), std::time::SystemTime::now());
+        std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
+        id
+    }
+
+    #[tokio::test]
+    async fn tasks_survive_a_restart_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let second = finished_upload(&layout, "Second.wav", 2);
+        let first = finished_upload(&layout, "first.mp3", 1);
+        let third = finished_upload(&layout, "third.wav", 3);
+        let tasks = Tasks::new(layout.clone());
+        for id in [second, third, first, first] {
+            tasks.adopt(id);
+        }
+        tasks.adopted_all();
+        assert_eq!(tasks.progress(third).unwrap().waiting, 2);
+        let mut record = (*tasks.next().await).clone();
+        assert_eq!(record.id, first);
+        record.status = Status::Completed;
+        assert!(tasks.update(record).unwrap());
+        let mut record = (*tasks.next().await).clone();
+        assert_eq!(record.id, second);
+        record.status = Status::Processing;
+        assert!(tasks.update(record).unwrap());
+        tasks.delete(third).unwrap();
+        assert!(matches!(tasks.delete(third), Err(DeleteError::NotFound)));
+
+        let tasks = Tasks::new(layout.clone());
+        for id in [first, second, third] {
+            tasks.adopt(id);
+        }
+        tasks.adopted_all();
+        assert_eq!(tasks.next().await.id, second, "the interrupted one goes on");
+        let all = Query {
+            page: 1,
+            page_size: 50,
+            ..Query::default()
+        };
+        let (page, total) = tasks.list(&all);
+        assert_eq!((page[0].id, page[1].id, total), (second, first, 2));
+        let (page, total) = tasks.list(&Query {
+            text: Some("SECOND".into()),
+            ..all.clone()
+        });
+        assert_eq!((page[0].id, total), (second, 1));
+        let (page, total) = tasks.list(&Query {
+            page: 2,
+            page_size: 1,
+            ..all.clone()
+        });
+        assert_eq!((page[0].id, total), (first, 2));
+        let (_, total) = tasks.list(&Query {
+            status: Some(Status::Failed),
+            ..all
+        });
+        assert_eq!(total, 0);
+    }
+}

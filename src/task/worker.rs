@@ -1,0 +1,203 @@
+//! Takes one task after the other from the queue to its end.
+//!
+//! Runs on the daemon's control thread, where short waits for the disk harm
+//! nobody.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use tracing::{info, warn};
+
+use super::inspect::{self, LOOK_BYTES};
+use super::record::{Status, TaskRecord, now};
+use super::tasks::Tasks;
+use super::transcript::Part;
+use crate::engine_client::{Engine, JobEvent, Order};
+use crate::models;
+use crate::protocol::{FailureKind, MediaInfo, Outcome};
+use crate::store::upload_dir::open_recording;
+
+/// How often a recording is given to an engine before it counts as the cause.
+const ATTEMPTS: u32 = 2;
+
+/// What one attempt came to.
+enum Attempt {
+    Completed(MediaInfo, Outcome),
+    /// Trying again cannot help.
+    Failed(String),
+    /// The engine was lost; the reason.
+    EngineLost(String),
+    Deleted,
+}
+
+/// Which model a task gets.
+#[derive(Debug, Clone)]
+pub struct ModelChoice {
+    /// Where models are.
+    pub models_dir: PathBuf,
+    /// For tasks that name none, or one that is not installed: a name or `auto`.
+    pub default: String,
+}
+
+impl ModelChoice {
+    /// Judged anew for every task, so that a model counts from the moment it
+    /// is put into the directory.
+    fn model(&self, wanted: Option<&str>) -> io::Result<String> {
+        let installed = models::installed(&self.models_dir)?;
+        let known =
+            |name: &&str| *name == models::DEMO || installed.iter().any(|file| file.name == *name);
+        Ok(match wanted.filter(known) {
+            Some(name) => name.to_owned(),
+            None => models::resolve(&self.default, &installed).to_owned(),
+        })
+    }
+}
+
+/// Works until dropped.
+pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
+    loop {
+        let mut record = (*tasks.next().await).clone();
+        record.status = Status::Processing;
+        record.start_time = Some(now());
+        record.end_time = None;
+        let id = record.id;
+        let outcome = match tasks.update(record.clone()) {
+            Ok(false) => continue,
+            Ok(true) => {
+                tasks.set_running(Some((id, 0.0)));
+                process(tasks, engine, choice, &record).await
+            }
+            Err(error) => Attempt::Failed(storage_failed(&error)),
+        };
+        tasks.set_running(None);
+        record.end_time = Some(now());
+        match outcome {
+            Attempt::Deleted => continue,
+            Attempt::Completed(media, outcome) => {
+                record.status = Status::Completed;
+                record.language = Some(outcome.language);
+                record.audio_duration = Some(outcome.audio_duration_s);
+                record.format = Some(media.format);
+                if media.model == models::DEMO {
+                    warn!(task_id = %id, "transcribed with the demo model: {}", models::DEMO_NOTICE);
+                }
+                info!(task_id = %id, model = media.model, "completed");
+                record.model = Some(media.model);
+            }
+            Attempt::Failed(reason) | Attempt::EngineLost(reason) => {
+                warn!(task_id = %id, "failed: {reason}");
+                record.status = Status::Failed;
+                record.error = Some(reason);
+            }
+        }
+        if let Err(error) = tasks.update(record) {
+            // It is known in memory; after a restart the task runs once more.
+            warn!(task_id = %id, "{}", storage_failed(&error));
+        }
+    }
+}
+
+fn storage_failed(error: &io::Error) -> String {
+    format!("storage failed: {error}; look at the disk of the state directory, then try again")
+}
+
+async fn process(
+    tasks: &Tasks,
+    engine: &Engine,
+    choice: &ModelChoice,
+    record: &TaskRecord,
+) -> Attempt {
+    let dir = tasks.dir(record.id);
+    let model = match choice.model(record.wanted_model.as_deref()) {
+        Ok(model) => model,
+        Err(error) => return Attempt::Failed(format!("{}: {error}", choice.models_dir.display())),
+    };
+    let mut lost = String::new();
+    for attempt in 1..=ATTEMPTS {
+        let outcome = match open(&dir) {
+            Ok(Err(refusal)) => Attempt::Failed(refusal),
+            Ok(Ok(recording)) => tokio::select! {
+                outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
+                    outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
+                }
+                () = tasks.deleted(record.id) => Attempt::Deleted,
+            },
+            Err(error) => Attempt::Failed(storage_failed(&error)),
+        };
+        match outcome {
+            Attempt::EngineLost(reason) => {
+                warn!(task_id = %record.id, attempt, "the engine was lost: {reason}");
+                tasks.set_running(Some((record.id, 0.0)));
+                lost = reason;
+            }
+            other => return other,
+        }
+    }
+    Attempt::EngineLost(format!(
+        "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
+    ))
+}
+
+/// The recording, or why it is none.
+fn open(dir: &Path) -> io::Result<Result<File, String>> {
+    let recording = open_recording(dir)?;
+    let mut start = vec![0; LOOK_BYTES];
+    let count = recording.read_at(&mut start, 0)?;
+    Ok(match inspect::refusal(&start[..count]) {
+        None => Ok(recording),
+        Some(refusal) => Err(refusal),
+    })
+}
+
+async fn transcribe(
+    tasks: &Tasks,
+    engine: &Engine,
+    record: &TaskRecord,
+    model: &str,
+    recording: File,
+    dir: &Path,
+) -> io::Result<Attempt> {
+    let mut part = Part::begin(dir)?;
+    let extension = record.file_name.as_deref().and_then(|name| {
+        let extension = Path::new(name).extension()?.to_str()?;
+        Some(extension.to_lowercase())
+    });
+    let mut events = engine.submit(Order {
+        size_bytes: recording.metadata()?.len(),
+        recording,
+        extension,
+        model: Some(model.to_owned()),
+        language: record.wanted_language.clone(),
+        translate: false,
+    });
+    let mut media = None;
+    let outcome = loop {
+        match events.recv().await {
+            Some(JobEvent::Started(found)) => media = Some(found),
+            Some(JobEvent::Progress { fraction, .. }) => {
+                tasks.set_running(Some((record.id, fraction.clamp(0.0, 1.0))));
+            }
+            Some(JobEvent::Segment(segment)) => part.push(&segment)?,
+            Some(JobEvent::Done(outcome)) => match media {
+                Some(media) => {
+                    part.finish()?;
+                    return Ok(Attempt::Completed(media, outcome));
+                }
+                None => break Attempt::EngineLost("it finished what it had not begun".into()),
+            },
+            Some(JobEvent::Failed {
+                kind: FailureKind::Cancelled,
+                ..
+            }) => {
+                break Attempt::EngineLost("it gave the job up".into());
+            }
+            Some(JobEvent::Failed { reason, .. }) => break Attempt::Failed(reason),
+            Some(JobEvent::EngineLost(reason)) => break Attempt::EngineLost(reason),
+            None => break Attempt::EngineLost("the daemon is stopping".into()),
+        }
+    };
+    part.discard();
+    Ok(outcome)
+}

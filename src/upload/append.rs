@@ -1,0 +1,151 @@
+//! Adding bytes to an upload.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::writers::Turn;
+use super::{Source, Status, UploadError, Uploads};
+use crate::store::ring;
+use crate::store::upload_dir::Writer;
+
+/// A long append is committed on the way, so that a crash costs the client
+/// little: after so many bytes ...
+const COMMIT_EVERY_BYTES: u64 = 32 << 20;
+/// ... or so long, whichever comes first.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+
+/// An upload that this request may write to.
+pub(super) struct Appending {
+    pub(super) uploads: Arc<Uploads>,
+    pub(super) id: Uuid,
+    pub(super) turn: Turn,
+    pub(super) writer: Writer,
+}
+
+impl Uploads {
+    /// Appends what `source` gives at `offset`. `announced_bytes` is how many
+    /// that will be, where known: too many are refused before any is taken.
+    ///
+    /// Everything that arrived before a cut is kept. The work goes on to its
+    /// commit even when the caller loses interest and drops this future.
+    pub async fn append<S: Source + 'static>(
+        self: &Arc<Uploads>,
+        id: Uuid,
+        offset: u64,
+        announced_bytes: Option<u64>,
+        source: S,
+    ) -> Result<Status, UploadError> {
+        // Cheap refusals first, so that a request that is wrong anyway ends nobody.
+        self.status(id).await?;
+        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let writer = Writer::open(&self.layout, id).await?;
+        let record = *writer.record();
+        let past_length = |length: u64| {
+            announced_bytes.is_some_and(|count| count > length.saturating_sub(offset))
+        };
+        let refusal = if record.offset != offset {
+            Some(UploadError::Conflict {
+                offset: record.offset,
+            })
+        } else {
+            record
+                .length
+                .filter(|length| past_length(*length))
+                .map(|length| UploadError::PastLength { length })
+        };
+        if let Some(refusal) = refusal {
+            writer.close().await?;
+            return Err(refusal);
+        }
+        let appending = Appending {
+            uploads: Arc::clone(self),
+            id,
+            turn,
+            writer,
+        };
+        run(appending, source).await
+    }
+}
+
+/// Takes bytes until the source ends, then commits.
+pub(super) async fn run<S: Source + 'static>(
+    appending: Appending,
+    source: S,
+) -> Result<Status, UploadError> {
+    ring::spawn(async move {
+        let mut appending = appending;
+        let received = receive(&mut appending, source).await;
+        let status = match &received {
+            // The data may not be what the disk holds: tell and keep nothing more.
+            Err(UploadError::Storage(_)) => {
+                appending.writer.close().await?;
+                return received.map(|()| unreachable!());
+            }
+            _ => finish(appending).await?,
+        };
+        let offset = status.offset;
+        Err(match received {
+            Ok(()) => return Ok(status),
+            Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
+            Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
+            Err(other) => other,
+        })
+    })
+    .await
+    .map_err(std::io::Error::other)?
+}
+
+async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<(), UploadError> {
+    let Appending {
+        uploads,
+        turn,
+        writer,
+        ..
+    } = appending;
+    let mut stopping = uploads.stopping.clone();
+    let mut committed_at = Instant::now();
+    loop {
+        let offset = writer.record().offset;
+        let next = tokio::select! {
+            biased;
+            () = turn.superseded() => return Err(UploadError::Superseded { offset }),
+            _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
+            next = tokio::time::timeout(uploads.limits.stall, source.next()) => next,
+        };
+        let bytes: Bytes = match next {
+            Ok(None) => return Ok(()),
+            Ok(Some(Ok(bytes))) => bytes,
+            Ok(Some(Err(_))) | Err(_) => return Err(UploadError::Cut { offset }),
+        };
+        if let Some(length) = writer.record().length
+            && bytes.len() as u64 > length - writer.position()
+        {
+            return Err(UploadError::PastLength { length });
+        }
+        writer.write(bytes).await?;
+        if writer.position() - offset >= COMMIT_EVERY_BYTES
+            || committed_at.elapsed() >= COMMIT_EVERY
+        {
+            writer.commit().await?;
+            committed_at = Instant::now();
+        }
+    }
+}
+
+/// Commits, lets go of the upload, and tells when it is complete.
+pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadError> {
+    let committed = appending.writer.commit().await;
+    let record = *appending.writer.record();
+    appending.writer.close().await?;
+    drop(appending.turn);
+    committed?;
+    if record.is_finished() {
+        // Nobody listens only while the daemon stops; the next start finds it.
+        let _ = appending.uploads.finished.send(appending.id);
+    }
+    Ok(appending.uploads.status_of(&record))
+}

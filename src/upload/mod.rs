@@ -1,0 +1,208 @@
+//! The upload engine, whatever protocol speaks to it: create, append, look,
+//! terminate, expire. One writer per upload; every offset that leaves this
+//! module is on stable storage.
+
+mod append;
+mod create;
+mod recover;
+mod sweep;
+mod writers;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+pub use create::NewUpload;
+pub use recover::recover;
+pub use sweep::{Swept, sweep};
+
+use crate::store::Layout;
+use crate::store::facts::Facts;
+use crate::store::record::Record;
+use crate::store::upload_dir::{OpenError, Writer, read_facts_on_ring, read_record};
+
+/// What limits uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest upload.
+    pub max_size_bytes: u64,
+    /// Unfinished uploads expire when nothing was added for this long.
+    pub idle_expiry: Duration,
+    /// A source that gives nothing for this long has stalled.
+    pub stall: Duration,
+}
+
+/// Where an append takes its bytes from.
+pub trait Source {
+    /// The next bytes, `None` at the regular end.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Cut>>>;
+}
+
+/// The source ended before its regular end: a lost connection.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cut;
+
+/// All uploads. Its calls that touch files must be made on an ingest thread.
+#[derive(Debug)]
+pub struct Uploads {
+    layout: Layout,
+    limits: Limits,
+    writers: Arc<writers::Writers>,
+    finished: mpsc::UnboundedSender<Uuid>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// An upload as a client sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Durable bytes.
+    pub offset: u64,
+    /// Bytes of the whole.
+    pub length: Option<u64>,
+    /// When it expires if nothing is added; `None` once it is finished.
+    pub expires: Option<SystemTime>,
+}
+
+/// Why a request about an upload was not carried out. Where an offset is
+/// given, it is durable.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// No upload of this id.
+    #[error("there is no upload of this id; create a new one")]
+    NotFound,
+    /// Idle for too long.
+    #[error("this upload has expired; create a new one")]
+    Expired,
+    /// Larger than [`Limits::max_size_bytes`].
+    #[error("the upload is larger than the {max_size_bytes} bytes this server accepts")]
+    TooLarge {
+        /// The limit.
+        max_size_bytes: u64,
+    },
+    /// Not enough disk space; nothing was created.
+    #[error("the disk has no space for {length} more bytes; try later or free some space")]
+    NoSpace {
+        /// What was asked for.
+        length: u64,
+    },
+    /// The bytes do not start at the offset.
+    #[error("the upload stands at offset {offset}; ask with HEAD and send from there")]
+    Conflict {
+        /// Where it stands.
+        offset: u64,
+    },
+    /// More bytes than the upload's length; nothing of this frame was kept.
+    #[error("more bytes than the upload's length of {length}")]
+    PastLength {
+        /// The length.
+        length: u64,
+    },
+    /// The source was cut or stalled; what had arrived is kept.
+    #[error("the connection was lost at offset {offset}")]
+    Cut {
+        /// Where it stands now.
+        offset: u64,
+    },
+    /// A newer request for the same upload took over; what had arrived is kept.
+    #[error("a newer request for this upload took over at offset {offset}")]
+    Superseded {
+        /// Where it stood then.
+        offset: u64,
+    },
+    /// The one who has it does not let go.
+    #[error("the upload is in use; try again")]
+    Busy,
+    /// The daemon is stopping; what had arrived is kept.
+    #[error("the server is restarting; resume in a moment")]
+    Stopping,
+    /// The record on disk is damaged.
+    #[error("this upload was damaged on disk; create a new one")]
+    Damaged,
+    /// The disk failed.
+    #[error("storage failed: {0}")]
+    Storage(#[from] io::Error),
+}
+
+impl From<OpenError> for UploadError {
+    fn from(error: OpenError) -> UploadError {
+        match error {
+            OpenError::Missing => UploadError::NotFound,
+            OpenError::Locked => UploadError::Busy,
+            OpenError::Damaged => UploadError::Damaged,
+            OpenError::Io(error) => UploadError::Storage(error),
+        }
+    }
+}
+
+impl Uploads {
+    /// `finished` is told each upload that becomes complete; `stopping` turns
+    /// true when appends shall park what they have and end.
+    pub fn new(
+        layout: Layout,
+        limits: Limits,
+        finished: mpsc::UnboundedSender<Uuid>,
+        stopping: watch::Receiver<bool>,
+    ) -> Uploads {
+        Uploads {
+            layout,
+            limits,
+            writers: Arc::default(),
+            finished,
+            stopping,
+        }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How an upload stands.
+    pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
+        let record = read_record(&self.layout, id).await?;
+        self.refuse_expired(&record)?;
+        Ok(self.status_of(&record))
+    }
+
+    /// What was told at its creation.
+    pub async fn facts(&self, id: Uuid) -> Result<Facts, UploadError> {
+        read_facts_on_ring(&self.layout, id)
+            .await
+            .map_err(|error| OpenError::from(error).into())
+    }
+
+    /// Takes an unfinished upload away for good; an append that runs is ended.
+    pub async fn terminate(&self, id: Uuid) -> Result<(), UploadError> {
+        let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let writer = Writer::open(&self.layout, id).await?;
+        writer.remove(&self.layout).await?;
+        Ok(())
+    }
+
+    fn status_of(&self, record: &Record) -> Status {
+        Status {
+            offset: record.offset,
+            length: record.length,
+            expires: (!record.is_finished()).then(|| expiry(record, &self.limits)),
+        }
+    }
+
+    fn refuse_expired(&self, record: &Record) -> Result<(), UploadError> {
+        if is_expired(record, self.limits.idle_expiry, SystemTime::now()) {
+            return Err(UploadError::Expired);
+        }
+        Ok(())
+    }
+}
+
+fn expiry(record: &Record, limits: &Limits) -> SystemTime {
+    record.committed_at() + limits.idle_expiry
+}
+
+fn is_expired(record: &Record, idle_expiry: Duration, now: SystemTime) -> bool {
+    !record.is_finished() && record.committed_at() + idle_expiry < now
+}

@@ -1,0 +1,88 @@
+//! Taking away what nobody will come back for.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::store::Layout;
+use crate::store::upload_dir::{OpenError, Parked, is_being_created, peek_record};
+
+use super::is_expired;
+
+/// A folder in `creating` without a lock is younger than this while its maker
+/// is between making it and locking it.
+const ORPHAN_AGE: Duration = Duration::from_secs(60);
+
+/// What a sweep took away.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Unfinished uploads that had expired.
+    pub expired: u64,
+    /// Folders that a crash had left behind.
+    pub orphans: u64,
+    /// Disk space that the expired ones held.
+    pub freed_bytes: u64,
+}
+
+impl std::fmt::Display for Swept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "removed {} expired uploads ({} bytes) and {} orphans",
+            self.expired, self.freed_bytes, self.orphans
+        )
+    }
+}
+
+/// One pass over the state directory. Safe beside a running daemon and beside
+/// other sweeps: nothing is removed without its lock, and nothing that is
+/// being written to can be locked. Blocks on the disk.
+pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
+    let now = SystemTime::now();
+    let mut swept = Swept::default();
+    for entry in std::fs::read_dir(layout.uploads())? {
+        let path = entry?.path();
+        let Some(id) = path.file_name().and_then(Layout::id_of) else {
+            continue;
+        };
+        // Without the lock first: locking each live upload would disturb it.
+        if !peek_record(&path).is_ok_and(|record| is_expired(&record, idle_expiry, now)) {
+            continue;
+        }
+        match Parked::lock(layout, id) {
+            Ok(parked) if is_expired(&parked.record, idle_expiry, now) => {
+                swept.freed_bytes += parked.remove(layout)?;
+                swept.expired += 1;
+            }
+            Ok(_) | Err(OpenError::Locked | OpenError::Missing | OpenError::Damaged) => {}
+            Err(OpenError::Io(error)) => return Err(error),
+        }
+    }
+    for entry in std::fs::read_dir(layout.creating())? {
+        let path = entry?.path();
+        if is_old(&path, now) && !is_being_created(&path) {
+            swept.orphans += remove(&path)?;
+        }
+    }
+    for entry in std::fs::read_dir(layout.removing())? {
+        swept.orphans += remove(&entry?.path())?;
+    }
+    Ok(swept)
+}
+
+fn is_old(path: &Path, now: SystemTime) -> bool {
+    let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    changed.is_ok_and(|changed| {
+        now.duration_since(changed)
+            .is_ok_and(|age| age > ORPHAN_AGE)
+    })
+}
+
+/// 1, or 0 if another process was faster.
+fn remove(path: &Path) -> io::Result<u64> {
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => Ok(1),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,200 @@
+//! Processes die, hang and are killed at the worst moment; what was
+//! acknowledged stays, what was begun is finished, and exactly once.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::daemon::{Daemon, Process};
+use crate::http::get;
+use crate::speech::{self, Script, Spoken, VOICES};
+use crate::task;
+use crate::tus::{self, Upload};
+use crate::waiting::until;
+use crate::wer::Tally;
+
+/// Long enough to be interrupted: more than ten minutes.
+fn long_recording() -> Spoken {
+    let spoken = speech::speak(Script {
+        phrases: 20,
+        times: 12,
+        ..Script::short(VOICES[0], 5)
+    });
+    let length_s = spoken.phrases.last().unwrap().end_s;
+    assert!(length_s > 600.0, "only {length_s} s long");
+    spoken
+}
+
+/// Fails unless the transcript says what was said, once and in order; words
+/// next to an interruption may suffer a little.
+#[track_caller]
+fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
+    let segments = task::transcript(address, id);
+    let tally = Tally::of(&spoken.text(), &task::text(&segments));
+    println!("{tally:?} {:.1} %", tally.percent());
+    assert!(tally.percent() <= 5.0, "{tally:?} {segments:#?}");
+}
+
+/// Waits until the engine is in the middle of that task and stops it there
+/// (SIGSTOP), so that nothing can end before the test has done its harm.
+fn freeze_engine_in(daemon: &mut Daemon, id: &str) -> Process {
+    let address = daemon.address();
+    until("the transcription is under way", || {
+        let progress = task::progress(address, id);
+        assert_ne!(progress["status"], "failed", "{progress}");
+        assert_ne!(
+            progress["status"], "completed",
+            "too short to be interrupted"
+        );
+        let begun = progress["percentage"].as_f64().unwrap_or(0.0) > 1.0;
+        (progress["stage"] == "transcribing" && begun).then_some(())
+    });
+    let engine = daemon.engine();
+    engine.signal(Signal::SIGSTOP);
+    let status = &task::progress(address, id)["status"];
+    assert_eq!(
+        status, "processing",
+        "the recording is too short to be interrupted"
+    );
+    engine
+}
+
+#[test]
+fn kill_in_mid_upload_loses_nothing_that_was_acknowledged() {
+    let mut daemon = Daemon::start();
+    let spoken = speech::speak(Script {
+        phrases: 12,
+        ..Script::short(VOICES[1], 6)
+    });
+    let file = spoken.bytes();
+    let piece = file.len() / 5;
+    let mut upload = Upload::create(daemon.address(), file.len(), &[("filename", "a.wav")]);
+
+    for crash in 1..=3 {
+        let begun = upload.offset();
+        let acknowledged = begun + piece / 2;
+        let response = upload.patch(begun, &file[begun..acknowledged]).unwrap();
+        response.expect(204, "PATCH before the crash");
+        let sent = acknowledged + piece / 2;
+        let rest = file.len() - acknowledged;
+        let connection = upload.patch_in_part(acknowledged, rest, &file[acknowledged..sent]);
+        sleep(Duration::from_millis(100 * (crash - 1))); // other moments, other states
+        daemon.kill9();
+        drop(connection);
+        daemon.start_again();
+        upload.address = daemon.address();
+        let offset = upload.offset();
+        println!("crash {crash}: {acknowledged} <= {offset} <= {sent}");
+        assert!(
+            (acknowledged..=sent).contains(&offset),
+            "{acknowledged} {offset} {sent}"
+        );
+    }
+    upload.finish(&file, piece);
+    assert_said(daemon.address(), upload.id(), &spoken);
+    assert_eq!(task::count(daemon.address()), 1);
+}
+
+#[test]
+fn kill_in_mid_transcription_is_made_good_after_the_restart() {
+    let mut daemon = Daemon::start();
+    let spoken = long_recording();
+    let upload = tus::upload(daemon.address(), "long.wav", &spoken.bytes());
+    freeze_engine_in(&mut daemon, upload.id());
+    daemon.kill9();
+    daemon.start_again();
+    assert_said(daemon.address(), upload.id(), &spoken);
+    assert_eq!(task::count(daemon.address()), 1);
+
+    // What is completed stays as it is over the next crash.
+    let transcript = task::transcript(daemon.address(), upload.id());
+    daemon.kill9();
+    daemon.start_again();
+    let task = task::look(daemon.address(), upload.id());
+    assert_eq!(task["status"], "completed", "{task}");
+    assert_eq!(task::segments(&task["result"]), transcript);
+    assert_eq!(task::count(daemon.address()), 1);
+}
+
+#[test]
+fn sigterm_in_mid_transcription_ends_well_and_loses_nothing() {
+    let mut daemon = Daemon::start();
+    let spoken = long_recording();
+    let upload = tus::upload(daemon.address(), "long.wav", &spoken.bytes());
+    let engine = freeze_engine_in(&mut daemon, upload.id());
+    engine.signal(Signal::SIGCONT);
+    let status = daemon.terminate();
+    assert_eq!(status.code(), Some(0), "{status}");
+    until("the engine ends with its daemon", || {
+        (!engine.lives()).then_some(())
+    });
+    daemon.start_again();
+    assert_said(daemon.address(), upload.id(), &spoken);
+    assert_eq!(task::count(daemon.address()), 1);
+}
+
+#[test]
+fn a_killed_engine_costs_nothing_but_time() {
+    let mut daemon = Daemon::start();
+    let (pid, spoken) = (daemon.pid(), long_recording());
+    let long = tus::upload(daemon.address(), "long.wav", &spoken.bytes());
+    let engine = freeze_engine_in(&mut daemon, long.id());
+    engine.signal(Signal::SIGKILL);
+
+    let other = speech::speak(Script::short(VOICES[0], 1));
+    let short = tus::upload(daemon.address(), "short.wav", &other.bytes());
+    daemon.engine_after(engine);
+    assert_said(daemon.address(), long.id(), &spoken);
+    assert_said(daemon.address(), short.id(), &other);
+    assert_eq!(task::count(daemon.address()), 2);
+    daemon.assert_alive();
+    assert_eq!(daemon.pid(), pid);
+}
+
+#[test]
+fn a_hung_engine_is_replaced() {
+    let mut daemon = Daemon::start();
+    let spoken = long_recording();
+    let upload = tus::upload(daemon.address(), "long.wav", &spoken.bytes());
+    let engine = freeze_engine_in(&mut daemon, upload.id());
+    daemon.engine_after(engine);
+    until("the hung engine is gone", || {
+        (!engine.lives()).then_some(())
+    });
+    assert_said(daemon.address(), upload.id(), &spoken);
+    daemon.assert_alive();
+}
+
+#[test]
+fn an_engine_that_dies_every_time_fails_the_task_with_the_reason() {
+    for (death, told_as) in [
+        (
+            "exit 3",
+            &["status: 3", "status 3", "code 3", "code: 3"][..],
+        ),
+        ("kill -ABRT $$", &["sigabrt", "signal: 6", "signal 6"]),
+    ] {
+        let folder = Daemon::folder();
+        let script = folder.path().join("engine");
+        fs::write(&script, format!("#!/bin/sh\n{death}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut daemon = Daemon::start_unready(folder, &["--engine".as_ref(), script.as_ref()]);
+        let address = daemon.address();
+
+        for recording in [1, 2] {
+            let spoken = speech::speak(Script::short(VOICES[0], recording));
+            let upload = tus::upload(address, "a.wav", &spoken.bytes());
+            let error = task::failure(address, upload.id()).to_lowercase();
+            println!("{death}: {error}");
+            assert!(error.contains("engine"), "{error}");
+            assert!(told_as.iter().any(|told| error.contains(told)), "{error}");
+        }
+        get(address, "/health/live").expect(200, "live");
+        get(address, "/health/ready").expect(503, "not ready");
+        daemon.assert_alive();
+    }
+}

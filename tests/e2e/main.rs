@@ -1,0 +1,23 @@
+//! The appliance as its users see it: real processes, real recordings, real
+//! faults. Everything goes through the two binaries and the network; nothing
+//! here knows how they are made.
+//!
+//! The recordings are synthesised by espeak-ng and encoded by ffmpeg, so both
+//! must be installed; what is missing is an error, never a skipped test.
+
+mod daemon;
+mod encodings;
+mod http;
+mod speech;
+mod task;
+mod tus;
+mod waiting;
+mod wer;
+
+mod bad_start;
+mod crashes;
+mod formats;
+mod idle;
+mod programs;
+mod tasks;
+mod tus_rules;

@@ -1,0 +1,299 @@
+//! TUS 1.0.0, request by request: what is allowed, what is refused, and how.
+
+use std::net::SocketAddr;
+
+use crate::daemon::Daemon;
+use crate::http::{Response, request};
+use crate::task;
+use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
+
+/// What every request about an existing upload is tried on: 10 bytes long, 4 there.
+fn four_of_ten(address: SocketAddr) -> Upload {
+    let upload = Upload::create(address, 10, &[("filename", "a.wav")]);
+    upload.patch(0, b"RIFF").unwrap().expect(204, "PATCH");
+    upload
+}
+
+#[track_caller]
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
+    let body = (method == "POST" || method == "PATCH").then_some(body);
+    request(address, method, target, headers, body)
+        .unwrap_or_else(|error| panic!("{method} {target} {headers:?}: {error}"))
+}
+
+#[test]
+fn creation() {
+    let daemon = Daemon::start();
+    let length = ("Upload-Length", "10");
+    let metadata = |value| [RESUMABLE, length, ("Upload-Metadata", value)];
+    for (status, headers) in [
+        (201, &[RESUMABLE, length][..]),
+        (201, &metadata("filename YS53YXY=,filetype YXVkaW8vd2F2")),
+        (201, &metadata("filename YS53YXY=, language ZGU=")),
+        (201, &metadata("is_confidential")),
+        (201, &metadata("is_confidential,filename YS53YXY=")),
+        (201, &metadata("filename w7bDpMO8LndhdiDinJM=")),
+        (201, &metadata("filename Li4vLi4vZXRjL3Bhc3N3ZA==")),
+        (400, &metadata("filename YS53YXY")),
+        (400, &metadata("filename ????")),
+        (400, &metadata("filename YS53 YXY=")),
+        (400, &metadata("na\u{ef}ve YS53YXY=")),
+        (400, &metadata("filename YS53YXY=,filename Yi53YXY=")),
+        (400, &metadata("filename YS53YXY=,,language ZGU=")),
+        (400, &[RESUMABLE]),
+        (400, &[RESUMABLE, ("Upload-Length", "")]),
+        (400, &[RESUMABLE, ("Upload-Length", "ten")]),
+        (400, &[RESUMABLE, ("Upload-Length", "-1")]),
+        (400, &[RESUMABLE, ("Upload-Length", "+1")]),
+        (400, &[RESUMABLE, ("Upload-Length", "1.5")]),
+        (413, &[RESUMABLE, ("Upload-Length", "5368709121")]),
+        (413, &[RESUMABLE, ("Upload-Length", "18446744073709551615")]),
+        (412, &[length]),
+        (412, &[("Tus-Resumable", "0.2.2"), length]),
+    ] {
+        let response = ask(daemon.address(), "POST", FILES, headers, b"");
+        assert_eq!(response.status, status, "{headers:?}: {}", response.text());
+        assert_eq!(
+            response.header("tus-resumable"),
+            Some("1.0.0"),
+            "{headers:?}"
+        );
+        match status {
+            201 => {
+                tus::location_path(&response);
+                assert!(response.header("upload-expires").is_some(), "{headers:?}");
+            }
+            412 => assert_eq!(response.header("tus-version"), Some("1.0.0")),
+            _ => assert!(!response.text().is_empty(), "{headers:?}: no reason given"),
+        }
+    }
+}
+
+#[test]
+fn creation_with_upload() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let length = ("Upload-Length", "10");
+    let create = |body: &[u8]| ask(address, "POST", FILES, &[RESUMABLE, length, CONTENT], body);
+
+    let response = create(b"RIFF").expect(201, "a part");
+    assert_eq!(response.number("upload-offset"), Some(4));
+    let path = tus::location_path(&response);
+    assert_eq!(Upload { address, path }.offset(), 4);
+
+    let response = create(b"0123456789").expect(201, "the whole");
+    assert_eq!(response.number("upload-offset"), Some(10));
+    let path = tus::location_path(&response);
+    task::failure(address, Upload { address, path }.id());
+
+    create(b"0123456789a").expect(413, "more than announced");
+    let headers = [RESUMABLE, length, ("Content-Type", "audio/wav")];
+    ask(address, "POST", FILES, &headers, b"RIFF").expect(415, "another content type");
+}
+
+#[test]
+fn appending() {
+    let daemon = Daemon::start();
+    let offset = ("Upload-Offset", "4");
+    for (status, headers, body) in [
+        (204, &[RESUMABLE, CONTENT, offset][..], &b"12"[..]),
+        (204, &[RESUMABLE, CONTENT, offset], b""),
+        (409, &[RESUMABLE, CONTENT, ("Upload-Offset", "3")], b"12"),
+        (409, &[RESUMABLE, CONTENT, ("Upload-Offset", "5")], b"12"),
+        (409, &[RESUMABLE, CONTENT, ("Upload-Offset", "11")], b"12"),
+        (400, &[RESUMABLE, CONTENT, ("Upload-Offset", "four")], b"12"),
+        (400, &[RESUMABLE, CONTENT, ("Upload-Offset", "-4")], b"12"),
+        (400, &[RESUMABLE, CONTENT], b"12"),
+        (
+            415,
+            &[RESUMABLE, ("Content-Type", "audio/wav"), offset],
+            b"12",
+        ),
+        (415, &[RESUMABLE, offset], b"12"),
+        (413, &[RESUMABLE, CONTENT, offset], b"1234567"),
+        (412, &[CONTENT, offset], b"12"),
+        (412, &[("Tus-Resumable", "2.0.0"), CONTENT, offset], b"12"),
+    ] {
+        let upload = four_of_ten(daemon.address());
+        let response = ask(daemon.address(), "PATCH", &upload.path, headers, body);
+        assert_eq!(response.status, status, "{headers:?}: {}", response.text());
+        assert_eq!(
+            response.header("tus-resumable"),
+            Some("1.0.0"),
+            "{headers:?}"
+        );
+        let written = if status == 204 { body.len() } else { 0 };
+        assert_eq!(
+            upload.offset(),
+            4 + written,
+            "{headers:?}: what was written"
+        );
+        if status == 204 {
+            let told = response.number("upload-offset");
+            assert_eq!(told, Some(4 + written as u64), "{headers:?}");
+            assert!(response.header("upload-expires").is_some(), "{headers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_finished_upload_takes_no_more_bytes() {
+    let daemon = Daemon::start();
+    let upload = tus::upload(daemon.address(), "a.wav", b"0123456789");
+    let status = upload.patch(10, b"x").unwrap().status;
+    assert!([403, 409, 410, 413].contains(&status), "{status}");
+    upload.patch(4, b"x").unwrap().expect(409, "an old offset");
+}
+
+#[test]
+fn asking_for_the_offset() {
+    let daemon = Daemon::start();
+    let upload = Upload::create(daemon.address(), 10, &[("filename", "a.wav")]);
+    for (offset, piece) in [(0, &b"RIFF"[..]), (4, b"12"), (6, b"")] {
+        let response = upload.head().expect(200, "HEAD");
+        assert_eq!(response.number("upload-offset"), Some(offset as u64));
+        assert_eq!(response.number("upload-length"), Some(10));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(response.header("tus-resumable"), Some("1.0.0"));
+        assert_eq!(
+            response.header("upload-metadata"),
+            Some("filename YS53YXY=")
+        );
+        upload.patch(offset, piece).unwrap().expect(204, "PATCH");
+    }
+    let response = ask(daemon.address(), "HEAD", &upload.path, &[], b"");
+    assert_eq!(response.status, 412, "without a version");
+    assert_eq!(response.header("tus-version"), Some("1.0.0"));
+}
+
+#[test]
+fn terminating() {
+    let daemon = Daemon::start();
+    let upload = four_of_ten(daemon.address());
+    ask(daemon.address(), "DELETE", &upload.path, &[], b"").expect(412, "without a version");
+    assert_eq!(upload.offset(), 4, "a refused DELETE removes nothing");
+    let response = upload.terminate().expect(204, "DELETE");
+    assert_eq!(response.header("tus-resumable"), Some("1.0.0"));
+    for status in [
+        upload.head().status,
+        upload.patch(4, b"12").unwrap().status,
+        upload.terminate().status,
+    ] {
+        assert!([404, 410].contains(&status), "{status} after DELETE");
+    }
+    assert_eq!(task::count(daemon.address()), 0);
+}
+
+#[test]
+fn ids_that_are_not_ours_do_not_exist() {
+    let daemon = Daemon::start();
+    let long = "a".repeat(300);
+    for id in [
+        "11111111-1111-4111-8111-111111111111",
+        "11111111111141118111111111111111",
+        "x",
+        &long,
+        "..",
+        "%2e%2e",
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "%00",
+        "%ff",
+        "a/b",
+        "11111111-1111-4111-8111-111111111111/data",
+    ] {
+        let target = format!("{FILES}{id}");
+        for (method, headers) in [
+            ("HEAD", &[RESUMABLE][..]),
+            ("PATCH", &[RESUMABLE, CONTENT, ("Upload-Offset", "0")]),
+            ("DELETE", &[RESUMABLE]),
+        ] {
+            let response = ask(daemon.address(), method, &target, headers, b"12");
+            assert_eq!(
+                response.status,
+                404,
+                "{method} {target}: {}",
+                response.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn options_tell_what_is_supported() {
+    let daemon = Daemon::start();
+    let upload = four_of_ten(daemon.address());
+    for target in [FILES, &upload.path] {
+        let response = ask(daemon.address(), "OPTIONS", target, &[], b"").expect(204, target);
+        let tells = |name| response.header(name).unwrap_or_default();
+        assert_eq!(tells("tus-version"), "1.0.0");
+        assert_eq!(tells("tus-max-size"), (5u64 << 30).to_string());
+        let extensions: Vec<&str> = tells("tus-extension").split(',').map(str::trim).collect();
+        for extension in [
+            "creation",
+            "creation-with-upload",
+            "termination",
+            "expiration",
+        ] {
+            assert!(
+                extensions.contains(&extension),
+                "{extension} in {extensions:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn methods_that_are_not_allowed_tell_which_are() {
+    let daemon = Daemon::start();
+    let upload = four_of_ten(daemon.address());
+    for (target, allowed) in [
+        (FILES, &["POST", "OPTIONS"][..]),
+        (&upload.path, &["HEAD", "PATCH", "DELETE", "OPTIONS"]),
+    ] {
+        let response = ask(daemon.address(), "PUT", target, &[RESUMABLE], b"");
+        assert_eq!(response.status, 405, "PUT {target}");
+        let allow = response.header("allow").expect("Allow");
+        let told: Vec<&str> = allow.split(',').map(str::trim).collect();
+        for method in allowed {
+            assert!(told.contains(method), "{method} in {told:?}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_upload_is_a_failed_task_that_says_so() {
+    let daemon = Daemon::start();
+    let upload = Upload::create(daemon.address(), 0, &[("filename", "empty.wav")]);
+    let error = task::failure(daemon.address(), upload.id());
+    assert!(error.to_lowercase().contains("empty"), "{error}");
+}
+
+#[test]
+fn the_task_id_that_the_client_made_is_honoured_once() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let wanted = uuid::Uuid::new_v4().to_string();
+    let create = || {
+        let metadata = [("filename", "a.wav"), ("taskId", &*wanted)];
+        Upload::create(address, 10, &metadata)
+    };
+    let (first, second) = (create(), create());
+    assert_ne!(first.path, second.path);
+    assert_ne!(second.id(), wanted);
+    for upload in [&first, &second] {
+        upload.finish(b"0123456789", 10);
+    }
+    task::failure(address, &wanted);
+    task::failure(address, second.id());
+    assert_eq!(task::count(address), 2);
+
+    let odd = Upload::create(address, 10, &[("taskId", "../../etc")]);
+    odd.finish(b"0123456789", 10);
+    task::failure(address, odd.id());
+}
