@@ -288,7 +288,7 @@ mod tests {
         fn next(&mut self) -> Option<Report> {
             let mut buffer = [0; 1024];
             loop {
-                if let Some(report) = self.decoder.next().unwrap() {
+                if let Some(report) = self.decoder.message().unwrap() {
                     return Some(report);
                 }
                 match self.stream.read(&mut buffer).unwrap() {
