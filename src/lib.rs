@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+pub mod access;
 pub mod cli;
 pub mod client;
 pub mod config;
