@@ -18,6 +18,7 @@ pub mod languages;
 pub mod models;
 pub mod protocol;
 pub mod store;
+pub mod sweep;
 pub mod systemd;
 pub mod task;
 pub mod upload;
