@@ -12,27 +12,33 @@ pub const FRAME_SAMPLES: usize = 256;
 
 /// Frames the detector's scores are averaged over: single ones flicker.
 const MEAN_FRAMES: usize = 8;
-/// Mean score of speech, measured on synthesised voices from full level down to
-/// -40 dB, and in white, pink and brown noise down to 0 dB: 99 of 100 frames lie
-/// above 0.5; pauses without noise below 0.36, with noise sometimes above.
-const SPEECH_SCORE: f32 = 0.42;
+/// A mean score below this is a pause. Measured on synthesised voices, in
+/// silence and in noise as loud as they: 99 of 100 frames of speech lie above
+/// 0.5; pauses below 0.36, in noise sometimes above.
+const PAUSE_SCORE: f32 = 0.42;
+/// A mean score that any word reaches and noise does not, not even at its onset.
+const SPEECH_SCORE: f32 = 0.55;
 
-/// Below this (-70 dB of full scale) nothing is audible.
-const SILENT_POWER: f32 = 1e-7;
+/// Below this (-90 dB of full scale) there is nothing but the rounding of
+/// samples to 16 bits.
+const SILENT_POWER: f32 = 1e-9;
 /// This far (-25 dB) below the loudest of late, speech is not expected.
 const SILENT_RATIO: f32 = 0.003_2;
 /// The memory for loudness: falls by 10 dB in half a minute.
 const LOUDNESS_DECAY: f32 = 0.998_8;
-/// Even the detector hears nothing below this (-90 dB): it is digital silence.
-const DIGITAL_SILENCE_POWER: f32 = 1e-9;
 /// From here on (-40 dB) a window is heard even if the detector finds nothing
 /// in it: song, whispering, a language it does not know.
 const LOUD_POWER: f32 = 1e-4;
 
+/// The detector is sure of speech as loud as this (-40 dB)...
+const DETECTOR_POWER: f32 = 1e-4;
+/// ...so faint ones are amplified for it, at most by 40 dB.
+const GAIN_MAX: f32 = 100.0;
+
 /// The judgement on one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
-    /// Mean power without the constant part (many sound cards add one).
+    /// Mean power, 1 at full scale.
     pub power: f32,
     /// Surely a pause.
     pub silent: bool,
@@ -62,26 +68,30 @@ impl Default for Listener {
 impl Listener {
     /// Judges the next [`FRAME_SAMPLES`] samples (fewer only at the very end).
     pub fn judge(&mut self, frame: &[f32]) -> Activity {
+        let power = power(frame);
+        self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
+        let gain = (DETECTOR_POWER / self.loudness.max(SILENT_POWER))
+            .sqrt()
+            .clamp(1.0, GAIN_MAX);
         let mut limited = [0.0; FRAME_SAMPLES];
         for (limited, sample) in limited.iter_mut().zip(frame) {
             // The detector insists; floating-point recordings do not comply.
-            *limited = sample.clamp(-1.0, 1.0);
+            *limited = (sample * gain).clamp(-1.0, 1.0);
         }
         self.scores[self.next_score] = self.detector.predict_f32(&limited);
         self.next_score = (self.next_score + 1) % MEAN_FRAMES;
-        let speech = self.scores.iter().sum::<f32>() / MEAN_FRAMES as f32 >= SPEECH_SCORE;
+        let score = self.scores.iter().sum::<f32>() / MEAN_FRAMES as f32;
 
-        let power = power(frame);
-        self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
         let faint = power < SILENT_POWER || power < self.loudness * SILENT_RATIO;
         Activity {
             power,
-            silent: faint && !speech,
-            audible: power >= LOUD_POWER || (speech && power >= DIGITAL_SILENCE_POWER),
+            silent: faint && score < PAUSE_SCORE,
+            audible: power >= LOUD_POWER || (score >= SPEECH_SCORE && power >= SILENT_POWER),
         }
     }
 }
 
+/// Mean, without the constant part: many sound cards add one.
 fn power(frame: &[f32]) -> f32 {
     let mean = frame.iter().sum::<f32>() / frame.len() as f32;
     frame

@@ -12,6 +12,13 @@ use crate::pulse::Pulse;
 /// tenth of what is longer: silence is appended up to this.
 const RUN_MIN_SAMPLES: usize = SAMPLE_RATE * 5 / 4;
 
+/// Stretches whose loudest decides on amplification, 32 ms.
+const LOUDNESS_SAMPLES: usize = SAMPLE_RATE * 32 / 1000;
+/// Power of loud syllables in an ordinary recording (-20 dB).
+const ORDINARY_POWER: f32 = 1e-2;
+/// 60 dB: beyond that there is only the rounding of samples.
+const GAIN_MAX: f32 = 1000.0;
+
 /// What to do with the speech of one recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
@@ -54,7 +61,7 @@ impl Model {
         if !self.multilingual {
             return Ok(ENGLISH);
         }
-        let samples = padded(&window.samples);
+        let samples = prepared(&window.samples);
         self.state.pcm_to_mel(&samples, self.threads)?;
         let (language, _) = self.state.lang_detect(0, self.threads)?;
         if !pulse.keep_going() {
@@ -73,7 +80,7 @@ impl Model {
         pulse: &Pulse<'_>,
     ) -> Result<Vec<Segment>, TranscribeError> {
         let params = self.params(task);
-        let samples = padded(&window.samples);
+        let samples = prepared(&window.samples);
         match run::full(&mut self.state, params, &samples, pulse) {
             _ if pulse.stopped() => return Err(TranscribeError::Stopped),
             result => result?,
@@ -105,13 +112,20 @@ impl Model {
     }
 }
 
-fn padded(samples: &[f32]) -> std::borrow::Cow<'_, [f32]> {
-    if samples.len() >= RUN_MIN_SAMPLES {
-        return samples.into();
-    }
-    let mut longer = samples.to_vec();
-    longer.resize(RUN_MIN_SAMPLES, 0.0);
-    longer.into()
+/// What the model gets to hear of a window: faint recordings amplified, short
+/// ones lengthened. (The models were trained with speech of ordinary level, and
+/// their input is not independent of it.)
+fn prepared(samples: &[f32]) -> Vec<f32> {
+    let loudest = samples
+        .chunks(LOUDNESS_SAMPLES)
+        .map(|stretch| {
+            stretch.iter().map(|sample| sample * sample).sum::<f32>() / stretch.len() as f32
+        })
+        .fold(0.0, f32::max);
+    let gain = (ORDINARY_POWER / loudest).sqrt().clamp(1.0, GAIN_MAX);
+    let mut prepared: Vec<f32> = samples.iter().map(|sample| sample * gain).collect();
+    prepared.resize(samples.len().max(RUN_MIN_SAMPLES), 0.0);
+    prepared
 }
 
 /// As the model says it: seconds within its window.
@@ -183,6 +197,20 @@ mod tests {
         ]
         .map(|(start, end, text)| (start, end, text.to_owned()));
         assert_eq!(placed, expected);
+    }
+
+    #[test]
+    fn the_model_hears_ordinary_levels() {
+        for (level, expected) in [(0.5, 0.5), (0.01, 0.1), (0.000_01, 0.01), (0.0, 0.0)] {
+            let prepared = prepared(&[level; 1000]);
+            assert_eq!(prepared.len(), RUN_MIN_SAMPLES);
+            assert!(
+                (prepared[999] - expected).abs() < 1e-6,
+                "{level} became {}",
+                prepared[999]
+            );
+            assert_eq!(prepared[1000], 0.0);
+        }
     }
 
     #[test]
