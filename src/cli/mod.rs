@@ -1,5 +1,6 @@
 //! The command line of `scribed`. Every subcommand has a file of its own.
 
+mod check;
 mod send;
 mod serve;
 mod sweep;
@@ -38,6 +39,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Transcribe one file on this machine, without a daemon
     Transcribe(transcribe::Transcribe),
+    /// Tell in plain words what is missing for the daemon to serve
+    Check(check::Check),
     /// Manage access tokens
     Tokens(tokens::TokensCommand),
     /// Upload a file to a daemon; resumes by itself, also in a later run
@@ -53,6 +56,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Transcribe(transcribe) => transcribe.run(),
+        Command::Check(check) => check.run(),
         Command::Tokens(tokens) => tokens.run(),
         Command::Send(send) => send.run(),
     };
@@ -90,6 +94,9 @@ fn bar(length: u64, template: &str) -> ProgressBar {
 
 /// Where packages put the engine.
 const PACKAGED_ENGINE: &str = "/usr/lib/scribed/scribed-transcriber";
+
+/// Where the packaged service of the engine listens.
+const SERVICE_SOCKET: &str = "/run/scribed-transcriber/socket";
 
 /// The engine that was named, else the one beside this program, else the
 /// packaged one.
