@@ -45,8 +45,13 @@ fn add(daemon: &Daemon, arguments: &[&str]) -> String {
     token
 }
 
+/// Has the tokens read again, and waits until they count.
 fn reload(daemon: &Daemon) {
     kill(daemon.pid(), Signal::SIGHUP).unwrap();
+    until("a token is needed", || {
+        let status = ask(daemon.address(), "GET", "/task/all", None, &[]).status;
+        (status == 401).then_some(())
+    });
 }
 
 fn ask(
@@ -112,9 +117,6 @@ fn a_token_is_needed_and_only_hashes_are_kept() {
     assert!(!file.contains(&phone), "{file}");
 
     reload(&daemon);
-    until("the tokens count", || {
-        (create(address, None).status == 401).then_some(())
-    });
     for (method, path) in [
         ("POST", FILES),
         ("OPTIONS", FILES),
@@ -167,9 +169,6 @@ fn what_a_token_made_is_its_own() {
     let other = add(&daemon, &["other"]);
     let boss = add(&daemon, &["boss", "--admin"]);
     reload(&daemon);
-    until("the tokens count", || {
-        (create(address, None).status == 401).then_some(())
-    });
 
     let created = create(address, Some(&mine)).expect(201, "a finished upload");
     let finished = created.header("location").unwrap().to_owned();
@@ -226,9 +225,6 @@ fn send_takes_its_token_from_a_file_or_the_environment() {
     std::fs::create_dir(&folder).unwrap();
     let token = add(&daemon, &["phone"]);
     reload(&daemon);
-    until("the tokens count", || {
-        (create(daemon.address(), None).status == 401).then_some(())
-    });
     std::fs::write(folder.join("token"), format!("{token}\n")).unwrap();
     std::fs::write(folder.join("notes.txt"), "no recording").unwrap();
     let to = format!("http://{}", daemon.address());
