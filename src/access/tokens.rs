@@ -7,9 +7,9 @@
 //! Lines that are empty or begin with `#` are passed over. A token has 256
 //! random bits, so that a fast hash is as good as a slow one.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,8 +19,12 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::store::replace_durably_with;
+
 /// So that a token is known for one wherever it is found.
 const PREFIX: &str = "scribed_";
+const HEADER: &str =
+    "# name, hash of the token, role, time of creation; see scribed tokens --help\n";
 const NAME_MAX_BYTES: usize = 64;
 
 /// What the holder of a token may see.
@@ -142,16 +146,7 @@ impl Tokens {
             Ok(old) => (old.mode() & 0o777, Some(old.uid()), Some(old.gid())),
             Err(_) => (0o640, None, Some(std::fs::metadata(dir)?.gid())),
         };
-        let temporary = path.with_added_extension("new");
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(
-            b"# name, hash of the token, role, time of creation; see scribed tokens --help\n",
-        )?;
+        let mut text = String::from(HEADER);
         for token in &self.0 {
             let hash: String = token
                 .hash
@@ -162,17 +157,17 @@ impl Tokens {
                 Role::User => "user",
                 Role::Admin => "admin",
             };
-            writeln!(file, "{} {hash} {role} {}", token.name, token.created)?;
+            text += &format!("{} {hash} {role} {}\n", token.name, token.created);
         }
-        // Only root can give a file away; for anybody else it is theirs already.
-        match fchown(&file, uid, gid) {
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
-            _ => {}
-        }
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        File::open(dir)?.sync_all()
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        replace_durably_with(dir, &name, text.as_bytes(), |file| {
+            // Only root can give a file away; for anybody else it is theirs already.
+            match fchown(file, uid, gid) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+            file.set_permissions(Permissions::from_mode(mode))
+        })
     }
 }
 

@@ -20,12 +20,13 @@
 //! longer, told to anybody and are deleted by the next start or sweep.
 
 pub mod facts;
+pub mod folder;
 pub mod layout;
 pub mod lock;
 pub mod record;
 pub mod ring;
 mod small_file;
-pub mod upload_dir;
+pub mod writer;
 
 pub use layout::Layout;
-pub use small_file::replace_durably;
+pub use small_file::{replace_durably, replace_durably_with};

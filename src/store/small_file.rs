@@ -9,6 +9,17 @@ use std::path::Path;
 /// after any crash, the name stands for the old content or for the new one.
 /// Blocks on the disk.
 pub fn replace_durably(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    replace_durably_with(dir, name, content, |_| Ok(()))
+}
+
+/// The same; `prepare` sees the new file before it gets its name, to give it
+/// another owner or mode than our own and 0600.
+pub fn replace_durably_with(
+    dir: &Path,
+    name: &str,
+    content: &[u8],
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.new"));
     let mut file = File::options()
         .write(true)
@@ -17,6 +28,7 @@ pub fn replace_durably(dir: &Path, name: &str, content: &[u8]) -> io::Result<()>
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(content)?;
+    prepare(&file)?;
     file.sync_all()?;
     std::fs::rename(&temporary, dir.join(name))?;
     File::open(dir)?.sync_all()

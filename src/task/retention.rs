@@ -8,7 +8,7 @@ use super::record::{Status, TaskRecord};
 use super::transcript;
 use crate::models;
 use crate::store::Layout;
-use crate::store::upload_dir::{OpenError, Parked, peek_record};
+use crate::store::folder::{OpenError, Parked, peek_record};
 
 /// For how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

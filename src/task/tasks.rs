@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::record::{Status, TaskRecord};
 use crate::store::Layout;
-use crate::store::upload_dir::{OpenError, Parked, peek_record, read_facts};
+use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
 
 /// What is known of all tasks. Files are the truth; this is what was read from
 /// or written to them.

@@ -17,7 +17,7 @@ use super::transcript::Part;
 use crate::engine_client::{Engine, JobEvent, Order};
 use crate::models;
 use crate::protocol::{FailureKind, MediaInfo, Outcome};
-use crate::store::upload_dir::open_recording;
+use crate::store::folder::open_recording;
 
 /// How often a recording is given to an engine before it counts as the cause.
 const ATTEMPTS: u32 = 2;

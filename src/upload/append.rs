@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::writers::Turn;
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::ring;
-use crate::store::upload_dir::Writer;
+use crate::store::writer::Writer;
 
 /// A long append is committed on the way, so that a crash costs the client
 /// little: after so many bytes ...

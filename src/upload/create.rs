@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending};
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::facts::Facts;
-use crate::store::upload_dir::Writer;
+use crate::store::writer::Writer;
 
 /// What a client tells at creation.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -23,8 +23,9 @@ pub use sweep::{Swept, sweep};
 
 use crate::store::Layout;
 use crate::store::facts::Facts;
+use crate::store::folder::OpenError;
 use crate::store::record::Record;
-use crate::store::upload_dir::{OpenError, Writer, read_facts_on_ring, read_record};
+use crate::store::writer::{Writer, read_facts, read_record};
 
 /// What limits uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +172,7 @@ impl Uploads {
 
     /// What was told at its creation.
     pub async fn facts(&self, id: Uuid) -> Result<Facts, UploadError> {
-        read_facts_on_ring(&self.layout, id)
+        read_facts(&self.layout, id)
             .await
             .map_err(|error| OpenError::from(error).into())
     }

@@ -7,8 +7,8 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::store::Layout;
+use crate::store::folder::{OpenError, peek_record, read_facts};
 use crate::store::record::Record;
-use crate::store::upload_dir::{OpenError, peek_record, read_facts};
 
 /// Reads every upload and tells `finished` the complete ones. What cannot be
 /// understood is moved to `damaged`, told in the journal, and harms nobody

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::store::Layout;
-use crate::store::upload_dir::{OpenError, Parked, is_being_created, peek_record};
+use crate::store::folder::{OpenError, Parked, is_being_created, peek_record};
 
 use super::is_expired;
 

@@ -1,13 +1,10 @@
-//! One upload on disk: making it, adding to it, reading it, taking it away.
+//! The upload that is being written: making it, adding to it, on the ring.
 //!
 //! Order of writes, each step durable before the next begins: the files of a
 //! new upload, then its folder's name; for every commit the data, then the
 //! record. So a record never tells of bytes that a power cut can take away.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,39 +12,10 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::facts::Facts;
+use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, grave};
 use super::record::{FILE_BYTES, Record};
 use super::ring::{self, RingFile};
 use super::{Layout, lock};
-
-const DATA: &str = "data";
-const OFFSET: &str = "offset";
-const FACTS: &str = "upload.json";
-
-/// Why an upload could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There is none of this id.
-    #[error("no such upload")]
-    Missing,
-    /// Another process has its lock.
-    #[error("the upload is in use by another process")]
-    Locked,
-    /// No slot of its record is whole.
-    #[error("the offset record is damaged")]
-    Damaged,
-    /// The disk failed.
-    #[error(transparent)]
-    Io(io::Error),
-}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> OpenError {
-        match error.kind() {
-            io::ErrorKind::NotFound => OpenError::Missing,
-            _ => OpenError::Io(error),
-        }
-    }
-}
 
 /// The only one who may add to an upload: holds the lock of its record.
 #[derive(Debug)]
@@ -201,13 +169,8 @@ pub async fn read_record(layout: &Layout, id: Uuid) -> Result<Record, OpenError>
     Record::decode_file(&file.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)
 }
 
-/// The facts of an upload; no ring needed, blocks on the disk.
-pub fn read_facts(dir: &Path) -> io::Result<Facts> {
-    Ok(serde_json::from_slice(&std::fs::read(dir.join(FACTS))?)?)
-}
-
-/// The same from the ring.
-pub async fn read_facts_on_ring(layout: &Layout, id: Uuid) -> io::Result<Facts> {
+/// The facts of an upload.
+pub async fn read_facts(layout: &Layout, id: Uuid) -> io::Result<Facts> {
     let file = RingFile::open_read_only(&layout.upload(id).join(FACTS)).await?;
     const FACTS_MAX_BYTES: usize = 1 << 20;
     Ok(serde_json::from_slice(
@@ -215,123 +178,9 @@ pub async fn read_facts_on_ring(layout: &Layout, id: Uuid) -> io::Result<Facts> 
     )?)
 }
 
-/// Opens the recording for reading only: nothing that gets this descriptor can
-/// change it. Blocks on the disk.
-pub fn open_recording(dir: &Path) -> io::Result<File> {
-    File::open(dir.join(DATA))
-}
-
-/// An upload folder seen from outside of any ring; used at start-up, by the
-/// sweep and by the task layer. Everything here blocks on the disk.
-#[derive(Debug)]
-pub struct Parked {
-    dir: PathBuf,
-    /// Held locked, unless the upload is in use.
-    _offset: File,
-    /// Its state.
-    pub record: Record,
-}
-
-impl Parked {
-    /// Opens and locks; [`OpenError::Locked`] while anybody writes to it.
-    pub fn lock(layout: &Layout, id: Uuid) -> Result<Parked, OpenError> {
-        use std::os::unix::fs::MetadataExt;
-        let dir = layout.upload(id);
-        let path = dir.join(OFFSET);
-        let offset = File::options().read(true).write(true).open(&path)?;
-        if !lock::try_lock(offset.as_fd())? {
-            return Err(OpenError::Locked);
-        }
-        if std::fs::metadata(&path)?.ino() != offset.metadata()?.ino() {
-            return Err(OpenError::Missing);
-        }
-        Ok(Parked {
-            record: decode(&offset)?,
-            dir,
-            _offset: offset,
-        })
-    }
-
-    /// Whether the recording of this upload is there.
-    pub fn has_recording(dir: &Path) -> bool {
-        dir.join(DATA).exists()
-    }
-
-    /// Takes the recording away, durably when this returns, and leaves what is
-    /// known of it; tells how many bytes of disk that freed.
-    pub fn remove_recording(&self) -> io::Result<u64> {
-        use std::os::unix::fs::MetadataExt;
-        let data = self.dir.join(DATA);
-        let freed_bytes = std::fs::metadata(&data)?.blocks() * 512;
-        std::fs::remove_file(data)?;
-        File::open(&self.dir)?.sync_all()?;
-        Ok(freed_bytes)
-    }
-
-    /// Takes the upload away, durably when this returns; tells how many bytes
-    /// of disk that freed.
-    pub fn remove(self, layout: &Layout) -> io::Result<u64> {
-        let freed = disk_bytes(&self.dir);
-        let gone = grave(layout, &self.dir);
-        std::fs::rename(&self.dir, &gone)?;
-        File::open(layout.uploads())?.sync_all()?;
-        bury(&gone)?;
-        Ok(freed)
-    }
-}
-
-/// The state of an upload without its lock. Blocks on the disk.
-pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
-    decode(&File::open(dir.join(OFFSET))?)
-}
-
-/// The record file of an upload that is still being created, if there is one.
-pub fn is_being_created(dir: &Path) -> bool {
-    File::options()
-        .write(true)
-        .open(dir.join(OFFSET))
-        .is_ok_and(|offset| !lock::try_lock(&offset).unwrap_or(true))
-}
-
-fn decode(offset: &File) -> Result<Record, OpenError> {
-    let mut file = vec![0; FILE_BYTES];
-    let mut filled = 0;
-    while filled < FILE_BYTES {
-        match offset.read_at(&mut file[filled..], filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Record::decode_file(&file[..filled]).ok_or(OpenError::Damaged)
-}
-
-/// Disk space under a folder.
-fn disk_bytes(dir: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::read_dir(dir).map_or(0, |entries| {
-        entries
-            .filter_map(|entry| entry.ok()?.metadata().ok())
-            .map(|metadata| metadata.blocks() * 512)
-            .sum()
-    })
-}
-
-/// A name in `removing` that nobody else uses.
-fn grave(layout: &Layout, dir: &Path) -> PathBuf {
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    layout.removing().join(format!("{name}.{}", Uuid::new_v4()))
-}
-
-/// Deletes what is on its way out; a sweep may be doing the same.
-fn bury(gone: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(gone) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::folder::open_recording;
     use super::*;
 
     fn facts() -> Facts {
@@ -369,7 +218,7 @@ mod tests {
             writer.write(Bytes::from_static(b"56789")).await.unwrap();
             writer.commit().await.unwrap();
             assert!(writer.record().is_finished());
-            assert_eq!(read_facts_on_ring(&layout, facts.id).await.unwrap(), facts);
+            assert_eq!(read_facts(&layout, facts.id).await.unwrap(), facts);
         })
         .unwrap();
         let data = std::fs::read(layout.upload(facts.id).join(DATA)).unwrap();
@@ -421,6 +270,6 @@ mod tests {
         let facts = facts();
         ring::run(async { drop(Writer::create(&layout, &facts, 4).await.unwrap()) }).unwrap();
         let recording = open_recording(&layout.upload(facts.id)).unwrap();
-        assert!(recording.write_at(b"x", 0).is_err());
+        assert!(std::os::unix::fs::FileExt::write_at(&recording, b"x", 0).is_err());
     }
 }

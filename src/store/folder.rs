@@ -1,0 +1,163 @@
+//! The folder of one upload, for whoever works beside the rings: start-up, the
+//! sweep, the task layer. Everything here blocks on the disk.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::facts::Facts;
+use super::record::{FILE_BYTES, Record};
+use super::{Layout, lock};
+
+pub(super) const DATA: &str = "data";
+pub(super) const OFFSET: &str = "offset";
+pub(super) const FACTS: &str = "upload.json";
+
+/// Why an upload could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none of this id.
+    #[error("no such upload")]
+    Missing,
+    /// Another process has its lock.
+    #[error("the upload is in use by another process")]
+    Locked,
+    /// No slot of its record is whole.
+    #[error("the offset record is damaged")]
+    Damaged,
+    /// The disk failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> OpenError {
+        match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing,
+            _ => OpenError::Io(error),
+        }
+    }
+}
+
+/// The facts of an upload; see [`Facts`].
+pub fn read_facts(dir: &Path) -> io::Result<Facts> {
+    Ok(serde_json::from_slice(&std::fs::read(dir.join(FACTS))?)?)
+}
+
+/// Opens the recording for reading only: nothing that gets this descriptor can
+/// change it. Blocks on the disk.
+pub fn open_recording(dir: &Path) -> io::Result<File> {
+    File::open(dir.join(DATA))
+}
+
+/// An upload that nobody writes to, held locked.
+#[derive(Debug)]
+pub struct Parked {
+    dir: PathBuf,
+    /// Held locked, unless the upload is in use.
+    _offset: File,
+    /// Its state.
+    pub record: Record,
+}
+
+impl Parked {
+    /// Opens and locks; [`OpenError::Locked`] while anybody writes to it.
+    pub fn lock(layout: &Layout, id: Uuid) -> Result<Parked, OpenError> {
+        use std::os::unix::fs::MetadataExt;
+        let dir = layout.upload(id);
+        let path = dir.join(OFFSET);
+        let offset = File::options().read(true).write(true).open(&path)?;
+        if !lock::try_lock(offset.as_fd())? {
+            return Err(OpenError::Locked);
+        }
+        if std::fs::metadata(&path)?.ino() != offset.metadata()?.ino() {
+            return Err(OpenError::Missing);
+        }
+        Ok(Parked {
+            record: decode(&offset)?,
+            dir,
+            _offset: offset,
+        })
+    }
+
+    /// Whether the recording of this upload is there.
+    pub fn has_recording(dir: &Path) -> bool {
+        dir.join(DATA).exists()
+    }
+
+    /// Takes the recording away, durably when this returns, and leaves what is
+    /// known of it; tells how many bytes of disk that freed.
+    pub fn remove_recording(&self) -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let data = self.dir.join(DATA);
+        let freed_bytes = std::fs::metadata(&data)?.blocks() * 512;
+        std::fs::remove_file(data)?;
+        File::open(&self.dir)?.sync_all()?;
+        Ok(freed_bytes)
+    }
+
+    /// Takes the upload away, durably when this returns; tells how many bytes
+    /// of disk that freed.
+    pub fn remove(self, layout: &Layout) -> io::Result<u64> {
+        let freed = disk_bytes(&self.dir);
+        let gone = grave(layout, &self.dir);
+        std::fs::rename(&self.dir, &gone)?;
+        File::open(layout.uploads())?.sync_all()?;
+        bury(&gone)?;
+        Ok(freed)
+    }
+}
+
+/// The state of an upload without its lock. Blocks on the disk.
+pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
+    decode(&File::open(dir.join(OFFSET))?)
+}
+
+/// The record file of an upload that is still being created, if there is one.
+pub fn is_being_created(dir: &Path) -> bool {
+    File::options()
+        .write(true)
+        .open(dir.join(OFFSET))
+        .is_ok_and(|offset| !lock::try_lock(&offset).unwrap_or(true))
+}
+
+fn decode(offset: &File) -> Result<Record, OpenError> {
+    let mut file = vec![0; FILE_BYTES];
+    let mut filled = 0;
+    while filled < FILE_BYTES {
+        match offset.read_at(&mut file[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Record::decode_file(&file[..filled]).ok_or(OpenError::Damaged)
+}
+
+/// Disk space under a folder.
+fn disk_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::read_dir(dir).map_or(0, |entries| {
+        entries
+            .filter_map(|entry| entry.ok()?.metadata().ok())
+            .map(|metadata| metadata.blocks() * 512)
+            .sum()
+    })
+}
+
+/// A name in `removing` that nobody else uses.
+pub(super) fn grave(layout: &Layout, dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    layout.removing().join(format!("{name}.{}", Uuid::new_v4()))
+}
+
+/// Deletes what is on its way out; a sweep may be doing the same.
+pub(super) fn bury(gone: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(gone) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
