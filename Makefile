@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test check lint build-packages speech-packages
+.PHONY: demo test check lint deb build-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -19,6 +19,12 @@ check: lint speech-packages
 lint: build-packages
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	packaging/check-units
+
+# The Debian package, into target/debian/.
+deb: build-packages
+	@packaging/install-packages debhelper jq lintian
+	packaging/build-deb
 
 # whisper.cpp and libopus are compiled from source; libsystemd is linked.
 build-packages:
