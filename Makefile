@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test check lint deb build-packages speech-packages
+.PHONY: demo test check lint deb appliance build-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -11,6 +11,15 @@ demo: build-packages speech-packages
 # Every test.
 test: check speech-packages
 	cargo test --locked --test e2e
+	$(MAKE) appliance
+
+# The package on Debian 12 and 13, each booted with a systemd of its own; see tests/appliance.
+appliance: deb speech-packages
+	@packaging/install-packages curl debootstrap iproute2 jq squashfs-tools systemd-container
+	tests/appliance/roots target/roots bookworm trixie
+	for release in bookworm trixie; do \
+	    tests/appliance/run target/roots/$$release.squashfs target/debian/*.deb target/deb-build/release/scribed || exit 1; \
+	done
 
 # The quick part, for daily work.
 check: lint speech-packages
