@@ -10,20 +10,23 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::access::Access;
+use crate::access::tokens::TokensError;
 use crate::config::Config;
-use crate::engine_client::{self, Engine, EngineCommand, EngineState};
+use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::{self, App, Server};
-use crate::store::ring::{self, RingError};
+use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, ModelChoice, Tasks};
 use crate::upload::{self, Limits, Uploads};
-use crate::{models, systemd};
+use crate::{models, sweep, systemd};
 
 /// The whole way down must be over in ten seconds.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
@@ -53,6 +56,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// Threads, signals or the like.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -70,7 +76,7 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// Runs until a signal ends it.
-pub fn run(config: Config, engine: PathBuf) -> Result<ExitCode, StartError> {
+pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError> {
     ring::probe()?;
     let state_dir_error = |error| StartError::StateDir {
         path: config.state_dir.clone(),
@@ -80,11 +86,12 @@ pub fn run(config: Config, engine: PathBuf) -> Result<ExitCode, StartError> {
     let _lock = lock::hold(&layout.daemon_lock())
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
+    let access = Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone())?;
     let listeners = listen(&config)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(control(config, engine, layout, listeners))
+        .block_on(control(config, engine, layout, access, listeners))
 }
 
 fn listen(config: &Config) -> Result<Vec<TcpListener>, StartError> {
@@ -106,12 +113,19 @@ fn listen(config: &Config) -> Result<Vec<TcpListener>, StartError> {
 
 async fn control(
     config: Config,
-    engine_program: PathBuf,
+    source: EngineSource,
     layout: Layout,
+    access: Access,
     listeners: Vec<TcpListener>,
 ) -> Result<ExitCode, StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let rules = sweep::Rules::of(&config);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    if let Some(warning) = access.warning() {
+        warn!("{warning}");
+    }
+    let access = Arc::new(access);
     let (stop, stopping) = watch::channel(false);
     let (finished, finished_uploads) = mpsc::unbounded_channel();
     let limits = Limits {
@@ -123,6 +137,7 @@ async fn control(
     let tasks = Arc::new(Tasks::new(layout.clone()));
     let (engine, desk) = engine_client::engine();
     let app = Arc::new(App {
+        access: Arc::clone(&access),
         uploads: Arc::new(uploads),
         tasks: Arc::clone(&tasks),
         engine: engine.clone(),
@@ -136,7 +151,7 @@ async fn control(
         connections: Arc::new(Semaphore::new(config.http.max_connections)),
         stopping,
     };
-    let ingest = start_ingest(&server, &listeners, config.upload.ingest_threads)?;
+    let (ingest, hearts) = start_ingest(&server, &listeners, config.upload.ingest_threads)?;
     let addresses = announce(&listeners);
     drop(listeners);
 
@@ -144,17 +159,13 @@ async fn control(
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
     };
-    let command = EngineCommand {
-        program: engine_program,
-        models_dir: config.models_dir,
-        model: config.transcribe.model,
-        threads: config.transcribe.threads,
-    };
     tokio::select! {
         // None of these ends by itself.
-        () = engine_client::supervise(command, desk) => {}
+        () = engine_client::supervise(source, desk) => {}
         () = task::work(&tasks, &engine, &choice) => {}
-        () = adopt(Arc::clone(&tasks), layout, config.upload.idle_expiry, finished_uploads) => {}
+        () = adopt(Arc::clone(&tasks), layout, rules, finished_uploads) => {}
+        () = feed_watchdog(hearts) => {}
+        () = reload(&access, &mut hang_up) => {}
         () = tell_state(&engine, &addresses) => {}
         () = either(&mut terminate, &mut interrupt) => {}
     }
@@ -181,23 +192,32 @@ fn start_ingest(
     server: &Server,
     listeners: &[TcpListener],
     threads: usize,
-) -> io::Result<Vec<std::thread::JoinHandle<()>>> {
-    (0..threads)
-        .map(|number| {
-            let server = server.clone();
-            let listeners: Vec<TcpListener> = listeners
-                .iter()
-                .map(TcpListener::try_clone)
-                .collect::<io::Result<_>>()?;
-            std::thread::Builder::new()
-                .name(format!("ingest-{number}"))
-                .spawn(move || match ring::run(http::serve(server, listeners)) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => error!("ingest thread failed: {error}"),
-                    Err(error) => error!("{error}"),
-                })
-        })
-        .collect()
+) -> io::Result<(Vec<JoinHandle<()>>, Vec<Heart>)> {
+    let mut ingest = Vec::with_capacity(threads);
+    let mut hearts = Vec::with_capacity(threads);
+    for number in 0..threads {
+        let server = server.clone();
+        let listeners: Vec<TcpListener> = listeners
+            .iter()
+            .map(TcpListener::try_clone)
+            .collect::<io::Result<_>>()?;
+        let (heart, beats) = ring::heart();
+        let name = format!("ingest-{number}");
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let served = ring::run(async move {
+                ring::spawn(beats.answer());
+                http::serve(server, listeners).await
+            });
+            match served {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => error!("ingest thread failed: {error}"),
+                Err(error) => error!("{error}"),
+            }
+        });
+        ingest.push(thread?);
+        hearts.push(heart);
+    }
+    Ok((ingest, hearts))
 }
 
 /// Says where we are; other programs wait for this line.
@@ -219,7 +239,7 @@ fn announce(listeners: &[TcpListener]) -> String {
 async fn adopt(
     tasks: Arc<Tasks>,
     layout: Layout,
-    idle_expiry: Duration,
+    rules: sweep::Rules,
     mut finished: mpsc::UnboundedReceiver<uuid::Uuid>,
 ) {
     let recovered = tokio::task::spawn_blocking({
@@ -229,9 +249,9 @@ async fn adopt(
                 error!("cannot read the state directory: {error}");
             }
             tasks.adopted_all();
-            match upload::sweep(&layout, idle_expiry) {
-                Ok(swept) if swept == upload::Swept::default() => {}
-                Ok(swept) => info!("{swept}"),
+            match sweep::sweep(&layout, rules) {
+                Ok(summary) if summary == sweep::Summary::default() => {}
+                Ok(summary) => info!("{summary}"),
                 Err(error) => warn!("sweep failed: {error}"),
             }
         }
@@ -265,6 +285,33 @@ async fn tell_state(engine: &Engine, addresses: &str) {
         if states.changed().await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+/// Reads the tokens again on SIGHUP.
+async fn reload(access: &Access, hang_up: &mut Signal) {
+    while hang_up.recv().await.is_some() {
+        // A few lines of a local file: no thread is worth it.
+        match access.reload() {
+            Ok(count) => info!("tokens read again: {count}"),
+            Err(error) => error!("{error}; the tokens read before still count"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Feeds systemd's watchdog as long as every ingest thread turns.
+async fn feed_watchdog(hearts: Vec<Heart>) {
+    let Some(limit) = systemd::watchdog_limit() else {
+        return std::future::pending().await;
+    };
+    loop {
+        systemd::alive();
+        // All beats within half the limit; the rest is for this thread.
+        for heart in &hearts {
+            heart.beat().await;
+        }
+        tokio::time::sleep(limit / 3).await;
     }
 }
 

@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+pub mod access;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod languages;
 pub mod models;
 pub mod protocol;
 pub mod store;
+pub mod sweep;
 pub mod systemd;
 pub mod task;
 pub mod upload;

@@ -1,14 +1,23 @@
 //! The command line of `scribed`. Every subcommand has a file of its own.
 
+mod check;
 mod send;
 mod serve;
 mod sweep;
+mod tokens;
 mod transcribe;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::Config;
+use crate::engine_client::{EngineCommand, EngineSource};
+use crate::systemd::Journal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Takes recordings from the local network and gives back text.
@@ -30,6 +39,10 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Transcribe one file on this machine, without a daemon
     Transcribe(transcribe::Transcribe),
+    /// Tell in plain words what is missing for the daemon to serve
+    Check(check::Check),
+    /// Manage access tokens
+    Tokens(tokens::TokensCommand),
     /// Upload a file to a daemon; resumes by itself, also in a later run
     Send(send::Send),
 }
@@ -43,6 +56,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Transcribe(transcribe) => transcribe.run(),
+        Command::Check(check) => check.run(),
+        Command::Tokens(tokens) => tokens.run(),
         Command::Send(send) => send.run(),
     };
     done.unwrap_or_else(|error| {
@@ -51,17 +66,22 @@ pub fn run(cli: Cli) -> ExitCode {
     })
 }
 
-/// Log lines to standard error; the journal has times of its own.
+/// Log lines: to the journal with their fields where that is our standard
+/// error, else to standard error.
 fn log() {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(tracing::Level::INFO);
-    match std::env::var_os("JOURNAL_STREAM") {
-        Some(_) => lines.without_time().init(),
-        None => lines.init(),
-    }
+    let level = LevelFilter::INFO;
+    let journal = Journal::connected("scribed");
+    let lines = journal.is_none().then(|| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+    });
+    tracing_subscriber::registry()
+        .with(level)
+        .with(journal)
+        .with(lines)
+        .init();
 }
 
 /// A progress bar on standard error; nothing where that is no terminal. The
@@ -72,18 +92,33 @@ fn bar(length: u64, template: &str) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// The engine program: the one named, else the one beside this program.
-fn engine_program(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let program = match named {
-        Some(program) => program,
-        None => std::env::current_exe()?.with_file_name("scribed-transcriber"),
-    };
-    if !program.is_file() {
-        return Err(format!(
-            "there is no engine at {}; install it beside scribed or name it with --engine",
+/// Where packages put the engine.
+const PACKAGED_ENGINE: &str = "/usr/lib/scribed/scribed-transcriber";
+
+/// Where the packaged service of the engine listens.
+const SERVICE_SOCKET: &str = "/run/scribed-transcriber/socket";
+
+/// The engine that was named, else the one beside this program, else the
+/// packaged one.
+fn engine_source(named: Option<PathBuf>, config: &Config) -> Result<EngineSource, Failure> {
+    use std::os::unix::fs::FileTypeExt;
+    let beside = std::env::current_exe()?.with_file_name("scribed-transcriber");
+    let program = named.unwrap_or_else(|| match beside.is_file() {
+        true => beside,
+        false => PACKAGED_ENGINE.into(),
+    });
+    match std::fs::metadata(&program) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(EngineSource::Service(program)),
+        Ok(metadata) if metadata.is_file() => Ok(EngineSource::Child(EngineCommand {
+            program,
+            models_dir: config.models_dir.clone(),
+            model: config.transcribe.model.clone(),
+            threads: config.transcribe.threads,
+        })),
+        _ => Err(format!(
+            "there is no engine at {}; install scribed-transcriber beside scribed or name it with --engine",
             program.display()
         )
-        .into());
+        .into()),
     }
-    Ok(program)
 }

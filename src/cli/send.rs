@@ -1,7 +1,7 @@
 //! `scribed send`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ pub(super) struct Send {
     /// The daemon's address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     to: String,
+    /// File that holds the access token [default: the variable SCRIBED_TOKEN]
+    #[arg(long, value_name = "F")]
+    token_file: Option<PathBuf>,
     /// Language code, or auto to find out
     #[arg(long, value_name = "L", default_value = languages::DETECT)]
     language: String,
@@ -41,7 +44,7 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let server = Server::parse(&self.to)?;
+        let server = Server::parse(&self.to)?.with_token(token(self.token_file.as_deref())?)?;
         let recording = Recording {
             path: self.file.clone(),
             language: languages::parse(&self.language)?,
@@ -81,6 +84,17 @@ impl Send {
         sent.forget();
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The access token: from the file, else from the environment.
+fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let text = match file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?,
+        None => std::env::var("SCRIBED_TOKEN").unwrap_or_default(),
+    };
+    let token = text.trim().to_owned();
+    Ok((!token.is_empty()).then_some(token))
 }
 
 fn show(bar: &ProgressBar, event: Event<'_>) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, engine_program, log};
+use super::{Failure, engine_source, log};
 use crate::config::{Config, Flags};
 use crate::daemon;
 
@@ -26,7 +26,8 @@ pub(super) struct Serve {
     /// Model to keep loaded: a NAME, or auto for the largest one [default: auto]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Engine program [default: scribed-transcriber beside this program]
+    /// Engine program, or the Unix socket of a running one [default:
+    /// scribed-transcriber beside this program]
     #[arg(long, value_name = "PATH")]
     engine: Option<PathBuf>,
 }
@@ -40,7 +41,7 @@ impl Serve {
             model: self.model,
         };
         let config = Config::load(self.config.as_deref(), &flags)?;
-        let engine = engine_program(self.engine)?;
+        let engine = engine_source(self.engine, &config)?;
         log();
         Ok(daemon::run(config, engine)?)
     }

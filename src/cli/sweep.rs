@@ -8,7 +8,7 @@ use clap::Args;
 use super::Failure;
 use crate::config::{Config, Flags};
 use crate::store::Layout;
-use crate::upload::sweep;
+use crate::sweep::{Rules, sweep};
 
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
@@ -33,7 +33,7 @@ impl Sweep {
             );
         }
         let layout = Layout::prepare(&config.state_dir)?;
-        println!("{}", sweep(&layout, config.upload.idle_expiry)?);
+        println!("{}", sweep(&layout, Rules::of(&config))?);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, bar, engine_program};
+use super::{Failure, bar, engine_source};
 use crate::config::{Config, Flags};
-use crate::engine_client::{self, EngineCommand, JobEvent, Order};
+use crate::engine_client::{self, EngineSource, JobEvent, Order};
 use crate::task::refusal;
 use crate::task::render::{Format, render};
 use crate::{languages, models};
@@ -58,7 +58,7 @@ impl Transcribe {
         }
         let language = match &self.language {
             Some(language) => languages::parse(language)?,
-            None => config.transcribe.language,
+            None => config.transcribe.language.clone(),
         };
         let order = Order {
             size_bytes: recording.metadata()?.len(),
@@ -71,24 +71,19 @@ impl Transcribe {
             language,
             translate: self.translate,
         };
-        let command = EngineCommand {
-            program: engine_program(self.engine)?,
-            models_dir: config.models_dir,
-            model: config.transcribe.model,
-            threads: config.transcribe.threads,
-        };
+        let source = engine_source(self.engine, &config)?;
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(transcribe(command, order, self.format))?;
+            .block_on(transcribe(source, order, self.format))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn transcribe(command: EngineCommand, order: Order, format: Format) -> Result<(), Failure> {
+async fn transcribe(source: EngineSource, order: Order, format: Format) -> Result<(), Failure> {
     let (engine, desk) = engine_client::engine();
     let mut events = engine.submit(order);
-    let supervised = engine_client::supervise(command, desk);
+    let supervised = engine_client::supervise(source, desk);
     let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {
         let mut segments = Vec::new();

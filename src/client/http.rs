@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
-use hyper::header::HOST;
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     host: String,
     port: u16,
+    authorization: Option<HeaderValue>,
 }
 
 /// Why a request came to nothing.
@@ -28,6 +29,9 @@ pub enum ServerError {
     /// The address given is none.
     #[error("`{0}` is no address of a server; write http://HOST:PORT")]
     Address(String),
+    /// The access token holds what no token can.
+    #[error("the access token holds characters that no token has")]
+    Token,
     /// Nobody answers, or the connection was lost.
     #[error("{0}")]
     Connection(String),
@@ -62,9 +66,24 @@ impl Server {
             Some(host) if plain && matches!(uri.path(), "" | "/") => Ok(Server {
                 host: host.to_owned(),
                 port: uri.port_u16().unwrap_or(80),
+                authorization: None,
             }),
             _ => Err(wrong()),
         }
+    }
+
+    /// The same, with an access token for every request.
+    pub fn with_token(self, token: Option<String>) -> Result<Server, ServerError> {
+        let header = token.map(|token| {
+            let mut header =
+                HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ServerError::Token)?;
+            header.set_sensitive(true);
+            Ok(header)
+        });
+        Ok(Server {
+            authorization: header.transpose()?,
+            ..self
+        })
     }
 
     /// The text at a path.
@@ -87,6 +106,10 @@ impl Server {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let request = match &self.authorization {
+            Some(token) => request.header(AUTHORIZATION, token),
+            None => request,
+        };
         let request = request
             .header(HOST, self.to_string().trim_start_matches("http://"))
             .body(body)

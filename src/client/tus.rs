@@ -170,7 +170,7 @@ fn is_transient(error: &ServerError) -> bool {
                         | StatusCode::TOO_MANY_REQUESTS
                 )
         }
-        ServerError::Address(_) | ServerError::Nonsense(_) => false,
+        ServerError::Address(_) | ServerError::Token | ServerError::Nonsense(_) => false,
     }
 }
 

@@ -275,6 +275,18 @@ mod tests {
                 "`upload.ingest_threads`: 0 is not between 1 and 64",
             ),
             (
+                "[auth]\nmode = 'open'",
+                "`auth.networks`: mode = \"open\" needs the networks to be open to, say [\"192.168.0.0/16\"]",
+            ),
+            (
+                "[auth]\nmode = 'open'\nnetworks = ['lan']",
+                "`auth.networks`: `lan` is no network; write one like 192.168.0.0/16 or fd00::/8",
+            ),
+            (
+                "[retention]\ntranscripts = 'until-transcribed'",
+                "`retention.transcripts`: `until-transcribed` is no duration (expected number at 0); write one like 60s or 10min",
+            ),
+            (
                 "[transcribe]\nunknown_model = 'x'",
                 "`transcribe.unknown_model`: `x` is neither `resident` nor `reject`",
             ),

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 pub use layers::Flags;
 
+use crate::access::Mode;
+use crate::task::Retention;
+
 /// Where the configuration is looked for when no other file is named.
 pub const DEFAULT_PATH: &str = "/etc/scribed/scribed.toml";
 
@@ -32,6 +35,10 @@ pub struct Config {
     pub upload: Upload,
     /// `[transcribe]`
     pub transcribe: Transcribe,
+    /// `[retention]`
+    pub retention: Retention,
+    /// `[auth]`
+    pub auth: Auth,
 }
 
 /// Limits of the HTTP side.
@@ -66,6 +73,15 @@ pub struct Transcribe {
     pub threads: usize,
     /// What happens to a request for a model that is not installed.
     pub unknown_model: UnknownModel,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// How the door is guarded.
+    pub mode: Mode,
+    /// Where tokens are kept, see [`crate::access::tokens`].
+    pub tokens_file: PathBuf,
 }
 
 /// See [`Transcribe::unknown_model`].

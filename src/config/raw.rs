@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use super::{Auth, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use crate::access::Mode;
+use crate::task::{Keep, Retention};
 use crate::{languages, models};
 
 /// Every key with its default. What is not here is an unknown key.
@@ -19,6 +21,8 @@ pub(super) struct Raw {
     http: RawHttp,
     upload: RawUpload,
     transcribe: RawTranscribe,
+    retention: RawRetention,
+    auth: RawAuth,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +49,21 @@ struct RawTranscribe {
     unknown_model: String,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawRetention {
+    recordings: String,
+    transcripts: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawAuth {
+    mode: String,
+    networks: Vec<String>,
+    tokens_file: PathBuf,
+}
+
 impl Default for Raw {
     fn default() -> Raw {
         Raw {
@@ -54,6 +73,8 @@ impl Default for Raw {
             http: RawHttp::default(),
             upload: RawUpload::default(),
             transcribe: RawTranscribe::default(),
+            retention: RawRetention::default(),
+            auth: RawAuth::default(),
         }
     }
 }
@@ -87,6 +108,28 @@ impl Default for RawTranscribe {
         }
     }
 }
+
+impl Default for RawRetention {
+    fn default() -> RawRetention {
+        RawRetention {
+            recordings: FOREVER.into(),
+            transcripts: FOREVER.into(),
+        }
+    }
+}
+
+impl Default for RawAuth {
+    fn default() -> RawAuth {
+        RawAuth {
+            mode: "tokens".into(),
+            networks: Vec::new(),
+            tokens_file: "/etc/scribed/tokens".into(),
+        }
+    }
+}
+
+const FOREVER: &str = "forever";
+const UNTIL_TRANSCRIBED: &str = "until-transcribed";
 
 /// Turns words into types and refuses what makes no sense.
 pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
@@ -132,7 +175,50 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
                 }
             },
         },
+        retention: Retention {
+            recordings: match raw.retention.recordings.as_str() {
+                FOREVER => Keep::Forever,
+                UNTIL_TRANSCRIBED => Keep::For(Duration::ZERO),
+                period => Keep::For(duration("retention.recordings", period)?),
+            },
+            transcripts: match raw.retention.transcripts.as_str() {
+                FOREVER => Keep::Forever,
+                period => Keep::For(duration("retention.transcripts", period)?),
+            },
+        },
+        auth: Auth {
+            mode: mode(&raw.auth)?,
+            tokens_file: raw.auth.tokens_file,
+        },
     })
+}
+
+fn mode(raw: &RawAuth) -> Result<Mode, ConfigError> {
+    let networks = raw.networks.iter().map(|network| {
+        network.parse().map_err(|_| {
+            value(
+                "auth.networks",
+                format!("`{network}` is no network; write one like 192.168.0.0/16 or fd00::/8"),
+            )
+        })
+    });
+    let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
+    match raw.mode.as_str() {
+        "tokens" if networks.is_empty() => Ok(Mode::Tokens),
+        "tokens" => Err(value(
+            "auth.networks",
+            "only counts with mode = \"open\"".into(),
+        )),
+        "open" if networks.is_empty() => Err(value(
+            "auth.networks",
+            "mode = \"open\" needs the networks to be open to, say [\"192.168.0.0/16\"]".into(),
+        )),
+        "open" => Ok(Mode::Open { networks }),
+        other => Err(value(
+            "auth.mode",
+            format!("`{other}` is neither `tokens` nor `open`"),
+        )),
+    }
 }
 
 fn value(key: &str, message: String) -> ConfigError {

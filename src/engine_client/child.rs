@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::EngineCommand;
+use crate::systemd;
 
 /// How long a process may take to be reaped after its stream ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -20,7 +21,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) fn start(command: &EngineCommand) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = StdStream::pair()?;
     ours.set_nonblocking(true)?;
-    let child = Command::new(&command.program)
+    let mut program = Command::new(&command.program);
+    for name in systemd::ENVIRONMENT {
+        program.env_remove(name);
+    }
+    let child = program
         .arg("--models-dir")
         .arg(&command.models_dir)
         .args(["--model", &command.model])

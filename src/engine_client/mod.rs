@@ -17,6 +17,16 @@ pub use supervisor::supervise;
 
 use crate::protocol::{FailureKind, MediaInfo, ModelInfo, Outcome, Segment};
 
+/// Where an engine comes from.
+#[derive(Debug, Clone)]
+pub enum EngineSource {
+    /// Started as our child.
+    Child(EngineCommand),
+    /// A service of its own, reached over this Unix socket. Who ends one that
+    /// hangs is its service manager.
+    Service(PathBuf),
+}
+
 /// How to start an engine.
 #[derive(Debug, Clone)]
 pub struct EngineCommand {

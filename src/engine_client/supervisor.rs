@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::sync::mpsc::Sender;
+use tracing::warn;
 
 use super::session::{self, SessionEnd};
-use super::{Desk, EngineCommand, EngineState, JobEvent, child};
+use super::{Desk, EngineSource, EngineState, JobEvent, child};
 
 /// Pause before an engine that had worked is started again.
 const PAUSE_LEAST: Duration = Duration::from_millis(500);
 /// Longest pause between engines that do not even start.
 const PAUSE_MOST: Duration = Duration::from_secs(30);
 
-/// Starts engines, one after the other, until dropped; that kills the last one.
-pub async fn supervise(command: EngineCommand, mut desk: Desk) {
+/// Gets engines, one after the other, until dropped; that ends a child.
+pub async fn supervise(source: EngineSource, mut desk: Desk) {
     let mut pause = PAUSE_LEAST;
     loop {
-        let (reason, job) = live(&command, &mut desk).await;
+        let (reason, job) = live(&source, &mut desk).await;
         let worked = matches!(*desk.state.borrow(), EngineState::Ready(_));
         pause = if worked {
             PAUSE_LEAST
@@ -42,18 +45,36 @@ pub async fn supervise(command: EngineCommand, mut desk: Desk) {
 }
 
 /// One engine's life: why it ended, and who had a job with it.
-async fn live(
-    command: &EngineCommand,
+async fn live(source: &EngineSource, desk: &mut Desk) -> (String, Option<Sender<JobEvent>>) {
+    match source {
+        EngineSource::Child(command) => match child::start(command) {
+            Ok((child, stream)) => live_as_child(child, stream, desk).await,
+            Err(error) => {
+                let reason = format!("{} cannot be started: {error}", command.program.display());
+                (reason, None)
+            }
+        },
+        EngineSource::Service(path) => match UnixStream::connect(path).await {
+            Ok(stream) => {
+                let (end, job) = session::run(stream, desk).await;
+                (end.to_string(), job)
+            }
+            Err(error) => {
+                let reason = format!(
+                    "its service cannot be reached at {}: {error}",
+                    path.display()
+                );
+                (reason, None)
+            }
+        },
+    }
+}
+
+async fn live_as_child(
+    child: Child,
+    stream: UnixStream,
     desk: &mut Desk,
-) -> (String, Option<tokio::sync::mpsc::Sender<JobEvent>>) {
-    let (child, stream) = match child::start(command) {
-        Ok(started) => started,
-        Err(error) => {
-            let reason = format!("{} cannot be started: {error}", command.program.display());
-            error!("{reason}");
-            return (reason, None);
-        }
-    };
+) -> (String, Option<Sender<JobEvent>>) {
     let (end, job) = session::run(stream, desk).await;
     let reason = match end {
         SessionEnd::Closed => {

@@ -1,11 +1,13 @@
 //! Errors of everything but TUS: one shape, one table.
 
 use hyper::StatusCode;
+use hyper::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 use tracing::error;
 use uuid::Uuid;
 
 use super::reply::{self, Reply};
+use crate::access::Denied;
 use crate::task::DeleteError;
 
 /// Why a request was not carried out. The texts are for people.
@@ -17,6 +19,9 @@ pub enum ApiError {
     /// The path is ours, the method is not.
     #[error("this address does not take that method; it takes {0}")]
     Method(String),
+    /// Not with this token, or without one.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// No such task.
     #[error("there is no task of this id")]
     TaskNotFound,
@@ -26,6 +31,9 @@ pub enum ApiError {
     /// It will be there later.
     #[error("the task is {0}; there is no transcript yet")]
     NotCompleted(&'static str),
+    /// It was there once.
+    #[error("the transcript was deleted after its retention period")]
+    TranscriptGone,
     /// There will be none.
     #[error("the transcription failed: {0}")]
     TaskFailed(String),
@@ -45,10 +53,12 @@ impl ApiError {
         match self {
             ApiError::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             ApiError::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            ApiError::Denied(denied) => (status_of(denied), "ACCESS_DENIED"),
             ApiError::TaskNotFound => (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"),
             ApiError::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR"),
             // Not 404: the task is there, only not in the state that is needed.
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
+            ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
             ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
@@ -72,13 +82,39 @@ impl ApiError {
             }),
         );
         match self {
+            ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
             ApiError::Busy(_) | ApiError::Starting => {
-                reply::set(&mut reply, hyper::header::RETRY_AFTER, 1);
+                reply::set(&mut reply, RETRY_AFTER, 1);
             }
             _ => {}
         }
         reply
+    }
+}
+
+/// The status of a refusal at the door, whatever protocol it is told in.
+pub fn status_of(denied: &Denied) -> StatusCode {
+    match denied {
+        Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
+        Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+        // 403, not 401: no token could help.
+        Denied::NotSetUp | Denied::Network(_) => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The headers that go with it (RFC 6750, section 3; RFC 9110, section 10.2.3).
+pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
+    match denied {
+        Denied::NoToken => reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\""),
+        Denied::WrongToken => {
+            let challenge = "Bearer realm=\"scribed\", error=\"invalid_token\"";
+            reply::set(reply, WWW_AUTHENTICATE, challenge);
+        }
+        Denied::TooManyFailures { retry_after_s } => {
+            reply::set(reply, RETRY_AFTER, retry_after_s);
+        }
+        Denied::NotSetUp | Denied::Network(_) => {}
     }
 }
 

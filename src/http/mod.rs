@@ -8,11 +8,13 @@ mod routes;
 mod server;
 mod task;
 mod tus;
+mod visitor;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Access;
 use crate::config::UnknownModel;
 use crate::engine_client::Engine;
 use crate::task::Tasks;
@@ -23,6 +25,8 @@ pub use server::{Server, serve};
 /// What every request can reach.
 #[derive(Debug)]
 pub struct App {
+    /// The guard.
+    pub access: Arc<Access>,
     /// The upload engine.
     pub uploads: Arc<Uploads>,
     /// All tasks.

@@ -1,5 +1,6 @@
 //! The one table of routes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::reply::Reply;
-use super::{App, health, task, tus};
+use super::{App, health, task, tus, visitor};
 
 /// What a request is about. An id that is not one of ours reads like one that
 /// does not exist.
@@ -56,43 +57,79 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// Needs no token.
+    fn is_public(&self) -> bool {
+        matches!(self, Resource::Health | Resource::Live | Resource::Ready)
+    }
+
+    /// Speaks TUS, also in its errors.
+    fn is_tus(self) -> bool {
+        matches!(self, Resource::Uploads | Resource::Upload(_))
+    }
+
+    fn answer_public(self, app: &App, method: &Method) -> Reply {
+        match (self, plain_method(self, method)) {
+            (Resource::Ready, &Method::GET) => health::ready(app),
+            (Resource::Live, &Method::GET) => health::live(),
+            (_, &Method::GET) => health::health(),
+            _ => ApiError::Method(self.allowed().into()).reply(),
+        }
+    }
+}
+
 fn parse(id: &str) -> Option<Uuid> {
     // Only the hyphenated form, in any case: one upload, one address.
     (id.len() == 36).then(|| Uuid::try_parse(id).ok())?
 }
 
-/// Answers a request.
-pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
-    let Some(resource) = Resource::of(request.uri().path()) else {
+/// Answers a request from `client`, the address at the other end of the socket.
+pub async fn answer(app: Arc<App>, client: IpAddr, request: Request<Incoming>) -> Reply {
+    let resource = Resource::of(request.uri().path());
+    if let Some(health) = resource.filter(|resource| resource.is_public()) {
+        return health.answer_public(&app, request.method());
+    }
+    let caller = match visitor::admit(&app, client, request.headers()) {
+        Ok(caller) => caller,
+        Err(denied) if resource.is_some_and(Resource::is_tus) => return tus::denied(denied),
+        Err(denied) => return ApiError::from(denied).reply(),
+    };
+    let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
-    let method = match request.method() {
-        // hyper leaves the body of an answer to HEAD out by itself.
-        &Method::HEAD if !matches!(resource, Resource::Upload(_)) => &Method::GET,
-        method => method,
-    };
-    let reply = match (resource, method) {
+    let query = request.uri().query();
+    let reply = match (resource, plain_method(resource, request.method())) {
         (Resource::Uploads | Resource::Upload(_), &Method::OPTIONS) => Ok(tus::options(&app)),
-        (Resource::Uploads, &Method::POST) => return tus::create(&app, request).await,
-        (Resource::Upload(id), &Method::HEAD) => return tus::head(&app, id, &request).await,
-        (Resource::Upload(id), &Method::PATCH) => return tus::patch(&app, id, request).await,
+        (Resource::Uploads, &Method::POST) => return tus::create(&app, &caller, request).await,
+        (Resource::Upload(id), &Method::HEAD) => {
+            return tus::head(&app, &caller, id, &request).await;
+        }
+        (Resource::Upload(id), &Method::PATCH) => {
+            return tus::patch(&app, &caller, id, request).await;
+        }
         (Resource::Upload(id), &Method::DELETE) => {
-            return tus::terminate(&app, id, &request).await;
+            return tus::terminate(&app, &caller, id, &request).await;
         }
-        (Resource::Tasks, &Method::GET) => task::list(&app, request.uri().query()),
-        (Resource::Task(id), &Method::GET) => task::detail(&app, id).await,
-        (Resource::Task(id), &Method::DELETE) => task::delete(&app, id).await,
-        (Resource::TaskDelete(id), &Method::DELETE) => task::delete(&app, id).await,
+        (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query),
+        (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
+        (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
+            task::delete(&app, &caller, id).await
+        }
         (Resource::Transcript(id), &Method::GET) => {
-            task::transcript(&app, id, request.uri().query()).await
+            task::transcript(&app, &caller, id, query).await
         }
-        (Resource::Progress(id), &Method::GET) => task::progress(&app, id).await,
-        (Resource::Health, &Method::GET) => Ok(health::health()),
-        (Resource::Live, &Method::GET) => Ok(health::live()),
-        (Resource::Ready, &Method::GET) => Ok(health::ready(&app)),
+        (Resource::Progress(id), &Method::GET) => task::progress(&app, &caller, id).await,
         _ => Err(ApiError::Method(resource.allowed().into())),
     };
     reply.unwrap_or_else(|error| error.reply())
+}
+
+/// HEAD is GET to everything but uploads; hyper leaves the body out by itself.
+fn plain_method(resource: Resource, method: &Method) -> &Method {
+    match method {
+        &Method::HEAD if !matches!(resource, Resource::Upload(_)) => &Method::GET,
+        method => method,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Accepting connections and serving them, on one ingest thread.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{App, routes};
 use crate::store::ring;
@@ -61,7 +62,7 @@ async fn accept(server: Server, listener: TcpListener) {
             (Ok(permit), Ok((stream, peer))) => {
                 let (server, open) = (server.clone(), open.clone());
                 ring::spawn(async move {
-                    if let Err(error) = connection(&server, stream).await {
+                    if let Err(error) = connection(&server, stream, peer.ip()).await {
                         debug!(%peer, "connection ended: {error}");
                     }
                     drop((permit, open));
@@ -80,13 +81,16 @@ async fn accept(server: Server, listener: TcpListener) {
     let _ = tokio::time::timeout(DRAIN, ended.closed()).await;
 }
 
-async fn connection(server: &Server, stream: TcpStream) -> hyper::Result<()> {
+async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper::Result<()> {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     let app = &server.app;
     let service = service_fn(|request| {
         let app = Arc::clone(app);
-        async { Ok::<_, Infallible>(routes::answer(app, request).await) }
+        // What is told of this request in the journal names its client.
+        let span = info_span!("request", %client);
+        async move { Ok::<_, Infallible>(routes::answer(app, client, request).await) }
+            .instrument(span)
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()

@@ -11,6 +11,9 @@ pub struct Facts {
     pub id: Uuid,
     /// RFC 3339, UTC.
     pub created_at: jiff::Timestamp,
+    /// Name of the access token that made it, `None` if none was needed.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// `Upload-Metadata` as the client sent it.
     #[serde(default)]
     pub metadata: Option<String>,

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use nix::errno::Errno;
+use tokio::sync::{mpsc, oneshot};
 use tokio_uring::fs;
 
 /// Why this thread can have no ring.
@@ -58,6 +59,43 @@ pub fn probe() -> Result<(), RingError> {
 /// returned handle is dropped.
 pub fn spawn<F: Future + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
     tokio_uring::spawn(future)
+}
+
+/// Tells from another thread whether a ring still turns.
+#[derive(Debug)]
+pub struct Heart(mpsc::Sender<oneshot::Sender<()>>);
+
+impl Heart {
+    /// Resolves once the ring has gone through an operation that it was given
+    /// after this call; never if it does not turn.
+    pub async fn beat(&self) {
+        let (done, beat) = oneshot::channel();
+        if self.0.send(done).await.is_err() || beat.await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// The ring's side of a [`Heart`].
+#[derive(Debug)]
+pub struct Beats(mpsc::Receiver<oneshot::Sender<()>>);
+
+impl Beats {
+    /// Must be spawned on the ring for the heart to beat.
+    pub async fn answer(mut self) {
+        while let Some(done) = self.0.recv().await {
+            if tokio_uring::no_op().await.is_ok() {
+                // Nobody waits any more: fine.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// Both sides.
+pub fn heart() -> (Heart, Beats) {
+    let (heart, beats) = mpsc::channel(1);
+    (Heart(heart), Beats(beats))
 }
 
 /// A file of the ring. Dropping it closes it a moment later, [`RingFile::close`] at once.

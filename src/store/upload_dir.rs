@@ -252,6 +252,22 @@ impl Parked {
         })
     }
 
+    /// Whether the recording of this upload is there.
+    pub fn has_recording(dir: &Path) -> bool {
+        dir.join(DATA).exists()
+    }
+
+    /// Takes the recording away, durably when this returns, and leaves what is
+    /// known of it; tells how many bytes of disk that freed.
+    pub fn remove_recording(&self) -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let data = self.dir.join(DATA);
+        let freed_bytes = std::fs::metadata(&data)?.blocks() * 512;
+        std::fs::remove_file(data)?;
+        File::open(&self.dir)?.sync_all()?;
+        Ok(freed_bytes)
+    }
+
     /// Takes the upload away, durably when this returns; tells how many bytes
     /// of disk that freed.
     pub fn remove(self, layout: &Layout) -> io::Result<u64> {
@@ -322,6 +338,7 @@ mod tests {
         Facts {
             id: Uuid::new_v4(),
             created_at: jiff::Timestamp::now(),
+            owner: None,
             metadata: None,
             filename: Some("a.wav".into()),
             filetype: None,

@@ -8,12 +8,14 @@
 mod inspect;
 mod record;
 pub mod render;
+mod retention;
 mod tasks;
 pub mod transcript;
 mod worker;
 
 pub use inspect::{LOOK_BYTES, refusal};
 pub use record::{Status, TaskRecord};
+pub use retention::{Keep, Removed, Retention, sweep};
 pub use tasks::{DeleteError, Progress, Query, Tasks};
 pub use worker::{ModelChoice, work};
 

@@ -47,6 +47,9 @@ pub struct TaskRecord {
     pub id: Uuid,
     /// When its upload was created.
     pub created_at: Timestamp,
+    /// See [`Facts::owner`].
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Name of the file at the client.
     pub file_name: Option<String>,
     /// Language asked for; `None`: detect.
@@ -77,6 +80,7 @@ impl TaskRecord {
         TaskRecord {
             id: facts.id,
             created_at: facts.created_at,
+            owner: facts.owner,
             file_name: facts.filename,
             wanted_language: facts.language,
             wanted_model: facts.model,

@@ -56,6 +56,8 @@ pub struct Query {
     pub text: Option<String>,
     /// Only these.
     pub status: Option<Status>,
+    /// Only those of this owner; `None`: everybody's.
+    pub owner: Option<String>,
     /// From 1.
     pub page: usize,
     /// Tasks on a page.
@@ -179,6 +181,7 @@ impl Tasks {
             .rev()
             .filter_map(|(_, id)| state.records.get(id))
             .filter(|record| query.status.is_none_or(|status| record.status == status))
+            .filter(|record| query.owner.is_none() || record.owner == query.owner)
             .filter(|record| {
                 text.as_ref().is_none_or(|text| {
                     let name = record.file_name.as_deref().unwrap_or_default();
@@ -304,6 +307,7 @@ mod tests {
         let facts = Facts {
             id,
             created_at: jiff::Timestamp::from_second(second).unwrap(),
+            owner: None,
             metadata: None,
             filename: Some(name.into()),
             filetype: None,

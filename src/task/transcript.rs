@@ -57,6 +57,21 @@ impl Part {
     }
 }
 
+/// Whether there is one.
+pub fn exists(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
+/// Takes it away; tells how many bytes of disk that freed.
+pub fn remove(dir: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let path = dir.join(FILE);
+    let freed_bytes = std::fs::metadata(&path)?.blocks() * 512;
+    std::fs::remove_file(path)?;
+    File::open(dir)?.sync_all()?;
+    Ok(freed_bytes)
+}
+
 /// The segments of a transcript, read as they are asked for.
 pub fn read(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<Segment>> + use<>> {
     let lines = BufReader::new(File::open(dir.join(FILE))?).lines();

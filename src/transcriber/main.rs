@@ -1,6 +1,7 @@
 //! scribed-transcriber, the engine of scribed: recordings come in as open files
-//! over one Unix stream, segments of text go out. Started by `scribed serve`
-//! with the stream as its standard input; see [`scribed::protocol`].
+//! over one Unix stream, segments of text go out; see [`scribed::protocol`].
+//! Started by `scribed serve` with the stream as its standard input, or by
+//! systemd with a socket where streams come in one after the other.
 
 #![deny(unsafe_code, missing_docs)]
 
@@ -9,6 +10,7 @@ mod media;
 mod pulse;
 mod resident;
 mod serve;
+mod service;
 mod speech;
 #[cfg(test)]
 mod testing;
@@ -27,21 +29,27 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use resident::Resident;
+use scribed::config::{Config, ConfigError, Flags};
+use scribed::systemd;
 
-/// Turns recordings into text for scribed. `scribed serve` starts this program;
-/// there is nothing to run by hand.
+/// Turns recordings into text for scribed. `scribed serve` or systemd starts
+/// this program; there is nothing to run by hand.
 #[derive(Debug, Parser)]
 #[command(name = "scribed-transcriber", version)]
 struct Arguments {
+    /// Configuration file, for what the other options leave open [default:
+    /// /etc/scribed/scribed.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Directory of the model files, ggml-<name>.bin
     #[arg(long, value_name = "DIR")]
-    models_dir: PathBuf,
+    models_dir: Option<PathBuf>,
     /// Model to load: a name, `demo`, or `auto` for the largest installed
-    #[arg(long, value_name = "NAME", default_value = scribed::models::AUTO)]
-    model: String,
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// Threads that compute; 0 for all cores but one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    threads: usize,
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
 }
 
 /// How long a running computation may take to stop once the daemon is gone.
@@ -50,23 +58,29 @@ const FAREWELL: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
-    let Some(stream) = stream_on_stdin() else {
+    let mut resident = match resident(arguments) {
+        Ok(resident) => resident,
+        Err(error) => {
+            eprintln!("scribed-transcriber: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = if let Some(stream) = stream_on_stdin() {
+        serve::serve(stream, &mut resident, || {
+            // A whisper computation cannot always be stopped at once, nor can a
+            // model be loaded half: the process does not wait for them.
+            std::thread::sleep(FAREWELL);
+            std::process::exit(0);
+        })
+        .map(drop)
+    } else if let Some(listener) = systemd::passed_unix_listener() {
+        service::run(&listener, &mut resident)
+    } else {
         eprintln!(
-            "scribed-transcriber: standard input is no stream of scribed: this program is started by `scribed serve`"
+            "scribed-transcriber: standard input is no stream of scribed: this program is started by `scribed serve` or by systemd"
         );
         return ExitCode::from(2);
     };
-    let mut resident = Resident::new(
-        arguments.models_dir,
-        arguments.model,
-        threads(arguments.threads),
-    );
-    let served = serve::serve(stream, &mut resident, || {
-        // A whisper computation cannot always be stopped at once, nor can a
-        // model be loaded half: the process does not wait for them.
-        std::thread::sleep(FAREWELL);
-        std::process::exit(0);
-    });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -74,6 +88,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn resident(arguments: Arguments) -> Result<Resident, ConfigError> {
+    let (models_dir, model, asked_threads) = match arguments {
+        Arguments {
+            models_dir: Some(models_dir),
+            model: Some(model),
+            threads: Some(threads),
+            ..
+        } => (models_dir, model, threads),
+        some => {
+            let config = Config::load(some.config.as_deref(), &Flags::default())?;
+            (
+                some.models_dir.unwrap_or(config.models_dir),
+                some.model.unwrap_or(config.transcribe.model),
+                some.threads.unwrap_or(config.transcribe.threads),
+            )
+        }
+    };
+    Ok(Resident::new(models_dir, model, threads(asked_threads)))
 }
 
 fn log_to_stderr() {

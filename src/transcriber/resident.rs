@@ -1,11 +1,16 @@
 //! Which model is in memory.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use scribed::models::{self, AUTO, DEMO};
 use scribed::protocol::{ModelInfo, Report};
+use scribed::systemd;
 
 use crate::speech::Model;
+
+/// Gigabytes from a slow disk give no sign of life while they are read.
+const LOADING_LIMIT: Duration = Duration::from_secs(600);
 
 /// At most one model, kept from job to job and from connection to connection.
 pub struct Resident {
@@ -85,6 +90,7 @@ impl Resident {
             model: name.clone(),
         });
         tracing::info!("loading model {name}");
+        systemd::busy(LOADING_LIMIT);
         self.loaded = None;
         let model = match installed {
             _ if name == DEMO => Model::demo(self.threads).map_err(|error| error.to_string()),
@@ -96,6 +102,10 @@ impl Resident {
                 None => Err(self.unknown(&name, &installed)),
             },
         };
+        systemd::busy_no_more(&match &model {
+            Ok(_) => format!("model {name}"),
+            Err(reason) => format!("no model: {reason}"),
+        });
         match model {
             Ok(model) => {
                 self.loaded = Some(Loaded { name, model });

@@ -12,10 +12,12 @@ use std::thread;
 
 use scribed::protocol::wire::{self, WireError};
 use scribed::protocol::{Job, Report, Request, VERSION, descriptor};
+use scribed::systemd;
 
 use crate::job;
 use crate::pulse::Pulse;
 use crate::resident::Resident;
+use crate::service;
 
 const RECEIVE_BYTES: usize = 64 * 1024;
 
@@ -44,7 +46,7 @@ pub fn serve(
     stream: UnixStream,
     resident: &mut Resident,
     hung_up: impl FnOnce() + Send + 'static,
-) -> Result<(), ServeError> {
+) -> Result<Ended, ServeError> {
     let connection = Arc::new(Connection {
         writer: Mutex::new(stream.try_clone()?),
         current: Mutex::new(None),
@@ -68,11 +70,14 @@ pub fn serve(
         // Jobs try again, and tell the reason then.
         None => drop(resident.ensure(None, &|report| connection.report(report))),
     }
-    let mut result = Ok(());
-    for command in commands {
+    let mut result = Ok(Ended::HungUp);
+    while let Some(command) = service::next(&commands) {
         match command {
             Command::Job(task) => connection.run(task, resident),
-            Command::Exit => break,
+            Command::Exit => {
+                result = Ok(Ended::AskedToExit);
+                break;
+            }
             Command::GiveUp(error) => {
                 result = Err(error);
                 break;
@@ -82,6 +87,15 @@ pub fn serve(
     // Wakes the reader where it still waits. Fails only if there is nobody left.
     let _ = stream.shutdown(Shutdown::Both);
     result
+}
+
+/// How a connection ended well.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The other side closed it.
+    HungUp,
+    /// The other side wants no more of this process.
+    AskedToExit,
 }
 
 enum Command {
@@ -124,7 +138,10 @@ impl Connection {
             stop,
         } = task;
         let id = job.id;
-        let alive = || self.report(&Report::Alive { job: id });
+        let alive = || {
+            systemd::alive();
+            self.report(&Report::Alive { job: id });
+        };
         let pulse = Pulse::new(&stop, &alive);
         tracing::info!("job {id}: {} bytes", job.size_bytes);
         let result = job::run(&job, recording, resident, &pulse, &|report| {
@@ -250,7 +267,7 @@ mod tests {
     struct Daemon {
         stream: UnixStream,
         decoder: wire::Decoder,
-        server: thread::JoinHandle<Result<(), ServeError>>,
+        server: thread::JoinHandle<Result<Ended, ServeError>>,
         hang_ups: Arc<AtomicUsize>,
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tracing::{Instrument, info};
 use uuid::Uuid;
 
 use super::writers::Turn;
@@ -76,8 +77,9 @@ pub(super) async fn run<S: Source + 'static>(
     appending: Appending,
     source: S,
 ) -> Result<Status, UploadError> {
-    ring::spawn(async move {
+    let work = async move {
         let mut appending = appending;
+        let id = appending.id;
         let received = receive(&mut appending, source).await;
         let status = match &received {
             // The data may not be what the disk holds: tell and keep nothing more.
@@ -88,15 +90,19 @@ pub(super) async fn run<S: Source + 'static>(
             _ => finish(appending).await?,
         };
         let offset = status.offset;
+        if let Err(error) = &received {
+            info!(upload_id = %id, bytes = offset, "parked: {error}");
+        }
         Err(match received {
             Ok(()) => return Ok(status),
             Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
             Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
             Err(other) => other,
         })
-    })
-    .await
-    .map_err(std::io::Error::other)?
+    };
+    ring::spawn(work.in_current_span())
+        .await
+        .map_err(std::io::Error::other)?
 }
 
 async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<(), UploadError> {
@@ -144,6 +150,7 @@ pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadErr
     drop(appending.turn);
     committed?;
     if record.is_finished() {
+        info!(upload_id = %appending.id, bytes = record.offset, "received");
         // Nobody listens only while the daemon stops; the next start finds it.
         let _ = appending.uploads.finished.send(appending.id);
     }

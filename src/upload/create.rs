@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use tracing::debug;
 use uuid::Uuid;
 
 use super::append::{self, Appending};
@@ -17,6 +18,8 @@ pub struct NewUpload {
     pub length: u64,
     /// The id the client wants; it gets another one if that is taken.
     pub wanted_id: Option<Uuid>,
+    /// See [`Facts`].
+    pub owner: Option<String>,
     /// See [`Facts`].
     pub metadata: Option<String>,
     /// See [`Facts`].
@@ -52,6 +55,7 @@ impl Uploads {
         let mut facts = Facts {
             id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
             created_at: jiff::Timestamp::now(),
+            owner: new.owner,
             metadata: new.metadata,
             filename: new.filename,
             filetype: new.filetype,
@@ -68,6 +72,7 @@ impl Uploads {
             }
         };
         let id = facts.id;
+        debug!(upload_id = %id, bytes = length, "created");
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.status(id).await?));

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tracing::info;
 use uuid::Uuid;
 
 pub use create::NewUpload;
@@ -180,6 +181,7 @@ impl Uploads {
         let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
         writer.remove(&self.layout).await?;
+        info!(upload_id = %id, "terminated");
         Ok(())
     }
 

@@ -24,16 +24,6 @@ pub struct Swept {
     pub freed_bytes: u64,
 }
 
-impl std::fmt::Display for Swept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "removed {} expired uploads ({} bytes) and {} orphans",
-            self.expired, self.freed_bytes, self.orphans
-        )
-    }
-}
-
 /// One pass over the state directory. Safe beside a running daemon and beside
 /// other sweeps: nothing is removed without its lock, and nothing that is
 /// being written to can be locked. Blocks on the disk.

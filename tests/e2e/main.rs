@@ -14,6 +14,7 @@ mod tus;
 mod waiting;
 mod wer;
 
+mod access;
 mod bad_start;
 mod crashes;
 mod formats;

@@ -10,10 +10,11 @@ use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::super::{App, blocking};
 use super::find;
+use crate::access::Caller;
 
 /// Deletes a task, its recording and its transcript; cancels a running one.
-pub async fn delete(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
-    let id = find(app, id).await?.id;
+pub async fn delete(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
+    let id = find(app, caller, id).await?.id;
     let tasks = Arc::clone(&app.tasks);
     blocking(move || tasks.delete(id)).await?;
     Ok(reply::json(

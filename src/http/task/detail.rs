@@ -10,21 +10,26 @@ use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::super::{App, blocking};
 use super::{TASK_TYPE, find};
+use crate::access::Caller;
 use crate::models;
 use crate::task::{Status, TaskRecord, render, transcript};
 
 /// A task with its transcript.
-pub async fn detail(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
-    let record = find(app, id).await?;
+pub async fn detail(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
+    let record = find(app, caller, id).await?;
     let tasks = Arc::clone(&app.tasks);
     let document = blocking(move || {
-        let result = match record.status {
-            Status::Completed => {
-                let segments = transcript::read(&tasks.dir(record.id))?;
-                render::result(record.language.as_deref(), segments)?
-            }
-            _ => Value::Null,
+        let segments = match record.status {
+            Status::Completed => match transcript::read(&tasks.dir(record.id)) {
+                // Past its retention period.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                segments => Some(segments?),
+            },
+            _ => None,
         };
+        let result = segments
+            .map(|segments| render::result(record.language.as_deref(), segments))
+            .transpose()?;
         Ok::<_, std::io::Error>(json!({
             "status": record.status,
             "result": result,
@@ -34,8 +39,6 @@ pub async fn detail(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
     });
     match document.await {
         Ok(document) => Ok(reply::json(StatusCode::OK, &document)),
-        // Deleted since it was found.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),
         Err(error) => Err(ApiError::Internal(error.to_string())),
     }
 }

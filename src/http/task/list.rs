@@ -7,13 +7,14 @@ use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::{TASK_TYPE, parameter};
+use crate::access::Caller;
 use crate::task::{Query, TaskRecord};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
 
 /// A page of tasks, newest first.
-pub fn list(app: &App, query: Option<&str>) -> Result<Reply, ApiError> {
+pub fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Reply, ApiError> {
     if !app.tasks.is_complete() {
         return Err(ApiError::Starting);
     }
@@ -28,6 +29,10 @@ pub fn list(app: &App, query: Option<&str>) -> Result<Reply, ApiError> {
             .map(Into::into)
             .filter(|text: &String| !text.is_empty()),
         status,
+        owner: match caller {
+            Caller::Token(name) => Some(name.to_string()),
+            Caller::Anyone | Caller::Admin(_) => None,
+        },
         page: number(query, "page", 1, usize::MAX)?,
         page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
     };

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::{App, blocking};
+use crate::access::Caller;
 use crate::task::TaskRecord;
 
 pub use delete::delete;
@@ -23,11 +24,14 @@ pub use transcript::transcript;
 /// What every task of ours does.
 const TASK_TYPE: &str = "full_process";
 
-async fn find(app: &App, id: Option<Uuid>) -> Result<Arc<TaskRecord>, ApiError> {
+/// A task, if it is the caller's. Somebody else's reads like one that does not
+/// exist.
+async fn find(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Arc<TaskRecord>, ApiError> {
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let tasks = Arc::clone(&app.tasks);
     blocking(move || tasks.find(id))
         .await
+        .filter(|record| caller.may_use(record.owner.as_deref()))
         .ok_or(ApiError::TaskNotFound)
 }
 

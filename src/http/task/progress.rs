@@ -8,14 +8,16 @@ use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::find;
+use crate::access::Caller;
 use crate::task::Status;
 
 /// How far a task is, from its upload on. Both spellings of stage and
 /// percentage are sent: clients of both kinds exist.
-pub async fn progress(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
+pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
     let id = id.ok_or(ApiError::TaskNotFound)?;
-    let found = find(app, Some(id)).await;
-    let (status, stage, percentage, message, error) = match app.tasks.progress(id) {
+    let found = find(app, caller, Some(id)).await;
+    let task = found.as_ref().ok().and_then(|_| app.tasks.progress(id));
+    let (status, stage, percentage, message, error) = match task {
         Some(task) => match task.status {
             Status::Queued => {
                 let message = format!("{} before it", task.waiting);
@@ -32,9 +34,9 @@ pub async fn progress(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
             Status::Failed => ("failed", "complete", 100.0, "failed".to_owned(), task.error),
         },
         None => {
-            let Ok(upload) = app.uploads.status(id).await else {
-                return Err(found.err().unwrap_or(ApiError::TaskNotFound));
-            };
+            let upload = uploading(app, caller, id)
+                .await
+                .ok_or(ApiError::TaskNotFound)?;
             let length = upload.length.unwrap_or(upload.offset).max(1);
             let percentage = upload.offset as f64 * 100.0 / length as f64;
             (
@@ -61,4 +63,11 @@ pub async fn progress(app: &App, id: Option<Uuid>) -> Result<Reply, ApiError> {
             "error": error,
         }),
     ))
+}
+
+/// The upload of this id, if it is the caller's and not finished.
+async fn uploading(app: &App, caller: &Caller, id: Uuid) -> Option<crate::upload::Status> {
+    let status = app.uploads.status(id).await.ok()?;
+    let facts = app.uploads.facts(id).await.ok()?;
+    caller.may_use(facts.owner.as_deref()).then_some(status)
 }

@@ -9,16 +9,18 @@ use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::super::{App, blocking};
 use super::{find, parameter};
+use crate::access::Caller;
 use crate::task::render::{Format, UnknownFormat, render};
 use crate::task::{Status, transcript as file};
 
 /// The transcript of a completed task, as plain text if nothing else is asked for.
 pub async fn transcript(
     app: &App,
+    caller: &Caller,
     id: Option<Uuid>,
     query: Option<&str>,
 ) -> Result<Reply, ApiError> {
-    let record = find(app, id).await?;
+    let record = find(app, caller, id).await?;
     let format: Format = parameter(query, "format")
         .unwrap_or("txt".into())
         .parse()
@@ -40,7 +42,7 @@ pub async fn transcript(
     });
     match text.await {
         Ok(text) => Ok(reply::body(StatusCode::OK, format.content_type(), text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TranscriptGone),
         Err(error) => Err(ApiError::Internal(error.to_string())),
     }
 }

@@ -15,19 +15,20 @@ use super::metadata::Metadata;
 use super::{
     TusError, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version, describe, is_chunk,
 };
+use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::upload::NewUpload;
 use crate::{languages, models};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
-pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
+pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head.headers);
     let answered = async {
         check_version(&head.headers)?;
-        let new = parse(&head.headers, app.default_language.clone())?;
+        let new = parse(&head.headers, caller, app.default_language.clone())?;
         check_model(app, new.model.as_deref()).await?;
         if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
             return Err(TusError::ContentType);
@@ -48,7 +49,11 @@ pub async fn create(app: &App, request: Request<Incoming>) -> Reply {
         .unwrap_or_else(|error: TusError| error.reply())
 }
 
-fn parse(headers: &HeaderMap, default_language: Option<String>) -> Result<NewUpload, TusError> {
+fn parse(
+    headers: &HeaderMap,
+    caller: &Caller,
+    default_language: Option<String>,
+) -> Result<NewUpload, TusError> {
     let length = bytes_header(headers, UPLOAD_LENGTH)?.ok_or(TusError::Missing {
         name: UPLOAD_LENGTH,
     })?;
@@ -68,6 +73,7 @@ fn parse(headers: &HeaderMap, default_language: Option<String>) -> Result<NewUpl
         wanted_id: text("taskId")?
             .and_then(|id| Uuid::try_parse(&id).ok())
             .filter(|id| !id.is_nil()),
+        owner: caller.name().map(str::to_owned),
         metadata: raw.map(str::to_owned),
         filename: text("filename")?.map(|name| display_name(&name)),
         filetype: text("filetype")?,

@@ -4,14 +4,19 @@ use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderName, RETRY_AFTER};
 use tracing::error;
 
+use super::super::api_error::{status_of, tell_denied};
 use super::super::reply::{self, Reply};
 use super::{TUS_RESUMABLE, TUS_VERSION, UPLOAD_OFFSET, VERSION};
+use crate::access::Denied;
 use crate::languages::UnknownLanguage;
 use crate::upload::UploadError;
 
 /// Why a request was refused. The texts are the bodies, for people.
 #[derive(Debug, thiserror::Error)]
 pub enum TusError {
+    /// Not with this token, or without one.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Tus-Resumable is missing or another version.
     #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
     Version,
@@ -50,6 +55,7 @@ impl From<UnknownLanguage> for TusError {
 impl TusError {
     fn status(&self) -> StatusCode {
         match self {
+            TusError::Denied(denied) => status_of(denied),
             TusError::Version => StatusCode::PRECONDITION_FAILED,
             TusError::Missing { .. } | TusError::NotANumber { .. } | TusError::Metadata(_) => {
                 StatusCode::BAD_REQUEST
@@ -85,6 +91,7 @@ impl TusError {
         let mut reply = reply::body(status, "text/plain; charset=utf-8", format!("{self}\n"));
         reply::set(&mut reply, TUS_RESUMABLE, VERSION);
         match self {
+            TusError::Denied(denied) => tell_denied(&mut reply, denied),
             TusError::Version => reply::set(&mut reply, TUS_VERSION, VERSION),
             TusError::Upload(
                 UploadError::Conflict { offset } | UploadError::Superseded { offset },

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::reply::{self, Reply};
-use super::{TusError, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe};
-use crate::upload::UploadError;
+use super::{TusError, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe, owned};
+use crate::access::Caller;
 
 /// Answers HEAD.
-pub async fn head<B>(app: &App, id: Option<Uuid>, request: &Request<B>) -> Reply {
+pub async fn head<B>(app: &App, caller: &Caller, id: Option<Uuid>, request: &Request<B>) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let id = id.ok_or(UploadError::NotFound)?;
+        let id = owned(app, caller, id).await?;
         let status = app.uploads.status(id).await?;
         let facts = app.uploads.facts(id).await?;
         let mut reply = reply::empty(StatusCode::OK);

@@ -14,8 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
+use uuid::Uuid;
+
+use super::App;
 use super::reply::{self, Reply};
-use crate::upload::Status;
+use crate::access::{Caller, Denied};
+use crate::upload::{Status, UploadError};
 use error::TusError;
 
 pub use create::create;
@@ -44,6 +48,23 @@ fn check_version(headers: &HeaderMap) -> Result<(), TusError> {
         Some(version) if version == VERSION => Ok(()),
         _ => Err(TusError::Version),
     }
+}
+
+/// The upload that a path names, if it is the caller's. Somebody else's reads
+/// like one that does not exist.
+async fn owned(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Uuid, TusError> {
+    let id = id.ok_or(UploadError::NotFound)?;
+    if let Caller::Token(_) = caller
+        && !caller.may_use(app.uploads.facts(id).await?.owner.as_deref())
+    {
+        return Err(UploadError::NotFound.into());
+    }
+    Ok(id)
+}
+
+/// The answer to a caller who may not come in.
+pub fn denied(denied: Denied) -> Reply {
+    TusError::from(denied).reply()
 }
 
 /// Whether the body is a chunk of the upload.

@@ -9,11 +9,16 @@ use uuid::Uuid;
 use super::super::reply::{self, Reply};
 use super::super::{App, blocking};
 use super::body::BodySource;
-use super::{TusError, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk};
-use crate::upload::UploadError;
+use super::{TusError, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk, owned};
+use crate::access::Caller;
 
 /// Answers PATCH, once every byte it tells of is durable.
-pub async fn patch(app: &App, id: Option<Uuid>, request: Request<Incoming>) -> Reply {
+pub async fn patch(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    request: Request<Incoming>,
+) -> Reply {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head.headers);
@@ -25,7 +30,7 @@ pub async fn patch(app: &App, id: Option<Uuid>, request: Request<Incoming>) -> R
         let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
             name: UPLOAD_OFFSET,
         })?;
-        let id = id.ok_or(UploadError::NotFound)?;
+        let id = owned(app, caller, id).await?;
         let status = app
             .uploads
             .append(id, offset, announced_bytes, source)

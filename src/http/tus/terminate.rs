@@ -7,15 +7,21 @@ use uuid::Uuid;
 
 use super::super::reply::{self, Reply};
 use super::super::{App, blocking};
-use super::{TUS_RESUMABLE, TusError, VERSION, check_version};
+use super::{TUS_RESUMABLE, TusError, VERSION, check_version, owned};
+use crate::access::Caller;
 use crate::task::DeleteError;
 use crate::upload::UploadError;
 
 /// Answers DELETE. A finished upload goes with its task and transcript.
-pub async fn terminate<B>(app: &App, id: Option<Uuid>, request: &Request<B>) -> Reply {
+pub async fn terminate<B>(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    request: &Request<B>,
+) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let id = id.ok_or(UploadError::NotFound)?;
+        let id = owned(app, caller, id).await?;
         let tasks = Arc::clone(&app.tasks);
         let is_task = blocking(move || tasks.find(id).map(|_| tasks.delete(id))).await;
         match is_task {

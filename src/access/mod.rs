@@ -1,0 +1,321 @@
+//! Who may come in, and what is theirs.
+//!
+//! In mode `tokens` a request carries a bearer token (RFC 6750); uploads and
+//! tasks belong to the token that made them, and to those of an admin. While
+//! there is no token at all, only this machine itself is served. In mode `open`
+//! everybody in the named networks is, and everything is everybody's.
+
+mod failures;
+pub mod tokens;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use failures::Failures;
+use tokens::{Role, Tokens, TokensError};
+
+/// How the door is guarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// By tokens.
+    Tokens,
+    /// By address alone.
+    Open {
+        /// At least one.
+        networks: Vec<IpNet>,
+    },
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// No token was asked for: everything is theirs.
+    Anyone,
+    /// The holder of the token of this name.
+    Token(Arc<str>),
+    /// The same, for an admin: everything is theirs too.
+    Admin(Arc<str>),
+}
+
+impl Caller {
+    /// Whom an upload made by them belongs to.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Caller::Anyone => None,
+            Caller::Token(name) | Caller::Admin(name) => Some(name),
+        }
+    }
+
+    /// Whether what belongs to `owner` is theirs.
+    pub fn may_use(&self, owner: Option<&str>) -> bool {
+        match self {
+            Caller::Anyone | Caller::Admin(_) => true,
+            Caller::Token(name) => owner == Some(name),
+        }
+    }
+}
+
+/// Why somebody may not come in; the text tells what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// A token is needed.
+    #[error(
+        "an access token is needed: send the header `Authorization: Bearer TOKEN`; `scribed tokens add NAME` on the server makes one"
+    )]
+    NoToken,
+    /// The token is none of ours.
+    #[error(
+        "this access token is not valid; ask for a new one (`scribed tokens add NAME` on the server)"
+    )]
+    WrongToken,
+    /// Too many wrong tokens from this address.
+    #[error("too many wrong access tokens from your address; try again in {retry_after_s} seconds")]
+    TooManyFailures {
+        /// Until the next try counts.
+        retry_after_s: u64,
+    },
+    /// No token exists, and the client is not on this machine.
+    #[error(
+        "there are no access tokens yet, so only the server itself is served; make one there: `scribed tokens add NAME`, then `systemctl reload scribed`"
+    )]
+    NotSetUp,
+    /// Mode `open`, and the client is elsewhere.
+    #[error(
+        "your address {0} is in none of the networks this server is open to (`networks` in its configuration)"
+    )]
+    Network(IpAddr),
+}
+
+/// The guard.
+#[derive(Debug)]
+pub struct Access {
+    mode: Mode,
+    tokens_file: PathBuf,
+    tokens: RwLock<Arc<Tokens>>,
+    failures: Failures,
+}
+
+impl Access {
+    /// Reads the tokens; a missing file holds none.
+    pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
+        let tokens = Arc::new(Tokens::load(&tokens_file)?);
+        Ok(Access {
+            mode,
+            tokens_file,
+            tokens: RwLock::new(tokens),
+            failures: Failures::default(),
+        })
+    }
+
+    /// Reads the tokens again and tells how many there are. After an error
+    /// those read before still count. Blocks on the disk.
+    pub fn reload(&self) -> Result<usize, TokensError> {
+        let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
+        let count = tokens.len();
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(count)
+    }
+
+    /// What should be said of the door at every start, if anything.
+    pub fn warning(&self) -> Option<String> {
+        match &self.mode {
+            Mode::Open { networks } => {
+                let networks: Vec<String> = networks.iter().map(IpNet::to_string).collect();
+                Some(format!(
+                    "auth.mode is open: everybody in {} can read and delete everything",
+                    networks.join(", ")
+                ))
+            }
+            Mode::Tokens if self.tokens().is_empty() => Some(format!(
+                "no access token in {}: only this machine itself is served; `scribed tokens add NAME` makes one, \
+                 `systemctl reload scribed` makes it count",
+                self.tokens_file.display()
+            )),
+            Mode::Tokens => None,
+        }
+    }
+
+    /// Judges a request from `client`, the address at the other end of the
+    /// socket. `forwarded`: it came through a proxy and says so.
+    pub fn admit(
+        &self,
+        client: IpAddr,
+        forwarded: bool,
+        authorization: Option<&[u8]>,
+    ) -> Result<Caller, Denied> {
+        let client = client.to_canonical();
+        if let Mode::Open { networks } = &self.mode
+            && !networks.iter().any(|network| network.contains(&client))
+        {
+            return Err(Denied::Network(client));
+        }
+        let tokens = self.tokens();
+        match authorization {
+            Some(header) => {
+                let token = bearer(header).and_then(|token| tokens.verify(token));
+                token
+                    .map(|token| match token.role {
+                        Role::User => Caller::Token(Arc::clone(&token.name)),
+                        Role::Admin => Caller::Admin(Arc::clone(&token.name)),
+                    })
+                    .ok_or_else(|| self.wrong(client))
+            }
+            None if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            // Behind a proxy on this machine everybody would look local.
+            None if tokens.is_empty() && client.is_loopback() && !forwarded => Ok(Caller::Anyone),
+            None if tokens.is_empty() => Err(Denied::NotSetUp),
+            None => Err(Denied::NoToken),
+        }
+    }
+
+    fn wrong(&self, client: IpAddr) -> Denied {
+        match self.failures.count(client, Instant::now()) {
+            None => Denied::WrongToken,
+            Some(wait) => Denied::TooManyFailures {
+                retry_after_s: wait.max(Duration::from_secs(1)).as_secs(),
+            },
+        }
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The token of an `Authorization` header; the scheme's case is free
+/// (RFC 9110, section 11.1).
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"bearer ";
+    let (scheme, token) = header.split_at_checked(SCHEME.len())?;
+    (scheme.eq_ignore_ascii_case(SCHEME)).then(|| token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1";
+    const REMOTE: &str = "192.168.1.7";
+
+    fn admit(access: &Access, client: &str, authorization: Option<&str>) -> Result<Caller, Denied> {
+        access.admit(
+            client.parse().unwrap(),
+            false,
+            authorization.map(str::as_bytes),
+        )
+    }
+
+    #[test]
+    fn without_tokens_only_this_machine_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tokens");
+        let access = Access::new(Mode::Tokens, file.clone()).unwrap();
+        assert!(access.warning().is_some());
+        for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(admit(&access, local, None), Ok(Caller::Anyone));
+        }
+        assert_eq!(admit(&access, REMOTE, None), Err(Denied::NotSetUp));
+        assert_eq!(
+            access.admit(LOCAL.parse().unwrap(), true, None),
+            Err(Denied::NotSetUp),
+            "through a proxy"
+        );
+
+        let token = tokens::add(&file, "phone", Role::User).unwrap();
+        assert_eq!(
+            admit(&access, LOCAL, None),
+            Ok(Caller::Anyone),
+            "not read yet"
+        );
+        assert_eq!(access.reload().unwrap(), 1);
+        assert_eq!(access.warning(), None);
+        assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
+        let header = format!("bearer {token}");
+        assert_eq!(
+            admit(&access, REMOTE, Some(&header)),
+            Ok(Caller::Token("phone".into()))
+        );
+    }
+
+    #[test]
+    fn wrong_tokens_are_refused_and_limited() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tokens");
+        let token = tokens::add(&file, "boss", Role::Admin).unwrap();
+        let access = Access::new(Mode::Tokens, file).unwrap();
+        let almost = format!("Bearer {}x", &token[..token.len() - 1]);
+        for wrong in ["", "Bearer", "Bearer ", "Basic Ym9zczo=", &token, &almost] {
+            assert_eq!(
+                admit(&access, REMOTE, Some(wrong)),
+                Err(Denied::WrongToken),
+                "{wrong}"
+            );
+        }
+        let refused = (0..100)
+            .map(|_| admit(&access, REMOTE, Some("Bearer x")))
+            .find(|answer| {
+                matches!(
+                    answer,
+                    Err(Denied::TooManyFailures {
+                        retry_after_s: 1..=60
+                    })
+                )
+            });
+        assert!(refused.is_some());
+        let header = format!("Bearer {token}");
+        let admin = admit(&access, REMOTE, Some(&header)).unwrap();
+        assert_eq!(
+            admin,
+            Caller::Admin("boss".into()),
+            "the right one still counts"
+        );
+        assert!(admin.may_use(Some("phone")) && admin.may_use(None));
+    }
+
+    #[test]
+    fn open_means_the_named_networks() {
+        let networks = vec![
+            "192.168.0.0/16".parse().unwrap(),
+            "fd00::/8".parse().unwrap(),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tokens");
+        let access = Access::new(Mode::Open { networks }, file).unwrap();
+        assert!(
+            access
+                .warning()
+                .unwrap()
+                .contains("192.168.0.0/16, fd00::/8")
+        );
+        assert_eq!(admit(&access, REMOTE, None), Ok(Caller::Anyone));
+        assert_eq!(
+            admit(&access, "::ffff:192.168.3.4", None),
+            Ok(Caller::Anyone)
+        );
+        assert_eq!(admit(&access, "fd00::7", None), Ok(Caller::Anyone));
+        assert!(matches!(
+            admit(&access, "10.0.0.1", None),
+            Err(Denied::Network(_))
+        ));
+        assert!(matches!(
+            admit(&access, LOCAL, None),
+            Err(Denied::Network(_))
+        ));
+        assert_eq!(
+            admit(&access, REMOTE, Some("Bearer x")),
+            Err(Denied::WrongToken)
+        );
+    }
+
+    #[test]
+    fn a_token_sees_its_own() {
+        let caller = Caller::Token("phone".into());
+        assert!(caller.may_use(Some("phone")));
+        assert!(!caller.may_use(Some("recorder")) && !caller.may_use(None));
+        assert!(Caller::Anyone.may_use(Some("recorder")));
+    }
+}

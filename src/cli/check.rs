@@ -1,0 +1,196 @@
+//! `scribed check`: would the daemon serve here, and what should be looked at?
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use bytesize::ByteSize;
+use clap::Args;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
+
+use super::{Failure, SERVICE_SOCKET, engine_source};
+use crate::access::Access;
+use crate::config::{Config, Flags};
+use crate::engine_client::EngineSource;
+use crate::models;
+use crate::store::ring;
+
+/// What registered ring buffers want to lock.
+const MEMLOCK_BYTES: u64 = 8 << 20;
+/// Less free space than this is soon none.
+const SPACE_BYTES: u64 = 1 << 30;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Configuration file [default: /etc/scribed/scribed.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Engine program or socket [default: that of the installed service, else
+    /// scribed-transcriber beside this program]
+    #[arg(long, value_name = "PATH")]
+    engine: Option<PathBuf>,
+}
+
+/// What was found about one thing.
+enum Finding {
+    Good(String),
+    /// It works, but somebody should know.
+    Note(String),
+    /// The daemon would not serve.
+    Problem(String),
+}
+
+use Finding::{Good, Note, Problem};
+
+impl Check {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let config = Config::load(self.config.as_deref(), &Flags::default());
+        let mut findings = vec![(
+            "configuration",
+            match &config {
+                Ok(_) => Good("valid".into()),
+                Err(error) => Problem(error.to_string()),
+            },
+        )];
+        findings.push(("io_uring", ring_finding()));
+        findings.push(("locked memory", memlock()));
+        if let Ok(config) = &config {
+            findings.push(("state directory", state_dir(&config.state_dir)));
+            findings.push(("models", installed_models(config)));
+            findings.push(("engine", engine(self.engine, config)));
+            findings.push(("access", access(config)));
+            findings.extend(config.listen.iter().map(|address| {
+                let finding = match TcpListener::bind(address) {
+                    Ok(_) => Good(format!("{address} is free")),
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => Note(format!(
+                        "{address} is in use: by a running scribed, it is to be hoped"
+                    )),
+                    Err(error) => Problem(format!("{address}: {error}")),
+                };
+                ("address", finding)
+            }));
+        }
+        let mut code = ExitCode::SUCCESS;
+        for (name, finding) in findings {
+            let (mark, text) = match finding {
+                Good(text) => ("ok", text),
+                Note(text) => ("note", text),
+                Problem(text) => {
+                    code = ExitCode::FAILURE;
+                    ("PROBLEM", text)
+                }
+            };
+            println!("{mark:<8} {name}: {text}");
+        }
+        Ok(code)
+    }
+}
+
+fn ring_finding() -> Finding {
+    match ring::probe() {
+        Ok(()) => Good("available".into()),
+        Err(error) => Problem(error.to_string()),
+    }
+}
+
+fn memlock() -> Finding {
+    match getrlimit(Resource::RLIMIT_MEMLOCK) {
+        Ok((soft, _)) if soft >= MEMLOCK_BYTES => Good("enough".into()),
+        Ok((soft, _)) => Note(format!(
+            "this shell may lock {}; uploads are faster with {} (LimitMEMLOCK= of the service)",
+            ByteSize(soft),
+            ByteSize(MEMLOCK_BYTES)
+        )),
+        Err(errno) => Note(format!("the limit cannot be read: {errno}")),
+    }
+}
+
+fn state_dir(path: &Path) -> Finding {
+    let path_text = path.display();
+    // A name of its own, gone at once: the daemon may be running.
+    let trial = path.join(format!(".check.{}", std::process::id()));
+    let written = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(&trial);
+    match written.and_then(|_| std::fs::remove_file(&trial)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Note(format!(
+                "{path_text} does not exist yet; the daemon makes it"
+            ));
+        }
+        Err(error) => return Problem(format!("{path_text} cannot be written to: {error}")),
+        Ok(()) => {}
+    }
+    match statvfs(path) {
+        Ok(space) => {
+            let free = space.blocks_available() * space.fragment_size();
+            match free < SPACE_BYTES {
+                true => Note(format!("{path_text}: only {} free", ByteSize(free))),
+                false => Good(format!("{path_text}: {} free", ByteSize(free))),
+            }
+        }
+        Err(errno) => Problem(format!("{path_text}: {errno}")),
+    }
+}
+
+fn installed_models(config: &Config) -> Finding {
+    let dir = config.models_dir.display();
+    match models::installed(&config.models_dir) {
+        Err(error) => Problem(format!("{dir} cannot be read: {error}")),
+        Ok(installed) => match models::resolve(&config.transcribe.model, &installed) {
+            models::DEMO => Note(format!(
+                "none in {dir}; the demo model is used: {}",
+                models::DEMO_NOTICE
+            )),
+            name if installed.iter().any(|model| model.name == name) => {
+                Good(format!("{name} is used, {} in {dir}", installed.len()))
+            }
+            name => Problem(format!("there is no ggml-{name}.bin in {dir}")),
+        },
+    }
+}
+
+fn engine(named: Option<PathBuf>, config: &Config) -> Finding {
+    let service = Path::new(SERVICE_SOCKET);
+    let named = named.or_else(|| service.exists().then(|| service.into()));
+    match engine_source(named, config) {
+        Err(error) => Problem(error.to_string()),
+        Ok(EngineSource::Service(socket)) => match UnixStream::connect(&socket) {
+            Ok(_) => Good(format!("reachable at {}", socket.display())),
+            Err(error) => Problem(format!(
+                "not reachable at {}: {error}; see systemctl status scribed-transcriber",
+                socket.display()
+            )),
+        },
+        Ok(EngineSource::Child(command)) => {
+            let version = Command::new(&command.program)
+                .arg("--version")
+                .stdin(Stdio::null())
+                .output();
+            let program = command.program.display();
+            match version {
+                Ok(output) if output.status.success() => Good(format!(
+                    "{program}: {}",
+                    String::from_utf8_lossy(&output.stdout).trim()
+                )),
+                Ok(output) => Problem(format!(
+                    "{program} does not start ({}): {}",
+                    output.status,
+                    String::from_utf8_lossy(&output.stderr).trim()
+                )),
+                Err(error) => Problem(format!("{program} does not start: {error}")),
+            }
+        }
+    }
+}
+
+fn access(config: &Config) -> Finding {
+    match Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone()) {
+        Err(error) => Problem(error.to_string()),
+        Ok(access) => access.warning().map_or(Good("by token".into()), Note),
+    }
+}
