@@ -20,7 +20,7 @@ const HELLO_LIMIT: Duration = Duration::from_secs(20);
 /// Reading gigabytes of model from a slow disk gives no sign of life.
 const LOADING_LIMIT: Duration = Duration::from_secs(600);
 /// A working engine gives a sign of life about every second; one that gives
-/// none for this long hangs.
+/// none for this long hangs. Slow ones say how much longer theirs may take.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a connection ended.
@@ -54,6 +54,8 @@ struct Session<'a> {
     stream: UnixStream,
     decoder: Decoder,
     desk: &'a mut Desk,
+    /// How long a job may give no sign of life.
+    patience: Duration,
     /// Jobs can be taken.
     usable: bool,
     running: Option<Running>,
@@ -71,6 +73,7 @@ pub(super) async fn run(
         stream,
         decoder: Decoder::default(),
         desk,
+        patience: SILENCE_LIMIT,
         usable: false,
         running: None,
         jobs: 0,
@@ -133,6 +136,7 @@ impl Session<'_> {
                         models::DEMO_NOTICE
                     );
                 }
+                self.patience = SILENCE_LIMIT.max(Duration::from_secs(model.patience_s));
                 self.settle(EngineState::Ready(model));
             }
             Report::ModelFailed { model, reason } => {
@@ -169,14 +173,14 @@ impl Session<'_> {
         self.usable = true;
         self.desk.state.send_replace(state);
         match self.running {
-            Some(_) => self.allow(SILENCE_LIMIT),
+            Some(_) => self.allow(self.patience),
             None => self.deadline = None,
         }
     }
 
     fn alive(&mut self) {
         if self.running.is_some() {
-            self.allow(SILENCE_LIMIT);
+            self.allow(self.patience);
         }
     }
 
@@ -223,7 +227,7 @@ impl Session<'_> {
             events,
             cancelled: false,
         });
-        self.allow(SILENCE_LIMIT);
+        self.allow(self.patience);
         let stream = &self.stream;
         let sent = stream
             .async_io(Interest::WRITABLE, || {

@@ -95,6 +95,10 @@ pub struct ModelInfo {
     pub multilingual: bool,
     /// Where it computes, for people: `cpu`, `cuda`, `vulkan`.
     pub device: String,
+    /// Longest time in seconds that a sound job may give no sign of life: one
+    /// pass of the encoder gives none, and with a large model on a slow CPU it
+    /// takes minutes.
+    pub patience_s: u64,
 }
 
 /// What the engine found in the file.

@@ -92,9 +92,11 @@ pub fn busy(limit: Duration) {
     }
 }
 
-/// It is over: the start is, and the watchdog expects signs of life again.
-pub fn busy_no_more(status: &str) {
+/// It is over: the start is, and the watchdog expects signs of life again, at
+/// least every `patience` if that is more than its own limit.
+pub fn busy_no_more(status: &str, patience: Duration) {
     if let Some(limit) = watchdog_limit() {
+        let limit = limit.max(patience);
         notify(&[
             ("WATCHDOG_USEC", &limit.as_micros().to_string()),
             ("WATCHDOG", "1"),

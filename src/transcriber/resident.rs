@@ -42,6 +42,7 @@ impl Resident {
             name: loaded.name.clone(),
             multilingual: loaded.model.multilingual(),
             device: Model::device().to_owned(),
+            patience_s: loaded.model.patience().as_secs(),
         })
     }
 
@@ -102,10 +103,11 @@ impl Resident {
                 None => Err(self.unknown(&name, &installed)),
             },
         };
-        systemd::busy_no_more(&match &model {
-            Ok(_) => format!("model {name}"),
-            Err(reason) => format!("no model: {reason}"),
-        });
+        let (status, patience) = match &model {
+            Ok(model) => (format!("model {name}"), model.patience()),
+            Err(reason) => (format!("no model: {reason}"), Duration::ZERO),
+        };
+        systemd::busy_no_more(&status, patience);
         match model {
             Ok(model) => {
                 self.loaded = Some(Loaded { name, model });

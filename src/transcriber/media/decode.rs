@@ -1,23 +1,14 @@
-//! Demultiplexing and decoding: a recording as a stream of mono samples.
+//! Decoding: a recording as a stream of mono samples.
 
 use std::io;
 
-use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder};
-use symphonia::core::common::Limit;
 use symphonia::core::errors::Error;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
+use super::demux::{Demuxer, Description};
 use super::resample::Resampler;
 use super::source::Access;
-use super::{MediaError, Source, codec, sniff};
-
-/// Cover pictures and long tags are of no use here.
-const METADATA_MAX_BYTES: usize = 64 * 1024;
+use super::{MediaError, Source};
 
 /// Unreadable places in a row that a demuxer may step over. Each step reads on,
 /// so this is a bound on patience with noise, not on the damage that is survived.
@@ -26,15 +17,6 @@ const DEMUX_ERRORS_MAX: u32 = 64;
 /// With this many damaged packets for each good one, a file is no recording but
 /// something else in which a decoder saw patterns.
 const MOSTLY: u64 = 8;
-
-/// What the container tells before anything is decoded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Description {
-    /// Container and codec: `ogg/opus`.
-    pub format: String,
-    /// Length, where the container knows it.
-    pub duration_s: Option<f64>,
-}
 
 /// A recording being decoded, [`super::SAMPLE_RATE`] samples a second.
 pub struct Recording {
@@ -49,13 +31,6 @@ pub struct Recording {
     damaged_packets: u64,
     decoded_samples: u64,
     last_error: Option<String>,
-}
-
-struct Demuxer {
-    reader: Box<dyn FormatReader>,
-    track: u32,
-    decoder: Box<dyn AudioDecoder>,
-    description: Description,
 }
 
 impl Recording {
@@ -106,6 +81,7 @@ impl Recording {
             Some(packet) if packet.track_id == self.demuxer.track => self.decode(&packet, out)?,
             Some(_) => {}
             None if self.decoded_samples == 0 && self.access == Access::Random => {
+                // Once more, with fewer expectations.
                 self.access = Access::Sequential;
                 self.demuxer =
                     Demuxer::open(self.source.again(self.access), self.extension.as_deref())
@@ -132,7 +108,14 @@ impl Recording {
         for _ in 0..DEMUX_ERRORS_MAX {
             match self.demuxer.reader.next_packet() {
                 Ok(packet) => return Ok(packet),
-                Err(Error::ResetRequired) => self.demuxer.next_link()?,
+                Err(Error::ResetRequired) => match self.demuxer.next_link() {
+                    Err(error) if self.decoded_samples == 0 => return Err(error),
+                    Err(error) => {
+                        self.last_error = Some(error.to_string());
+                        return Ok(None);
+                    }
+                    Ok(()) => {}
+                },
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.last_error
                         .get_or_insert_with(|| "it ends before any audio".to_owned());
@@ -190,41 +173,6 @@ impl Recording {
     }
 }
 
-impl Demuxer {
-    fn open(source: Source, extension: Option<&str>) -> Result<Self, MediaError> {
-        let head = source.head(sniff::HEAD_BYTES)?;
-        if let Some(kind) = sniff::no_recording(&head) {
-            return Err(MediaError::Unrecognised(kind));
-        }
-        let mut hint = Hint::new();
-        if let Some(extension) = extension {
-            hint.with_extension(extension);
-        }
-        let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
-        let limits = MetadataOptions::default()
-            .limit_tag_bytes(Limit::Maximum(METADATA_MAX_BYTES))
-            .limit_visual_bytes(Limit::Maximum(METADATA_MAX_BYTES));
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), limits)
-            .map_err(|error| unreadable(error, &head))?;
-        let (track, decoder) = decodable_track(&*reader)?;
-        Ok(Self {
-            track: track.id,
-            decoder,
-            description: describe(&*reader, track, &head),
-            reader,
-        })
-    }
-
-    /// Chained streams (ogg) begin anew in the middle of the file.
-    fn next_link(&mut self) -> Result<(), MediaError> {
-        let (track, decoder) = decodable_track(&*self.reader)?;
-        self.track = track.id;
-        self.decoder = decoder;
-        Ok(())
-    }
-}
-
 fn mix_down(planes: &[Vec<f32>], mono: &mut Vec<f32>) {
     mono.clear();
     let Some((first, others)) = planes.split_first() else {
@@ -247,89 +195,77 @@ fn mix_down(planes: &[Vec<f32>], mono: &mut Vec<f32>) {
     }
 }
 
-/// The track a player would play, else the first other audio track that can be decoded.
-fn decodable_track(
-    reader: &dyn FormatReader,
-) -> Result<(&Track, Box<dyn AudioDecoder>), MediaError> {
-    let mut refusal = None;
-    let preferred = reader.default_track(TrackType::Audio);
-    for track in preferred.into_iter().chain(reader.tracks()) {
-        let Some(parameters) = audio_parameters(track) else {
-            continue;
-        };
-        match codec::decoder(parameters) {
-            Ok(decoder) => return Ok((track, decoder)),
-            Err(error) => refusal = refusal.or(Some(error)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, PHRASE};
+
+    /// Seconds that come out, and packets left out.
+    fn decode(content: &[u8]) -> Result<(f64, u64), MediaError> {
+        let source = Source::new(testing::file(content), content.len() as u64);
+        let mut recording = Recording::open(source, None)?;
+        let mut samples = Vec::new();
+        while recording.read(&mut samples)? {}
+        let duration_s = samples.len() as f64 / f64::from(super::super::SAMPLE_RATE);
+        Ok((duration_s, recording.damaged_packets()))
+    }
+
+    #[test]
+    fn files_that_were_cut_short_are_read_as_far_as_they_go() {
+        let spoken = testing::spoken(PHRASE);
+        let whole_s = decode(&testing::bytes(&spoken)).unwrap().0;
+        for arguments in [
+            &["-f", "wav"][..],
+            &["-f", "mp3"],
+            &["-f", "flac"],
+            &["-f", "adts"],
+            &["-f", "ogg", "-c:a", "libopus", "-page_duration", "100000"],
+            &["-f", "webm", "-c:a", "libopus"],
+            &["-f", "matroska", "-c:a", "libvorbis"],
+            &["-f", "mp4", "-movflags", "+faststart"],
+            &[
+                "-f",
+                "mp4",
+                "-movflags",
+                "+frag_keyframe+empty_moov",
+                "-frag_duration",
+                "200000",
+            ],
+        ] {
+            let content = testing::bytes(&testing::converted(&spoken, arguments));
+            let (decoded_s, damaged) = decode(&content).unwrap();
+            assert!(
+                (decoded_s - whole_s).abs() < 0.2,
+                "{arguments:?}: {decoded_s} s of {whole_s}"
+            );
+            assert_eq!(damaged, 0, "{arguments:?}");
+            let (decoded_s, _) = decode(&content[..content.len() * 7 / 10]).unwrap();
+            assert!(
+                decoded_s > whole_s * 0.3 && decoded_s < whole_s * 0.9,
+                "{arguments:?}: {decoded_s} s of {whole_s}"
+            );
         }
     }
-    Err(refusal.unwrap_or_else(|| MediaError::NoAudioTrack(other_tracks(reader))))
-}
 
-fn audio_parameters(track: &Track) -> Option<&AudioCodecParameters> {
-    track.codec_params.as_ref().and_then(CodecParameters::audio)
-}
-
-fn other_tracks(reader: &dyn FormatReader) -> String {
-    let count = |kind| {
-        reader
-            .tracks()
-            .iter()
-            .filter(|track| track.track_type() == kind)
-            .count()
-    };
-    let kinds = [
-        (count(Some(TrackType::Video)), "video"),
-        (count(Some(TrackType::Subtitle)), "subtitle"),
-        (count(None), "unknown"),
-    ];
-    let found: Vec<String> = kinds
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, kind)| format!("{count} {kind} track{}", if *count == 1 { "" } else { "s" }))
-        .collect();
-    if found.is_empty() {
-        return "no track at all".to_owned();
+    #[test]
+    fn damage_in_the_middle_costs_what_it_hits() {
+        let mut content = testing::bytes(&testing::converted(
+            &testing::spoken(PHRASE),
+            &["-f", "adts"],
+        ));
+        let (whole_s, _) = decode(&content).unwrap();
+        let middle = content.len() / 2;
+        content[middle..middle + 400].fill(0x55);
+        let (decoded_s, _) = decode(&content).unwrap();
+        assert!(decoded_s > whole_s * 0.7, "{decoded_s} s of {whole_s}");
     }
-    found.join(" and ")
-}
 
-fn describe(reader: &dyn FormatReader, track: &Track, head: &[u8]) -> Description {
-    let container = match reader.format_info().short_name {
-        "isomp4" if sniff::is_quicktime(head) => "mov",
-        "isomp4" => "mp4",
-        "matroska" if sniff::is_webm(head) => "webm",
-        "matroska" => "mkv",
-        "wave" => "wav",
-        other => other,
-    };
-    let codec = audio_parameters(track)
-        .map_or_else(String::new, |parameters| codec::name(parameters.codec));
-    let seconds = |time_base: Option<symphonia::core::units::TimeBase>, duration| {
-        Some(time_base?.calc_duration(duration?)?.as_secs_f64())
-    };
-    let media = reader.media_info();
-    let duration_s = seconds(track.time_base, track.duration)
-        .or_else(|| seconds(media.time_base, media.duration))
-        .filter(|duration_s| *duration_s > 0.0);
-    let format = if codec == container {
-        codec
-    } else {
-        format!("{container}/{codec}")
-    };
-    Description { format, duration_s }
-}
-
-fn unreadable(error: Error, head: &[u8]) -> MediaError {
-    match error {
-        Error::Unsupported("isomp4: missing moov atom") => MediaError::NoContents("mp4"),
-        // The probe's own word for: nobody knows this.
-        Error::Unsupported(reason) if reason.contains("no suitable format reader") => {
-            MediaError::Unrecognised(sniff::describe(head))
-        }
-        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            MediaError::Truncated
-        }
-        Error::IoError(error) if error.raw_os_error().is_some() => MediaError::Read(error),
-        error => MediaError::Damaged(error.to_string()),
+    #[test]
+    fn channels_are_averaged_and_nan_is_silence() {
+        let mut mono = Vec::new();
+        mix_down(&[vec![1.0, f32::NAN, 0.5], vec![0.0, 1.0, -0.5]], &mut mono);
+        assert_eq!(mono, [0.5, 0.0, 0.0]);
+        mix_down(&[], &mut mono);
+        assert!(mono.is_empty());
     }
 }

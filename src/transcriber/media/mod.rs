@@ -4,11 +4,13 @@
 mod aac;
 mod codec;
 mod decode;
+mod demux;
 mod resample;
 mod sniff;
 mod source;
 
-pub use decode::{Description, Recording};
+pub use decode::Recording;
+pub use demux::Description;
 pub use source::Source;
 
 /// Samples per second of all audio that leaves this module.
@@ -39,7 +41,7 @@ pub enum MediaError {
     #[error("the file is damaged: {0}; {ACCEPTED}")]
     Damaged(String),
     /// A container without sound; says what it holds instead.
-    #[error("the file holds no audio track, but {0}; {ACCEPTED}")]
+    #[error("the file holds no audio track, only {0}; {ACCEPTED}")]
     NoAudioTrack(String),
     /// A codec nobody here can decode.
     #[error("the audio is coded as {codec}, which cannot be decoded ({reason}); {ACCEPTED}")]

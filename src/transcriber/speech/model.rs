@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
@@ -65,6 +66,7 @@ pub struct Model {
     pub(super) state: WhisperState,
     pub(super) threads: usize,
     pub(super) multilingual: bool,
+    warm_up: Duration,
     /// One for each language ever used: whisper-rs leaks the strings in them.
     pub(super) params: HashMap<&'static str, FullParams<'static, 'static>>,
 }
@@ -106,11 +108,24 @@ impl Model {
             threads,
             multilingual: context.is_multilingual(),
             params: HashMap::new(),
+            warm_up: Duration::ZERO,
         };
+        let begun = Instant::now();
         model
             .warm_up()
             .map_err(|error| ModelError::WarmUp { what, error })?;
+        model.warm_up = begun.elapsed();
         Ok(model)
+    }
+
+    /// How long a window may take without a sign of life: whisper.cpp calls
+    /// back only after a whole pass of the encoder. The warm-up was a tenth of
+    /// one; passes grow faster than their length, and the machine may be busier
+    /// by then.
+    pub fn patience(&self) -> Duration {
+        const PASSES_PER_WARM_UP: u32 = 12;
+        const RESERVE: u32 = 4;
+        self.warm_up * PASSES_PER_WARM_UP * RESERVE
     }
 
     /// Knows more than English.
