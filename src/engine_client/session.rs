@@ -120,16 +120,19 @@ impl Session<'_> {
                     self.stream.write_all(&exit).await?;
                     return Err(SessionEnd::Version(protocol));
                 }
-                info!(version, "engine connected");
+                info!("engine {version} connected");
                 self.allow(LOADING_LIMIT);
             }
             Report::Loading { model } => {
-                info!(model, "loading");
+                info!("the engine loads model {model}");
                 self.allow(LOADING_LIMIT);
                 self.desk.state.send_replace(EngineState::Loading { model });
             }
             Report::Ready { model } => {
-                info!(model = model.name, device = model.device, "engine ready");
+                info!(
+                    "the engine is ready with model {} on {}",
+                    model.name, model.device
+                );
                 if model.name == models::DEMO {
                     warn!(
                         "no model is installed, the demo model is used: {}",
@@ -140,7 +143,7 @@ impl Session<'_> {
                 self.settle(EngineState::Ready(model));
             }
             Report::ModelFailed { model, reason } => {
-                warn!(model, "the model cannot be used: {reason}");
+                warn!("model {model} cannot be used: {reason}");
                 self.settle(EngineState::Unusable {
                     reason: format!("model {model}: {reason}"),
                 });

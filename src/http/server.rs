@@ -62,7 +62,8 @@ async fn accept(server: Server, listener: TcpListener) {
             (Ok(permit), Ok((stream, peer))) => {
                 let (server, open) = (server.clone(), open.clone());
                 ring::spawn(async move {
-                    if let Err(error) = connection(&server, stream, peer.ip()).await {
+                    if let Err(error) = connection(&server, stream, peer.ip().to_canonical()).await
+                    {
                         debug!(%peer, "connection ended: {error}");
                     }
                     drop((permit, open));

@@ -243,7 +243,7 @@ impl Tasks {
         state.queue.retain(|queued| *queued != id);
         drop(state);
         self.deletion.send_replace(());
-        info!(task_id = %id, "deleted");
+        info!(task_id = %id, "task deleted");
         Ok(())
     }
 

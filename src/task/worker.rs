@@ -81,13 +81,13 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
                 record.audio_duration = Some(outcome.audio_duration_s);
                 record.format = Some(media.format);
                 if media.model == models::DEMO {
-                    warn!(task_id = %id, "transcribed with the demo model: {}", models::DEMO_NOTICE);
+                    warn!(task_id = %id, "task heard by the demo model only: {}", models::DEMO_NOTICE);
                 }
-                info!(task_id = %id, model = media.model, "completed");
+                info!(task_id = %id, "task completed with model {}", media.model);
                 record.model = Some(media.model);
             }
             Attempt::Failed(reason) | Attempt::EngineLost(reason) => {
-                warn!(task_id = %id, "failed: {reason}");
+                warn!(task_id = %id, "task failed: {reason}");
                 record.status = Status::Failed;
                 record.error = Some(reason);
             }

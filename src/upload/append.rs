@@ -91,7 +91,7 @@ pub(super) async fn run<S: Source + 'static>(
         };
         let offset = status.offset;
         if let Err(error) = &received {
-            info!(upload_id = %id, bytes = offset, "parked: {error}");
+            info!(upload_id = %id, bytes = offset, "upload parked at {offset}: {error}");
         }
         Err(match received {
             Ok(()) => return Ok(status),
@@ -150,7 +150,7 @@ pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadErr
     drop(appending.turn);
     committed?;
     if record.is_finished() {
-        info!(upload_id = %appending.id, bytes = record.offset, "received");
+        info!(upload_id = %appending.id, bytes = record.offset, "upload received, {} bytes", record.offset);
         // Nobody listens only while the daemon stops; the next start finds it.
         let _ = appending.uploads.finished.send(appending.id);
     }

@@ -72,7 +72,7 @@ impl Uploads {
             }
         };
         let id = facts.id;
-        debug!(upload_id = %id, bytes = length, "created");
+        debug!(upload_id = %id, bytes = length, "upload created, {length} bytes");
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.status(id).await?));

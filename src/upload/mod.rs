@@ -182,7 +182,7 @@ impl Uploads {
         let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
         writer.remove(&self.layout).await?;
-        info!(upload_id = %id, "terminated");
+        info!(upload_id = %id, "upload terminated");
         Ok(())
     }
 
