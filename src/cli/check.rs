@@ -11,7 +11,7 @@ use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
-use super::{Failure, SERVICE_SOCKET, engine_source};
+use super::{Failure, SERVICE_SOCKET, engine_source, print};
 use crate::access::Access;
 use crate::config::{Config, Flags};
 use crate::engine_client::EngineSource;
@@ -74,6 +74,7 @@ impl Check {
             }));
         }
         let mut code = ExitCode::SUCCESS;
+        let mut report = String::new();
         for (name, finding) in findings {
             let (mark, text) = match finding {
                 Good(text) => ("ok", text),
@@ -83,8 +84,9 @@ impl Check {
                     ("PROBLEM", text)
                 }
             };
-            println!("{mark:<8} {name}: {text}");
+            report += &format!("{mark:<8} {name}: {text}\n");
         }
+        print(&report)?;
         Ok(code)
     }
 }

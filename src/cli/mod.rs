@@ -7,6 +7,7 @@ mod sweep;
 mod tokens;
 mod transcribe;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -82,6 +83,14 @@ fn log() {
         .with(journal)
         .with(lines)
         .init();
+}
+
+/// Writes to standard output; whoever reads it may have seen enough.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A progress bar on standard error; nothing where that is no terminal. The

@@ -1,6 +1,5 @@
 //! `scribed send`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{Failure, bar};
+use super::{Failure, bar, print};
 use crate::client::{self, Event, Recording, Server};
 use crate::languages;
 use crate::task::render::Format;
@@ -69,7 +68,7 @@ impl Send {
         let sent = sent.await?;
         upload_bar.finish_and_clear();
         if !self.wait {
-            println!("task {} {server}/task/{}", sent.task, sent.task);
+            print(&format!("task {} {server}/task/{}\n", sent.task, sent.task))?;
             sent.forget();
             return Ok(ExitCode::SUCCESS);
         }
@@ -80,7 +79,7 @@ impl Send {
             return Err(error.into());
         }
         let transcript = client::transcript(&server, &sent.task, self.format.name()).await?;
-        std::io::stdout().write_all(transcript.as_bytes())?;
+        print(&transcript)?;
         sent.forget();
         Ok(ExitCode::SUCCESS)
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, print};
 use crate::config::{Config, Flags};
 use crate::store::Layout;
 use crate::sweep::{Rules, sweep};
@@ -33,7 +33,7 @@ impl Sweep {
             );
         }
         let layout = Layout::prepare(&config.state_dir)?;
-        println!("{}", sweep(&layout, Rules::of(&config))?);
+        print(&format!("{}\n", sweep(&layout, Rules::of(&config))?))?;
         Ok(ExitCode::SUCCESS)
     }
 }

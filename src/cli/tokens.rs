@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::access::tokens::{self, Role, Tokens};
 use crate::config::{Config, Flags};
 
@@ -48,7 +48,7 @@ impl TokensCommand {
         match self.action {
             Action::Add { name, admin } => {
                 let role = if admin { Role::Admin } else { Role::User };
-                println!("{}", tokens::add(&file, &name, role)?);
+                print(&format!("{}\n", tokens::add(&file, &name, role)?))?;
                 eprintln!("this is the only time it is shown; {RELOAD}");
             }
             Action::List => {
@@ -57,7 +57,7 @@ impl TokensCommand {
                         Role::User => "user",
                         Role::Admin => "admin",
                     };
-                    println!("{}\t{role}\t{}", token.name, token.created);
+                    print(&format!("{}\t{role}\t{}\n", token.name, token.created))?;
                 }
             }
             Action::Remove { name } => {

@@ -1,12 +1,12 @@
 //! `scribed transcribe`: the engine without the daemon.
 
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, bar, engine_source};
+use super::{Failure, bar, engine_source, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, Order};
 use crate::task::refusal;
@@ -116,6 +116,5 @@ async fn transcribe(source: EngineSource, order: Order, format: Format) -> Resul
     let (outcome, segments) = collected?;
     let segments = segments.into_iter().map(Ok::<_, std::convert::Infallible>);
     let Ok(text) = render(format, Some(&outcome.language), segments);
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    print(&text)
 }

@@ -110,7 +110,7 @@ pub async fn answer(app: Arc<App>, client: IpAddr, request: Request<Incoming>) -
         (Resource::Upload(id), &Method::DELETE) => {
             return tus::terminate(&app, &caller, id, &request).await;
         }
-        (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query),
+        (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
             task::delete(&app, &caller, id).await

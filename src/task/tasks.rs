@@ -156,8 +156,10 @@ impl Tasks {
         self.state().records.get(&id).cloned()
     }
 
-    /// A task, looked for on disk if it is not known yet. Blocks on the disk.
+    /// A task, looked for on disk if it is not known yet, and forgotten if a
+    /// sweep took it away. Blocks on the disk.
     pub fn find(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
+        self.forget_if_gone(id);
         if self.get(id).is_none()
             && peek_record(&self.dir(id)).is_ok_and(|record| record.is_finished())
         {
@@ -172,7 +174,37 @@ impl Tasks {
     }
 
     /// A page of tasks, newest first, and how many there are on all pages.
+    /// Blocks on the disk.
     pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
+        loop {
+            let (page, total) = self.known(query);
+            let gone = page.iter().filter(|record| self.forget_if_gone(record.id));
+            if gone.count() == 0 {
+                return (page, total);
+            }
+        }
+    }
+
+    /// Drops a task whose folder a sweep took away (I5).
+    fn forget_if_gone(&self, id: Uuid) -> bool {
+        let gone = self.get(id).is_some() && !self.dir(id).exists();
+        if gone {
+            self.forget(id);
+        }
+        gone
+    }
+
+    fn forget(&self, id: Uuid) {
+        let mut state = self.state();
+        if let Some(record) = state.records.remove(&id) {
+            state.order.remove(&(record.created_at, id));
+        }
+        state.queue.retain(|queued| *queued != id);
+        drop(state);
+        self.deletion.send_replace(());
+    }
+
+    fn known(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
         let text = query.text.as_ref().map(|text| text.to_lowercase());
         let state = self.state();
         let matching = state
@@ -236,13 +268,7 @@ impl Tasks {
             Err(OpenError::Io(error)) => Err(error),
         };
         removed?;
-        let mut state = self.state();
-        if let Some(record) = state.records.remove(&id) {
-            state.order.remove(&(record.created_at, id));
-        }
-        state.queue.retain(|queued| *queued != id);
-        drop(state);
-        self.deletion.send_replace(());
+        self.forget(id);
         info!(task_id = %id, "task deleted");
         Ok(())
     }

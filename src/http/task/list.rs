@@ -1,11 +1,13 @@
 //! `GET /task/all`.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
+use super::super::{App, blocking};
 use super::{TASK_TYPE, parameter};
 use crate::access::Caller;
 use crate::task::{Query, TaskRecord};
@@ -14,7 +16,7 @@ const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
 
 /// A page of tasks, newest first.
-pub fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Reply, ApiError> {
+pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Reply, ApiError> {
     if !app.tasks.is_complete() {
         return Err(ApiError::Starting);
     }
@@ -36,11 +38,13 @@ pub fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Reply, Ap
         page: number(query, "page", 1, usize::MAX)?,
         page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
     };
-    let (page, total) = app.tasks.list(&query);
+    let (number, size) = (query.page, query.page_size);
+    let tasks = Arc::clone(&app.tasks);
+    let (page, total) = blocking(move || tasks.list(&query)).await;
     let tasks: Vec<Value> = page.iter().map(|record| row(record)).collect();
     Ok(reply::json(
         StatusCode::OK,
-        &json!({ "tasks": tasks, "total": total, "page": query.page, "page_size": query.page_size }),
+        &json!({ "tasks": tasks, "total": total, "page": number, "page_size": size }),
     ))
 }
 
