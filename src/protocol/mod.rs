@@ -17,6 +17,10 @@ use serde::{Deserialize, Serialize};
 /// engine of another version asks it to exit and starts its own.
 pub const VERSION: u32 = 1;
 
+/// The kinds of files that can be transcribed, for messages to people.
+pub const ACCEPTED: &str =
+    "accepted are mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff and caf";
+
 /// Daemon to engine.
 #[allow(missing_docs, reason = "the variants' text names their fields")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +134,9 @@ pub struct Outcome {
     pub language: String,
     /// Length of the decoded audio.
     pub audio_duration_s: f64,
+    /// What is wrong with the recording although it could be transcribed, for
+    /// people: say, that it ends too early.
+    pub warning: Option<String>,
 }
 
 /// Why a job failed: decides whether it is tried again.

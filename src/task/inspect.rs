@@ -2,7 +2,7 @@
 //! plainly something else are told so by name. What passes here is judged by
 //! the engine, which really tries to read it.
 
-use super::ACCEPTED;
+use crate::protocol::ACCEPTED;
 
 /// How much of the start of a file is looked at; Matroska needs more than 256.
 pub const LOOK_BYTES: usize = 8192;
@@ -10,7 +10,7 @@ pub const LOOK_BYTES: usize = 8192;
 /// Why this cannot be a recording; `None` if it may be one.
 pub fn refusal(start: &[u8]) -> Option<String> {
     if start.is_empty() {
-        return Some(format!("the file is empty; accepted are {ACCEPTED}"));
+        return Some(format!("the file is empty; {ACCEPTED}"));
     }
     let seen = match infer::get(start) {
         Some(kind) => match kind.matcher_type() {
@@ -20,9 +20,7 @@ pub fn refusal(start: &[u8]) -> Option<String> {
         None if is_text(start) => "a text file".to_owned(),
         None => return None,
     };
-    Some(format!(
-        "this is {seen}, not a recording; accepted are {ACCEPTED}"
-    ))
+    Some(format!("this is {seen}, not a recording; {ACCEPTED}"))
 }
 
 /// UTF-8 without control characters, maybe cut within the last character.

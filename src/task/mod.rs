@@ -18,6 +18,3 @@ pub use record::{Status, TaskRecord};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use tasks::{DeleteError, Progress, Query, Tasks};
 pub use worker::{ModelChoice, work};
-
-/// The kinds of files that can be transcribed, for messages to people.
-pub const ACCEPTED: &str = "mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff and caf";

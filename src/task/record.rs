@@ -72,6 +72,9 @@ pub struct TaskRecord {
     pub end_time: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What is wrong with the recording of a completed task.
+    #[serde(default)]
+    pub warning: Option<String>,
 }
 
 impl TaskRecord {
@@ -92,6 +95,7 @@ impl TaskRecord {
             start_time: None,
             end_time: None,
             error: None,
+            warning: None,
         }
     }
 

@@ -78,6 +78,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             Attempt::Completed(media, outcome) => {
                 record.status = Status::Completed;
                 record.language = Some(outcome.language);
+                record.warning = outcome.warning;
                 record.audio_duration = Some(outcome.audio_duration_s);
                 record.format = Some(media.format);
                 if media.model == models::DEMO {

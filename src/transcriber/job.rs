@@ -68,6 +68,8 @@ enum Decoded {
         /// How much of the file it took so far, 0..=1.
         read_fraction: f64,
     },
+    /// Not all of what the file should hold could be decoded.
+    Lacking(String),
 }
 
 /// Does the whole job. Reports everything but its end.
@@ -162,17 +164,20 @@ fn decode_all(
             return Ok(());
         }
     }
-    if recording.damaged_packets() > 0 {
-        tracing::warn!(
-            "{} damaged packets were left out",
-            recording.damaged_packets()
-        );
-    }
     let decoded_s = decoded_samples as f64 / speech::SAMPLE_RATE as f64;
-    if let Some(told_s) = told_s.filter(|told_s| decoded_s < told_s * TOLD_MIN) {
-        tracing::warn!(
-            "the recording ends after {decoded_s:.0} s, but tells of {told_s:.0} s: it is damaged or cut short"
-        );
+    let ends_early = told_s.filter(|told_s| decoded_s < told_s * TOLD_MIN).map(|told_s| {
+        format!("the recording ends after {decoded_s:.0} s, but tells of {told_s:.0} s: it is damaged or cut short")
+    });
+    let damaged = match recording.damaged_packets() {
+        0 => None,
+        count => Some(format!(
+            "{count} damaged packets of the recording were left out"
+        )),
+    };
+    if let Some(lacking) = ends_early.or(damaged) {
+        tracing::warn!("{lacking}");
+        // Whoever does not listen any more does not want to know.
+        let _ = sender.send(Ok(Decoded::Lacking(lacking)));
     }
     Ok(())
 }
@@ -192,8 +197,10 @@ struct Transcription<'a> {
 impl Transcription<'_> {
     fn run(&mut self, decoded: Receiver<Result<Decoded, MediaError>>) -> Result<Outcome, JobError> {
         let mut cutter = Cutter::default();
+        let mut warning = None;
         for message in decoded {
             match message? {
+                Decoded::Lacking(lacking) => warning = Some(lacking),
                 Decoded::Opened(description) => self.started(description),
                 Decoded::Stretch {
                     samples,
@@ -223,6 +230,7 @@ impl Transcription<'_> {
         Ok(Outcome {
             language: language.to_owned(),
             audio_duration_s,
+            warning,
         })
     }
 

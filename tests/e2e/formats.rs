@@ -70,6 +70,23 @@ fn silence_is_a_completed_task_without_text() {
 }
 
 #[test]
+fn a_recording_that_was_cut_short_is_read_as_far_as_it_goes_and_says_so() {
+    let daemon = Daemon::start();
+    let encoding = encodings::ALL
+        .into_iter()
+        .find(|encoding| encoding.name == "mp4 index in front")
+        .expect("an encoding of that name");
+    let spoken = encode(&speech::speak(Script::short(VOICES[0], 77)), encoding);
+    let whole = spoken.bytes();
+    let upload = tus::upload(daemon.address(), "cut.mp4", &whole[..whole.len() * 6 / 10]);
+    let task = task::ended(daemon.address(), upload.id());
+    assert_eq!(task["status"], "completed", "{task}");
+    let warning = task["metadata"]["warning"].as_str().unwrap_or_default();
+    assert!(warning.contains("cut short"), "{task}");
+    assert!(!task::segments(&task["result"]).is_empty(), "{task}");
+}
+
+#[test]
 fn a_long_recording_with_pauses_stays_in_order() {
     let daemon = Daemon::start();
     let spoken = speech::speak(Script {

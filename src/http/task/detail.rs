@@ -60,5 +60,6 @@ fn metadata(record: &TaskRecord) -> Value {
             _ => model.to_owned(),
         }),
         "format": record.format,
+        "warning": record.warning,
     })
 }

@@ -13,12 +13,10 @@ pub use decode::Recording;
 pub use demux::Description;
 pub use source::Source;
 
+use scribed::protocol::ACCEPTED;
+
 /// Samples per second of all audio that leaves this module.
 pub const SAMPLE_RATE: u32 = 16_000;
-
-/// What a person may send.
-pub const ACCEPTED: &str =
-    "accepted are mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff, caf";
 
 /// Why a file yields no audio. None of them goes away by trying again.
 #[derive(Debug, thiserror::Error)]
