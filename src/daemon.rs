@@ -25,7 +25,7 @@ use crate::http::{self, App, Server};
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, ModelChoice, Tasks};
-use crate::upload::{self, Limits, Uploads};
+use crate::upload::{self, Found, Limits, Uploads};
 use crate::{models, sweep, systemd};
 
 /// The whole way down must be over in ten seconds.
@@ -131,14 +131,21 @@ async fn control(
     let limits = Limits {
         max_size_bytes: config.upload.max_size_bytes,
         idle_expiry: config.upload.idle_expiry,
+        reserve_free_bytes: config.upload.reserve_free_bytes,
+        max_unfinished: config.upload.max_unfinished,
         stall: config.http.idle_timeout,
     };
-    let uploads = Uploads::new(layout.clone(), limits, finished, stopping.clone());
+    let uploads = Arc::new(Uploads::new(
+        layout.clone(),
+        limits,
+        finished,
+        stopping.clone(),
+    ));
     let tasks = Arc::new(Tasks::new(layout.clone()));
     let (engine, desk) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
-        uploads: Arc::new(uploads),
+        uploads: Arc::clone(&uploads),
         tasks: Arc::clone(&tasks),
         engine: engine.clone(),
         default_language: config.transcribe.language,
@@ -163,7 +170,7 @@ async fn control(
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
         () = task::work(&tasks, &engine, &choice) => {}
-        () = adopt(Arc::clone(&tasks), layout, rules, finished_uploads) => {}
+        () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules, finished_uploads) => {}
         () = feed_watchdog(hearts) => {}
         () = reload(&access, &mut hang_up) => {}
         () = tell_state(&engine, &addresses) => {}
@@ -238,6 +245,7 @@ fn announce(listeners: &[TcpListener]) -> String {
 /// that come.
 async fn adopt(
     tasks: Arc<Tasks>,
+    uploads: Arc<Uploads>,
     layout: Layout,
     rules: sweep::Rules,
     mut finished: mpsc::UnboundedReceiver<uuid::Uuid>,
@@ -245,7 +253,10 @@ async fn adopt(
     let recovered = tokio::task::spawn_blocking({
         let tasks = Arc::clone(&tasks);
         move || {
-            if let Err(error) = upload::recover(&layout, |id| tasks.adopt(id)) {
+            if let Err(error) = upload::recover(&layout, |found| match found {
+                Found::Finished(id) => tasks.adopt(id),
+                Found::Unfinished(id) => uploads.found_unfinished(id),
+            }) {
                 error!("cannot read the state directory: {error}");
             }
             tasks.adopted_all();

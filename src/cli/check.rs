@@ -9,19 +9,16 @@ use std::process::{Command, ExitCode, Stdio};
 use bytesize::ByteSize;
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::statvfs::statvfs;
 
 use super::{Failure, SERVICE_SOCKET, engine_source, print};
 use crate::access::Access;
 use crate::config::{Config, Flags};
 use crate::engine_client::EngineSource;
 use crate::models;
-use crate::store::ring;
+use crate::store::{Layout, ring};
 
 /// What registered ring buffers want to lock.
 const MEMLOCK_BYTES: u64 = 8 << 20;
-/// Less free space than this is soon none.
-const SPACE_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -58,7 +55,10 @@ impl Check {
         findings.push(("io_uring", ring_finding()));
         findings.push(("locked memory", memlock()));
         if let Ok(config) = &config {
-            findings.push(("state directory", state_dir(&config.state_dir)));
+            findings.push((
+                "state directory",
+                state_dir(&config.state_dir, config.upload.reserve_free_bytes),
+            ));
             findings.push(("models", installed_models(config)));
             findings.push(("engine", engine(self.engine, config)));
             findings.push(("access", access(config)));
@@ -110,7 +110,7 @@ fn memlock() -> Finding {
     }
 }
 
-fn state_dir(path: &Path) -> Finding {
+fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
     let path_text = path.display();
     // A name of its own, gone at once: the daemon may be running.
     let trial = path.join(format!(".check.{}", std::process::id()));
@@ -127,15 +127,13 @@ fn state_dir(path: &Path) -> Finding {
         Err(error) => return Problem(format!("{path_text} cannot be written to: {error}")),
         Ok(()) => {}
     }
-    match statvfs(path) {
-        Ok(space) => {
-            let free = space.blocks_available() * space.fragment_size();
-            match free < SPACE_BYTES {
-                true => Note(format!("{path_text}: only {} free", ByteSize(free))),
-                false => Good(format!("{path_text}: {} free", ByteSize(free))),
-            }
-        }
-        Err(errno) => Problem(format!("{path_text}: {errno}")),
+    match Layout::at(path).free_bytes() {
+        Ok(free) if free <= reserve_free_bytes => Note(format!(
+            "{path_text}: {} free, no more than upload.reserve_free: uploads are refused",
+            ByteSize(free)
+        )),
+        Ok(free) => Good(format!("{path_text}: {} free", ByteSize(free))),
+        Err(error) => Problem(format!("{path_text}: {error}")),
     }
 }
 

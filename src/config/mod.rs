@@ -58,6 +58,11 @@ pub struct Upload {
     pub max_size_bytes: u64,
     /// An unfinished upload to which nothing was added for this long expires.
     pub idle_expiry: Duration,
+    /// Disk space that no upload may take: for the transcripts, and for whatever
+    /// else lives on that disk.
+    pub reserve_free_bytes: u64,
+    /// Unfinished uploads at a time.
+    pub max_unfinished: usize,
     /// Threads that serve connections, each with a ring of its own.
     pub ingest_threads: usize,
 }

@@ -37,6 +37,8 @@ struct RawHttp {
 struct RawUpload {
     max_size: String,
     idle_expiry: String,
+    reserve_free: String,
+    max_unfinished: usize,
     ingest_threads: usize,
 }
 
@@ -93,6 +95,8 @@ impl Default for RawUpload {
         RawUpload {
             max_size: "5GiB".into(),
             idle_expiry: "10min".into(),
+            reserve_free: "1GiB".into(),
+            max_unfinished: 1024,
             ingest_threads: 1,
         }
     }
@@ -157,6 +161,13 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         upload: Upload {
             max_size_bytes: size("upload.max_size", &raw.upload.max_size)?,
             idle_expiry: duration("upload.idle_expiry", &raw.upload.idle_expiry)?,
+            reserve_free_bytes: size("upload.reserve_free", &raw.upload.reserve_free)?,
+            max_unfinished: range(
+                "upload.max_unfinished",
+                raw.upload.max_unfinished,
+                1,
+                1_000_000,
+            )?,
             ingest_threads: range("upload.ingest_threads", raw.upload.ingest_threads, 1, 64)?,
         },
         transcribe: Transcribe {

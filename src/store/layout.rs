@@ -12,10 +12,15 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// What is, or would be, in this state directory.
+    pub fn at(root: &Path) -> Layout {
+        Layout { root: root.into() }
+    }
+
     /// Makes the folders that are missing, readable by our user alone.
     pub fn prepare(root: &Path) -> io::Result<Layout> {
         use std::os::unix::fs::DirBuilderExt;
-        let layout = Layout { root: root.into() };
+        let layout = Layout::at(root);
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [
@@ -63,6 +68,18 @@ impl Layout {
     /// The folder of one upload.
     pub fn upload(&self, id: Uuid) -> PathBuf {
         self.uploads().join(id.to_string())
+    }
+
+    /// The folder of one upload while it is being created.
+    pub fn creation(&self, id: Uuid) -> PathBuf {
+        self.creating().join(id.to_string())
+    }
+
+    /// Bytes of disk space that can still be taken; space that uploads have
+    /// reserved is taken.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let disk = nix::sys::statvfs::statvfs(&self.root)?;
+        Ok(disk.blocks_available() * disk.fragment_size())
     }
 
     /// The id whose folder has this name; only our own spelling counts, so

@@ -34,7 +34,7 @@ impl Writer {
     /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
     /// is taken.
     pub async fn create(layout: &Layout, facts: &Facts, length: u64) -> io::Result<Writer> {
-        let building = layout.creating().join(facts.id.to_string());
+        let building = layout.creation(facts.id);
         ring::create_dir(&building).await?;
         let made = Writer::build(layout, &building, facts, length).await;
         if made.is_err() {

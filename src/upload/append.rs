@@ -41,7 +41,7 @@ impl Uploads {
         source: S,
     ) -> Result<Status, UploadError> {
         // Cheap refusals first, so that a request that is wrong anyway ends nobody.
-        self.status(id).await?;
+        self.durable_status(id).await?;
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
         let record = *writer.record();
@@ -132,6 +132,7 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
         {
             return Err(UploadError::PastLength { length });
         }
+        turn.moved();
         writer.write(bytes).await?;
         if writer.position() - offset >= COMMIT_EVERY_BYTES
             || committed_at.elapsed() >= COMMIT_EVERY
@@ -150,6 +151,7 @@ pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadErr
     drop(appending.turn);
     committed?;
     if record.is_finished() {
+        appending.uploads.unfinished.remove(appending.id);
         info!(upload_id = %appending.id, bytes = record.offset, "upload received, {} bytes", record.offset);
         // Nobody listens only while the daemon stops; the next start finds it.
         let _ = appending.uploads.finished.send(appending.id);

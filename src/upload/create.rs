@@ -52,6 +52,10 @@ impl Uploads {
         if first.is_some() && announced_bytes.is_some_and(|count| count > length) {
             return Err(UploadError::PastLength { length });
         }
+        let free_bytes = self.layout.free_bytes()?;
+        if free_bytes < length.saturating_add(self.limits.reserve_free_bytes) {
+            return Err(UploadError::NoSpace { length });
+        }
         let mut facts = Facts {
             id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
             created_at: jiff::Timestamp::now(),
@@ -63,12 +67,23 @@ impl Uploads {
             model: new.model,
         };
         let writer = loop {
+            // Counted before it is made: those that are being made count too.
+            let most = self.limits.max_unfinished;
+            if self.unfinished.contains(facts.id) {
+                facts.id = Uuid::new_v4();
+            }
+            if !self.unfinished.admit(facts.id, most, &self.layout) {
+                return Err(UploadError::TooMany);
+            }
             match Writer::create(&self.layout, &facts, length).await {
                 Ok(writer) => break writer,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(error) => {
+                    self.unfinished.remove(facts.id);
+                    if error.kind() != io::ErrorKind::AlreadyExists {
+                        return Err(no_space(error, length));
+                    }
                     facts.id = Uuid::new_v4();
                 }
-                Err(error) => return Err(no_space(error, length)),
             }
         };
         let id = facts.id;
@@ -102,5 +117,101 @@ fn no_space(error: io::Error, length: u64) -> UploadError {
             UploadError::NoSpace { length }
         }
         _ => UploadError::Storage(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::{mpsc, watch};
+
+    use super::super::{Cut, Limits};
+    use super::*;
+    use crate::store::{Layout, ring};
+
+    const NOTHING: Option<Never> = None;
+
+    struct Never;
+
+    impl Source for Never {
+        async fn next(&mut self) -> Option<Result<bytes::Bytes, Cut>> {
+            None
+        }
+    }
+
+    /// Runs a test on a ring, with uploads of these limits.
+    fn with(
+        reserve_free_bytes: u64,
+        max_unfinished: usize,
+        test: impl AsyncFnOnce(Arc<Uploads>, Layout),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let limits = Limits {
+            max_size_bytes: 1000,
+            reserve_free_bytes,
+            max_unfinished,
+            idle_expiry: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+        };
+        let (finished, _listener) = mpsc::unbounded_channel();
+        let (_stop, stopping) = watch::channel(false);
+        let uploads = Arc::new(Uploads::new(layout.clone(), limits, finished, stopping));
+        ring::run(test(uploads, layout)).unwrap();
+    }
+
+    fn of(length: u64) -> NewUpload {
+        NewUpload {
+            length,
+            ..NewUpload::default()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_and_leaves_nothing() {
+        with(u64::MAX / 2, 9, async |uploads, layout| {
+            let refused = uploads.create(of(10), None, NOTHING).await;
+            assert!(
+                matches!(refused, Err(UploadError::NoSpace { length: 10 })),
+                "{refused:?}"
+            );
+            let refused = uploads.create(of(1001), None, NOTHING).await;
+            assert!(
+                matches!(refused, Err(UploadError::TooLarge { .. })),
+                "{refused:?}"
+            );
+            for dir in [layout.creating(), layout.uploads()] {
+                assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn only_so_many_may_be_unfinished() {
+        with(0, 2, async |uploads, _| {
+            let (first, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
+            uploads.create(of(10), None, NOTHING).await.unwrap();
+            let refused = uploads.create(of(10), None, NOTHING).await;
+            assert!(matches!(refused, Err(UploadError::TooMany)), "{refused:?}");
+            uploads.terminate(first).await.unwrap();
+            let empty = uploads.create(of(0), None, NOTHING).await.unwrap();
+            assert_eq!(empty.1.expires, None, "finished, so it does not count");
+            uploads.create(of(10), None, NOTHING).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_taken_id_is_replaced() {
+        with(0, 9, async |uploads, _| {
+            let wanted = NewUpload {
+                wanted_id: Some(Uuid::new_v4()),
+                ..of(10)
+            };
+            let (first, _) = uploads.create(wanted.clone(), None, NOTHING).await.unwrap();
+            let (second, _) = uploads.create(wanted.clone(), None, NOTHING).await.unwrap();
+            assert_eq!(Some(first), wanted.wanted_id);
+            assert_ne!(first, second);
+        });
     }
 }

@@ -6,6 +6,7 @@ mod append;
 mod create;
 mod recover;
 mod sweep;
+mod unfinished;
 mod writers;
 
 use std::io;
@@ -18,11 +19,13 @@ use tracing::info;
 use uuid::Uuid;
 
 pub use create::NewUpload;
-pub use recover::recover;
+pub use recover::{Found, recover};
 pub use sweep::{Swept, sweep};
 
 use crate::store::Layout;
 use crate::store::facts::Facts;
+use unfinished::Unfinished;
+
 use crate::store::folder::OpenError;
 use crate::store::record::Record;
 use crate::store::writer::{Writer, read_facts, read_record};
@@ -32,6 +35,10 @@ use crate::store::writer::{Writer, read_facts, read_record};
 pub struct Limits {
     /// Largest upload.
     pub max_size_bytes: u64,
+    /// Disk space that must stay free.
+    pub reserve_free_bytes: u64,
+    /// Unfinished uploads at a time.
+    pub max_unfinished: usize,
     /// Unfinished uploads expire when nothing was added for this long.
     pub idle_expiry: Duration,
     /// A source that gives nothing for this long has stalled.
@@ -54,6 +61,7 @@ pub struct Uploads {
     layout: Layout,
     limits: Limits,
     writers: Arc<writers::Writers>,
+    unfinished: Unfinished,
     finished: mpsc::UnboundedSender<Uuid>,
     stopping: watch::Receiver<bool>,
 }
@@ -91,6 +99,9 @@ pub enum UploadError {
         /// What was asked for.
         length: u64,
     },
+    /// As many unfinished uploads as there may be; nothing was created.
+    #[error("the server has too many unfinished uploads; try again later")]
+    TooMany,
     /// The bytes do not start at the offset.
     #[error("the upload stands at offset {offset}; ask with HEAD and send from there")]
     Conflict {
@@ -153,6 +164,7 @@ impl Uploads {
             layout,
             limits,
             writers: Arc::default(),
+            unfinished: Unfinished::default(),
             finished,
             stopping,
         }
@@ -163,8 +175,22 @@ impl Uploads {
         &self.limits
     }
 
-    /// How an upload stands.
+    /// Says that start-up found this unfinished upload.
+    pub fn found_unfinished(&self, id: Uuid) {
+        self.unfinished.insert(id);
+    }
+
+    /// How an upload stands. An append that runs goes on; one that has stalled
+    /// is ended, so that what it received counts.
     pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
+        if self.writers.has_stalled(id) {
+            // Whoever is faster, or cannot let go, changes nothing about the answer.
+            drop(self.writers.enter(id).await);
+        }
+        self.durable_status(id).await
+    }
+
+    async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
         let record = read_record(&self.layout, id).await?;
         self.refuse_expired(&record)?;
         Ok(self.status_of(&record))
@@ -182,6 +208,7 @@ impl Uploads {
         let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
         writer.remove(&self.layout).await?;
+        self.unfinished.remove(id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
     }

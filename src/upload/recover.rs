@@ -10,10 +10,19 @@ use crate::store::Layout;
 use crate::store::folder::{OpenError, peek_record, read_facts};
 use crate::store::record::Record;
 
-/// Reads every upload and tells `finished` the complete ones. What cannot be
+/// An upload that start-up found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// All of it is there.
+    Finished(Uuid),
+    /// Somebody may come back for it.
+    Unfinished(Uuid),
+}
+
+/// Reads every upload and tells `found` of each. What cannot be
 /// understood is moved to `damaged`, told in the journal, and harms nobody
 /// else (I6). Blocks on the disk.
-pub fn recover(layout: &Layout, mut finished: impl FnMut(Uuid)) -> io::Result<()> {
+pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> {
     for entry in std::fs::read_dir(layout.uploads())? {
         let path = entry?.path();
         let id = path.file_name().and_then(Layout::id_of);
@@ -21,8 +30,9 @@ pub fn recover(layout: &Layout, mut finished: impl FnMut(Uuid)) -> io::Result<()
             .ok_or("its name is not an id".to_owned())
             .and_then(|id| Ok((id, read(&path)?)))
         {
-            Ok((id, Some(record))) if record.is_finished() => finished(id),
-            Ok(_) => {}
+            Ok((id, Some(record))) if record.is_finished() => found(Found::Finished(id)),
+            Ok((id, Some(_))) => found(Found::Unfinished(id)),
+            Ok((_, None)) => {}
             Err(reason) => set_aside(layout, &path, &reason),
         }
     }
@@ -81,7 +91,7 @@ mod tests {
 
         let mut found = Vec::new();
         recover(&layout, |id| found.push(id)).unwrap();
-        assert_eq!(found, [good]);
+        assert_eq!(found, [Found::Finished(good)]);
         assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 4);
         assert_eq!(std::fs::read_dir(layout.uploads()).unwrap().count(), 1);
     }

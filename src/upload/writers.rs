@@ -6,13 +6,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedMutexGuard, watch};
 use uuid::Uuid;
 
 /// How long a newer request waits for the older one's last commit.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A writer that got nothing for this long has stalled: a phone that lost its
+/// Wi-Fi, for one, whose connection still looks alive.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Who writes where.
 #[derive(Debug, Default)]
@@ -25,6 +29,8 @@ struct Gate {
     /// Number of the newest request.
     newest: watch::Sender<u64>,
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// When the one who writes last got anything.
+    moved: Mutex<Instant>,
 }
 
 /// The right to write, until dropped.
@@ -46,6 +52,7 @@ impl Writers {
             Arc::new(Gate {
                 newest: watch::Sender::new(0),
                 turn: Arc::default(),
+                moved: Mutex::new(Instant::now()),
             })
         }));
         let mut ticket = 0;
@@ -68,7 +75,16 @@ impl Writers {
             () = turn.superseded() => return None,
         };
         turn.guard = Some(guard);
+        turn.moved();
         Some(turn)
+    }
+
+    /// Somebody writes to this upload, or seems to, but gets nothing.
+    pub(super) fn has_stalled(&self, id: Uuid) -> bool {
+        self.gates().get(&id).is_some_and(|gate| {
+            let moved = *gate.moved.lock().unwrap_or_else(PoisonError::into_inner);
+            moved.elapsed() >= STALLED_AFTER
+        })
     }
 
     fn gates(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Gate>>> {
@@ -77,6 +93,13 @@ impl Writers {
 }
 
 impl Turn {
+    /// Says that something was received.
+    pub(super) fn moved(&self) {
+        if let Some(gate) = &self.gate {
+            *gate.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+
     /// Resolves once a newer request wants this upload.
     pub(super) async fn superseded(&mut self) {
         let ticket = self.ticket;

@@ -20,5 +20,7 @@ mod crashes;
 mod formats;
 mod idle;
 mod programs;
+mod readme;
+mod takeover;
 mod tasks;
 mod tus_rules;

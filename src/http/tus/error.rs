@@ -76,7 +76,7 @@ impl TusError {
                 }
                 UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
                 UploadError::Busy => StatusCode::LOCKED,
-                UploadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
                 UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -104,6 +104,8 @@ impl TusError {
             TusError::Upload(UploadError::Stopping | UploadError::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
+            // Some will be finished by then, or expire.
+            TusError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
             _ => {}
         }
         reply

@@ -1,0 +1,60 @@
+//! Which uploads are unfinished, to limit how many there are.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::store::Layout;
+
+/// What is on disk is the truth: a sweep takes uploads away without telling,
+/// which is looked at when it matters.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished(Mutex<HashSet<Uuid>>);
+
+impl Unfinished {
+    /// Counts one more; false, and not counted, if that would be more than `most`.
+    pub(super) fn admit(&self, id: Uuid, most: usize, layout: &Layout) -> bool {
+        let mut ids = self.ids();
+        if ids.len() >= most {
+            ids.retain(|id| layout.upload(*id).exists() || layout.creation(*id).exists());
+        }
+        ids.len() < most && ids.insert(id)
+    }
+
+    pub(super) fn contains(&self, id: Uuid) -> bool {
+        self.ids().contains(&id)
+    }
+
+    pub(super) fn insert(&self, id: Uuid) {
+        self.ids().insert(id);
+    }
+
+    pub(super) fn remove(&self, id: Uuid) {
+        self.ids().remove(&id);
+    }
+
+    fn ids(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_allowed_and_swept_ones_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let unfinished = Unfinished::default();
+        let ids = [(); 3].map(|()| Uuid::new_v4());
+        for id in &ids[..2] {
+            assert!(unfinished.admit(*id, 2, &layout));
+            std::fs::create_dir(layout.upload(*id)).unwrap();
+        }
+        assert!(!unfinished.admit(ids[2], 2, &layout));
+        std::fs::remove_dir(layout.upload(ids[0])).unwrap();
+        assert!(unfinished.admit(ids[2], 2, &layout));
+    }
+}
