@@ -148,12 +148,19 @@ pub async fn send(
                 if fruitless >= FRUITLESS_MAX {
                     return Err(SendError::Fruitless(error));
                 }
-                show(Event::Trouble(&error));
+                if !is_conflict(&error) {
+                    show(Event::Trouble(&error));
+                }
                 let pause = Duration::from_millis(500) * 2u32.pow(fruitless - 1);
                 sleep(pause.min(PAUSE_MOST)).await;
             }
         }
     }
+}
+
+/// The server had more than it could tell a moment ago: no trouble, just ask again.
+fn is_conflict(error: &ServerError) -> bool {
+    matches!(error, ServerError::Refused { status, .. } if *status == StatusCode::CONFLICT)
 }
 
 fn is_transient(error: &ServerError) -> bool {
