@@ -253,11 +253,13 @@ async fn adopt(
     let recovered = tokio::task::spawn_blocking({
         let tasks = Arc::clone(&tasks);
         move || {
-            if let Err(error) = upload::recover(&layout, |found| match found {
+            let recovered = upload::recover(&layout, |found| match found {
                 Found::Finished(id) => tasks.adopt(id),
                 Found::Unfinished(id) => uploads.found_unfinished(id),
-            }) {
-                error!("cannot read the state directory: {error}");
+            });
+            match recovered {
+                Ok(()) => uploads.settled(),
+                Err(error) => error!("cannot read the state directory: {error}"),
             }
             tasks.adopted_all();
             match sweep::sweep(&layout, rules) {

@@ -112,6 +112,15 @@ impl Parked {
     }
 }
 
+/// The state of an upload, made durable before it is told: a process that was
+/// killed may have written it and not lived to sync it.
+pub fn settle_record(dir: &Path) -> Result<Record, OpenError> {
+    let offset = File::open(dir.join(OFFSET))?;
+    let record = decode(&offset)?;
+    offset.sync_data()?;
+    Ok(record)
+}
+
 /// The state of an upload without its lock. Blocks on the disk.
 pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
     decode(&File::open(dir.join(OFFSET))?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use tracing::{Instrument, info};
+use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::writers::Turn;
@@ -45,6 +45,7 @@ impl Uploads {
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
         let record = *writer.record();
+        turn.committed(&record);
         let past_length = |length: u64| {
             announced_bytes.is_some_and(|count| count > length.saturating_sub(offset))
         };
@@ -108,9 +109,9 @@ pub(super) async fn run<S: Source + 'static>(
 async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<(), UploadError> {
     let Appending {
         uploads,
+        id,
         turn,
         writer,
-        ..
     } = appending;
     let mut stopping = uploads.stopping.clone();
     let mut committed_at = Instant::now();
@@ -137,15 +138,41 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
         if writer.position() - offset >= COMMIT_EVERY_BYTES
             || committed_at.elapsed() >= COMMIT_EVERY
         {
-            writer.commit().await?;
+            commit(uploads, *id, turn, writer).await?;
             committed_at = Instant::now();
+        }
+    }
+}
+
+/// Makes what was written durable, and says so; a failure condemns the upload.
+async fn commit(
+    uploads: &Uploads,
+    id: Uuid,
+    turn: &Turn,
+    writer: &mut Writer,
+) -> Result<(), UploadError> {
+    match writer.commit().await {
+        Ok(_) => {
+            turn.committed(writer.record());
+            Ok(())
+        }
+        Err(error) => {
+            error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
+            uploads.condemn(id);
+            Err(error.into())
         }
     }
 }
 
 /// Commits, lets go of the upload, and tells when it is complete.
 pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadError> {
-    let committed = appending.writer.commit().await;
+    let Appending {
+        uploads,
+        id,
+        turn,
+        writer,
+    } = &mut appending;
+    let committed = commit(uploads, *id, turn, writer).await;
     let record = *appending.writer.record();
     appending.writer.close().await?;
     drop(appending.turn);
@@ -157,4 +184,65 @@ pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadErr
         let _ = appending.uploads.finished.send(appending.id);
     }
     Ok(appending.uploads.status_of(&record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Content, NOTHING, of, with};
+    use super::*;
+    use crate::store::writer::faults::SYNC_FAILS;
+
+    #[test]
+    fn a_failed_sync_condemns_that_upload_alone() {
+        with(0, 9, async |uploads, _| {
+            let (id, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
+            let (other, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
+            let append = async |id, offset| {
+                uploads
+                    .append(id, offset, Some(4), Content(Some(b"0123")))
+                    .await
+            };
+            assert_eq!(append(id, 0).await.unwrap().offset, 4);
+            SYNC_FAILS.set(true);
+            let failed = append(id, 4).await;
+            SYNC_FAILS.set(false);
+            assert!(matches!(failed, Err(UploadError::Storage(_))), "{failed:?}");
+            // The file may say 8 by now, and nobody knows what the disk says.
+            for answer in [
+                uploads.status(id).await,
+                append(id, 4).await,
+                append(id, 8).await,
+            ] {
+                assert!(matches!(answer, Err(UploadError::Damaged)), "{answer:?}");
+            }
+            assert_eq!(append(other, 0).await.unwrap().offset, 4);
+            uploads.terminate(id).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_kept_out() {
+        with(0, 9, async |uploads, _| {
+            let (id, _) = uploads.create(of(6), None, NOTHING).await.unwrap();
+            let append = async |offset, announced_bytes| {
+                uploads
+                    .append(id, offset, announced_bytes, Content(Some(b"0123")))
+                    .await
+            };
+            assert_eq!(append(0, None).await.unwrap().offset, 4);
+            for announced_bytes in [Some(4), None] {
+                let refused = append(4, announced_bytes).await;
+                assert!(
+                    matches!(refused, Err(UploadError::PastLength { length: 6 })),
+                    "{refused:?}"
+                );
+            }
+            let refused = append(3, None).await;
+            assert!(
+                matches!(refused, Err(UploadError::Conflict { offset: 4 })),
+                "{refused:?}"
+            );
+            assert_eq!(uploads.status(id).await.unwrap().offset, 4);
+        });
+    }
 }

@@ -122,51 +122,8 @@ fn no_space(error: io::Error, length: u64) -> UploadError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::sync::{mpsc, watch};
-
-    use super::super::{Cut, Limits};
+    use super::super::testing::{NOTHING, of, with};
     use super::*;
-    use crate::store::{Layout, ring};
-
-    const NOTHING: Option<Never> = None;
-
-    struct Never;
-
-    impl Source for Never {
-        async fn next(&mut self) -> Option<Result<bytes::Bytes, Cut>> {
-            None
-        }
-    }
-
-    /// Runs a test on a ring, with uploads of these limits.
-    fn with(
-        reserve_free_bytes: u64,
-        max_unfinished: usize,
-        test: impl AsyncFnOnce(Arc<Uploads>, Layout),
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::prepare(dir.path()).unwrap();
-        let limits = Limits {
-            max_size_bytes: 1000,
-            reserve_free_bytes,
-            max_unfinished,
-            idle_expiry: Duration::from_secs(60),
-            stall: Duration::from_secs(60),
-        };
-        let (finished, _listener) = mpsc::unbounded_channel();
-        let (_stop, stopping) = watch::channel(false);
-        let uploads = Arc::new(Uploads::new(layout.clone(), limits, finished, stopping));
-        ring::run(test(uploads, layout)).unwrap();
-    }
-
-    fn of(length: u64) -> NewUpload {
-        NewUpload {
-            length,
-            ..NewUpload::default()
-        }
-    }
 
     #[test]
     fn what_cannot_be_kept_is_refused_and_leaves_nothing() {

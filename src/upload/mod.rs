@@ -6,11 +6,15 @@ mod append;
 mod create;
 mod recover;
 mod sweep;
+#[cfg(test)]
+mod testing;
 mod unfinished;
 mod writers;
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -62,6 +66,10 @@ pub struct Uploads {
     limits: Limits,
     writers: Arc<writers::Writers>,
     unfinished: Unfinished,
+    /// Uploads that a sync failed on: nobody knows what the disk holds of them.
+    condemned: Mutex<HashSet<Uuid>>,
+    /// Start-up has seen to it that every record on disk is durable.
+    settled: AtomicBool,
     finished: mpsc::UnboundedSender<Uuid>,
     stopping: watch::Receiver<bool>,
 }
@@ -165,6 +173,8 @@ impl Uploads {
             limits,
             writers: Arc::default(),
             unfinished: Unfinished::default(),
+            condemned: Mutex::default(),
+            settled: AtomicBool::new(false),
             finished,
             stopping,
         }
@@ -180,6 +190,23 @@ impl Uploads {
         self.unfinished.insert(id);
     }
 
+    /// Says that start-up made every record durable, see [`recover`].
+    pub fn settled(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// A failed sync is never retried as if it were fine (I8): the kernel may
+    /// have dropped what it could not write.
+    fn condemn(&self, id: Uuid) {
+        self.condemned().insert(id);
+    }
+
+    fn condemned(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.condemned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How an upload stands. An append that runs goes on; one that has stalled
     /// is ended, so that what it received counts.
     pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
@@ -191,7 +218,14 @@ impl Uploads {
     }
 
     async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
-        let record = read_record(&self.layout, id).await?;
+        if self.condemned().contains(&id) {
+            return Err(UploadError::Damaged);
+        }
+        let settled = self.settled.load(Ordering::Acquire);
+        let found = read_record(&self.layout, id, settled).await?;
+        // Looked at after the file: whoever wrote what was read there, and is
+        // not here any more, has made it durable.
+        let record = self.writers.committed(id).unwrap_or(found);
         self.refuse_expired(&record)?;
         Ok(self.status_of(&record))
     }
@@ -209,6 +243,7 @@ impl Uploads {
         let writer = Writer::open(&self.layout, id).await?;
         writer.remove(&self.layout).await?;
         self.unfinished.remove(id);
+        self.condemned().remove(&id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
     }

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, peek_record, read_facts};
+use crate::store::folder::{OpenError, read_facts, settle_record};
 use crate::store::record::Record;
 
 /// An upload that start-up found.
@@ -19,7 +19,7 @@ pub enum Found {
     Unfinished(Uuid),
 }
 
-/// Reads every upload and tells `found` of each. What cannot be
+/// Reads every upload, makes its record durable, and tells `found` of each. What cannot be
 /// understood is moved to `damaged`, told in the journal, and harms nobody
 /// else (I6). Blocks on the disk.
 pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> {
@@ -41,7 +41,7 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
 
 /// `None` for a folder that a sweep took away meanwhile.
 fn read(dir: &Path) -> Result<Option<Record>, String> {
-    let record = match peek_record(dir) {
+    let record = match settle_record(dir) {
         Ok(record) => record,
         Err(OpenError::Missing) if !dir.exists() => return Ok(None),
         Err(error) => return Err(format!("its offset record: {error}")),

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, watch};
 use uuid::Uuid;
 
+use crate::store::record::Record;
+
 /// How long a newer request waits for the older one's last commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -31,6 +33,8 @@ struct Gate {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// When the one who writes last got anything.
     moved: Mutex<Instant>,
+    /// The last state that the one who writes, or wrote, has on stable storage.
+    committed: Mutex<Option<Record>>,
 }
 
 /// The right to write, until dropped.
@@ -53,6 +57,7 @@ impl Writers {
                 newest: watch::Sender::new(0),
                 turn: Arc::default(),
                 moved: Mutex::new(Instant::now()),
+                committed: Mutex::default(),
             })
         }));
         let mut ticket = 0;
@@ -79,6 +84,14 @@ impl Writers {
         Some(turn)
     }
 
+    /// The durable state of an upload that somebody writes to. The file may
+    /// already hold the next one, which is not durable yet.
+    pub(super) fn committed(&self, id: Uuid) -> Option<Record> {
+        let gates = self.gates();
+        let committed = gates.get(&id)?.committed.lock();
+        *committed.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Somebody writes to this upload, or seems to, but gets nothing.
     pub(super) fn has_stalled(&self, id: Uuid) -> bool {
         self.gates().get(&id).is_some_and(|gate| {
@@ -93,6 +106,16 @@ impl Writers {
 }
 
 impl Turn {
+    /// Says what is on stable storage now.
+    pub(super) fn committed(&self, record: &Record) {
+        if let Some(gate) = &self.gate {
+            *gate
+                .committed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(*record);
+        }
+    }
+
     /// Says that something was received.
     pub(super) fn moved(&self) {
         if let Some(gate) = &self.gate {

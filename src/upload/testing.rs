@@ -1,0 +1,51 @@
+//! What tests of this module share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+use super::{Cut, Limits, NewUpload, Source, Uploads};
+use crate::store::{Layout, ring};
+
+/// Bytes, then the regular end.
+pub(super) struct Content(pub(super) Option<&'static [u8]>);
+
+/// No body at all.
+pub(super) const NOTHING: Option<Content> = None;
+
+impl Source for Content {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        Some(Ok(Bytes::from_static(self.0.take()?)))
+    }
+}
+
+/// Runs a test on a ring, with uploads of these limits.
+pub(super) fn with(
+    reserve_free_bytes: u64,
+    max_unfinished: usize,
+    test: impl AsyncFnOnce(Arc<Uploads>, Layout),
+) {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::prepare(dir.path()).unwrap();
+    let limits = Limits {
+        max_size_bytes: 1000,
+        reserve_free_bytes,
+        max_unfinished,
+        idle_expiry: Duration::from_secs(60),
+        stall: Duration::from_secs(60),
+    };
+    let (finished, _listener) = mpsc::unbounded_channel();
+    let (_stop, stopping) = watch::channel(false);
+    let uploads = Arc::new(Uploads::new(layout.clone(), limits, finished, stopping));
+    ring::run(test(uploads, layout)).unwrap();
+}
+
+/// An upload of this length.
+pub(super) fn of(length: u64) -> NewUpload {
+    NewUpload {
+        length,
+        ..NewUpload::default()
+    }
+}
