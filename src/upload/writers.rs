@@ -159,7 +159,8 @@ mod tests {
             let writers = Arc::clone(&writers);
             async move { writers.enter(id).await.is_some() }
         });
-        first.superseded().await;
+        let told = tokio::time::timeout(Duration::from_secs(60), first.superseded());
+        told.await.expect("the older one is told");
         let newest = tokio::spawn({
             let writers = Arc::clone(&writers);
             async move { writers.enter(id).await.is_some() }
