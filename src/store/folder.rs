@@ -159,8 +159,17 @@ fn disk_bytes(dir: &Path) -> u64 {
 
 /// A name in `removing` that nobody else uses.
 pub(super) fn grave(layout: &Layout, dir: &Path) -> PathBuf {
+    layout.removing().join(unique_name(dir))
+}
+
+/// A name in `damaged` that nobody else uses.
+pub fn damaged_place(layout: &Layout, dir: &Path) -> PathBuf {
+    layout.damaged().join(unique_name(dir))
+}
+
+fn unique_name(dir: &Path) -> String {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    layout.removing().join(format!("{name}.{}", Uuid::new_v4()))
+    format!("{name}.{}", Uuid::new_v4())
 }
 
 /// Deletes what is on its way out; a sweep may be doing the same.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::facts::Facts;
-use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, grave};
+use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, damaged_place, grave};
 use super::record::{FILE_BYTES, Record};
 use super::ring::{self, RingFile};
 use super::{Layout, lock};
@@ -151,6 +151,14 @@ impl Writer {
             return Err(io::ErrorKind::Other.into());
         }
         self.offset.sync_data().await
+    }
+
+    /// Moves the upload out of the way, for a person to look at: after a failed
+    /// sync nobody knows what the disk holds of it, and no later start may
+    /// believe its record.
+    pub async fn set_aside(&self, layout: &Layout) -> io::Result<()> {
+        ring::rename(&self.dir, &damaged_place(layout, &self.dir)).await?;
+        ring::sync_dir(&layout.uploads()).await
     }
 
     /// Closes the files; the next writer can open the upload when this

@@ -159,6 +159,9 @@ async fn commit(
         Err(error) => {
             error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
             uploads.condemn(id);
+            if let Err(error) = writer.set_aside(&uploads.layout).await {
+                error!(upload_id = %id, "nor could it be set aside: {error}");
+            }
             Err(error.into())
         }
     }
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_failed_sync_condemns_that_upload_alone() {
-        with(0, 9, async |uploads, _| {
+        with(0, 9, async |uploads, layout| {
             let (id, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
             let (other, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
             let append = async |id, offset| {
@@ -216,7 +219,11 @@ mod tests {
                 assert!(matches!(answer, Err(UploadError::Damaged)), "{answer:?}");
             }
             assert_eq!(append(other, 0).await.unwrap().offset, 4);
-            uploads.terminate(id).await.unwrap();
+            assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 1);
+            assert!(
+                !layout.upload(id).exists(),
+                "a restart would believe its record"
+            );
         });
     }
 

@@ -199,6 +199,7 @@ impl Uploads {
     /// have dropped what it could not write.
     fn condemn(&self, id: Uuid) {
         self.condemned().insert(id);
+        self.unfinished.remove(id);
     }
 
     fn condemned(&self) -> MutexGuard<'_, HashSet<Uuid>> {
@@ -243,7 +244,6 @@ impl Uploads {
         let writer = Writer::open(&self.layout, id).await?;
         writer.remove(&self.layout).await?;
         self.unfinished.remove(id);
-        self.condemned().remove(&id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
     }

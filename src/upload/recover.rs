@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, read_facts, settle_record};
+use crate::store::folder::{OpenError, damaged_place, read_facts, settle_record};
 use crate::store::record::Record;
 
 /// An upload that start-up found.
@@ -51,8 +51,7 @@ fn read(dir: &Path) -> Result<Option<Record>, String> {
 }
 
 fn set_aside(layout: &Layout, path: &Path, reason: &str) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = layout.damaged().join(format!("{name}.{}", Uuid::new_v4()));
+    let aside = damaged_place(layout, path);
     match std::fs::rename(path, &aside) {
         Ok(()) => warn!(
             "{} cannot be read ({reason}); moved to {}",
