@@ -64,6 +64,11 @@ pub fn installed(models_dir: &Path) -> io::Result<Vec<ModelFile>> {
     Ok(models)
 }
 
+/// Whether there is a model of this name.
+pub fn is_known(name: &str, installed: &[ModelFile]) -> bool {
+    name == DEMO || installed.iter().any(|model| model.name == name)
+}
+
 /// The name that `wanted` ([`AUTO`] or a name) stands for, given what is installed.
 pub fn resolve<'a>(wanted: &'a str, installed: &'a [ModelFile]) -> &'a str {
     if wanted != AUTO {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Failure, bar, engine_source, print};
 use crate::config::{Config, Flags};
-use crate::engine_client::{self, EngineSource, JobEvent, Order};
+use crate::engine_client::{self, EngineSource, JobEvent, Order, extension_of};
 use crate::task::refusal;
 use crate::task::render::{Format, render};
 use crate::{languages, models};
@@ -63,10 +63,7 @@ impl Transcribe {
         let order = Order {
             size_bytes: recording.metadata()?.len(),
             recording,
-            extension: self
-                .file
-                .extension()
-                .map(|extension| extension.to_string_lossy().to_lowercase()),
+            extension: extension_of(&self.file),
             model: None,
             language,
             translate: self.translate,

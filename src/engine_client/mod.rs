@@ -9,7 +9,7 @@ mod session;
 mod supervisor;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, watch};
 
@@ -168,16 +168,9 @@ impl Engine {
     pub fn states(&self) -> watch::Receiver<EngineState> {
         self.state.clone()
     }
+}
 
-    /// Waits until it can or cannot be used.
-    pub async fn settled(&self) -> EngineState {
-        let mut state = self.state.clone();
-        let settled = state
-            .wait_for(|state| matches!(state, EngineState::Ready(_) | EngineState::Unusable { .. }))
-            .await
-            .map(|state| state.clone());
-        settled.unwrap_or(EngineState::Unusable {
-            reason: "the daemon is stopping".into(),
-        })
-    }
+/// The hint that an [`Order`] gives of its recording's type.
+pub fn extension_of(name: &Path) -> Option<String> {
+    Some(name.extension()?.to_str()?.to_lowercase())
 }

@@ -49,7 +49,7 @@ struct Running {
     cancelled: bool,
 }
 
-/// What the next sleep waits for.
+/// One connection, and what may be expected of it next.
 struct Session<'a> {
     stream: UnixStream,
     decoder: Decoder,

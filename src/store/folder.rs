@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::facts::Facts;
 use super::record::{FILE_BYTES, Record};
+use super::small_file::{disk_bytes, remove_durably};
 use super::{Layout, lock};
 
 pub(super) const DATA: &str = "data";
@@ -92,18 +93,13 @@ impl Parked {
     /// Takes the recording away, durably when this returns, and leaves what is
     /// known of it; tells how many bytes of disk that freed.
     pub fn remove_recording(&self) -> io::Result<u64> {
-        use std::os::unix::fs::MetadataExt;
-        let data = self.dir.join(DATA);
-        let freed_bytes = std::fs::metadata(&data)?.blocks() * 512;
-        std::fs::remove_file(data)?;
-        File::open(&self.dir)?.sync_all()?;
-        Ok(freed_bytes)
+        remove_durably(&self.dir, DATA)
     }
 
     /// Takes the upload away, durably when this returns; tells how many bytes
     /// of disk that freed.
     pub fn remove(self, layout: &Layout) -> io::Result<u64> {
-        let freed = disk_bytes(&self.dir);
+        let freed = folder_bytes(&self.dir);
         let gone = grave(layout, &self.dir);
         std::fs::rename(&self.dir, &gone)?;
         File::open(layout.uploads())?.sync_all()?;
@@ -147,12 +143,10 @@ fn decode(offset: &File) -> Result<Record, OpenError> {
 }
 
 /// Disk space under a folder.
-fn disk_bytes(dir: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
+fn folder_bytes(dir: &Path) -> u64 {
     std::fs::read_dir(dir).map_or(0, |entries| {
         entries
-            .filter_map(|entry| entry.ok()?.metadata().ok())
-            .map(|metadata| metadata.blocks() * 512)
+            .filter_map(|entry| Some(disk_bytes(&entry.ok()?.metadata().ok()?)))
             .sum()
     })
 }

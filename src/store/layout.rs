@@ -35,11 +35,6 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The state directory itself.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// The file whose lock tells that a daemon uses this directory.
     pub fn daemon_lock(&self) -> PathBuf {
         self.root.join("lock")

@@ -13,7 +13,7 @@
 //!     upload.json           the facts of its creation, never changed, see [`facts`]
 //!     task.json, ...        what became of it; written by the layers above
 //! removing/<id>.../         on its way out, left there by one rename
-//! damaged/<id>...           set aside at start-up because it cannot be read
+//! damaged/<id>...           set aside: it cannot be read, or could not be synced
 //! ```
 //!
 //! Folders that a crash left in `creating` or `removing` were never, or are no
@@ -29,4 +29,4 @@ mod small_file;
 pub mod writer;
 
 pub use layout::Layout;
-pub use small_file::{replace_durably, replace_durably_with};
+pub use small_file::{remove_durably, replace_durably, replace_durably_with};

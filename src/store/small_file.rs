@@ -1,8 +1,8 @@
-//! Small files that are replaced whole.
+//! Files that are replaced or removed whole.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Puts `content` at `dir/name`, durably when this returns: at any time, and
@@ -32,4 +32,19 @@ pub fn replace_durably_with(
     file.sync_all()?;
     std::fs::rename(&temporary, dir.join(name))?;
     File::open(dir)?.sync_all()
+}
+
+/// Removes a file, durably when this returns; tells how many bytes of disk
+/// that freed. Blocks on the disk.
+pub fn remove_durably(dir: &Path, name: &str) -> io::Result<u64> {
+    let path = dir.join(name);
+    let freed_bytes = disk_bytes(&std::fs::metadata(&path)?);
+    std::fs::remove_file(path)?;
+    File::open(dir)?.sync_all()?;
+    Ok(freed_bytes)
+}
+
+/// Disk space that a file takes; stat(2) counts it in 512 bytes.
+pub(super) fn disk_bytes(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::protocol::Segment;
+use crate::store::remove_durably;
 
 const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
@@ -64,12 +65,7 @@ pub fn exists(dir: &Path) -> bool {
 
 /// Takes it away; tells how many bytes of disk that freed.
 pub fn remove(dir: &Path) -> io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    let path = dir.join(FILE);
-    let freed_bytes = std::fs::metadata(&path)?.blocks() * 512;
-    std::fs::remove_file(path)?;
-    File::open(dir)?.sync_all()?;
-    Ok(freed_bytes)
+    remove_durably(dir, FILE)
 }
 
 /// The segments of a transcript, read as they are asked for.

@@ -14,7 +14,7 @@ use super::inspect::{self, LOOK_BYTES};
 use super::record::{Status, TaskRecord, now};
 use super::tasks::Tasks;
 use super::transcript::Part;
-use crate::engine_client::{Engine, JobEvent, Order};
+use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
 use crate::protocol::{FailureKind, MediaInfo, Outcome};
 use crate::store::folder::open_recording;
@@ -46,12 +46,12 @@ impl ModelChoice {
     /// is put into the directory.
     fn model(&self, wanted: Option<&str>) -> io::Result<String> {
         let installed = models::installed(&self.models_dir)?;
-        let known =
-            |name: &&str| *name == models::DEMO || installed.iter().any(|file| file.name == *name);
-        Ok(match wanted.filter(known) {
-            Some(name) => name.to_owned(),
-            None => models::resolve(&self.default, &installed).to_owned(),
-        })
+        Ok(
+            match wanted.filter(|name| models::is_known(name, &installed)) {
+                Some(name) => name.to_owned(),
+                None => models::resolve(&self.default, &installed).to_owned(),
+            },
+        )
     }
 }
 
@@ -161,14 +161,11 @@ async fn transcribe(
     dir: &Path,
 ) -> io::Result<Attempt> {
     let mut part = Part::begin(dir)?;
-    let extension = record.file_name.as_deref().and_then(|name| {
-        let extension = Path::new(name).extension()?.to_str()?;
-        Some(extension.to_lowercase())
-    });
+    let file_name = record.file_name.as_deref().map(Path::new);
     let mut events = engine.submit(Order {
         size_bytes: recording.metadata()?.len(),
         recording,
-        extension,
+        extension: file_name.and_then(extension_of),
         model: Some(model.to_owned()),
         language: record.wanted_language.clone(),
         translate: false,

@@ -46,18 +46,15 @@ impl Uploads {
         let writer = Writer::open(&self.layout, id).await?;
         let record = *writer.record();
         turn.committed(&record);
-        let past_length = |length: u64| {
-            announced_bytes.is_some_and(|count| count > length.saturating_sub(offset))
-        };
-        let refusal = if record.offset != offset {
-            Some(UploadError::Conflict {
+        let room = record.length.map(|length| (length, length - record.offset));
+        let refusal = match (announced_bytes, room) {
+            _ if record.offset != offset => Some(UploadError::Conflict {
                 offset: record.offset,
-            })
-        } else {
-            record
-                .length
-                .filter(|length| past_length(*length))
-                .map(|length| UploadError::PastLength { length })
+            }),
+            (Some(count), Some((length, room))) if count > room => {
+                Some(UploadError::PastLength { length })
+            }
+            _ => None,
         };
         if let Some(refusal) = refusal {
             writer.close().await?;
@@ -82,14 +79,12 @@ pub(super) async fn run<S: Source + 'static>(
         let mut appending = appending;
         let id = appending.id;
         let received = receive(&mut appending, source).await;
-        let status = match &received {
+        if let Err(UploadError::Storage(error)) = received {
             // The data may not be what the disk holds: tell and keep nothing more.
-            Err(UploadError::Storage(_)) => {
-                appending.writer.close().await?;
-                return received.map(|()| unreachable!());
-            }
-            _ => finish(appending).await?,
-        };
+            appending.writer.close().await?;
+            return Err(error.into());
+        }
+        let status = finish(appending).await?;
         let offset = status.offset;
         if let Err(error) = &received {
             info!(upload_id = %id, bytes = offset, "upload parked at {offset}: {error}");

@@ -26,10 +26,10 @@ pub use create::NewUpload;
 pub use recover::{Found, recover};
 pub use sweep::{Swept, sweep};
 
-use crate::store::Layout;
-use crate::store::facts::Facts;
 use unfinished::Unfinished;
 
+use crate::store::Layout;
+use crate::store::facts::Facts;
 use crate::store::folder::OpenError;
 use crate::store::record::Record;
 use crate::store::writer::{Writer, read_facts, read_record};
@@ -83,6 +83,13 @@ pub struct Status {
     pub length: Option<u64>,
     /// When it expires if nothing is added; `None` once it is finished.
     pub expires: Option<SystemTime>,
+}
+
+impl Status {
+    /// All bytes are there.
+    pub fn is_finished(&self) -> bool {
+        self.length == Some(self.offset)
+    }
 }
 
 /// Why a request about an upload was not carried out. Where an offset is

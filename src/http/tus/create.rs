@@ -1,8 +1,6 @@
 //! POST: a new upload, maybe with its first bytes (creation and
 //! creation-with-upload extensions).
 
-use std::sync::Arc;
-
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Request, StatusCode};
@@ -13,7 +11,8 @@ use super::super::{App, blocking};
 use super::body::BodySource;
 use super::metadata::Metadata;
 use super::{
-    TusError, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version, describe, is_chunk,
+    TusError, UPLOAD_LENGTH, UPLOAD_METADATA, adopt_if_finished, bytes_header, check_version,
+    describe, is_chunk,
 };
 use crate::access::Caller;
 use crate::config::UnknownModel;
@@ -35,10 +34,7 @@ pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> R
         }
         let first = is_chunk(&head.headers).then_some(source);
         let (id, status) = app.uploads.create(new, announced_bytes, first).await?;
-        if status.length == Some(status.offset) {
-            let tasks = Arc::clone(&app.tasks);
-            blocking(move || tasks.adopt(id)).await;
-        }
+        adopt_if_finished(app, id, &status).await;
         let mut reply = reply::empty(StatusCode::CREATED);
         describe(&mut reply, &status);
         reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
@@ -103,7 +99,7 @@ async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), TusError> {
     let installed = blocking(move || models::installed(&dir))
         .await
         .unwrap_or_default();
-    if wanted == models::DEMO || installed.iter().any(|model| model.name == wanted) {
+    if models::is_known(wanted, &installed) {
         return Ok(());
     }
     Err(TusError::UnknownModel(wanted.chars().take(80).collect()))

@@ -13,9 +13,12 @@ use crate::access::Caller;
 pub async fn head<B>(app: &App, caller: &Caller, id: Option<Uuid>, request: &Request<B>) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let id = owned(app, caller, id).await?;
+        let (id, facts) = owned(app, caller, id).await?;
         let status = app.uploads.status(id).await?;
-        let facts = app.uploads.facts(id).await?;
+        let facts = match facts {
+            Some(facts) => facts,
+            None => app.uploads.facts(id).await?,
+        };
         let mut reply = reply::empty(StatusCode::OK);
         describe(&mut reply, &status);
         if let Some(length) = status.length {

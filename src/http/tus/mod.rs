@@ -10,15 +10,17 @@ mod options;
 mod patch;
 mod terminate;
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
 use uuid::Uuid;
 
-use super::App;
 use super::reply::{self, Reply};
+use super::{App, blocking};
 use crate::access::{Caller, Denied};
+use crate::store::facts::Facts;
 use crate::upload::{Status, UploadError};
 use error::TusError;
 
@@ -50,16 +52,31 @@ fn check_version(headers: &HeaderMap) -> Result<(), TusError> {
     }
 }
 
-/// The upload that a path names, if it is the caller's. Somebody else's reads
-/// like one that does not exist.
-async fn owned(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Uuid, TusError> {
+/// The upload that a path names, if it is the caller's, and its facts if they
+/// had to be read for that. Somebody else's reads like one that does not exist.
+async fn owned(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+) -> Result<(Uuid, Option<Facts>), TusError> {
     let id = id.ok_or(UploadError::NotFound)?;
-    if let Caller::Token(_) = caller
-        && !caller.may_use(app.uploads.facts(id).await?.owner.as_deref())
-    {
-        return Err(UploadError::NotFound.into());
+    let Caller::Token(_) = caller else {
+        return Ok((id, None));
+    };
+    let facts = app.uploads.facts(id).await?;
+    match caller.may_use(facts.owner.as_deref()) {
+        true => Ok((id, Some(facts))),
+        false => Err(UploadError::NotFound.into()),
     }
-    Ok(id)
+}
+
+/// Makes a finished upload a task before it is answered, so that whoever asks
+/// next finds it.
+async fn adopt_if_finished(app: &App, id: Uuid, status: &Status) {
+    if status.is_finished() {
+        let tasks = Arc::clone(&app.tasks);
+        blocking(move || tasks.adopt(id)).await;
+    }
 }
 
 /// The answer to a caller who may not come in.

@@ -1,15 +1,16 @@
 //! PATCH: bytes for an upload (core protocol, PATCH).
 
-use std::sync::Arc;
-
 use hyper::body::{Body, Incoming};
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::body::BodySource;
-use super::{TusError, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk, owned};
+use super::{
+    TusError, UPLOAD_OFFSET, adopt_if_finished, bytes_header, check_version, describe, is_chunk,
+    owned,
+};
 use crate::access::Caller;
 
 /// Answers PATCH, once every byte it tells of is durable.
@@ -30,16 +31,12 @@ pub async fn patch(
         let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
             name: UPLOAD_OFFSET,
         })?;
-        let id = owned(app, caller, id).await?;
+        let (id, _) = owned(app, caller, id).await?;
         let status = app
             .uploads
             .append(id, offset, announced_bytes, source)
             .await?;
-        if status.length == Some(status.offset) {
-            // So that whoever asks next finds the task.
-            let tasks = Arc::clone(&app.tasks);
-            blocking(move || tasks.adopt(id)).await;
-        }
+        adopt_if_finished(app, id, &status).await;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         describe(&mut reply, &status);
         Ok(reply)

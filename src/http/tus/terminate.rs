@@ -21,7 +21,7 @@ pub async fn terminate<B>(
 ) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let id = owned(app, caller, id).await?;
+        let (id, _) = owned(app, caller, id).await?;
         let tasks = Arc::clone(&app.tasks);
         let is_task = blocking(move || tasks.find(id).map(|_| tasks.delete(id))).await;
         match is_task {
