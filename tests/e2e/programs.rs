@@ -274,3 +274,18 @@ fn sweep_takes_the_expired_and_leaves_the_living() {
     });
     assert!(sweep().starts_with("removed 0 expired uploads, 0 orphans"));
 }
+
+#[test]
+fn check_tells_when_power_cuts_are_not_tested_on_the_file_system() {
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (state_dir, is_told) in [(&memory, true), (&disk, false)] {
+        let output = scribed(state_dir.path(), &["check"])
+            .env("SCRIBED_STATE_DIR", state_dir.path())
+            .env("SCRIBED_UPLOAD_RESERVE_FREE", "1B")
+            .output()
+            .unwrap();
+        let report = text(&output.stdout);
+        assert_eq!(report.contains("neither ext4 nor xfs"), is_told, "{report}");
+    }
+}
