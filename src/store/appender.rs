@@ -20,19 +20,28 @@ pub(super) trait Stable {
     async fn sync_data(&self) -> io::Result<()>;
 }
 
+/// A file that only grows.
+pub(super) trait Growing {
+    /// Adds `bytes` at the end.
+    async fn append(&mut self, bytes: Bytes) -> io::Result<()>;
+
+    /// Everything appended so far is on stable storage when this returns.
+    async fn sync(&mut self) -> io::Result<()>;
+}
+
 /// A recording that grows, and its offset record.
 #[derive(Debug)]
-pub(super) struct Appender<F> {
-    pub(super) data: F,
+pub(super) struct Appender<D, F> {
+    pub(super) data: D,
     pub(super) offset: F,
     record: Record,
     /// End of what was written, at or behind `record.offset`.
     written: u64,
 }
 
-impl<F: Stable> Appender<F> {
+impl<D: Growing, F: Stable> Appender<D, F> {
     /// Goes on from `record`, which is on stable storage.
-    pub(super) fn new(data: F, offset: F, record: Record) -> Appender<F> {
+    pub(super) fn new(data: D, offset: F, record: Record) -> Appender<D, F> {
         Appender {
             data,
             offset,
@@ -54,7 +63,7 @@ impl<F: Stable> Appender<F> {
     /// Appends `bytes`, not durable yet. The caller sees to the length.
     pub(super) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         let count = bytes.len() as u64;
-        self.data.write_all(bytes, self.written).await?;
+        self.data.append(bytes).await?;
         self.written += count;
         Ok(())
     }
@@ -69,10 +78,10 @@ impl<F: Stable> Appender<F> {
         let next = self.record.advanced(self.written, now);
         if Rule::DataBeforeRecord.is_broken() {
             self.put(next).await?;
-            return self.data.sync_data().await;
+            return self.data.sync().await;
         }
         if !Rule::DataSync.is_broken() {
-            self.data.sync_data().await?;
+            self.data.sync().await?;
         }
         self.put(next).await
     }
@@ -175,7 +184,7 @@ mod tests {
     }
 
     /// Goes on until the work or the power is over; returns what was told.
-    async fn live(appender: &mut Appender<MemoryFile>, life: &Life) -> io::Result<()> {
+    async fn live(appender: &mut Appender<MemoryFile, MemoryFile>, life: &Life) -> io::Result<()> {
         for (number, writes) in life.commits.iter().enumerate() {
             if number == life.measured_after && appender.record().length.is_none() {
                 appender.measure(LENGTH, NOW).await?;
@@ -219,7 +228,8 @@ mod tests {
             // What a start does before it tells anything.
             disk.sync_all();
             disk.power_on(life.operations);
-            let mut appender = Appender::new(disk.file(DATA), disk.file(OFFSET), found);
+            let data = disk.file(DATA).at(found.offset);
+            let mut appender = Appender::new(data, disk.file(OFFSET), found);
             // Ends with an error where the power does.
             let _ = runtime.block_on(live(&mut appender, life));
             told = *appender.record();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::appender::Stable;
+use super::appender::{Growing, Stable};
 
 /// Some files of fixed names.
 #[derive(Debug, Clone)]
@@ -31,6 +31,14 @@ struct Content {
 pub(super) struct MemoryFile {
     disk: MemoryDisk,
     index: usize,
+    /// Where appending goes on.
+    end: u64,
+}
+
+impl MemoryFile {
+    pub(super) fn at(self, end: u64) -> MemoryFile {
+        MemoryFile { end, ..self }
+    }
 }
 
 impl MemoryDisk {
@@ -45,6 +53,7 @@ impl MemoryDisk {
         MemoryFile {
             disk: self.clone(),
             index,
+            end: 0,
         }
     }
 
@@ -131,5 +140,17 @@ impl Stable for MemoryFile {
         self.disk.spend()?;
         self.disk.0.files.borrow_mut()[self.index].sync();
         Ok(())
+    }
+}
+
+impl Growing for MemoryFile {
+    async fn append(&mut self, bytes: Bytes) -> io::Result<()> {
+        let position = self.end;
+        self.end += bytes.len() as u64;
+        self.write_all(bytes, position).await
+    }
+
+    async fn sync(&mut self) -> io::Result<()> {
+        self.sync_data().await
     }
 }

@@ -28,6 +28,7 @@ pub mod lock;
 mod memory_disk;
 pub mod moment;
 pub mod record;
+mod recording;
 pub mod ring;
 mod sabotage;
 mod small_file;

@@ -14,6 +14,7 @@ use super::facts::Facts;
 use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, damaged_place, grave};
 use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
+use super::recording::Recording;
 use super::ring::{self, RingFile};
 use super::{Layout, lock};
 
@@ -24,7 +25,7 @@ pub const STEP_BYTES: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
-    files: Appender<RingFile>,
+    files: Appender<Recording, RingFile>,
     /// Disk space is reserved for the bytes before this one, as far as known.
     reserved: u64,
 }
@@ -74,6 +75,7 @@ impl Writer {
         )?;
         ring::sync_dir(building).await?;
         let dir = layout.upload(facts.id);
+        let data = Recording::new(&dir.join(DATA), data, 0);
         ring::rename(building, &dir)
             .await
             .map_err(|error| match error.kind() {
@@ -102,7 +104,8 @@ impl Writer {
         }
         let record =
             Record::decode_file(&offset.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)?;
-        let data = RingFile::open(&dir.join(DATA)).await?;
+        let path = dir.join(DATA);
+        let data = Recording::new(&path, RingFile::open(&path).await?, record.offset);
         Ok(Writer {
             dir,
             reserved: record.length.unwrap_or(record.offset),
@@ -134,11 +137,22 @@ impl Writer {
         self.files.write(bytes).await
     }
 
+    /// Resolves when another upload needs the memory that this one gathers
+    /// bytes in; [`Writer::let_go`] gives it.
+    pub async fn is_asked_to_let_go(&mut self) {
+        self.files.data.is_asked_to_let_go().await;
+    }
+
+    /// Writes what was gathered.
+    pub async fn let_go(&mut self) -> io::Result<()> {
+        self.files.data.let_go().await
+    }
+
     async fn grow(&mut self, end: u64) -> io::Result<()> {
         let step = end.next_multiple_of(STEP_BYTES);
         // Near the end of the disk a whole step may be too much.
         for reserved in [step, end] {
-            match self.files.data.preallocate(reserved).await {
+            match self.files.data.file().preallocate(reserved).await {
                 Ok(()) => {
                     self.reserved = reserved;
                     return Ok(());
@@ -160,7 +174,7 @@ impl Writer {
     /// all of it; for an upload whose length was not known, before anything
     /// more is written to it.
     pub async fn measure(&mut self, length: u64) -> io::Result<()> {
-        let data = &self.files.data;
+        let data = self.files.data.file();
         // Also what an earlier writer wrote behind the offset and never committed.
         data.set_length(length).await?;
         data.preallocate(length).await?;

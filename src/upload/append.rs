@@ -191,6 +191,10 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             () = appending.turn.superseded() => return Err(UploadError::Superseded { offset }),
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
             next = tokio::time::timeout_at(stalled_at, source.next()) => next,
+            () = appending.writer.is_asked_to_let_go() => {
+                appending.writer.let_go().await?;
+                continue;
+            }
         };
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),

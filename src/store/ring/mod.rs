@@ -2,20 +2,35 @@
 //! behind them, or has `unsafe` code for them.
 //!
 //! A ring belongs to the thread that [`run`] was called on, and so do its
-//! files. Operations are submitted when the thread has nothing else to do, in
-//! one system call for all that gathered. Two operations in flight at once are
-//! not ordered: what must come after a write awaits it first.
+//! files. Two operations in flight at once are not ordered: what must come
+//! after a write awaits it first.
+//!
+//! The crate hands operations to the kernel when the thread has nothing else
+//! to do, which may never be on a busy one. But it also does when its queue is
+//! full. So the queue has one place, and [`Prompt`] pushes an operation that
+//! does nothing behind every other one: that is submitted before anything else
+//! on the thread goes on.
 
+mod buffers;
+
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use nix::errno::Errno;
 use tokio::sync::{mpsc, oneshot};
+use tokio_uring::buf::BoundedBuf;
+use tokio_uring::buf::fixed::FixedBuf;
 use tokio_uring::fs;
+
+pub(super) use buffers::{BLOCK_BYTES, BUFFER_BYTES, Buffers};
 
 use super::appender::Stable;
 use super::sabotage::Rule;
@@ -42,15 +57,55 @@ pub enum RingError {
 /// Runs `future` to its end on a ring of this thread's own, where
 /// [`spawn`] and every operation of this module work.
 pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
-    let runtime =
-        tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(|error| {
-            match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::EPERM | Errno::EACCES) => RingError::Forbidden(error),
-                Some(Errno::ENOSYS) => RingError::Missing(error),
-                _ => RingError::Other(error),
-            }
-        })?;
-    Ok(runtime.block_on(future))
+    let mut ring = tokio_uring::uring_builder();
+    ring.setup_cqsize(COMPLETIONS);
+    let mut builder = tokio_uring::builder();
+    builder.entries(1).uring_builder(&ring);
+    let runtime = tokio_uring::Runtime::new(&builder).map_err(|error| {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EPERM | Errno::EACCES) => RingError::Forbidden(error),
+            Some(Errno::ENOSYS) => RingError::Missing(error),
+            _ => RingError::Other(error),
+        }
+    })?;
+    let output = runtime.block_on(future);
+    BUFFERS.take();
+    Ok(output)
+}
+
+/// Room for operations that are done and not looked at yet.
+const COMPLETIONS: u32 = 4096;
+
+thread_local! {
+    /// Those of the ring that runs on this thread.
+    static BUFFERS: RefCell<Option<Rc<Buffers>>> = const { RefCell::new(None) };
+}
+
+/// The buffers of this thread's ring, made when they are first wanted.
+pub(super) fn buffers() -> Rc<Buffers> {
+    BUFFERS.with_borrow_mut(|buffers| {
+        Rc::clone(buffers.get_or_insert_with(|| Rc::new(Buffers::new())))
+    })
+}
+
+/// An operation that is submitted as soon as it is polled.
+struct Prompt<F>(F);
+
+impl<F: Future + Unpin> Future for Prompt<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let polled = Pin::new(&mut self.0).poll(context);
+        if polled.is_pending() {
+            // Whether it succeeds does not matter: it need only stand in the queue.
+            let _ = pin!(tokio_uring::no_op()).poll(&mut Context::from_waker(Waker::noop()));
+        }
+        polled
+    }
+}
+
+async fn prompt<F: Future>(operation: F) -> F::Output {
+    Prompt(pin!(operation)).await
 }
 
 /// Tells whether a ring can be had, without keeping one.
@@ -87,7 +142,7 @@ impl Beats {
     /// Must be spawned on the ring for the heart to beat.
     pub async fn answer(mut self) {
         while let Some(done) = self.0.recv().await {
-            if tokio_uring::no_op().await.is_ok() {
+            if prompt(tokio_uring::no_op()).await.is_ok() {
                 // Nobody waits any more: fine.
                 let _ = done.send(());
             }
@@ -110,19 +165,48 @@ impl RingFile {
     pub async fn create(path: &Path) -> io::Result<RingFile> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
-        Ok(RingFile(options.open(path).await?))
+        Ok(RingFile(prompt(options.open(path)).await?))
     }
 
     /// Opens a file for reading and writing.
     pub async fn open(path: &Path) -> io::Result<RingFile> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true);
-        Ok(RingFile(options.open(path).await?))
+        Ok(RingFile(prompt(options.open(path)).await?))
+    }
+
+    /// Opens a file for writing past the page cache.
+    pub(super) async fn open_direct(path: &Path) -> io::Result<RingFile> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).custom_flags(nix::libc::O_DIRECT);
+        Ok(RingFile(prompt(options.open(path)).await?))
+    }
+
+    /// Writes the first `count` bytes of a buffer.
+    pub(super) async fn write_buffer(
+        &self,
+        buffer: FixedBuf,
+        count: usize,
+        position: u64,
+    ) -> io::Result<()> {
+        let bytes = buffer.slice(..count);
+        prompt(self.0.write_all_at(bytes, position)).await.0
+    }
+
+    /// The same, of a registered buffer.
+    async fn write_registered(
+        &self,
+        buffer: FixedBuf,
+        count: usize,
+        position: u64,
+    ) -> io::Result<()> {
+        let bytes = buffer.slice(..count);
+        prompt(self.0.write_fixed_all_at(bytes, position)).await.0
     }
 
     /// Opens a file for reading.
     pub async fn open_read_only(path: &Path) -> io::Result<RingFile> {
-        Ok(RingFile(fs::File::open(path).await?))
+        Ok(RingFile(prompt(fs::File::open(path)).await?))
     }
 
     /// Reserves disk space for `[0, length)` and makes that the file's length.
@@ -130,7 +214,7 @@ impl RingFile {
         if length == 0 {
             return Ok(());
         }
-        self.0.fallocate(0, length, 0).await
+        prompt(self.0.fallocate(0, length, 0)).await
     }
 
     /// Cuts the file to `length`, or extends it by a hole. The ring has no such
@@ -151,7 +235,8 @@ impl RingFile {
                 return Ok(content);
             }
             let at = position + content.len() as u64;
-            let (count, chunk) = self.0.read_at(Vec::with_capacity(wanted), at).await;
+            let read = self.0.read_at(Vec::with_capacity(wanted), at);
+            let (count, chunk) = prompt(read).await;
             if count? == 0 {
                 return Ok(content);
             }
@@ -161,29 +246,29 @@ impl RingFile {
 
     /// fsync: everything.
     pub async fn sync_all(&self) -> io::Result<()> {
-        self.0.sync_all().await
+        prompt(self.0.sync_all()).await
     }
 
     /// Closes the file, and with it releases its lock, before returning.
     pub async fn close(self) -> io::Result<()> {
-        self.0.close().await
+        prompt(self.0.close()).await
     }
 
     /// Number of the file in its file system: tells two files of one name apart.
     pub async fn inode(&self) -> io::Result<u64> {
-        Ok(self.0.statx().await?.stx_ino)
+        Ok(prompt(self.0.statx()).await?.stx_ino)
     }
 }
 
 impl Stable for RingFile {
     /// No copy is made.
     async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, position).await.0
+        prompt(self.0.write_all_at(bytes, position)).await.0
     }
 
     /// fdatasync: the content, and what is needed to find it.
     async fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data().await
+        prompt(self.0.sync_data()).await
     }
 }
 
@@ -197,19 +282,45 @@ impl AsFd for RingFile {
     }
 }
 
+impl Buffers {
+    /// Writes the first `count` bytes of a buffer to a file that is open for
+    /// direct writes.
+    pub(super) async fn write(
+        &self,
+        file: &RingFile,
+        buffer: FixedBuf,
+        count: usize,
+        position: u64,
+    ) -> io::Result<()> {
+        match self.is_registered() {
+            true => file.write_registered(buffer, count, position).await,
+            false => file.write_buffer(buffer, count, position).await,
+        }
+    }
+}
+
+/// Whether whole blocks can be written past the page cache (statx(2),
+/// STATX_DIOALIGN).
+pub(super) fn allows_direct_writes(file: &RingFile) -> bool {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    let aligned = |bytes: u32| bytes > 0 && BLOCK_BYTES.is_multiple_of(bytes as usize);
+    statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)
+        .is_ok_and(|found| aligned(found.stx_dio_mem_align) && aligned(found.stx_dio_offset_align))
+}
+
 /// See [`RingFile::inode`].
 pub async fn inode(path: &Path) -> io::Result<u64> {
-    Ok(fs::statx(path).await?.stx_ino)
+    Ok(prompt(fs::statx(path)).await?.stx_ino)
 }
 
 /// Makes a folder that must not exist, mode 0700.
 pub async fn create_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path).await
+    prompt(fs::DirBuilder::new().mode(0o700).create(path)).await
 }
 
 /// Renames, atomically.
 pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to).await
+    prompt(fs::rename(from, to)).await
 }
 
 /// Makes durable which names are in a folder.

@@ -1,0 +1,157 @@
+//! The one pool of buffers from which a ring writes recordings: bounded,
+//! aligned for O_DIRECT, and registered with the kernel where that is allowed,
+//! so that the disk reads them without any further copy or page table work.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::Once;
+
+use tokio::sync::watch;
+use tokio_uring::buf::fixed::{FixedBuf, FixedBufPool};
+use tokio_uring::buf::{IoBuf, IoBufMut};
+use tracing::warn;
+
+/// Size of a buffer.
+pub(in crate::store) const BUFFER_BYTES: usize = 1 << 20;
+
+/// Buffers of a ring; with the ring itself they fit into the 8 MiB that any
+/// process may lock.
+const BUFFERS: usize = 6;
+
+/// Alignment of file positions, lengths and addresses in direct writes: what
+/// the blocks of any disk and file system in use divide.
+pub(in crate::store) const BLOCK_BYTES: usize = 4096;
+
+/// The buffers of one ring.
+pub(in crate::store) struct Buffers {
+    pool: FixedBufPool<Aligned>,
+    is_registered: bool,
+    /// How many wait for a buffer.
+    wanted: watch::Sender<usize>,
+}
+
+impl Buffers {
+    /// Must be called on a ring, once.
+    pub(super) fn new() -> Buffers {
+        let pool = FixedBufPool::new((0..BUFFERS).map(|_| Aligned::new()));
+        let registered = pool.register();
+        if let Err(error) = &registered {
+            tell_once(error);
+        }
+        Buffers {
+            pool,
+            is_registered: registered.is_ok(),
+            wanted: watch::Sender::new(0),
+        }
+    }
+
+    /// A buffer of [`BUFFER_BYTES`]; waits until one is free.
+    pub(in crate::store) async fn take(&self) -> FixedBuf {
+        if let Some(buffer) = self.pool.try_next(BUFFER_BYTES) {
+            return buffer;
+        }
+        let _waiting = Waiting::new(&self.wanted);
+        self.pool.next(BUFFER_BYTES).await
+    }
+
+    /// Tells how many wait for a buffer.
+    pub(in crate::store) fn wanted(&self) -> watch::Receiver<usize> {
+        self.wanted.subscribe()
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.is_registered
+    }
+}
+
+impl std::fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buffers")
+            .field("is_registered", &self.is_registered)
+            .finish_non_exhaustive()
+    }
+}
+
+fn tell_once(error: &io::Error) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        warn!(
+            "buffers cannot be registered ({error}): uploads cost more CPU time; allow {} MiB of locked memory (LimitMEMLOCK=)",
+            BUFFERS * BUFFER_BYTES / (1 << 20) + 2
+        );
+    });
+}
+
+/// Counts one who waits, also when they stop waiting.
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl Waiting<'_> {
+    fn new(wanted: &watch::Sender<usize>) -> Waiting<'_> {
+        wanted.send_modify(|count| *count += 1);
+        Waiting(wanted)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Zeroed memory that begins at a block boundary.
+struct Aligned(NonNull<u8>);
+
+impl Aligned {
+    const LAYOUT: Layout = match Layout::from_size_align(BUFFER_BYTES, BLOCK_BYTES) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a buffer is a number of blocks"),
+    };
+
+    fn new() -> Aligned {
+        // SAFETY: the layout is not empty.
+        #[allow(unsafe_code)]
+        let memory = unsafe { alloc_zeroed(Aligned::LAYOUT) };
+        match NonNull::new(memory) {
+            Some(memory) => Aligned(memory),
+            None => handle_alloc_error(Aligned::LAYOUT),
+        }
+    }
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with the same layout, freed once.
+        #[allow(unsafe_code)]
+        unsafe {
+            dealloc(self.0.as_ptr(), Aligned::LAYOUT);
+        }
+    }
+}
+
+// SAFETY: the memory stays where it is until it is dropped, and all of it is
+// initialised from the beginning.
+#[allow(unsafe_code)]
+unsafe impl IoBuf for Aligned {
+    fn stable_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        BUFFER_BYTES
+    }
+
+    fn bytes_total(&self) -> usize {
+        BUFFER_BYTES
+    }
+}
+
+// SAFETY: as above; `self` is the only owner.
+#[allow(unsafe_code)]
+unsafe impl IoBufMut for Aligned {
+    fn stable_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_ptr()
+    }
+
+    unsafe fn set_init(&mut self, _bytes: usize) {}
+}
