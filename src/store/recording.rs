@@ -252,3 +252,88 @@ fn tell_once() {
         info!("the state directory's file system has no direct writes: uploads go through the page cache");
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: usize = 5 * BUFFER_BYTES + 12_345;
+
+    fn content() -> Bytes {
+        (0..LENGTH)
+            .map(|at| (at ^ at >> 8 ^ at >> 16) as u8)
+            .collect::<Vec<u8>>()
+            .into()
+    }
+
+    /// Sizes of every kind: small, odd, of blocks, larger than a buffer.
+    fn pieces(seed: usize) -> impl Iterator<Item = usize> {
+        let sizes = [
+            1,
+            4095,
+            4096,
+            4097,
+            100_000,
+            BUFFER_BYTES,
+            415_000,
+            BUFFER_BYTES + 1,
+            65_536,
+        ];
+        (seed..).map(move |at| sizes[at * 7 % sizes.len()])
+    }
+
+    async fn write(path: &Path, seed: usize) {
+        let content = content();
+        RingFile::create(path)
+            .await
+            .unwrap()
+            .preallocate(LENGTH as u64)
+            .await
+            .unwrap();
+        let (mut end, mut synced) = (0, 0);
+        let mut pieces = pieces(seed);
+        while end < LENGTH {
+            let file = RingFile::open(path).await.unwrap();
+            let mut recording = Recording::new(path, file, synced as u64);
+            end = synced;
+            for round in 0..4 {
+                let count = pieces.next().unwrap().min(LENGTH - end);
+                recording
+                    .append(content.slice(end..end + count))
+                    .await
+                    .unwrap();
+                end += count;
+                if round % 2 == seed % 2 {
+                    recording.sync().await.unwrap();
+                    synced = end;
+                    assert!(
+                        std::fs::read(path).unwrap()[..end] == content[..end],
+                        "{end}"
+                    );
+                }
+            }
+            // What was not synced is written once more by the next one.
+            recording.close().await.unwrap();
+        }
+    }
+
+    #[test]
+    fn every_byte_is_in_its_place_whatever_the_pieces() {
+        for dir in [std::env::temp_dir(), "/dev/shm".into()] {
+            let dir = tempfile::tempdir_in(dir).unwrap();
+            ring::run(async {
+                // More at a time than there are buffers.
+                let writers: Vec<_> = (0..9)
+                    .map(|seed| {
+                        let path = dir.path().join(seed.to_string());
+                        ring::spawn(async move { write(&path, seed).await })
+                    })
+                    .collect();
+                for writer in writers {
+                    writer.await.unwrap();
+                }
+            })
+            .unwrap();
+        }
+    }
+}
