@@ -28,7 +28,7 @@ const ENGINE_COMM: &str = "scribed-transcr";
 /// A running daemon and the folder it works in, which outlives restarts.
 pub struct Daemon {
     folder: TempDir,
-    arguments: Vec<OsString>,
+    change: Box<dyn Fn(&mut Command) + Send>,
     running: Option<Running>,
 }
 
@@ -43,10 +43,20 @@ impl Daemon {
     /// Starts one with further arguments and waits only until it listens.
     /// `folder` (from [`Daemon::folder`]) may hold things made for it.
     pub fn start_unready(folder: TempDir, arguments: &[&OsStr]) -> Daemon {
-        let arguments = arguments.iter().map(|&argument| argument.into()).collect();
+        let arguments: Vec<OsString> = arguments.iter().map(|&argument| argument.into()).collect();
+        Daemon::start_changed(folder, move |command| {
+            command.args(&arguments);
+        })
+    }
+
+    /// The same; `change` sees the command before every start.
+    pub fn start_changed(
+        folder: TempDir,
+        change: impl Fn(&mut Command) + Send + 'static,
+    ) -> Daemon {
         let mut daemon = Daemon {
             folder,
-            arguments,
+            change: Box::new(change),
             running: None,
         };
         daemon.start_again();
@@ -62,6 +72,13 @@ impl Daemon {
             .expect("a temporary folder");
         fs::create_dir(folder.path().join("models")).expect("a models folder");
         fs::write(folder.path().join("scribed.toml"), "").expect("an empty configuration");
+        folder
+    }
+
+    /// The same with this configuration.
+    pub fn folder_with(config: &str) -> TempDir {
+        let folder = Daemon::folder();
+        fs::write(folder.path().join("scribed.toml"), config).expect("a configuration");
         folder
     }
 
@@ -100,7 +117,8 @@ impl Daemon {
     pub fn start_again(&mut self) {
         assert!(self.running.is_none(), "it still runs");
         let mut command = Daemon::command(self.folder.path());
-        let child = command.args(&self.arguments).spawn();
+        (self.change)(&mut command);
+        let child = command.spawn();
         self.running = Some(Running::new(child.expect("scribed can be started")));
     }
 
@@ -124,6 +142,15 @@ impl Daemon {
     /// Its state directory.
     pub fn state_dir(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// `scribed sweep` on its state directory and with its configuration.
+    pub fn sweep_command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("sweep").arg("--config");
+        command.arg(self.folder.path().join("scribed.toml"));
+        command.arg("--state-dir").arg(self.state_dir());
+        command
     }
 
     /// Its engine, as soon as there is one.

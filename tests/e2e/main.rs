@@ -8,6 +8,7 @@
 mod daemon;
 mod encodings;
 mod http;
+mod random;
 mod speech;
 mod task;
 mod tus;
@@ -21,6 +22,7 @@ mod formats;
 mod idle;
 mod programs;
 mod readme;
+mod storm;
 mod takeover;
 mod tasks;
 mod tus_rules;
