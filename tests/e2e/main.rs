@@ -8,6 +8,7 @@
 mod daemon;
 mod encodings;
 mod http;
+mod model;
 mod random;
 mod speech;
 mod task;
@@ -22,6 +23,7 @@ mod formats;
 mod idle;
 mod programs;
 mod readme;
+mod sequences;
 mod storm;
 mod takeover;
 mod tasks;
