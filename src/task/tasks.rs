@@ -324,6 +324,7 @@ impl Tasks {
 mod tests {
     use super::*;
     use crate::store::facts::Facts;
+    use crate::store::moment::Moment;
     use crate::store::record::Record;
 
     fn finished_upload(layout: &Layout, name: &str, second: i64) -> Uuid {
@@ -341,7 +342,7 @@ mod tests {
             model: None,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
-        let record = Record::new(Some(0), std::time::SystemTime::now());
+        let record = Record::new(Some(0), Moment::now());
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         id
     }
