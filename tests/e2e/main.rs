@@ -18,9 +18,11 @@ mod wer;
 
 mod access;
 mod bad_start;
+mod clock;
 mod crashes;
 mod formats;
 mod idle;
+mod limits;
 mod programs;
 mod readme;
 mod sequences;
