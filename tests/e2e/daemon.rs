@@ -139,6 +139,11 @@ impl Daemon {
         Pid::from_raw(self.running().child.id() as i32)
     }
 
+    /// Everything it wrote to stderr until now.
+    pub fn said(&self) -> String {
+        self.running().stderr.lock().unwrap().clone()
+    }
+
     /// Its state directory.
     pub fn state_dir(&self) -> PathBuf {
         self.folder.path().join("state")

@@ -5,6 +5,7 @@
 //! The recordings are synthesised by espeak-ng and encoded by ffmpeg, so both
 //! must be installed; what is missing is an error, never a skipped test.
 
+mod copies;
 mod daemon;
 mod encodings;
 mod http;
@@ -23,6 +24,7 @@ mod crashes;
 mod formats;
 mod idle;
 mod limits;
+mod many;
 mod programs;
 mod readme;
 mod sequences;

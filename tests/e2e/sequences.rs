@@ -45,6 +45,9 @@ fn every_sequence_is_answered_as_the_model_allows() {
     });
 }
 
+/// A step, and how often it is taken relative to the others.
+type Step<'a> = (usize, fn(&mut Sequence<'a>));
+
 /// One upload, the daemon it lives in, and what became of it so far.
 struct Sequence<'a> {
     daemon: &'a mut Daemon,
@@ -71,8 +74,8 @@ impl Drop for Steps {
 }
 
 impl<'a> Sequence<'a> {
-    /// Steps that can be taken, and how often relative to each other.
-    const STEPS: [(usize, fn(&mut Sequence<'a>)); 14] = [
+    /// All that can be taken.
+    const STEPS: [Step<'a>; 14] = [
         (6, Sequence::append),
         (2, Sequence::append_all),
         (3, Sequence::append_elsewhere),
