@@ -66,9 +66,14 @@ impl Daemon {
     /// A new folder with an empty configuration file and no models; on a disk,
     /// as the state directory is, where `/tmp` may not be one.
     pub fn folder() -> TempDir {
+        Daemon::folder_in(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    /// The same elsewhere.
+    pub fn folder_in(place: &Path) -> TempDir {
         let folder = tempfile::Builder::new()
             .prefix("daemon-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .tempdir_in(place)
             .expect("a temporary folder");
         fs::create_dir(folder.path().join("models")).expect("a models folder");
         fs::write(folder.path().join("scribed.toml"), "").expect("an empty configuration");
