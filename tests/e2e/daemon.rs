@@ -27,9 +27,10 @@ const ENGINE_COMM: &str = "scribed-transcr";
 
 /// A running daemon and the folder it works in, which outlives restarts.
 pub struct Daemon {
+    /// Before its folder, so that it ends before that is removed.
+    running: Option<Running>,
     folder: TempDir,
     change: Box<dyn Fn(&mut Command) + Send>,
-    running: Option<Running>,
 }
 
 impl Daemon {
