@@ -12,6 +12,7 @@ use crate::http::{Connection, Response, request};
 use crate::random::{Random, letters, seed};
 use crate::task;
 use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
+use crate::waiting::until;
 
 /// No file may be larger (setrlimit(2), RLIMIT_FSIZE).
 const FILE_LIMIT: usize = 20 << 20;
@@ -119,6 +120,23 @@ fn a_body_that_stops_coming_is_answered_and_its_bytes_are_kept() {
     upload.finish(&content, 1);
     let data = daemon.state_dir().join("uploads").join(upload.id());
     assert!(fs::read(data.join("data")).unwrap() == content);
+}
+
+#[test]
+fn a_body_that_trickles_does_not_hold_its_connection_for_ever() {
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '1s'"), &[]);
+    let upload = Upload::create(daemon.address(), 100_000, &[]);
+    let mut trickling = upload.patch_in_part(0, 100_000, b"R").unwrap();
+    let sent = until("the trickle is cut", || match upload.offset() {
+        0 => {
+            // It may have been cut since.
+            let _ = trickling.send(b"I");
+            None
+        }
+        offset => Some(offset),
+    });
+    trickling.receive("PATCH").unwrap().expect(408, "a trickle");
+    assert_eq!(upload.offset(), sent);
 }
 
 #[test]
