@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test check lint deb appliance build-packages speech-packages
+.PHONY: demo test check lint deb appliance build-packages fault-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -9,7 +9,7 @@ demo: build-packages speech-packages
 	packaging/demo/run target/release
 
 # Every test.
-test: check speech-packages
+test: check fault-packages speech-packages
 	cargo test --locked --test e2e
 	$(MAKE) appliance
 
@@ -42,3 +42,7 @@ build-packages:
 # Recordings for the demo and the tests are synthesised, never shipped.
 speech-packages:
 	@packaging/install-packages espeak-ng ffmpeg sox
+
+# A wall clock that tests can set.
+fault-packages:
+	@packaging/install-packages libfaketime
