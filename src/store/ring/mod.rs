@@ -6,22 +6,22 @@
 //! after a write awaits it first.
 //!
 //! The crate hands operations to the kernel when the thread has nothing else
-//! to do, which may never be on a busy one. But it also does when its queue is
-//! full. So the queue has one place, and [`Prompt`] pushes an operation that
-//! does nothing behind every other one: that is submitted before anything else
-//! on the thread goes on.
+//! to do, all that gathered in one system call. On a busy thread that may be
+//! never. But it also does when its queue is full: so whoever has waited for a
+//! millisecond fills the queue, see [`prompt`].
 
 mod buffers;
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -60,7 +60,7 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     let mut ring = tokio_uring::uring_builder();
     ring.setup_cqsize(COMPLETIONS);
     let mut builder = tokio_uring::builder();
-    builder.entries(1).uring_builder(&ring);
+    builder.entries(QUEUE).uring_builder(&ring);
     let runtime = tokio_uring::Runtime::new(&builder).map_err(|error| {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EPERM | Errno::EACCES) => RingError::Forbidden(error),
@@ -72,6 +72,10 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     BUFFERS.take();
     Ok(output)
 }
+
+/// Operations that gather before the kernel gets them; also limits the kernel
+/// threads that work for a ring, and so how many syncs share a flush.
+const QUEUE: u32 = 32;
 
 /// Room for operations that are done and not looked at yet.
 const COMPLETIONS: u32 = 4096;
@@ -88,24 +92,33 @@ pub(super) fn buffers() -> Rc<Buffers> {
     })
 }
 
-/// An operation that is submitted as soon as it is polled.
-struct Prompt<F>(F);
+/// How long an operation waits for the thread to have nothing else to do;
+/// the runtime's timers know nothing finer.
+const LATE: Duration = Duration::from_millis(1);
 
-impl<F: Future + Unpin> Future for Prompt<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let polled = Pin::new(&mut self.0).poll(context);
-        if polled.is_pending() {
-            // Whether it succeeds does not matter: it need only stand in the queue.
-            let _ = pin!(tokio_uring::no_op()).poll(&mut Context::from_waker(Waker::noop()));
+/// Does an operation, in good time also when this thread is busy.
+async fn prompt<F: Future>(operation: F) -> F::Output {
+    let mut operation = pin!(operation);
+    let mut late = pin!(tokio::time::sleep(LATE));
+    let mut was_late = false;
+    poll_fn(|context| {
+        let polled = operation.as_mut().poll(context);
+        if polled.is_pending() && !was_late && late.as_mut().poll(context).is_ready() {
+            was_late = true;
+            submit();
         }
         polled
-    }
+    })
+    .await
 }
 
-async fn prompt<F: Future>(operation: F) -> F::Output {
-    Prompt(pin!(operation)).await
+/// Hands everything that gathered to the kernel, by filling the queue with
+/// operations that do nothing.
+fn submit() {
+    for _ in 0..QUEUE {
+        // Polled once it stands in the queue; nobody waits for it.
+        let _ = pin!(tokio_uring::no_op()).poll(&mut Context::from_waker(Waker::noop()));
+    }
 }
 
 /// Tells whether a ring can be had, without keeping one.
