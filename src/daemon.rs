@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
@@ -78,6 +79,7 @@ fn hint(error: &io::Error) -> &'static str {
 /// Runs until a signal ends it.
 pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError> {
     ring::probe()?;
+    survive_file_size_limit()?;
     let state_dir_error = |error| StartError::StateDir {
         path: config.state_dir.clone(),
         error,
@@ -92,6 +94,18 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
         .enable_all()
         .build()?
         .block_on(control(config, engine, layout, access, listeners))
+}
+
+/// A file that may not grow further (setrlimit(2), RLIMIT_FSIZE) is an error
+/// like a full disk, not the end of the process.
+fn survive_file_size_limit() -> io::Result<()> {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler runs; nothing else in this process handles the signal.
+    #[allow(unsafe_code)]
+    unsafe {
+        sigaction(nix::sys::signal::Signal::SIGXFSZ, &ignore)?;
+    }
+    Ok(())
 }
 
 fn listen(config: &Config) -> Result<Vec<TcpListener>, StartError> {
@@ -253,13 +267,15 @@ async fn adopt(
     let recovered = tokio::task::spawn_blocking({
         let tasks = Arc::clone(&tasks);
         move || {
+            if let Err(error) = uploads.settle() {
+                error!("cannot sync the state directory: {error}");
+            }
             let recovered = upload::recover(&layout, |found| match found {
                 Found::Finished(id) => tasks.adopt(id),
                 Found::Unfinished(id) => uploads.found_unfinished(id),
             });
-            match recovered {
-                Ok(()) => uploads.settled(),
-                Err(error) => error!("cannot read the state directory: {error}"),
+            if let Err(error) = recovered {
+                error!("cannot read the state directory: {error}");
             }
             tasks.adopted_all();
             match sweep::sweep(&layout, rules) {

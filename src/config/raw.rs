@@ -259,6 +259,14 @@ fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
     if parsed.is_zero() {
         return Err(value(key, "must be longer than zero".into()));
     }
+    // Further off than that, dates have no names any more.
+    const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+    if parsed > LONGEST {
+        return Err(value(
+            key,
+            format!("`{text}` is too long; the longest is 1000 years"),
+        ));
+    }
     Ok(parsed)
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::facts::Facts;
 use super::record::{FILE_BYTES, Record};
-use super::small_file::{disk_bytes, remove_durably};
+use super::small_file::{disk_bytes, remove_durably, sync_dir};
 use super::{Layout, lock};
 
 pub(super) const DATA: &str = "data";
@@ -99,22 +99,64 @@ impl Parked {
     /// Takes the upload away, durably when this returns; tells how many bytes
     /// of disk that freed.
     pub fn remove(self, layout: &Layout) -> io::Result<u64> {
-        let freed = folder_bytes(&self.dir);
-        let gone = grave(layout, &self.dir);
-        std::fs::rename(&self.dir, &gone)?;
-        File::open(layout.uploads())?.sync_all()?;
-        bury(&gone)?;
-        Ok(freed)
+        let mut removal = Removal::new(layout);
+        removal.add(self)?;
+        removal.finish()
     }
 }
 
-/// The state of an upload, made durable before it is told: a process that was
-/// killed may have written it and not lived to sync it.
-pub fn settle_record(dir: &Path) -> Result<Record, OpenError> {
-    let offset = File::open(dir.join(OFFSET))?;
-    let record = decode(&offset)?;
-    offset.sync_data()?;
-    Ok(record)
+/// Takes uploads away, many with one sync of the folder that they leave. What
+/// was added and not finished is gone for everybody, but not durably so, and
+/// its disk space is freed by the next sweep.
+#[derive(Debug)]
+pub struct Removal<'a> {
+    layout: &'a Layout,
+    /// Renamed, in `removing`.
+    gone: Vec<PathBuf>,
+    freed_bytes: u64,
+}
+
+impl Removal<'_> {
+    /// So many wait for one sync; limits memory.
+    const BATCH: usize = 1000;
+
+    /// Nothing yet.
+    pub fn new(layout: &Layout) -> Removal<'_> {
+        Removal {
+            layout,
+            gone: Vec::new(),
+            freed_bytes: 0,
+        }
+    }
+
+    /// One more.
+    pub fn add(&mut self, parked: Parked) -> io::Result<()> {
+        let bytes = folder_bytes(&parked.dir);
+        let gone = grave(self.layout, &parked.dir);
+        std::fs::rename(&parked.dir, &gone)?;
+        self.gone.push(gone);
+        self.freed_bytes += bytes;
+        match self.gone.len() < Removal::BATCH {
+            true => Ok(()),
+            false => self.bury_all(),
+        }
+    }
+
+    /// All are durably gone; tells how many bytes of disk that freed.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.bury_all()?;
+        Ok(self.freed_bytes)
+    }
+
+    fn bury_all(&mut self) -> io::Result<()> {
+        if self.gone.is_empty() {
+            return Ok(());
+        }
+        // Before anything is deleted: a power cut must not bring a name back
+        // for a folder that is half empty.
+        sync_dir(&self.layout.uploads())?;
+        self.gone.drain(..).try_for_each(|gone| bury(&gone))
+    }
 }
 
 /// The state of an upload without its lock. Blocks on the disk.

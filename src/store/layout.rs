@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::small_file::sync_dir;
+
 /// Where everything lies, see the [module above](super).
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -31,7 +33,7 @@ impl Layout {
         ] {
             builder.create(dir)?;
         }
-        std::fs::File::open(root)?.sync_all()?;
+        sync_dir(root)?;
         Ok(layout)
     }
 
@@ -75,6 +77,13 @@ impl Layout {
     pub fn free_bytes(&self) -> io::Result<u64> {
         let disk = nix::sys::statvfs::statvfs(&self.root)?;
         Ok(disk.blocks_available() * disk.fragment_size())
+    }
+
+    /// Makes durable all that was written to the file system so far, also by
+    /// processes that were killed. Blocks on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        let root = std::fs::File::open(&self.root)?;
+        Ok(nix::unistd::syncfs(root)?)
     }
 
     /// The id whose folder has this name; only our own spelling counts, so

@@ -19,14 +19,21 @@
 //! Folders that a crash left in `creating` or `removing` were never, or are no
 //! longer, told to anybody and are deleted by the next start or sweep.
 
+mod appender;
 pub mod facts;
 pub mod folder;
 pub mod layout;
 pub mod lock;
+#[cfg(test)]
+mod memory_disk;
+pub mod moment;
 pub mod record;
 pub mod ring;
+mod sabotage;
 mod small_file;
 pub mod writer;
 
+#[cfg(test)]
+pub(crate) use appender::faults;
 pub use layout::Layout;
-pub use small_file::{remove_durably, replace_durably, replace_durably_with};
+pub use small_file::{remove_durably, replace_durably, replace_durably_with, sync_dir};

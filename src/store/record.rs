@@ -11,12 +11,14 @@
 //!  8  8  sequence; the valid slot with the higher one counts
 //! 16  8  offset: bytes [0, offset) of `data` are durable
 //! 24  8  length of the whole upload; all ones while not known
-//! 32  8  time of this commit, milliseconds since 1970 UTC
-//! 40  4  CRC32C of bytes 0..40
-//! 44  .. zeros up to SLOT_BYTES
+//! 32  8  time of this commit by the wall clock, milliseconds since 1970 UTC
+//! 40  8  the same by CLOCK_BOOTTIME, milliseconds since that boot
+//! 48  4  CRC32C of bytes 0..48
+//! 52  .. zeros up to SLOT_BYTES
 //! ```
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use super::moment::Moment;
+use super::sabotage::Rule;
 
 /// One slot; a whole block of any file system, so that slots never share one.
 pub const SLOT_BYTES: usize = 4096;
@@ -25,7 +27,7 @@ pub const SLOT_BYTES: usize = 4096;
 pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
 
 const MAGIC: [u8; 8] = *b"scribed1";
-const USED_BYTES: usize = 44;
+const USED_BYTES: usize = 52;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// The state of an upload, as one slot holds it.
@@ -36,29 +38,42 @@ pub struct Record {
     pub offset: u64,
     /// Bytes of the whole upload, `None` while the client has not told.
     pub length: Option<u64>,
-    committed_at_ms: u64,
+    /// When this state was committed.
+    pub committed_at: Moment,
 }
 
 impl Record {
     /// The state of a new upload.
-    pub fn new(length: Option<u64>, now: SystemTime) -> Record {
+    pub fn new(length: Option<u64>, now: Moment) -> Record {
         Record {
             sequence: 0,
             offset: 0,
             length,
-            committed_at_ms: to_ms(now),
+            committed_at: now,
         }
     }
 
-    /// The next state. Never goes back.
-    pub fn advanced(&self, offset: u64, now: SystemTime) -> Record {
+    /// The next state, with more bytes. Never goes back.
+    pub fn advanced(&self, offset: u64, now: Moment) -> Record {
         assert!(offset >= self.offset, "an offset never goes back");
         assert!(self.length.is_none_or(|length| offset <= length));
         Record {
             sequence: self.sequence + 1,
             offset,
             length: self.length,
-            committed_at_ms: to_ms(now),
+            committed_at: now,
+        }
+    }
+
+    /// The next state, with a length that was not known before.
+    pub fn measured(&self, length: u64, now: Moment) -> Record {
+        assert!(self.length.is_none(), "a length never changes");
+        assert!(length >= self.offset);
+        Record {
+            sequence: self.sequence + 1,
+            offset: self.offset,
+            length: Some(length),
+            committed_at: now,
         }
     }
 
@@ -67,14 +82,14 @@ impl Record {
         self.length == Some(self.offset)
     }
 
-    /// When this state was committed.
-    pub fn committed_at(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.committed_at_ms)
-    }
-
     /// Where in the file this state belongs.
     pub fn position(&self) -> u64 {
         (self.sequence % 2) * SLOT_BYTES as u64
+    }
+
+    /// Where in the file the state after this one will go.
+    pub fn next_position(&self) -> u64 {
+        SLOT_BYTES as u64 - self.position()
     }
 
     /// The slot.
@@ -84,7 +99,8 @@ impl Record {
         slot.extend_from_slice(&self.sequence.to_le_bytes());
         slot.extend_from_slice(&self.offset.to_le_bytes());
         slot.extend_from_slice(&self.length.unwrap_or(UNKNOWN_LENGTH).to_le_bytes());
-        slot.extend_from_slice(&self.committed_at_ms.to_le_bytes());
+        slot.extend_from_slice(&self.committed_at.wall_ms.to_le_bytes());
+        slot.extend_from_slice(&self.committed_at.since_boot_ms.to_le_bytes());
         slot.extend_from_slice(&crc32c::crc32c(&slot).to_le_bytes());
         assert_eq!(slot.len(), USED_BYTES);
         slot.resize(SLOT_BYTES, 0);
@@ -109,7 +125,8 @@ impl Record {
     fn decode(slot: &[u8]) -> Option<Record> {
         let (content, crc) = slot.get(..USED_BYTES)?.split_last_chunk::<4>()?;
         let (magic, numbers) = content.split_first_chunk::<8>()?;
-        if *magic != MAGIC || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+        let whole = crc32c::crc32c(content) == u32::from_le_bytes(*crc);
+        if *magic != MAGIC || !(whole || Rule::WholeSlots.is_broken()) {
             return None;
         }
         let mut numbers = numbers.chunks_exact(8).map(|bytes| {
@@ -123,7 +140,10 @@ impl Record {
             length: numbers
                 .next()
                 .map(|length| (length != UNKNOWN_LENGTH).then_some(length))?,
-            committed_at_ms: numbers.next()?,
+            committed_at: Moment {
+                wall_ms: numbers.next()?,
+                since_boot_ms: numbers.next()?,
+            },
         };
         record
             .length
@@ -132,23 +152,22 @@ impl Record {
     }
 }
 
-fn to_ms(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: Moment = Moment {
+        wall_ms: 1_000_000,
+        since_boot_ms: 1_000,
+    };
+
     #[test]
     fn a_torn_slot_leaves_the_other_state() {
-        let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let first = Record::new(Some(100), now);
+        let first = Record::new(Some(100), NOW);
         let mut file = first.encode_file();
         assert_eq!(Record::decode_file(&file), Some(first));
 
-        let second = first.advanced(40, now);
+        let second = first.advanced(40, NOW);
         assert_ne!(first.position(), second.position());
         for torn in 0..USED_BYTES {
             let mut file = file.clone();
@@ -164,14 +183,14 @@ mod tests {
         file[at..at + SLOT_BYTES].copy_from_slice(&second.encode());
         assert_eq!(Record::decode_file(&file), Some(second));
 
-        let third = second.advanced(100, now);
+        let third = second.advanced(100, NOW);
         assert_eq!(third.position(), first.position());
         assert!(third.is_finished() && !second.is_finished());
     }
 
     #[test]
     fn damage_is_never_taken_for_a_state() {
-        let record = Record::new(None, UNIX_EPOCH);
+        let record = Record::new(None, NOW);
         let file = record.encode_file();
         for at in 0..USED_BYTES {
             let mut file = file.clone();

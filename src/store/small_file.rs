@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::sabotage::Rule;
+
 /// Puts `content` at `dir/name`, durably when this returns: at any time, and
 /// after any crash, the name stands for the old content or for the new one.
 /// Blocks on the disk.
@@ -31,6 +33,14 @@ pub fn replace_durably_with(
     prepare(&file)?;
     file.sync_all()?;
     std::fs::rename(&temporary, dir.join(name))?;
+    sync_dir(dir)
+}
+
+/// Makes durable which names are in a folder. Blocks on the disk.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    if Rule::DirectorySync.is_broken() {
+        return Ok(());
+    }
     File::open(dir)?.sync_all()
 }
 
@@ -40,7 +50,7 @@ pub fn remove_durably(dir: &Path, name: &str) -> io::Result<u64> {
     let path = dir.join(name);
     let freed_bytes = disk_bytes(&std::fs::metadata(&path)?);
     std::fs::remove_file(path)?;
-    File::open(dir)?.sync_all()?;
+    sync_dir(dir)?;
     Ok(freed_bytes)
 }
 

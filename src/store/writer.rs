@@ -1,39 +1,41 @@
 //! The upload that is being written: making it, adding to it, on the ring.
 //!
-//! Order of writes, each step durable before the next begins: the files of a
-//! new upload, then its folder's name; for every commit the data, then the
-//! record. So a record never tells of bytes that a power cut can take away.
+//! A new upload is built aside, durable file by file, and then appears by one
+//! rename; how it grows is told in [`super::appender`].
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::appender::{Appender, Stable};
 use super::facts::Facts;
 use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, damaged_place, grave};
+use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
 use super::ring::{self, RingFile};
 use super::{Layout, lock};
+
+/// An upload of unknown length gets disk space in steps of this size.
+pub const STEP_BYTES: u64 = 8 << 20;
 
 /// The only one who may add to an upload: holds the lock of its record.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
-    data: RingFile,
-    offset: RingFile,
-    record: Record,
-    /// End of what was written, at or behind `record.offset`.
-    written: u64,
+    files: Appender<RingFile>,
+    /// Disk space is reserved for the bytes before this one, as far as known.
+    reserved: u64,
 }
 
 impl Writer {
     /// Makes an upload and makes it durable. `length` bytes are reserved on
-    /// the disk; [`io::ErrorKind::StorageFull`] if it has not that many, and
+    /// the disk, or a first step where it is not known;
+    /// [`io::ErrorKind::StorageFull`] if it has not that many, and
     /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
     /// is taken.
-    pub async fn create(layout: &Layout, facts: &Facts, length: u64) -> io::Result<Writer> {
+    pub async fn create(layout: &Layout, facts: &Facts, length: Option<u64>) -> io::Result<Writer> {
         let building = layout.creation(facts.id);
         ring::create_dir(&building).await?;
         let made = Writer::build(layout, &building, facts, length).await;
@@ -48,14 +50,15 @@ impl Writer {
         layout: &Layout,
         building: &Path,
         facts: &Facts,
-        length: u64,
+        length: Option<u64>,
     ) -> io::Result<Writer> {
         let offset = RingFile::create(&building.join(OFFSET)).await?;
         // From here on no sweep takes the folder for an orphan.
         lock::try_lock(&offset)?;
         let data = RingFile::create(&building.join(DATA)).await?;
-        data.preallocate(length).await?;
-        let record = Record::new(Some(length), SystemTime::now());
+        let reserved = length.unwrap_or(STEP_BYTES);
+        data.preallocate(reserved).await?;
+        let record = Record::new(length, Moment::now());
         let facts_file = RingFile::create(&building.join(FACTS)).await?;
         let facts_json = serde_json::to_vec_pretty(facts)?;
         tokio::try_join!(
@@ -80,10 +83,8 @@ impl Writer {
         ring::sync_dir(&layout.uploads()).await?;
         Ok(Writer {
             dir,
-            data,
-            offset,
-            record,
-            written: 0,
+            files: Appender::new(data, offset, record),
+            reserved,
         })
     }
 
@@ -103,69 +104,88 @@ impl Writer {
             Record::decode_file(&offset.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)?;
         let data = RingFile::open(&dir.join(DATA)).await?;
         Ok(Writer {
-            written: record.offset,
             dir,
-            data,
-            offset,
-            record,
+            reserved: record.length.unwrap_or(record.offset),
+            files: Appender::new(data, offset, record),
         })
     }
 
     /// The last state that is durable.
     pub fn record(&self) -> &Record {
-        &self.record
+        self.files.record()
     }
 
     /// Where the next byte goes.
     pub fn position(&self) -> u64 {
-        self.written
+        self.files.position()
     }
 
-    /// Appends `bytes`, not durable yet. The caller sees to the length.
+    /// Whether `count` more bytes need more disk space than is reserved.
+    pub fn must_grow(&self, count: u64) -> bool {
+        self.position() + count > self.reserved
+    }
+
+    /// Appends `bytes`, not durable yet; reserves disk space for them first
+    /// where that was not done. The caller sees to the length.
     pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        let count = bytes.len() as u64;
-        self.data.write_all(bytes, self.written).await?;
-        self.written += count;
+        if self.must_grow(bytes.len() as u64) {
+            self.grow(self.position() + bytes.len() as u64).await?;
+        }
+        self.files.write(bytes).await
+    }
+
+    async fn grow(&mut self, end: u64) -> io::Result<()> {
+        let step = end.next_multiple_of(STEP_BYTES);
+        // Near the end of the disk a whole step may be too much.
+        for reserved in [step, end] {
+            match self.files.data.preallocate(reserved).await {
+                Ok(()) => {
+                    self.reserved = reserved;
+                    return Ok(());
+                }
+                Err(error) if reserved == end => return Err(error),
+                Err(_) => {}
+            }
+        }
         Ok(())
     }
 
-    /// Makes everything written so far durable and returns the new offset.
-    /// After an error nothing more may be told of this upload than
-    /// [`Writer::record`] says.
-    pub async fn commit(&mut self) -> io::Result<u64> {
-        if self.written > self.record.offset {
-            self.data.sync_data().await?;
-            let next = self.record.advanced(self.written, SystemTime::now());
-            self.offset
-                .write_all(next.encode().into(), next.position())
-                .await?;
-            self.sync_record().await?;
-            self.record = next;
-        }
-        Ok(self.record.offset)
+    /// Makes everything written so far durable. After an error nothing more
+    /// may be told of this upload than [`Writer::record`] says.
+    pub async fn commit(&mut self) -> io::Result<()> {
+        self.files.commit(Moment::now()).await
     }
 
-    async fn sync_record(&self) -> io::Result<()> {
-        #[cfg(test)]
-        if faults::SYNC_FAILS.get() {
-            return Err(io::ErrorKind::Other.into());
-        }
-        self.offset.sync_data().await
+    /// Makes durable how long the whole will be, and reserves disk space for
+    /// all of it; for an upload whose length was not known, before anything
+    /// more is written to it.
+    pub async fn measure(&mut self, length: u64) -> io::Result<()> {
+        let data = &self.files.data;
+        // Also what an earlier writer wrote behind the offset and never committed.
+        data.set_length(length).await?;
+        data.preallocate(length).await?;
+        data.sync_all().await?;
+        self.reserved = length;
+        self.files.measure(length, Moment::now()).await
     }
 
     /// Moves the upload out of the way, for a person to look at: after a failed
     /// sync nobody knows what the disk holds of it, and no later start may
-    /// believe its record.
+    /// believe its record. Where it cannot be moved its record is taken back.
     pub async fn set_aside(&self, layout: &Layout) -> io::Result<()> {
-        ring::rename(&self.dir, &damaged_place(layout, &self.dir)).await?;
+        let aside = damaged_place(layout, &self.dir);
+        if let Err(error) = ring::rename(&self.dir, &aside).await {
+            self.files.withdraw().await?;
+            return Err(error);
+        }
         ring::sync_dir(&layout.uploads()).await
     }
 
     /// Closes the files; the next writer can open the upload when this
     /// returns. Uncommitted bytes are forgotten.
     pub async fn close(self) -> io::Result<()> {
-        self.data.close().await?;
-        self.offset.close().await
+        self.files.data.close().await?;
+        self.files.offset.close().await
     }
 
     /// Takes the upload away, durably when this returns.
@@ -202,17 +222,6 @@ pub async fn read_facts(layout: &Layout, id: Uuid) -> io::Result<Facts> {
     )?)
 }
 
-/// What tests make go wrong on their own thread.
-#[cfg(test)]
-pub(crate) mod faults {
-    use std::cell::Cell;
-
-    thread_local! {
-        /// Records are written but cannot be synced.
-        pub(crate) static SYNC_FAILS: Cell<bool> = const { Cell::new(false) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::folder::open_recording;
@@ -237,9 +246,10 @@ mod tests {
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
         ring::run(async {
-            let mut writer = Writer::create(&layout, &facts, 10).await.unwrap();
+            let mut writer = Writer::create(&layout, &facts, Some(10)).await.unwrap();
             writer.write(Bytes::from_static(b"01234")).await.unwrap();
-            assert_eq!(writer.commit().await.unwrap(), 5);
+            writer.commit().await.unwrap();
+            assert_eq!(writer.record().offset, 5);
             writer.write(Bytes::from_static(b"56")).await.unwrap();
             assert!(matches!(
                 Writer::open(&layout, facts.id).await,
@@ -264,13 +274,39 @@ mod tests {
     }
 
     #[test]
+    fn a_length_that_is_told_late_cuts_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let facts = facts();
+        ring::run(async {
+            let mut writer = Writer::create(&layout, &facts, None).await.unwrap();
+            writer.write(Bytes::from_static(b"0123")).await.unwrap();
+            writer.commit().await.unwrap();
+            // Never committed, and behind the end that comes out later.
+            writer.write(Bytes::from_static(b"garbage")).await.unwrap();
+            writer.close().await.unwrap();
+
+            let mut writer = Writer::open(&layout, facts.id).await.unwrap();
+            assert!(writer.must_grow(1), "not known here what was reserved");
+            writer.measure(6).await.unwrap();
+            assert!(!writer.must_grow(2));
+            writer.write(Bytes::from_static(b"45")).await.unwrap();
+            writer.commit().await.unwrap();
+            assert!(writer.record().is_finished());
+        })
+        .unwrap();
+        let data = std::fs::read(layout.upload(facts.id).join(DATA)).unwrap();
+        assert_eq!(data, b"012345");
+    }
+
+    #[test]
     fn a_taken_id_and_a_removed_one() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
         ring::run(async {
-            let writer = Writer::create(&layout, &facts, 3).await.unwrap();
-            let again = Writer::create(&layout, &facts, 3).await.unwrap_err();
+            let writer = Writer::create(&layout, &facts, Some(3)).await.unwrap();
+            let again = Writer::create(&layout, &facts, Some(3)).await.unwrap_err();
             assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
             writer.remove(&layout).await.unwrap();
             assert!(matches!(
@@ -288,7 +324,7 @@ mod tests {
     fn no_space_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
-        let refused = ring::run(Writer::create(&layout, &facts(), 1 << 46))
+        let refused = ring::run(Writer::create(&layout, &facts(), Some(1 << 46)))
             .unwrap()
             .unwrap_err();
         assert!(
@@ -306,7 +342,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
-        ring::run(async { drop(Writer::create(&layout, &facts, 4).await.unwrap()) }).unwrap();
+        ring::run(async { drop(Writer::create(&layout, &facts, Some(4)).await.unwrap()) }).unwrap();
         let recording = open_recording(&layout.upload(facts.id)).unwrap();
         assert!(std::os::unix::fs::FileExt::write_at(&recording, b"x", 0).is_err());
     }

@@ -5,6 +5,7 @@
 //! `task.json` is written into the upload's folder whenever its state changes;
 //! a finished upload without one is queued.
 
+mod index;
 mod inspect;
 mod record;
 pub mod render;
@@ -13,8 +14,9 @@ mod tasks;
 pub mod transcript;
 mod worker;
 
+pub use index::Query;
 pub use inspect::{LOOK_BYTES, refusal};
 pub use record::{Status, TaskRecord};
 pub use retention::{Keep, Removed, Retention, sweep};
-pub use tasks::{DeleteError, Progress, Query, Tasks};
+pub use tasks::{DeleteError, Progress, Tasks};
 pub use worker::{ModelChoice, work};

@@ -9,6 +9,7 @@ use super::transcript;
 use crate::models;
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record};
+use crate::store::moment::{GRACE, Moment};
 
 /// For how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,13 @@ pub struct Removed {
 }
 
 impl Keep {
-    fn is_over(self, completed: SystemTime, now: SystemTime) -> bool {
+    /// Also here the wall clock is not believed at once after boot.
+    fn is_over(self, completed: SystemTime, now: Moment) -> bool {
         match self {
             Keep::Forever => false,
-            Keep::For(period) => completed + period <= now,
+            Keep::For(period) => {
+                completed + period <= now.wall() && period.min(GRACE) <= now.since_boot()
+            }
         }
     }
 }
@@ -52,11 +56,14 @@ impl Keep {
 /// One pass over all tasks, safe beside a running daemon. A task of which
 /// neither recording nor transcript is left goes as a whole. Blocks on the disk.
 pub fn sweep(layout: &Layout, retention: Retention) -> io::Result<Removed> {
+    sweep_at(layout, retention, Moment::now())
+}
+
+fn sweep_at(layout: &Layout, retention: Retention, now: Moment) -> io::Result<Removed> {
     let mut removed = Removed::default();
     if (retention.recordings, retention.transcripts) == (Keep::Forever, Keep::Forever) {
         return Ok(removed);
     }
-    let now = SystemTime::now();
     for entry in std::fs::read_dir(layout.uploads())? {
         let dir = entry?.path();
         let due = Due::of(&dir, retention, now);
@@ -99,7 +106,7 @@ struct Due {
 }
 
 impl Due {
-    fn of(dir: &Path, retention: Retention, now: SystemTime) -> Due {
+    fn of(dir: &Path, retention: Retention, now: Moment) -> Due {
         let mut due = Due {
             recording: false,
             transcript: false,
@@ -142,7 +149,7 @@ mod tests {
         let dir = layout.upload(id);
         std::fs::create_dir(&dir).unwrap();
         let now = SystemTime::now();
-        let record = Record::new(Some(4), now).advanced(4, now);
+        let record = Record::new(Some(4), Moment::now()).advanced(4, Moment::now());
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         std::fs::write(dir.join("data"), "data").unwrap();
         let mut part = transcript::Part::begin(&dir).unwrap();
@@ -232,7 +239,12 @@ mod tests {
                 recordings,
                 transcripts,
             };
-            sweep(&layout, retention).unwrap();
+            let mut now = Moment::now();
+            now.since_boot_ms = 1000;
+            let too_early = sweep_at(&layout, retention, now).unwrap();
+            assert_eq!(too_early, Removed::default(), "a clock not believed yet");
+            now.since_boot_ms = 3_600_000;
+            sweep_at(&layout, retention, now).unwrap();
             let found = (
                 folder.join("data").exists(),
                 transcript::exists(&folder),
@@ -240,7 +252,7 @@ mod tests {
             );
             assert_eq!(found, left, "{retention:?} {status:?} {model}");
             assert_eq!(
-                sweep(&layout, retention).unwrap(),
+                sweep_at(&layout, retention, now).unwrap(),
                 Removed::default(),
                 "again"
             );

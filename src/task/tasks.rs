@@ -1,7 +1,7 @@
 //! All tasks: the index that answers lists, the queue, and how far the
 //! running one is.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 use uuid::Uuid;
 
+use super::index::{Index, Known, Query};
 use super::record::{Status, TaskRecord};
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
@@ -27,9 +28,7 @@ pub struct Tasks {
 
 #[derive(Debug, Default)]
 struct State {
-    records: HashMap<Uuid, Arc<TaskRecord>>,
-    /// The same, oldest first.
-    order: BTreeSet<(jiff::Timestamp, Uuid)>,
+    index: Index,
     queue: VecDeque<Uuid>,
     running: Option<(Uuid, f64)>,
     /// Every upload that start-up found was looked at.
@@ -47,21 +46,6 @@ pub struct Progress {
     pub waiting: usize,
     /// Why it failed.
     pub error: Option<String>,
-}
-
-/// Which tasks to list.
-#[derive(Debug, Clone, Default)]
-pub struct Query {
-    /// Part of the file name, in any case.
-    pub text: Option<String>,
-    /// Only these.
-    pub status: Option<Status>,
-    /// Only those of this owner; `None`: everybody's.
-    pub owner: Option<String>,
-    /// From 1.
-    pub page: usize,
-    /// Tasks on a page.
-    pub page_size: usize,
 }
 
 /// Why a task could not be deleted.
@@ -94,7 +78,7 @@ impl Tasks {
     /// the disk.
     pub fn adopt(&self, id: Uuid) {
         let dir = self.dir(id);
-        if self.get(id).is_some() {
+        if self.state().index.contains(id) {
             return;
         }
         let record = TaskRecord::load(&dir).and_then(|record| match record {
@@ -117,15 +101,14 @@ impl Tasks {
             record.status = Status::Queued;
         }
         let mut state = self.state();
-        if state.records.contains_key(&id) {
+        if state.index.contains(id) {
             return;
         }
         if record.status == Status::Queued {
             state.queue.push_back(id);
             self.wanted.notify_one();
         }
-        state.order.insert((record.created_at, id));
-        state.records.insert(id, Arc::new(record));
+        state.index.put(record, true);
     }
 
     /// Says that every upload of before the start has been adopted, and puts
@@ -133,13 +116,13 @@ impl Tasks {
     pub fn adopted_all(&self) {
         let mut state = self.state();
         let mut queue: Vec<Uuid> = state.queue.drain(..).collect();
-        queue.sort_by_key(|id| state.records.get(id).map(|record| record.created_at));
+        queue.sort_by_key(|id| state.index.created_at(*id));
         state.queue = queue.into();
         state.complete = true;
-        if !state.records.is_empty() {
+        if state.index.len() > 0 {
             info!(
                 "{} tasks found, {} of them waiting",
-                state.records.len(),
+                state.index.len(),
                 state.queue.len()
             );
         }
@@ -151,21 +134,35 @@ impl Tasks {
         self.state().complete
     }
 
-    /// A task, if it is known.
-    pub fn get(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
-        self.state().records.get(&id).cloned()
+    /// A task, looked for on disk if it is not known yet, and forgotten if a
+    /// sweep took it away (I5). Blocks on the disk.
+    pub fn find(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
+        let known = self.look_up(id);
+        if known.is_none() && peek_record(&self.dir(id)).is_ok_and(|record| record.is_finished()) {
+            self.adopt(id);
+            return self.look_up(id);
+        }
+        known
     }
 
-    /// A task, looked for on disk if it is not known yet, and forgotten if a
-    /// sweep took it away. Blocks on the disk.
-    pub fn find(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
-        self.forget_if_gone(id);
-        if self.get(id).is_none()
-            && peek_record(&self.dir(id)).is_ok_and(|record| record.is_finished())
-        {
-            self.adopt(id);
+    fn look_up(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
+        let dir = self.dir(id);
+        let known = self.state().index.get(id)?;
+        match known {
+            _ if !dir.exists() => {
+                self.forget(id);
+                None
+            }
+            Known::Held(record) => Some(record),
+            Known::OnDisk => match TaskRecord::load(&dir) {
+                Ok(Some(record)) => Some(Arc::new(record)),
+                // Damaged since: as at a start.
+                Ok(None) | Err(_) => {
+                    self.forget(id);
+                    None
+                }
+            },
         }
-        self.get(id)
     }
 
     /// The folder of a task.
@@ -177,86 +174,45 @@ impl Tasks {
     /// Blocks on the disk.
     pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
         loop {
-            let (page, total) = self.known(query);
-            let gone = page.iter().filter(|record| self.forget_if_gone(record.id));
-            if gone.count() == 0 {
-                return (page, total);
+            let (page, total) = self.state().index.page(query);
+            let count = page.len();
+            let found: Vec<_> = page.into_iter().filter_map(|id| self.find(id)).collect();
+            // Those that a sweep took away are forgotten now.
+            if found.len() == count {
+                return (found, total);
             }
         }
     }
 
-    /// Drops a task whose folder a sweep took away (I5).
-    fn forget_if_gone(&self, id: Uuid) -> bool {
-        let gone = self.get(id).is_some() && !self.dir(id).exists();
-        if gone {
-            self.forget(id);
-        }
-        gone
-    }
-
     fn forget(&self, id: Uuid) {
         let mut state = self.state();
-        if let Some(record) = state.records.remove(&id) {
-            state.order.remove(&(record.created_at, id));
-        }
+        state.index.remove(id);
         state.queue.retain(|queued| *queued != id);
         drop(state);
         self.deletion.send_replace(());
     }
 
-    fn known(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
-        let text = query.text.as_ref().map(|text| text.to_lowercase());
-        let state = self.state();
-        let matching = state
-            .order
-            .iter()
-            .rev()
-            .filter_map(|(_, id)| state.records.get(id))
-            .filter(|record| query.status.is_none_or(|status| record.status == status))
-            .filter(|record| query.owner.is_none() || record.owner == query.owner)
-            .filter(|record| {
-                text.as_ref().is_none_or(|text| {
-                    let name = record.file_name.as_deref().unwrap_or_default();
-                    name.to_lowercase().contains(text)
-                })
-            });
-        let mut page = Vec::new();
-        let mut total = 0;
-        let first = (query.page - 1).saturating_mul(query.page_size);
-        for record in matching {
-            if total >= first && page.len() < query.page_size {
-                page.push(Arc::clone(record));
-            }
-            total += 1;
-        }
-        (page, total)
-    }
-
     /// How far a task is.
-    pub fn progress(&self, id: Uuid) -> Option<Progress> {
+    pub fn progress(&self, record: &TaskRecord) -> Progress {
         let state = self.state();
-        let record = state.records.get(&id)?;
         let percentage = match (record.status, state.running) {
             (Status::Completed, _) => 100.0,
-            (_, Some((running, fraction))) if running == id => fraction * 100.0,
+            (_, Some((running, fraction))) if running == record.id => fraction * 100.0,
             _ => 0.0,
         };
-        Some(Progress {
+        let mut queue = state.queue.iter();
+        Progress {
             status: record.status,
             percentage,
-            waiting: state
-                .queue
-                .iter()
-                .position(|queued| *queued == id)
-                .unwrap_or(0),
+            waiting: queue.position(|queued| *queued == record.id).unwrap_or(0),
             error: record.error.clone(),
-        })
+        }
     }
 
     /// Deletes a task with its recording and transcript; a running one is
     /// cancelled. Blocks on the disk.
     pub fn delete(&self, id: Uuid) -> Result<(), DeleteError> {
-        if self.get(id).is_none() {
+        if !self.state().index.contains(id) {
             return Err(DeleteError::NotFound);
         }
         let removed = match Parked::lock(&self.layout, id) {
@@ -279,7 +235,7 @@ impl Tasks {
             let next = {
                 let mut state = self.state();
                 let id = state.queue.pop_front();
-                id.and_then(|id| state.records.get(&id).cloned())
+                id.and_then(|id| state.index.held(id))
             };
             match next {
                 Some(record) => return record,
@@ -292,7 +248,7 @@ impl Tasks {
     /// Resolves once this task is deleted.
     pub(super) async fn deleted(&self, id: Uuid) {
         let mut deletion = self.deletion.subscribe();
-        while self.get(id).is_some() && deletion.changed().await.is_ok() {}
+        while self.state().index.contains(id) && deletion.changed().await.is_ok() {}
     }
 
     /// Tells how much of the running task is done, 0..=1; `None`: none runs.
@@ -303,15 +259,16 @@ impl Tasks {
     /// Makes a change of a task durable and known; false if it was deleted
     /// meanwhile. Blocks on the disk.
     pub(super) fn update(&self, record: TaskRecord) -> io::Result<bool> {
-        if self.get(record.id).is_none() {
+        let id = record.id;
+        if !self.state().index.contains(id) {
             return Ok(false);
         }
-        let saved = record.save(&self.dir(record.id));
+        let saved = record.save(&self.dir(id));
         let mut state = self.state();
-        let Some(known) = state.records.get_mut(&record.id) else {
+        if !state.index.contains(id) {
             return Ok(false);
-        };
-        *known = Arc::new(record);
+        }
+        state.index.put(record, saved.is_ok());
         saved.map(|()| true)
     }
 
@@ -324,6 +281,7 @@ impl Tasks {
 mod tests {
     use super::*;
     use crate::store::facts::Facts;
+    use crate::store::moment::Moment;
     use crate::store::record::Record;
 
     fn finished_upload(layout: &Layout, name: &str, second: i64) -> Uuid {
@@ -341,7 +299,7 @@ mod tests {
             model: None,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
-        let record = Record::new(Some(0), std::time::SystemTime::now());
+        let record = Record::new(Some(0), Moment::now());
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         id
     }
@@ -358,7 +316,8 @@ mod tests {
             tasks.adopt(id);
         }
         tasks.adopted_all();
-        assert_eq!(tasks.progress(third).unwrap().waiting, 2);
+        let waits = tasks.find(third).unwrap();
+        assert_eq!(tasks.progress(&waits).waiting, 2);
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, first);
         record.status = Status::Completed;
@@ -396,8 +355,24 @@ mod tests {
         assert_eq!((page[0].id, total), (first, 2));
         let (_, total) = tasks.list(&Query {
             status: Some(Status::Failed),
-            ..all
+            ..all.clone()
         });
         assert_eq!(total, 0);
+
+        // Not known yet, and ended: read from disk all the same.
+        let tasks = Tasks::new(layout.clone());
+        assert_eq!(tasks.find(first).unwrap().status, Status::Completed);
+        assert_eq!(
+            tasks.find(first).unwrap().file_name.as_deref(),
+            Some("first.mp3")
+        );
+        assert!(tasks.find(third).is_none(), "deleted");
+        // Damaged since: it is done again.
+        std::fs::write(layout.upload(first).join("task.json"), "{").unwrap();
+        assert_eq!(tasks.find(first).unwrap().status, Status::Queued);
+        // Taken away by a sweep.
+        std::fs::remove_dir_all(layout.upload(first)).unwrap();
+        assert!(tasks.find(first).is_none());
+        assert_eq!(tasks.list(&all).1, 0);
     }
 }

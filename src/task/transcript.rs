@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::protocol::Segment;
-use crate::store::remove_durably;
+use crate::store::{remove_durably, sync_dir};
 
 const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
@@ -48,7 +48,7 @@ impl Part {
         let file = self.file.into_inner().map_err(|error| error.into_error())?;
         file.sync_all()?;
         std::fs::rename(self.dir.join(PART), self.dir.join(FILE))?;
-        File::open(&self.dir)?.sync_all()
+        sync_dir(&self.dir)
     }
 
     /// Takes it away.

@@ -1,5 +1,6 @@
 //! Adding bytes to an upload.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
+use super::create::no_space;
 use super::writers::Turn;
 use super::{Source, Status, UploadError, Uploads};
+use crate::store::record::Record;
 use crate::store::ring;
-use crate::store::writer::Writer;
+use crate::store::writer::{STEP_BYTES, Writer};
 
 /// A long append is committed on the way, so that a crash costs the client
 /// little: after so many bytes ...
@@ -27,46 +30,116 @@ pub(super) struct Appending {
     pub(super) writer: Writer,
 }
 
+/// What a client tells of the bytes it wants to append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chunk {
+    /// Where they begin; must be where the upload stands.
+    pub offset: u64,
+    /// Bytes of the whole, for an upload that was created without.
+    pub length: Option<u64>,
+    /// How many bytes will come, where known: too many are refused before any
+    /// is taken.
+    pub announced_bytes: Option<u64>,
+}
+
 impl Uploads {
-    /// Appends what `source` gives at `offset`. `announced_bytes` is how many
-    /// that will be, where known: too many are refused before any is taken.
+    /// Appends what `source` gives.
     ///
     /// Everything that arrived before a cut is kept. The work goes on to its
     /// commit even when the caller loses interest and drops this future.
     pub async fn append<S: Source + 'static>(
         self: &Arc<Uploads>,
         id: Uuid,
-        offset: u64,
-        announced_bytes: Option<u64>,
+        chunk: Chunk,
         source: S,
     ) -> Result<Status, UploadError> {
         // Cheap refusals first, so that a request that is wrong anyway ends nobody.
         self.durable_status(id).await?;
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         let writer = Writer::open(&self.layout, id).await?;
-        let record = *writer.record();
-        turn.committed(&record);
-        let room = record.length.map(|length| (length, length - record.offset));
-        let refusal = match (announced_bytes, room) {
-            _ if record.offset != offset => Some(UploadError::Conflict {
-                offset: record.offset,
-            }),
-            (Some(count), Some((length, room))) if count > room => {
-                Some(UploadError::PastLength { length })
-            }
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            writer.close().await?;
-            return Err(refusal);
-        }
-        let appending = Appending {
+        turn.committed(writer.record());
+        let mut appending = Appending {
             uploads: Arc::clone(self),
             id,
             turn,
             writer,
         };
-        run(appending, source).await
+        match appending.accept(chunk).await {
+            Ok(()) => run(appending, source).await,
+            Err(refusal) => {
+                appending.writer.close().await?;
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl Appending {
+    /// Judges a chunk before any of it is taken, and makes the length durable
+    /// that it may tell.
+    async fn accept(&mut self, chunk: Chunk) -> Result<(), UploadError> {
+        let Record { offset, length, .. } = *self.writer.record();
+        if chunk.offset != offset {
+            return Err(UploadError::Conflict { offset });
+        }
+        if let (Some(known), Some(told)) = (length, chunk.length)
+            && known != told
+        {
+            return Err(UploadError::LengthKnown { length: known });
+        }
+        let end = offset.saturating_add(chunk.announced_bytes.unwrap_or(0));
+        match length.or(chunk.length) {
+            Some(length) if end > length => return Err(UploadError::PastLength { length }),
+            Some(_) => {}
+            None => self.uploads.require_size(end)?,
+        }
+        let (None, Some(length)) = (length, chunk.length) else {
+            return Ok(());
+        };
+        self.uploads.require_size(length)?;
+        self.uploads.require_space(length - offset)?;
+        let measured = self.writer.measure(length).await;
+        let measured = match measured.map_err(|error| no_space(error, length - offset)) {
+            Err(UploadError::Storage(error)) => Err(error),
+            Err(refusal) => return Err(refusal),
+            Ok(()) => Ok(()),
+        };
+        self.told_durable(measured).await
+    }
+
+    /// Makes what was written durable, and says so.
+    async fn commit(&mut self) -> Result<(), UploadError> {
+        let committed = self.writer.commit().await;
+        self.told_durable(committed).await
+    }
+
+    /// Says what is durable now; a failure condemns the upload.
+    async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
+        let Err(error) = outcome else {
+            self.turn.committed(self.writer.record());
+            return Ok(());
+        };
+        let id = self.id;
+        error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
+        self.uploads.condemn(id);
+        if let Err(error) = self.writer.set_aside(&self.uploads.layout).await {
+            error!(upload_id = %id, "nor could it be set aside: {error}");
+        }
+        Err(error.into())
+    }
+
+    /// Sees to it that the upload may have these bytes and that there is space.
+    fn make_room(&self, count: u64) -> Result<(), UploadError> {
+        let position = self.writer.position();
+        match self.writer.record().length {
+            Some(length) if count > length - position => Err(UploadError::PastLength { length }),
+            Some(_) => Ok(()),
+            None if self.writer.must_grow(count) => {
+                self.uploads.require_size(position + count)?;
+                self.uploads.require_space(count.max(STEP_BYTES))
+            }
+            None => self.uploads.require_size(position + count),
+        }
     }
 }
 
@@ -98,97 +171,75 @@ pub(super) async fn run<S: Source + 'static>(
     };
     ring::spawn(work.in_current_span())
         .await
-        .map_err(std::io::Error::other)?
+        .map_err(io::Error::other)?
 }
 
 async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<(), UploadError> {
-    let Appending {
-        uploads,
-        id,
-        turn,
-        writer,
-    } = appending;
-    let mut stopping = uploads.stopping.clone();
+    let mut stopping = appending.uploads.stopping.clone();
+    let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
     loop {
-        let offset = writer.record().offset;
+        let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
-            () = turn.superseded() => return Err(UploadError::Superseded { offset }),
+            () = appending.turn.superseded() => return Err(UploadError::Superseded { offset }),
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
-            next = tokio::time::timeout(uploads.limits.stall, source.next()) => next,
+            next = tokio::time::timeout(stall, source.next()) => next,
         };
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
             Ok(Some(Err(_))) | Err(_) => return Err(UploadError::Cut { offset }),
         };
-        if let Some(length) = writer.record().length
-            && bytes.len() as u64 > length - writer.position()
-        {
-            return Err(UploadError::PastLength { length });
-        }
-        turn.moved();
-        writer.write(bytes).await?;
-        if writer.position() - offset >= COMMIT_EVERY_BYTES
+        let count = bytes.len() as u64;
+        appending.make_room(count)?;
+        appending.turn.moved();
+        let written = appending.writer.write(bytes).await;
+        written.map_err(|error| no_space(error, count))?;
+        if appending.writer.position() - offset >= COMMIT_EVERY_BYTES
             || committed_at.elapsed() >= COMMIT_EVERY
         {
-            commit(uploads, *id, turn, writer).await?;
+            appending.commit().await?;
             committed_at = Instant::now();
-        }
-    }
-}
-
-/// Makes what was written durable, and says so; a failure condemns the upload.
-async fn commit(
-    uploads: &Uploads,
-    id: Uuid,
-    turn: &Turn,
-    writer: &mut Writer,
-) -> Result<(), UploadError> {
-    match writer.commit().await {
-        Ok(_) => {
-            turn.committed(writer.record());
-            Ok(())
-        }
-        Err(error) => {
-            error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
-            uploads.condemn(id);
-            if let Err(error) = writer.set_aside(&uploads.layout).await {
-                error!(upload_id = %id, "nor could it be set aside: {error}");
-            }
-            Err(error.into())
         }
     }
 }
 
 /// Commits, lets go of the upload, and tells when it is complete.
 pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadError> {
+    let committed = appending.commit().await;
     let Appending {
         uploads,
         id,
         turn,
         writer,
-    } = &mut appending;
-    let committed = commit(uploads, *id, turn, writer).await;
-    let record = *appending.writer.record();
-    appending.writer.close().await?;
-    drop(appending.turn);
+    } = appending;
+    let record = *writer.record();
+    writer.close().await?;
+    drop(turn);
     committed?;
     if record.is_finished() {
-        appending.uploads.unfinished.remove(appending.id);
-        info!(upload_id = %appending.id, bytes = record.offset, "upload received, {} bytes", record.offset);
+        uploads.unfinished.remove(id);
+        info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
         // Nobody listens only while the daemon stops; the next start finds it.
-        let _ = appending.uploads.finished.send(appending.id);
+        let _ = uploads.finished.send(id);
     }
-    Ok(appending.uploads.status_of(&record))
+    Ok(uploads.status_of(&record))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Content, NOTHING, of, with};
     use super::*;
-    use crate::store::writer::faults::SYNC_FAILS;
+    use crate::store::faults::SYNC_FAILS;
+
+    fn four_at(offset: u64) -> Chunk {
+        Chunk {
+            offset,
+            announced_bytes: Some(4),
+            length: None,
+        }
+    }
 
     #[test]
     fn a_failed_sync_condemns_that_upload_alone() {
@@ -197,7 +248,7 @@ mod tests {
             let (other, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
             let append = async |id, offset| {
                 uploads
-                    .append(id, offset, Some(4), Content(Some(b"0123")))
+                    .append(id, four_at(offset), Content(Some(b"0123")))
                     .await
             };
             assert_eq!(append(id, 0).await.unwrap().offset, 4);
@@ -227,9 +278,11 @@ mod tests {
         with(0, 9, async |uploads, _| {
             let (id, _) = uploads.create(of(6), None, NOTHING).await.unwrap();
             let append = async |offset, announced_bytes| {
-                uploads
-                    .append(id, offset, announced_bytes, Content(Some(b"0123")))
-                    .await
+                let chunk = Chunk {
+                    announced_bytes,
+                    ..four_at(offset)
+                };
+                uploads.append(id, chunk, Content(Some(b"0123"))).await
             };
             assert_eq!(append(0, None).await.unwrap().offset, 4);
             for announced_bytes in [Some(4), None] {

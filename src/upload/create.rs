@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::append::{self, Appending};
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::facts::Facts;
-use crate::store::writer::Writer;
+use crate::store::writer::{STEP_BYTES, Writer};
 
 /// What a client tells at creation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NewUpload {
-    /// Bytes of the whole.
-    pub length: u64,
+    /// Bytes of the whole, `None` if the client will tell later.
+    pub length: Option<u64>,
     /// The id the client wants; it gets another one if that is taken.
     pub wanted_id: Option<Uuid>,
     /// See [`Facts`].
@@ -43,19 +43,16 @@ impl Uploads {
         announced_bytes: Option<u64>,
         first: Option<S>,
     ) -> Result<(Uuid, Status), UploadError> {
-        if new.length > self.limits.max_size_bytes {
-            return Err(UploadError::TooLarge {
-                max_size_bytes: self.limits.max_size_bytes,
-            });
-        }
         let length = new.length;
-        if first.is_some() && announced_bytes.is_some_and(|count| count > length) {
+        self.require_size(length.unwrap_or(0))?;
+        if first.is_some()
+            && let (Some(length), Some(count)) = (length, announced_bytes)
+            && count > length
+        {
             return Err(UploadError::PastLength { length });
         }
-        let free_bytes = self.layout.free_bytes()?;
-        if free_bytes < length.saturating_add(self.limits.reserve_free_bytes) {
-            return Err(UploadError::NoSpace { length });
-        }
+        let reserved_bytes = length.unwrap_or(STEP_BYTES);
+        self.require_space(reserved_bytes)?;
         let mut facts = Facts {
             id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
             created_at: jiff::Timestamp::now(),
@@ -80,14 +77,14 @@ impl Uploads {
                 Err(error) => {
                     self.unfinished.remove(facts.id);
                     if error.kind() != io::ErrorKind::AlreadyExists {
-                        return Err(no_space(error, length));
+                        return Err(no_space(error, reserved_bytes));
                     }
                     facts.id = Uuid::new_v4();
                 }
             }
         };
         let id = facts.id;
-        debug!(upload_id = %id, bytes = length, "upload created, {length} bytes");
+        debug!(upload_id = %id, bytes = length, "upload created");
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.status(id).await?));
@@ -111,10 +108,10 @@ impl Uploads {
 }
 
 /// A full disk is no failure of storage: it says no in time (I8).
-fn no_space(error: io::Error, length: u64) -> UploadError {
+pub(super) fn no_space(error: io::Error, bytes: u64) -> UploadError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            UploadError::NoSpace { length }
+            UploadError::NoSpace { bytes }
         }
         _ => UploadError::Storage(error),
     }
@@ -130,7 +127,7 @@ mod tests {
         with(u64::MAX / 2, 9, async |uploads, layout| {
             let refused = uploads.create(of(10), None, NOTHING).await;
             assert!(
-                matches!(refused, Err(UploadError::NoSpace { length: 10 })),
+                matches!(refused, Err(UploadError::NoSpace { bytes: 10 })),
                 "{refused:?}"
             );
             let refused = uploads.create(of(1001), None, NOTHING).await;

@@ -4,6 +4,7 @@
 
 mod append;
 mod create;
+mod expiry;
 mod recover;
 mod sweep;
 #[cfg(test)]
@@ -22,15 +23,18 @@ use tokio::sync::{mpsc, watch};
 use tracing::info;
 use uuid::Uuid;
 
+pub use append::Chunk;
 pub use create::NewUpload;
 pub use recover::{Found, recover};
 pub use sweep::{Swept, sweep};
 
+use expiry::{expires_at, is_expired};
 use unfinished::Unfinished;
 
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::OpenError;
+use crate::store::moment::Moment;
 use crate::store::record::Record;
 use crate::store::writer::{Writer, read_facts, read_record};
 
@@ -68,7 +72,7 @@ pub struct Uploads {
     unfinished: Unfinished,
     /// Uploads that a sync failed on: nobody knows what the disk holds of them.
     condemned: Mutex<HashSet<Uuid>>,
-    /// Start-up has seen to it that every record on disk is durable.
+    /// See [`Uploads::settle`].
     settled: AtomicBool,
     finished: mpsc::UnboundedSender<Uuid>,
     stopping: watch::Receiver<bool>,
@@ -102,17 +106,18 @@ pub enum UploadError {
     /// Idle for too long.
     #[error("this upload has expired; create a new one")]
     Expired,
-    /// Larger than [`Limits::max_size_bytes`].
+    /// Larger than [`Limits::max_size_bytes`]; what had arrived is kept.
     #[error("the upload is larger than the {max_size_bytes} bytes this server accepts")]
     TooLarge {
         /// The limit.
         max_size_bytes: u64,
     },
-    /// Not enough disk space; nothing was created.
-    #[error("the disk has no space for {length} more bytes; try later or free some space")]
+    /// Not enough disk space. Nothing was created; of an upload whose length
+    /// was not known before, what had arrived is kept.
+    #[error("the disk has no space for {bytes} more bytes; try later or free some space")]
     NoSpace {
         /// What was asked for.
-        length: u64,
+        bytes: u64,
     },
     /// As many unfinished uploads as there may be; nothing was created.
     #[error("the server has too many unfinished uploads; try again later")]
@@ -126,6 +131,12 @@ pub enum UploadError {
     /// More bytes than the upload's length; nothing of this frame was kept.
     #[error("more bytes than the upload's length of {length}")]
     PastLength {
+        /// The length.
+        length: u64,
+    },
+    /// Another length than the one that was told before.
+    #[error("the length of this upload is {length} and cannot change")]
+    LengthKnown {
         /// The length.
         length: u64,
     },
@@ -197,9 +208,13 @@ impl Uploads {
         self.unfinished.insert(id);
     }
 
-    /// Says that start-up made every record durable, see [`recover`].
-    pub fn settled(&self) {
+    /// Makes everything durable that a daemon which was killed had written and
+    /// not lived to sync; from then on records are told as they are read.
+    /// Blocks on the disk.
+    pub fn settle(&self) -> io::Result<()> {
+        self.layout.sync()?;
         self.settled.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// A failed sync is never retried as if it were fine (I8): the kernel may
@@ -234,8 +249,10 @@ impl Uploads {
         // Looked at after the file: whoever wrote what was read there, and is
         // not here any more, has made it durable.
         let record = self.writers.committed(id).unwrap_or(found);
-        self.refuse_expired(&record)?;
-        Ok(self.status_of(&record))
+        match is_expired(&record, self.limits.idle_expiry, Moment::now()) {
+            true => Err(UploadError::Expired),
+            false => Ok(self.status_of(&record)),
+        }
     }
 
     /// What was told at its creation.
@@ -259,22 +276,24 @@ impl Uploads {
         Status {
             offset: record.offset,
             length: record.length,
-            expires: (!record.is_finished()).then(|| expiry(record, &self.limits)),
+            expires: expires_at(record, self.limits.idle_expiry, Moment::now()),
         }
     }
 
-    fn refuse_expired(&self, record: &Record) -> Result<(), UploadError> {
-        if is_expired(record, self.limits.idle_expiry, SystemTime::now()) {
-            return Err(UploadError::Expired);
+    /// Refuses what the disk has no space for (I8), seen before it is tried.
+    fn require_space(&self, bytes: u64) -> Result<(), UploadError> {
+        let free_bytes = self.layout.free_bytes()?;
+        match free_bytes < bytes.saturating_add(self.limits.reserve_free_bytes) {
+            true => Err(UploadError::NoSpace { bytes }),
+            false => Ok(()),
         }
-        Ok(())
     }
-}
 
-fn expiry(record: &Record, limits: &Limits) -> SystemTime {
-    record.committed_at() + limits.idle_expiry
-}
-
-fn is_expired(record: &Record, idle_expiry: Duration, now: SystemTime) -> bool {
-    !record.is_finished() && record.committed_at() + idle_expiry < now
+    fn require_size(&self, length: u64) -> Result<(), UploadError> {
+        let max_size_bytes = self.limits.max_size_bytes;
+        match length > max_size_bytes {
+            true => Err(UploadError::TooLarge { max_size_bytes }),
+            false => Ok(()),
+        }
+    }
 }

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, damaged_place, read_facts, settle_record};
+use crate::store::folder::{OpenError, damaged_place, peek_record, read_facts};
 use crate::store::record::Record;
 
 /// An upload that start-up found.
@@ -19,9 +19,9 @@ pub enum Found {
     Unfinished(Uuid),
 }
 
-/// Reads every upload, makes its record durable, and tells `found` of each. What cannot be
-/// understood is moved to `damaged`, told in the journal, and harms nobody
-/// else (I6). Blocks on the disk.
+/// Reads every upload and tells `found` of each. What cannot be understood is
+/// moved to `damaged`, told in the journal, and harms nobody else (I6). Blocks
+/// on the disk.
 pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> {
     for entry in std::fs::read_dir(layout.uploads())? {
         let path = entry?.path();
@@ -41,7 +41,7 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
 
 /// `None` for a folder that a sweep took away meanwhile.
 fn read(dir: &Path) -> Result<Option<Record>, String> {
-    let record = match settle_record(dir) {
+    let record = match peek_record(dir) {
         Ok(record) => record,
         Err(OpenError::Missing) if !dir.exists() => return Ok(None),
         Err(error) => return Err(format!("its offset record: {error}")),
@@ -68,6 +68,7 @@ fn set_aside(layout: &Layout, path: &Path, reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::moment::Moment;
 
     #[test]
     fn the_damaged_are_set_aside_and_the_rest_goes_on() {
@@ -80,7 +81,7 @@ mod tests {
             std::fs::write(folder.join("offset"), offset).unwrap();
             std::fs::write(folder.join("upload.json"), facts).unwrap();
         };
-        let record = Record::new(Some(0), std::time::SystemTime::now()).encode_file();
+        let record = Record::new(Some(0), Moment::now()).encode_file();
         let facts = format!(r#"{{"id":"{good}","created_at":"2026-01-01T00:00:00Z"}}"#);
         make(&good.to_string(), &record, &facts);
         make(&Uuid::new_v4().to_string(), &[7; 8192], &facts);

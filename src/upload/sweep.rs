@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, Parked, is_being_created, peek_record};
+use crate::store::folder::{OpenError, Parked, Removal, is_being_created, peek_record};
+use crate::store::moment::Moment;
 
 use super::is_expired;
 
@@ -28,8 +29,9 @@ pub struct Swept {
 /// other sweeps: nothing is removed without its lock, and nothing that is
 /// being written to can be locked. Blocks on the disk.
 pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
-    let now = SystemTime::now();
+    let now = Moment::now();
     let mut swept = Swept::default();
+    let mut removal = Removal::new(layout);
     for entry in std::fs::read_dir(layout.uploads())? {
         let path = entry?.path();
         let Some(id) = path.file_name().and_then(Layout::id_of) else {
@@ -41,13 +43,15 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
         }
         match Parked::lock(layout, id) {
             Ok(parked) if is_expired(&parked.record, idle_expiry, now) => {
-                swept.freed_bytes += parked.remove(layout)?;
+                removal.add(parked)?;
                 swept.expired += 1;
             }
             Ok(_) | Err(OpenError::Locked | OpenError::Missing | OpenError::Damaged) => {}
             Err(OpenError::Io(error)) => return Err(error),
         }
     }
+    swept.freed_bytes = removal.finish()?;
+    let now = SystemTime::now();
     for entry in std::fs::read_dir(layout.creating())? {
         let path = entry?.path();
         if is_old(&path, now) && !is_being_created(&path) {

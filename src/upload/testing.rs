@@ -45,7 +45,7 @@ pub(super) fn with(
 /// An upload of this length.
 pub(super) fn of(length: u64) -> NewUpload {
     NewUpload {
-        length,
+        length: Some(length),
         ..NewUpload::default()
     }
 }

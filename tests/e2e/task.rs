@@ -72,10 +72,13 @@ pub fn progress(address: SocketAddr, id: &str) -> Value {
     get(address, &path).expect(200, "progress").json()
 }
 
-/// How many tasks there are.
+/// How many tasks there are, once a start has found all of them (503).
 #[track_caller]
 pub fn count(address: SocketAddr) -> u64 {
-    let all = get(address, "/task/all").expect(200, "all tasks").json();
+    let all = until("all tasks are found", || {
+        let response = get(address, "/task/all");
+        (response.status != 503).then(|| response.expect(200, "all tasks").json())
+    });
     assert_eq!(
         all["tasks"].as_array().map(|tasks| tasks.len() as u64),
         all["total"].as_u64(),

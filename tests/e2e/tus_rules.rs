@@ -98,6 +98,91 @@ fn creation_with_upload() {
 }
 
 #[test]
+fn creation_defer_length() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let deferred = ("Upload-Defer-Length", "1");
+    for headers in [
+        &[RESUMABLE, deferred, ("Upload-Length", "10")][..],
+        &[RESUMABLE, ("Upload-Defer-Length", "0")],
+        &[RESUMABLE, ("Upload-Defer-Length", "")],
+    ] {
+        ask(address, "POST", FILES, headers, b"").expect(400, "creation");
+    }
+    let create = |body: &[u8]| {
+        let created = ask(
+            address,
+            "POST",
+            FILES,
+            &[RESUMABLE, deferred, CONTENT],
+            body,
+        );
+        let path = tus::location_path(&created.expect(201, "creation"));
+        Upload { address, path }
+    };
+    let patch = |upload: &Upload, offset: &str, length: &str, body: &[u8]| {
+        let offset = ("Upload-Offset", offset);
+        let headers = [RESUMABLE, CONTENT, offset, ("Upload-Length", length)];
+        ask(address, "PATCH", &upload.path, &headers, body)
+    };
+
+    let upload = create(b"RIFF");
+    let head = upload.head().expect(200, "HEAD");
+    assert_eq!(head.header("upload-defer-length"), Some("1"));
+    assert_eq!(head.header("upload-length"), None);
+    assert_eq!(head.number("upload-offset"), Some(4));
+    upload
+        .patch(4, b"12")
+        .unwrap()
+        .expect(204, "still without a length");
+    for (status, offset, length, body) in [
+        (413, "6", "5", &b""[..]),
+        (413, "6", "8", b"123"),
+        (413, "6", "5368709121", b"3"),
+        (409, "4", "10", b"3"),
+        (400, "6", "ten", b"3"),
+    ] {
+        patch(&upload, offset, length, body).expect(status, length);
+        assert_eq!(upload.head().header("upload-defer-length"), Some("1"));
+    }
+    patch(&upload, "6", "10", b"34").expect(204, "with the length");
+    let head = upload.head().expect(200, "HEAD");
+    assert_eq!(head.header("upload-defer-length"), None);
+    assert_eq!(head.number("upload-length"), Some(10));
+    patch(&upload, "8", "11", b"56").expect(400, "another length");
+    patch(&upload, "8", "10", b"56").expect(204, "the same length again");
+    task::failure(address, upload.id());
+
+    let known_at_the_end = create(b"RIFF");
+    patch(&known_at_the_end, "4", "4", b"").expect(204, "that was all");
+    task::failure(address, known_at_the_end.id());
+}
+
+#[test]
+fn an_upload_whose_length_comes_last_is_whole() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    // More than the step in which disk space is reserved.
+    let file: Vec<u8> = (0..9 << 20).map(|at: u32| (at ^ at >> 9) as u8).collect();
+    let headers = [RESUMABLE, ("Upload-Defer-Length", "1"), CONTENT];
+    let created = ask(address, "POST", FILES, &headers, &file[..1001]);
+    let path = tus::location_path(&created.expect(201, "creation"));
+    let upload = Upload { address, path };
+    let rest = &file[upload.offset()..];
+    upload.patch(1001, rest).unwrap().expect(204, "the rest");
+    let data = daemon
+        .state_dir()
+        .join("uploads")
+        .join(upload.id())
+        .join("data");
+    let length = file.len().to_string();
+    let offset = ("Upload-Offset", &*length);
+    let end = [RESUMABLE, CONTENT, offset, ("Upload-Length", &*length)];
+    ask(address, "PATCH", &upload.path, &end, b"").expect(204, "the length");
+    assert!(std::fs::read(data).unwrap() == file, "other bytes");
+}
+
+#[test]
 fn appending() {
     let daemon = Daemon::start();
     let offset = ("Upload-Offset", "4");
@@ -236,6 +321,7 @@ fn options_tell_what_is_supported() {
         let extensions: Vec<&str> = tells("tus-extension").split(',').map(str::trim).collect();
         for extension in [
             "creation",
+            "creation-defer-length",
             "creation-with-upload",
             "termination",
             "expiration",

@@ -16,7 +16,7 @@ use crate::task::Status;
 pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let found = find(app, caller, Some(id)).await;
-    let task = found.as_ref().ok().and_then(|_| app.tasks.progress(id));
+    let task = found.ok().map(|record| app.tasks.progress(&record));
     let (status, stage, percentage, message, error) = match task {
         Some(task) => match task.status {
             Status::Queued => {

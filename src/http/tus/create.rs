@@ -1,5 +1,5 @@
-//! POST: a new upload, maybe with its first bytes (creation and
-//! creation-with-upload extensions).
+//! POST: a new upload, maybe with its first bytes (creation,
+//! creation-with-upload and creation-defer-length extensions).
 
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -11,8 +11,8 @@ use super::super::{App, blocking};
 use super::body::BodySource;
 use super::metadata::Metadata;
 use super::{
-    TusError, UPLOAD_LENGTH, UPLOAD_METADATA, adopt_if_finished, bytes_header, check_version,
-    describe, is_chunk,
+    TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, adopt_if_finished, bytes_header,
+    check_version, describe, is_chunk,
 };
 use crate::access::Caller;
 use crate::config::UnknownModel;
@@ -50,9 +50,15 @@ fn parse(
     caller: &Caller,
     default_language: Option<String>,
 ) -> Result<NewUpload, TusError> {
-    let length = bytes_header(headers, UPLOAD_LENGTH)?.ok_or(TusError::Missing {
-        name: UPLOAD_LENGTH,
-    })?;
+    let length = match (bytes_header(headers, UPLOAD_LENGTH)?, deferred(headers)?) {
+        (Some(_), true) => return Err(TusError::TwoLengths),
+        (None, false) => {
+            return Err(TusError::Missing {
+                name: UPLOAD_LENGTH,
+            });
+        }
+        (length, _) => length,
+    };
     let raw = headers
         .get(UPLOAD_METADATA)
         .map(|value| {
@@ -79,6 +85,15 @@ fn parse(
         },
         model: text("model")?.filter(|model| !model.is_empty()),
     })
+}
+
+/// creation-defer-length: the client will tell the length later.
+fn deferred(headers: &HeaderMap) -> Result<bool, TusError> {
+    match headers.get(UPLOAD_DEFER_LENGTH) {
+        None => Ok(false),
+        Some(value) if value == "1" => Ok(true),
+        Some(_) => Err(TusError::DeferLength),
+    }
 }
 
 /// The last part of a path, without what could fool a terminal or a reader.

@@ -32,6 +32,12 @@ pub enum TusError {
         /// Which.
         name: HeaderName,
     },
+    /// Both lengths.
+    #[error("send either Upload-Length or Upload-Defer-Length, not both")]
+    TwoLengths,
+    /// A value that the protocol does not know.
+    #[error("the only value of Upload-Defer-Length is 1")]
+    DeferLength,
     /// Upload-Metadata cannot be read.
     #[error("bad Upload-Metadata: {0}")]
     Metadata(String),
@@ -57,9 +63,11 @@ impl TusError {
         match self {
             TusError::Denied(denied) => status_of(denied),
             TusError::Version => StatusCode::PRECONDITION_FAILED,
-            TusError::Missing { .. } | TusError::NotANumber { .. } | TusError::Metadata(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            TusError::Missing { .. }
+            | TusError::NotANumber { .. }
+            | TusError::TwoLengths
+            | TusError::DeferLength
+            | TusError::Metadata(_) => StatusCode::BAD_REQUEST,
             TusError::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             TusError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TusError::Upload(error) => match error {
@@ -68,6 +76,7 @@ impl TusError {
                 UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
                     StatusCode::PAYLOAD_TOO_LARGE
                 }
+                UploadError::LengthKnown { .. } => StatusCode::BAD_REQUEST,
                 UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 // Superseded: the client that sees this is not the newest one;
                 // asking again for the offset is right for it too.

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::reply::{self, Reply};
-use super::{TusError, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe, owned};
+use super::{
+    TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe, owned,
+};
 use crate::access::Caller;
 
 /// Answers HEAD.
@@ -21,8 +23,9 @@ pub async fn head<B>(app: &App, caller: &Caller, id: Option<Uuid>, request: &Req
         };
         let mut reply = reply::empty(StatusCode::OK);
         describe(&mut reply, &status);
-        if let Some(length) = status.length {
-            reply::set(&mut reply, UPLOAD_LENGTH, length);
+        match status.length {
+            Some(length) => reply::set(&mut reply, UPLOAD_LENGTH, length),
+            None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
         }
         if let Some(metadata) = facts.metadata {
             reply::set(&mut reply, UPLOAD_METADATA, metadata);

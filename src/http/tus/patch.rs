@@ -8,10 +8,11 @@ use super::super::App;
 use super::super::reply::{self, Reply};
 use super::body::BodySource;
 use super::{
-    TusError, UPLOAD_OFFSET, adopt_if_finished, bytes_header, check_version, describe, is_chunk,
-    owned,
+    TusError, UPLOAD_LENGTH, UPLOAD_OFFSET, adopt_if_finished, bytes_header, check_version,
+    describe, is_chunk, owned,
 };
 use crate::access::Caller;
+use crate::upload::Chunk;
 
 /// Answers PATCH, once every byte it tells of is durable.
 pub async fn patch(
@@ -32,10 +33,12 @@ pub async fn patch(
             name: UPLOAD_OFFSET,
         })?;
         let (id, _) = owned(app, caller, id).await?;
-        let status = app
-            .uploads
-            .append(id, offset, announced_bytes, source)
-            .await?;
+        let chunk = Chunk {
+            offset,
+            length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
+            announced_bytes,
+        };
+        let status = app.uploads.append(id, chunk, source).await?;
         adopt_if_finished(app, id, &status).await;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         describe(&mut reply, &status);

@@ -1,0 +1,135 @@
+//! For tests: a disk in memory that loses, tears and reorders what was not synced.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::appender::Stable;
+
+/// Some files of fixed names.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryDisk(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    files: RefCell<Vec<Content>>,
+    /// Operations until the power, or the process, is gone.
+    operations_left: Cell<usize>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Content {
+    stable: Vec<u8>,
+    /// Writes in the cache, oldest first.
+    loose: Vec<(usize, Bytes)>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct MemoryFile {
+    disk: MemoryDisk,
+    index: usize,
+}
+
+impl MemoryDisk {
+    pub(super) fn new(files: usize) -> MemoryDisk {
+        MemoryDisk(Rc::new(Inner {
+            files: RefCell::new(vec![Content::default(); files]),
+            operations_left: Cell::new(0),
+        }))
+    }
+
+    pub(super) fn file(&self, index: usize) -> MemoryFile {
+        MemoryFile {
+            disk: self.clone(),
+            index,
+        }
+    }
+
+    /// What a file holds from the beginning.
+    pub(super) fn put_durably(&self, index: usize, content: &[u8]) {
+        self.0.files.borrow_mut()[index].stable = content.into();
+    }
+
+    /// What a program reads: the cache, and the disk where that has nothing.
+    pub(super) fn read(&self, index: usize) -> Vec<u8> {
+        let mut file = self.0.files.borrow()[index].clone();
+        file.sync();
+        file.stable
+    }
+
+    pub(super) fn sync_all(&self) {
+        self.0.files.borrow_mut().iter_mut().for_each(Content::sync);
+    }
+
+    /// From now on so many operations succeed, and none after them.
+    pub(super) fn power_on(&self, operations: usize) {
+        self.0.operations_left.set(operations);
+    }
+
+    /// Of what was not synced each write is lost, kept or torn, and those that
+    /// were kept reached the disk in any order, as `fates` says.
+    pub(super) fn cut_power(&self, fates: &[u8]) {
+        let mut fates = fates.iter().copied().chain(std::iter::repeat(0));
+        let mut fate = || usize::from(fates.next().unwrap_or(0));
+        for file in self.0.files.borrow_mut().iter_mut() {
+            let mut loose = std::mem::take(&mut file.loose);
+            while !loose.is_empty() {
+                let (position, bytes) = loose.remove(fate() % loose.len());
+                // More often near the beginning, where a slot has its numbers.
+                let part = |at: usize| bytes.len() * at * at / 65536;
+                match fate() % 4 {
+                    0 => {}
+                    1 => file.write(position, &bytes),
+                    2 => file.write(position, &bytes[..part(fate())]),
+                    _ => {
+                        let from = part(fate());
+                        file.write(position + from, &bytes[from..]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn spend(&self) -> io::Result<()> {
+        let left = self.0.operations_left.get();
+        let left = left.checked_sub(1).ok_or(io::ErrorKind::BrokenPipe)?;
+        self.0.operations_left.set(left);
+        Ok(())
+    }
+}
+
+impl Content {
+    fn write(&mut self, position: usize, bytes: &[u8]) {
+        let end = position + bytes.len();
+        if self.stable.len() < end {
+            self.stable.resize(end, 0);
+        }
+        self.stable[position..end].copy_from_slice(bytes);
+    }
+
+    fn sync(&mut self) {
+        for (position, bytes) in std::mem::take(&mut self.loose) {
+            self.write(position, &bytes);
+        }
+    }
+}
+
+impl Stable for MemoryFile {
+    async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()> {
+        // The write that is under way when the power goes may reach the disk too.
+        let powered = self.disk.spend();
+        self.disk.0.files.borrow_mut()[self.index]
+            .loose
+            .push((position as usize, bytes));
+        powered
+    }
+
+    async fn sync_data(&self) -> io::Result<()> {
+        self.disk.spend()?;
+        self.disk.0.files.borrow_mut()[self.index].sync();
+        Ok(())
+    }
+}
