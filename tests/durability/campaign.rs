@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use crate::appliance::{Engine, start};
 use crate::random::Random;
-use crate::states::{Builder, choose};
+use crate::states::{Builder, Crash, choose};
 use crate::story::Story;
 use crate::verify::{Claims, text_of, verify};
 use crate::volume::{Base, Kind, Mounted, Recorded};
 use crate::workload;
 
 /// After so many violations the rest is more of the same.
-const VIOLATIONS_ENOUGH: usize = 5;
+pub const ENOUGH: usize = 20;
 
 /// Every so many states the real engine is waited for.
 const WITH_ENGINE_EVERY: usize = 20;
@@ -27,8 +27,9 @@ pub struct Outcome {
     pub violations: Vec<String>,
 }
 
-/// Records a run of this seed and checks that many states.
-pub fn run(kind: Kind, seed: u64, states: usize) -> Outcome {
+/// Records a run of this seed and checks that many states, or fewer if there
+/// are `enough` violations before.
+pub fn run(kind: Kind, seed: u64, states: usize, enough: usize) -> Outcome {
     let begun = Instant::now();
     let mut random = Random::new(seed);
     let volume = Recorded::new(kind, &mut random);
@@ -57,9 +58,15 @@ pub fn run(kind: Kind, seed: u64, states: usize) -> Outcome {
         states,
         &mut random,
     );
-    let builder = Builder::new(entries, base.image());
+    let run = Run {
+        base,
+        story,
+        texts,
+        seed,
+    };
+    let builder = Builder::new(entries, run.base.image());
     let begun = Instant::now();
-    let outcome = check(&base, builder, &crashes, &story, &texts, seed, &mut random);
+    let outcome = run.check(builder, &crashes, enough, &mut random);
     println!(
         "{kind:?} seed {seed}: {} states in {:.1?}, {} violations",
         outcome.states,
@@ -69,41 +76,49 @@ pub fn run(kind: Kind, seed: u64, states: usize) -> Outcome {
     outcome
 }
 
-fn check(
-    base: &Base,
-    mut builder: Builder,
-    crashes: &[crate::states::Crash],
-    story: &Story,
-    texts: &BTreeMap<Arc<[u8]>, String>,
+/// What was recorded.
+struct Run {
+    base: Base,
+    story: Story,
+    texts: BTreeMap<Arc<[u8]>, String>,
     seed: u64,
-    random: &mut Random,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    for (number, &crash) in crashes.iter().enumerate() {
-        let image = base.path("crashed");
-        let loose = builder.build(crash, &image, random).expect("a crash state");
-        let claims = Claims::at(story, crash.point, texts.clone());
-        let engine = match number % WITH_ENGINE_EVERY == WITH_ENGINE_EVERY - 1 {
-            true => Engine::Real,
-            false => Engine::Mute,
-        };
-        let violations = match Mounted::image(base.kind, &image, &base.path("crash")) {
-            Ok(mounted) => verify(mounted.path(), claims, engine, random),
-            Err(error) => vec![format!("the file system: {error}")],
-        };
-        outcome.states += 1;
-        for violation in violations {
-            let kind = base.kind;
-            let text =
-                format!("{kind:?} SEED={seed} {crash:?} ({loose} writes not covered): {violation}");
-            println!("VIOLATION {text}");
-            outcome.violations.push(text);
+}
+
+impl Run {
+    fn check(
+        &self,
+        mut builder: Builder,
+        crashes: &[Crash],
+        enough: usize,
+        random: &mut Random,
+    ) -> Outcome {
+        let (kind, seed) = (self.base.kind, self.seed);
+        let image = self.base.path("crashed");
+        let mut outcome = Outcome::default();
+        for (number, &crash) in crashes.iter().enumerate() {
+            let loose = builder.build(crash, &image, random).expect("a crash state");
+            let claims = Claims::at(&self.story, crash.point, self.texts.clone());
+            let engine = match number % WITH_ENGINE_EVERY == WITH_ENGINE_EVERY - 1 {
+                true => Engine::Real,
+                false => Engine::Mute,
+            };
+            let violations = match Mounted::image(kind, &image, &self.base.path("crash")) {
+                Ok(mounted) => verify(mounted.path(), claims, engine, random),
+                Err(error) => vec![format!("the file system: {error}")],
+            };
+            outcome.states += 1;
+            for violation in violations {
+                let found_in =
+                    format!("{kind:?} SEED={seed} {crash:?} ({loose} writes not covered)");
+                println!("VIOLATION {found_in}: {violation}");
+                outcome.violations.push(format!("{found_in}: {violation}"));
+            }
+            if outcome.violations.len() >= enough {
+                break;
+            }
         }
-        if outcome.violations.len() >= VIOLATIONS_ENOUGH {
-            break;
-        }
+        outcome
     }
-    outcome
 }
 
 /// The transcripts of the recordings, by content.

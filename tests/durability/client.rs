@@ -25,6 +25,17 @@ pub struct Client<'a> {
     content: Arc<[u8]>,
     /// What it knows to be durable.
     pub offset: u64,
+    /// Whether the daemon is known to know the length.
+    measured: bool,
+}
+
+/// When the daemon is told how long an upload will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// At its creation.
+    First,
+    /// With its last bytes.
+    Last,
 }
 
 impl<'a> Client<'a> {
@@ -35,6 +46,7 @@ impl<'a> Client<'a> {
         name: &str,
         content: Arc<[u8]>,
         first: usize,
+        told: Length,
         random: &mut Random,
     ) -> io::Result<Client<'a>> {
         let bytes: [u8; 16] = random.bytes(16).try_into().expect("16 bytes");
@@ -43,11 +55,11 @@ impl<'a> Client<'a> {
             .to_string();
         let length = content.len().to_string();
         let metadata = encode_metadata(&[("filename", name), ("taskId", &id)]);
-        let mut headers = vec![
-            RESUMABLE,
-            ("Upload-Length", &*length),
-            ("Upload-Metadata", &*metadata),
-        ];
+        let told_length = match told {
+            Length::First => ("Upload-Length", &*length),
+            Length::Last => ("Upload-Defer-Length", "1"),
+        };
+        let mut headers = vec![RESUMABLE, told_length, ("Upload-Metadata", &*metadata)];
         if first > 0 {
             headers.push(CONTENT);
         }
@@ -66,8 +78,12 @@ impl<'a> Client<'a> {
             id,
             content,
             offset: 0,
+            measured: false,
         };
         client.told(&response);
+        if told == Length::First {
+            client.told_length();
+        }
         Ok(client)
     }
 
@@ -84,6 +100,7 @@ impl<'a> Client<'a> {
             id: id.to_owned(),
             content,
             offset: 0,
+            measured: true,
         }
     }
 
@@ -94,7 +111,7 @@ impl<'a> Client<'a> {
 
     /// All of it is known to be durable.
     pub fn is_finished(&self) -> bool {
-        self.offset == self.length()
+        self.offset == self.length() && self.measured
     }
 
     /// Asks how far it is; 404 is answered only for what may be gone.
@@ -102,7 +119,12 @@ impl<'a> Client<'a> {
         loop {
             let response = self.request("HEAD", &self.path(), &[RESUMABLE])?;
             match response.status {
-                200 => self.told(&response),
+                200 => {
+                    if response.header("upload-length").is_some() {
+                        self.told_length();
+                    }
+                    self.told(&response);
+                }
                 // Somebody is just letting go of it.
                 423 => {
                     sleep(Duration::from_millis(20));
@@ -118,13 +140,20 @@ impl<'a> Client<'a> {
     /// Sends up to that many bytes and waits for the answer.
     pub fn patch(&mut self, count: usize) -> io::Result<()> {
         let (begin, end) = self.next(count);
-        let offset = begin.to_string();
-        let headers = [RESUMABLE, CONTENT, ("Upload-Offset", &*offset)];
+        let (offset, length) = (begin.to_string(), self.length().to_string());
+        let mut headers = vec![RESUMABLE, CONTENT, ("Upload-Offset", &*offset)];
+        let measures = !self.measured && end == self.content.len();
+        if measures {
+            headers.push(("Upload-Length", &length));
+        }
         self.story.mark(&self.id, Event::Sending(end as u64));
         let body = Some(&self.content[begin..end]);
         let response = request(self.address, "PATCH", &self.path(), &headers, body)?;
         match response.status {
             204 => {
+                if measures {
+                    self.told_length();
+                }
                 self.told(&response);
                 assert_eq!(self.offset, end as u64, "after PATCH of {}", self.id);
                 Ok(())
@@ -242,6 +271,11 @@ impl<'a> Client<'a> {
 
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Response> {
         request(self.address, method, path, headers, None)
+    }
+
+    fn told_length(&mut self) {
+        self.measured = true;
+        self.story.mark(&self.id, Event::Measured);
     }
 
     /// Notes the offset of an answer.

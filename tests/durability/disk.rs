@@ -52,6 +52,7 @@ pub struct Recording {
     entries: Mutex<Vec<Entry>>,
     failing_writes: AtomicU64,
     failing_flushes: AtomicU64,
+    flush_lasts_ms: AtomicU64,
 }
 
 impl Recording {
@@ -85,6 +86,12 @@ impl Recording {
             self.failing_writes.load(Ordering::SeqCst),
             self.failing_flushes.load(Ordering::SeqCst),
         )
+    }
+
+    /// From now on each flush takes so much longer.
+    pub fn slow_flushes(&self, longer: Duration) {
+        let longer_ms = longer.as_millis() as u64;
+        self.flush_lasts_ms.store(longer_ms, Ordering::SeqCst);
     }
 
     /// Takes everything away that was logged.
@@ -130,13 +137,14 @@ impl Disk {
             });
             writers.push(sender);
         }
-        let (flusher, flushes) = mpsc::channel::<(usize, ReplyEmpty)>();
+        let (flusher, flushes) = mpsc::channel::<PendingFlush>();
         let (logged, mut delays) = (Arc::clone(&recording), random.fork());
         thread::spawn(move || {
-            for (covers, reply) in flushes {
+            for flush in flushes {
                 nap(delays.between(FLUSH_MIN_US, FLUSH_MAX_US));
-                logged.entries().push(Entry::Flush { covers });
-                reply.ok();
+                let longer_ms = logged.flush_lasts_ms.load(Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(longer_ms));
+                flush.complete(&logged);
             }
         });
         let server = Server {
@@ -203,6 +211,23 @@ impl PendingWrite {
     }
 }
 
+struct PendingFlush {
+    /// Entries that were completed when it arrived.
+    covers: usize,
+    reply: ReplyEmpty,
+}
+
+impl PendingFlush {
+    fn complete(self, recording: &Recording) {
+        if fails(&recording.failing_flushes) {
+            return self.reply.error(Errno::EIO);
+        }
+        let covers = self.covers;
+        recording.entries().push(Entry::Flush { covers });
+        self.reply.ok();
+    }
+}
+
 const DISK: &str = "disk";
 const DISK_INODE: INodeNo = INodeNo(2);
 const FOREVER: Duration = Duration::from_secs(1 << 20);
@@ -213,7 +238,7 @@ struct Server {
     recording: Arc<Recording>,
     writers: Vec<mpsc::Sender<PendingWrite>>,
     turns: Mutex<Random>,
-    flusher: mpsc::Sender<(usize, ReplyEmpty)>,
+    flusher: mpsc::Sender<PendingFlush>,
 }
 
 impl Server {
@@ -308,11 +333,8 @@ impl Filesystem for Server {
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        if fails(&self.recording.failing_flushes) {
-            return reply.error(Errno::EIO);
-        }
         let covers = self.recording.position();
-        drop(self.flusher.send((covers, reply)));
+        drop(self.flusher.send(PendingFlush { covers, reply }));
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {

@@ -8,11 +8,16 @@
 //! daemons they start.
 
 mod appliance;
+#[cfg(feature = "sabotage")]
+mod broken;
 mod campaign;
 mod client;
 mod disk;
+mod faults;
+mod full;
 mod powercut;
 mod random;
+mod sharing;
 mod states;
 mod story;
 mod verify;

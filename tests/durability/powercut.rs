@@ -17,13 +17,18 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// That of `SEED`, else another one each time; it is printed.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock");
     number("SEED", now.as_nanos() as u64 % 1_000_000_000)
 }
 
 fn cut_the_power_of(kind: Kind) {
-    let outcome = campaign::run(kind, seed(), number("POWERCUT_STATES", 100) as usize);
+    let outcome = campaign::run(
+        kind,
+        seed(),
+        number("POWERCUT_STATES", 100) as usize,
+        campaign::ENOUGH,
+    );
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
 }
 
@@ -49,7 +54,7 @@ fn soak() {
         let begun = Instant::now();
         let mut states = 0;
         while begun.elapsed() < lasts || states < STATES_MIN {
-            let outcome = campaign::run(kind, seed, 200);
+            let outcome = campaign::run(kind, seed, 200, campaign::ENOUGH);
             assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
             states += outcome.states;
             seed += 1;

@@ -40,8 +40,11 @@ const BLOCK_BYTES: usize = 4096;
 /// How an offset record's slot begins; see `src/store/record.rs`.
 const SLOT_MAGIC: &[u8] = b"scribed1";
 
-/// Within so many bytes a slot is torn: what it uses, and some more.
+/// Within so many bytes a slot is torn: what it uses, and some more ...
 const SLOT_TORN_BYTES: usize = 80;
+
+/// ... and every other time within these: its sequence and its offset.
+const SLOT_HEAD_BYTES: usize = 32;
 
 /// A moment and what survives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +79,16 @@ pub fn choose(
         .collect();
     let mut crashes: Vec<Crash> = (0..count)
         .map(|number| {
-            let point = match number % 4 {
-                0 | 1 if !told.is_empty() => *random.pick(&told),
-                2 if !slots.is_empty() => *random.pick(&slots),
-                _ => random.between(first, last),
+            let any = *random.pick(&POLICIES);
+            let (point, policy) = match number % 4 {
+                0 | 1 if !told.is_empty() => (*random.pick(&told), any),
+                2 if !slots.is_empty() => match random.one_in(3) {
+                    true => (*random.pick(&slots), any),
+                    false => (*random.pick(&slots), Policy::Torn),
+                },
+                _ => (random.between(first, last), any),
             };
-            Crash {
-                point,
-                policy: *random.pick(&POLICIES),
-            }
+            Crash { point, policy }
         })
         .collect();
     crashes.sort_by_key(|crash| crash.point);
@@ -147,9 +151,13 @@ impl Builder {
             })
             .collect();
         let count = loose.len();
-        if matches!(crash.policy, Policy::Some | Policy::Torn) {
-            loose.retain(|_| random.one_in(2));
-            random.shuffle(&mut loose);
+        match crash.policy {
+            Policy::Nothing | Policy::Everything => {}
+            Policy::Torn => random.shuffle(&mut loose),
+            Policy::Some => {
+                loose.retain(|_| random.one_in(2));
+                random.shuffle(&mut loose);
+            }
         }
         for (at, bytes) in loose {
             match crash.policy {
@@ -162,15 +170,17 @@ impl Builder {
     }
 }
 
-/// Writes each sector or not; half of the slots only in part.
+/// Writes each sector or not; most slots only in part.
 fn tear(image: &File, at: u64, bytes: &[u8], random: &mut Random) -> io::Result<()> {
     let slots: Vec<usize> = slots_of(bytes).collect();
     for (number, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
         let begin = number * SECTOR_BYTES;
-        let written = match (slots.contains(&begin), random.one_in(2)) {
-            (true, true) => &sector[..random.between(1, SLOT_TORN_BYTES)],
-            (_, true) => sector,
-            (_, false) => continue,
+        let written = match random.below(4) {
+            0 => continue,
+            1 if slots.contains(&begin) => &sector[..random.between(1, SLOT_TORN_BYTES)],
+            2 if slots.contains(&begin) => &sector[..random.between(1, SLOT_HEAD_BYTES)],
+            1 => continue,
+            _ => sector,
         };
         image.write_all_at(written, at + begin as u64)?;
     }

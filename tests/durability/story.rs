@@ -18,6 +18,10 @@ pub enum Event {
     Sending(u64),
     /// Somebody was told that so many bytes are durable.
     Told(u64),
+    /// Somebody was told that its length is known.
+    Measured,
+    /// Somebody was told that the disk failed it.
+    Condemned,
     /// It is about to be taken away: by a client, or by a sweep.
     Removing,
     /// Somebody was told that it is gone.
@@ -54,8 +58,12 @@ struct Inner {
 pub struct Expected {
     /// Highest offset that anybody was told.
     pub told: Option<u64>,
+    /// Its length must be known.
+    pub measured: bool,
     /// Bytes that may have arrived.
     pub sent: u64,
+    /// The disk failed it: it may be set aside, but must not be wrong.
+    pub condemned: bool,
     /// It may be gone.
     pub may_be_gone: bool,
     /// It must be gone.
@@ -163,6 +171,8 @@ impl Story {
                 Event::Creating => {}
                 Event::Sending(end) => upload.sent = upload.sent.max(*end),
                 Event::Told(offset) => upload.told = upload.told.max(Some(*offset)),
+                Event::Measured => upload.measured = true,
+                Event::Condemned => upload.condemned = true,
                 Event::Removing => upload.may_be_gone = true,
                 Event::Gone => upload.gone = true,
                 Event::Completed(result) => upload.completed = Some(result.clone()),
@@ -177,7 +187,7 @@ impl Story {
         let told = inner.marks.iter().filter(|mark| {
             matches!(
                 mark.event,
-                Event::Told(_) | Event::Gone | Event::Completed(_)
+                Event::Told(_) | Event::Measured | Event::Gone | Event::Completed(_)
             )
         });
         told.map(|mark| mark.position).collect()
@@ -191,9 +201,12 @@ impl Story {
 impl Inner {
     fn is_finished(&self, id: &str) -> bool {
         let length = self.contents.get(id).map(|content| content.len() as u64);
-        self.marks.iter().any(|mark| {
-            mark.id == id && matches!(mark.event, Event::Told(offset) if Some(offset) == length)
-        })
+        let was = |is: fn(&Event, Option<u64>) -> bool| {
+            let mut marks = self.marks.iter();
+            marks.any(|mark| mark.id == id && is(&mark.event, length))
+        };
+        was(|event, _| *event == Event::Measured)
+            && was(|event, length| matches!(event, Event::Told(offset) if Some(*offset) == length))
     }
 }
 
@@ -208,6 +221,7 @@ mod tests {
         for id in ["idle", "held", "finished"] {
             story.creating(id, &content);
         }
+        story.mark("finished", Event::Measured);
         story.mark("finished", Event::Sending(3));
         story.mark("finished", Event::Told(3));
         story.held("held");

@@ -13,7 +13,7 @@ use crate::http::{get, request};
 use crate::random::Random;
 use crate::story::{Expected, Story};
 use crate::task;
-use crate::tus::{FILES, RESUMABLE, Upload};
+use crate::tus::{CONTENT, FILES, RESUMABLE, Upload};
 use crate::waiting::until;
 
 /// A promise that was not kept, told for people: which one, of what, how.
@@ -67,9 +67,16 @@ pub fn verify(disk: &Path, claims: Claims, engine: Engine, random: &mut Random) 
 struct Check<'a> {
     disk: &'a Path,
     claims: Claims,
-    /// Offsets told by this daemon.
-    seen: BTreeMap<String, u64>,
+    /// What this daemon told.
+    seen: BTreeMap<String, Seen>,
     violations: Vec<Violation>,
+}
+
+/// How an upload was found.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    offset: u64,
+    measured: bool,
 }
 
 impl Check<'_> {
@@ -86,7 +93,7 @@ impl Check<'_> {
             // What this daemon told counts for the next one.
             for (id, expected) in &mut self.claims.uploads {
                 match self.seen.get(id) {
-                    Some(offset) => expected.told = Some(*offset),
+                    Some(seen) => expected.told = Some(seen.offset),
                     None => expected.gone = true,
                 }
             }
@@ -100,7 +107,11 @@ impl Check<'_> {
     fn look(&mut self, address: SocketAddr) {
         let tasks = all_tasks(address);
         for folder in entries(&state_dir(self.disk).join("damaged")) {
-            self.violated("I6", &folder, "was set aside as damaged");
+            let id = folder.split('.').next().unwrap_or_default();
+            let upload = self.claims.uploads.get(id);
+            if !upload.is_some_and(|upload| upload.condemned) {
+                self.violated("I6", &folder, "was set aside as damaged");
+            }
         }
         for folder in entries(&state_dir(self.disk).join("uploads")) {
             if !self.claims.uploads.contains_key(&folder) {
@@ -122,8 +133,10 @@ impl Check<'_> {
         match head.status {
             200 if expected.gone => return self.violated("gone", id, "is there again"),
             200 => {}
+            410 if expected.condemned => return,
             404 => {
-                if told.is_some() && !expected.may_be_gone && !expected.gone {
+                let excused = expected.may_be_gone || expected.gone || expected.condemned;
+                if told.is_some() && !excused {
                     self.violated("I1", id, &format!("is lost, {told:?} was told"));
                 }
                 if task.status != 404 || listed != 0 {
@@ -134,7 +147,12 @@ impl Check<'_> {
             status => return self.violated("I1", id, &format!("HEAD says {status}")),
         }
         let offset = head.number("upload-offset").expect("Upload-Offset");
-        self.seen.insert(id.to_owned(), offset);
+        let length = head.number("upload-length");
+        let measured = length.is_some();
+        self.seen.insert(id.to_owned(), Seen { offset, measured });
+        if expected.measured && !measured {
+            self.violated("I1", id, "has lost its length");
+        }
         if told > Some(offset) {
             self.violated("I1/I7", id, &format!("is at {offset}, {told:?} was told"));
         }
@@ -143,7 +161,7 @@ impl Check<'_> {
             self.violated("I2", id, &format!("is at {offset}, only {sent} were sent"));
         }
         self.compare(id, offset);
-        let finished = offset == self.claims.contents[id].len() as u64;
+        let finished = length == Some(offset);
         let (status, times) = match finished {
             true => (200, 1),
             false => (404, 0),
@@ -188,24 +206,37 @@ impl Check<'_> {
     /// Goes on with some unfinished upload to its end.
     fn resume_one(&mut self, address: SocketAddr, random: &mut Random) {
         let contents = &self.claims.contents;
-        let unfinished: Vec<String> = self
+        let unfinished: Vec<(String, Seen)> = self
             .seen
             .iter()
-            .filter(|(id, offset)| **offset < contents[*id].len() as u64)
-            .map(|(id, _)| id.clone())
+            .map(|(id, seen)| (id.clone(), *seen))
+            .filter(|(id, seen)| !seen.measured || seen.offset < contents[id].len() as u64)
             .collect();
         if unfinished.is_empty() {
             return;
         }
-        let id = random.pick(&unfinished).clone();
+        let (id, seen) = random.pick(&unfinished).clone();
         let content = Arc::clone(&contents[&id]);
-        let upload = Upload {
-            address,
-            path: format!("{FILES}{id}"),
-        };
-        upload.finish(&content, content.len() / 2 + 1);
         let length = content.len() as u64;
-        self.seen.insert(id.clone(), length);
+        let path = format!("{FILES}{id}");
+        if !seen.measured {
+            let (offset, length) = (seen.offset.to_string(), length.to_string());
+            let headers = [
+                RESUMABLE,
+                CONTENT,
+                ("Upload-Offset", &*offset),
+                ("Upload-Length", &*length),
+            ];
+            request(address, "PATCH", &path, &headers, Some(b""))
+                .expect("an answer")
+                .expect(204, "the length of a resumed upload");
+        }
+        Upload { address, path }.finish(&content, content.len() / 2 + 1);
+        let whole = Seen {
+            offset: length,
+            measured: true,
+        };
+        self.seen.insert(id.clone(), whole);
         if let Some(expected) = self.claims.uploads.get_mut(&id) {
             expected.sent = length;
         }

@@ -29,7 +29,7 @@ impl Kind {
     /// wants 300 MB at least.
     fn size_bytes(self) -> u64 {
         match self {
-            Kind::Ext4 => 96 << 20,
+            Kind::Ext4 => 160 << 20,
             Kind::Xfs => 300 << 20,
         }
     }
@@ -147,8 +147,8 @@ impl Drop for Loop {
 
 /// An empty file system on a recording disk. Dropped in this order.
 pub struct Recorded {
-    mounted: Mounted,
-    _device: Loop,
+    mounted: Option<Mounted>,
+    device: Loop,
     disk: Disk,
     kind: Kind,
     folder: TempDir,
@@ -165,20 +165,28 @@ impl Recorded {
         let disk = Disk::serve(&path("image"), &path("served"), random)
             .expect("a FUSE file system (needs root and /dev/fuse)");
         let device = Loop::attach(&disk.file());
-        let mounted = Mounted::with(kind, &device.device, &path("mounted"), kind.options())
-            .unwrap_or_else(|error| panic!("cannot mount: {error}"));
-        Recorded {
-            mounted,
-            _device: device,
+        let mut recorded = Recorded {
+            mounted: None,
+            device,
             disk,
             kind,
             folder,
-        }
+        };
+        recorded.mount();
+        recorded
+    }
+
+    /// Unmounts it, as far as the disk lets it, and mounts it again.
+    pub fn mount(&mut self) {
+        self.mounted = None;
+        let place = self.folder.path().join("mounted");
+        let mounted = Mounted::with(self.kind, &self.device.device, &place, self.kind.options());
+        self.mounted = Some(mounted.unwrap_or_else(|error| panic!("cannot mount: {error}")));
     }
 
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
-        self.mounted.path()
+        self.mounted.as_ref().expect("it is mounted").path()
     }
 
     /// What the disk remembers.
@@ -190,13 +198,13 @@ impl Recorded {
     pub fn unmount(self) -> Base {
         let Recorded {
             mounted,
-            _device,
+            device,
             disk,
             kind,
             folder,
         } = self;
         drop(mounted);
-        drop(_device);
+        drop(device);
         drop(disk);
         std::fs::remove_file(folder.path().join("image")).expect("the image can be removed");
         Base { kind, folder }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use crate::client::Client;
+use crate::client::{Client, Length};
 use crate::daemon::{Daemon, PROGRAM};
 use crate::http::{self, Cut, request};
 use crate::random::Random;
@@ -83,7 +83,7 @@ fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
 
 /// One request after the other, each answered before the next.
 fn steady(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
-    let mut client = some_upload(story, address, random, 200_000)?;
+    let mut client = some_upload(story, address, random, 200_000, Length::First)?;
     // Some stay unfinished.
     let stops_at = match random.one_in(3) {
         true => random.below(client.length() as usize) as u64,
@@ -103,7 +103,12 @@ fn steady(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result
 
 /// Connections break in the middle of requests, and it goes on from there.
 fn cutting(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
-    let mut client = some_upload(story, address, random, 150_000)?;
+    // Space for those is reserved in large steps: a few at a time are enough.
+    let told = match random.one_in(3) {
+        true => Length::Last,
+        false => Length::First,
+    };
+    let mut client = some_upload(story, address, random, 150_000, told)?;
     while !client.is_finished() {
         let how = *random.pick(&[Cut::Close, Cut::Reset]);
         client.patch_and_cut(random.between(2, 60_000), how)?;
@@ -117,7 +122,7 @@ fn cutting(story: &Story, address: SocketAddr, random: &mut Random) -> io::Resul
 
 /// Uploads are terminated in the middle, or once they are tasks.
 fn removing(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
-    let mut client = some_upload(story, address, random, 60_000)?;
+    let mut client = some_upload(story, address, random, 60_000, Length::First)?;
     if random.one_in(2) {
         let half = client.length() as usize / 2;
         client.patch(half)?;
@@ -140,7 +145,7 @@ fn speaking<'a>(
     number: u64,
 ) -> io::Result<Client<'a>> {
     let content = recording(number);
-    let mut client = Client::create(story, address, RECORDING, content, 0, random)?;
+    let mut client = Client::create(story, address, RECORDING, content, 0, Length::First, random)?;
     while !client.is_finished() {
         client.patch(random.between(50_000, 150_000))?;
     }
@@ -155,20 +160,19 @@ fn slow(story: &Story, daemon: &Daemon, random: &mut Random) -> io::Result<()> {
     for first in [0, 5000] {
         let content = random.bytes(20_000).into();
         idle.push(Client::create(
-            story, address, "idle", content, first, random,
+            story,
+            address,
+            "idle",
+            content,
+            first,
+            Length::First,
+            random,
         )?);
     }
-    let mut client = Client::create(
-        story,
-        address,
-        "slow",
-        random.bytes(300_000).into(),
-        0,
-        random,
-    )?;
-    let beside = Client::again(story, address, &client.id, random.bytes(0).into());
+    let content = random.bytes(300_000).into();
+    let mut client = Client::create(story, address, "slow", content, 0, Length::First, random)?;
+    let mut beside = Client::again(story, address, &client.id, Arc::default());
     let id = client.id.clone();
-    let mut beside = beside;
     let mut looks = 0;
     client.patch_slowly(SLOW, || {
         // By the first look the daemon has begun to take the bytes, or it
@@ -184,20 +188,11 @@ fn slow(story: &Story, daemon: &Daemon, random: &mut Random) -> io::Result<()> {
         if looks == 90 {
             story.sweeping(SWEEP_EXPIRY, || sweep(daemon));
             for idle in &idle {
-                if request(
-                    address,
-                    "HEAD",
-                    &format!("{FILES}{}", idle.id),
-                    &[RESUMABLE],
-                    None,
-                )
-                .expect("an answer to HEAD")
-                .expect(404, "an upload that has expired")
-                .status
-                    == 404
-                {
-                    story.mark(&idle.id, Event::Gone);
-                }
+                let path = format!("{FILES}{}", idle.id);
+                request(address, "HEAD", &path, &[RESUMABLE], None)
+                    .expect("an answer to HEAD")
+                    .expect(404, "an upload that has expired");
+                story.mark(&idle.id, Event::Gone);
             }
         }
     })?;
@@ -232,7 +227,11 @@ fn busy(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<(
     match random.below(3) {
         0 => removing(story, address, random),
         _ => {
-            let mut client = some_upload(story, address, random, 30_000)?;
+            let told = match random.one_in(8) {
+                true => Length::Last,
+                false => Length::First,
+            };
+            let mut client = some_upload(story, address, random, 30_000, told)?;
             while !client.is_finished() {
                 client.patch(random.between(1, 20_000))?;
             }
@@ -253,6 +252,9 @@ fn look_at_everything(story: &Story, address: SocketAddr) {
             (404, Some(_)) if expected.may_be_gone => continue,
             (200, told) if !expected.gone => {
                 let offset = response.number("upload-offset").expect("Upload-Offset");
+                if response.header("upload-length").is_some() {
+                    story.mark(&id, Event::Measured);
+                }
                 story.mark(&id, Event::Told(offset));
                 assert!(
                     told <= Some(offset),
@@ -272,6 +274,7 @@ fn some_upload<'a>(
     address: SocketAddr,
     random: &mut Random,
     most_bytes: usize,
+    told: Length,
 ) -> io::Result<Client<'a>> {
     let length = random.between(1, most_bytes);
     let content: Arc<[u8]> = random.bytes(length).into();
@@ -279,7 +282,7 @@ fn some_upload<'a>(
         true => random.below(length.min(50_000) + 1),
         false => 0,
     };
-    Client::create(story, address, "noise", content, first, random)
+    Client::create(story, address, "noise", content, first, told, random)
 }
 
 /// Its file name tells a recording from noise.
