@@ -17,6 +17,7 @@ mod faults;
 mod full;
 mod powercut;
 mod random;
+mod restarts;
 mod sharing;
 mod states;
 mod story;

@@ -119,11 +119,6 @@ impl Builder {
         }
     }
 
-    /// What was recorded.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
     /// Writes the state into `image`; tells how many writes were not covered.
     /// A crash before the one of the last call cannot be built.
     pub fn build(&mut self, crash: Crash, image: &Path, random: &mut Random) -> io::Result<usize> {
