@@ -22,6 +22,7 @@ use fuser::{
 };
 
 use crate::random::Random;
+use crate::states::slots_of;
 
 const WRITERS: usize = 4;
 const WRITE_MAX_US: usize = 300;
@@ -51,6 +52,7 @@ pub enum Entry {
 pub struct Recording {
     entries: Mutex<Vec<Entry>>,
     failing_writes: AtomicU64,
+    failing_slots: AtomicU64,
     failing_flushes: AtomicU64,
     flush_lasts_ms: AtomicU64,
 }
@@ -80,12 +82,9 @@ impl Recording {
         self.failing_flushes.store(count, Ordering::SeqCst);
     }
 
-    /// How many of the failures asked for are still to come: of writes, of flushes.
-    pub fn failures_left(&self) -> (u64, u64) {
-        (
-            self.failing_writes.load(Ordering::SeqCst),
-            self.failing_flushes.load(Ordering::SeqCst),
-        )
+    /// The next so many writes of offset records fail with EIO.
+    pub fn fail_slots(&self, count: u64) {
+        self.failing_slots.store(count, Ordering::SeqCst);
     }
 
     /// From now on each flush takes so much longer.
@@ -319,7 +318,9 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        if fails(&self.recording.failing_writes) {
+        let has_slot = slots_of(data).next().is_some();
+        if fails(&self.recording.failing_writes) || has_slot && fails(&self.recording.failing_slots)
+        {
             return reply.error(Errno::EIO);
         }
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,10 +19,12 @@ use crate::volume::{Kind, Mounted, Recorded};
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Writes(u64),
+    Slots(u64),
     Flushes(u64),
 }
 
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 5] = [
+    Fault::Slots(1),
     Fault::Writes(1),
     Fault::Writes(20),
     Fault::Flushes(1),
@@ -74,6 +76,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     for _ in 0..TRIES {
         match fault {
             Fault::Writes(count) => disk.fail_writes(count),
+            Fault::Slots(count) => disk.fail_slots(count),
             Fault::Flushes(count) => disk.fail_flushes(count),
         }
         for upload in uploads.iter().cycle().take(12) {
@@ -85,6 +88,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     }
     println!("{refused} of 12 requests refused");
     disk.fail_writes(0);
+    disk.fail_slots(0);
     disk.fail_flushes(0);
     assert!(refused > 0, "nobody noticed");
     daemon.assert_alive();

@@ -16,9 +16,11 @@ use serde_json::json;
 
 use crate::appliance::{Engine, start, state_dir};
 use crate::client::{Client, Length};
+use crate::http::request;
 use crate::random::Random;
 use crate::states::{Builder, Crash, Policy};
 use crate::story::{Event, Story};
+use crate::tus::{FILES, RESUMABLE};
 use crate::verify::{Claims, verify};
 use crate::volume::{Kind, Mounted, Recorded};
 use crate::waiting::until;
@@ -34,6 +36,66 @@ fn what_a_killed_daemon_did_not_sync_is_synced_before_it_is_told() {
     for kind in [Kind::Ext4, Kind::Xfs] {
         kill_between_step_and_sync(kind);
     }
+}
+
+#[test]
+fn what_cannot_be_synced_at_a_start_is_not_told() {
+    for kind in [Kind::Ext4, Kind::Xfs] {
+        fail_to_sync_at_start(kind);
+    }
+}
+
+fn fail_to_sync_at_start(kind: Kind) {
+    let mut random = Random::new(2);
+    let volume = Recorded::new(kind, &mut random);
+    let disk = Arc::clone(volume.recording());
+    let story = Story::new(Arc::clone(&disk));
+    let mut daemon = start(volume.path(), Engine::Mute);
+    let id = half_an_upload(&story, daemon.address(), &mut random);
+    daemon.kill9();
+
+    let folder = state_dir(volume.path()).join("uploads").join(&id);
+    add_data(&story, &folder, &id);
+    nix::unistd::syncfs(File::open(&folder).expect("a folder")).expect("a sync");
+    advance(&folder.join("offset"));
+    story.mark(&id, Event::Sending((LENGTH / 2 + MORE) as u64));
+
+    disk.fail_slots(1);
+    daemon.start_again();
+    for _ in 0..5 {
+        let path = format!("{FILES}{id}");
+        let response = request(daemon.address(), "HEAD", &path, &[RESUMABLE], None);
+        let response = response.expect("an answer to HEAD");
+        println!(
+            "{kind:?} HEAD: {} {:?}",
+            response.status,
+            response.number("upload-offset")
+        );
+        match response.number("upload-offset") {
+            Some(told) => story.mark(&id, Event::Told(told)),
+            None => story.mark(&id, Event::Condemned),
+        }
+    }
+    disk.fail_slots(0);
+    daemon.kill9();
+    check_what_was_told(kind, volume, &story, &mut random);
+}
+
+fn half_an_upload(story: &Story, address: SocketAddr, random: &mut Random) -> String {
+    let content = random.bytes(LENGTH).into();
+    let client = Client::create(story, address, "a", content, 0, Length::First, random);
+    let mut client = client.expect("an upload");
+    client.patch(LENGTH / 2).expect("an answer to PATCH");
+    client.id
+}
+
+/// Data of the next commit.
+fn add_data(story: &Story, folder: &Path, id: &str) {
+    let content = &story.contents()[id];
+    let data = File::options().write(true).open(folder.join("data"));
+    let more = &content[LENGTH / 2..LENGTH / 2 + MORE];
+    data.and_then(|data| data.write_all_at(more, LENGTH as u64 / 2))
+        .expect("more data");
 }
 
 fn kill_between_step_and_sync(kind: Kind) {
@@ -67,13 +129,7 @@ fn kill_between_step_and_sync(kind: Kind) {
         "{\"start\":0.0,\"end\":1.0,\"text\":\"stop\"}\n",
     )
     .expect("a transcript");
-    let content = Arc::clone(&story.contents()[&grown]);
-    let data = File::options()
-        .write(true)
-        .open(uploads.join(&grown).join("data"));
-    let more = &content[LENGTH / 2..LENGTH / 2 + MORE];
-    data.and_then(|data| data.write_all_at(more, LENGTH as u64 / 2))
-        .expect("more data");
+    add_data(&story, &uploads.join(&grown), &grown);
     complete_task(&uploads.join(&heard));
     nix::unistd::syncfs(File::open(&uploads).expect("a folder")).expect("a sync");
 
@@ -99,6 +155,12 @@ fn kill_between_step_and_sync(kind: Kind) {
     disk.slow_flushes(Duration::ZERO);
     daemon.kill9();
 
+    check_what_was_told(kind, volume, &story, &mut random);
+}
+
+/// The power is cut right behind each answer.
+fn check_what_was_told(kind: Kind, volume: Recorded, story: &Story, random: &mut Random) {
+    let disk = Arc::clone(volume.recording());
     let base = volume.unmount();
     let mut points = story.told_positions();
     points.dedup();
@@ -110,13 +172,11 @@ fn kill_between_step_and_sync(kind: Kind) {
             policy: Policy::Nothing,
         };
         let image = base.path("crashed");
-        builder
-            .build(crash, &image, &mut random)
-            .expect("a crash state");
+        builder.build(crash, &image, random).expect("a crash state");
         let mounted = Mounted::image(kind, &image, &base.path("crash"))
             .unwrap_or_else(|error| panic!("{crash:?}: {error}"));
-        let claims = Claims::at(&story, point, Default::default());
-        let found = verify(mounted.path(), claims, Engine::Mute, &mut random);
+        let claims = Claims::at(story, point, Default::default());
+        let found = verify(mounted.path(), claims, Engine::Mute, random);
         violations.extend(found.into_iter().map(|found| format!("{crash:?}: {found}")));
     }
     assert!(violations.is_empty(), "{kind:?}: {violations:#?}");

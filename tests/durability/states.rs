@@ -183,7 +183,7 @@ fn tear(image: &File, at: u64, bytes: &[u8], random: &mut Random) -> io::Result<
 }
 
 /// Where slots of offset records begin in a write.
-fn slots_of(bytes: &[u8]) -> impl Iterator<Item = usize> {
+pub fn slots_of(bytes: &[u8]) -> impl Iterator<Item = usize> {
     (0..bytes.len())
         .step_by(BLOCK_BYTES)
         .filter(|&begin| bytes[begin..].starts_with(SLOT_MAGIC))
