@@ -127,10 +127,14 @@ fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
         Err(error) => return Problem(format!("{path_text} cannot be written to: {error}")),
         Ok(()) => {}
     }
-    match Layout::at(path).free_bytes() {
+    let layout = Layout::at(path);
+    match layout.free_bytes() {
         Ok(free) if free <= reserve_free_bytes => Note(format!(
             "{path_text}: {} free, no more than upload.reserve_free: uploads are refused",
             ByteSize(free)
+        )),
+        Ok(_) if !layout.is_on_tested_file_system().unwrap_or(false) => Note(format!(
+            "{path_text} is on neither ext4 nor xfs: that uploads survive a power cut is tested on these alone"
         )),
         Ok(free) => Good(format!("{path_text}: {} free", ByteSize(free))),
         Err(error) => Problem(format!("{path_text}: {error}")),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs;
 use uuid::Uuid;
 
 use super::small_file::sync_dir;
@@ -77,6 +78,12 @@ impl Layout {
     pub fn free_bytes(&self) -> io::Result<u64> {
         let disk = nix::sys::statvfs::statvfs(&self.root)?;
         Ok(disk.blocks_available() * disk.fragment_size())
+    }
+
+    /// Whether the file system is one of those on which durability is tested.
+    pub fn is_on_tested_file_system(&self) -> io::Result<bool> {
+        let found = statfs::statfs(&self.root)?.filesystem_type();
+        Ok([statfs::EXT4_SUPER_MAGIC, statfs::XFS_SUPER_MAGIC].contains(&found))
     }
 
     /// Makes durable all that was written to the file system so far, also by

@@ -22,6 +22,10 @@ const COMMIT_EVERY_BYTES: u64 = 32 << 20;
 /// ... or so long, whichever comes first.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
+/// A source that gives less than this in [`Limits::stall`](super::Limits) has
+/// stalled too: it would hold its connection for ever.
+const TRICKLE_BYTES: u64 = 1024;
+
 /// An upload that this request may write to.
 pub(super) struct Appending {
     pub(super) uploads: Arc<Uploads>,
@@ -178,13 +182,15 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
     let mut stopping = appending.uploads.stopping.clone();
     let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
+    let mut stalled_at = Instant::now() + stall;
+    let mut trickled_bytes = 0;
     loop {
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
             () = appending.turn.superseded() => return Err(UploadError::Superseded { offset }),
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
-            next = tokio::time::timeout(stall, source.next()) => next,
+            next = tokio::time::timeout_at(stalled_at, source.next()) => next,
         };
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
@@ -192,6 +198,11 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             Ok(Some(Err(_))) | Err(_) => return Err(UploadError::Cut { offset }),
         };
         let count = bytes.len() as u64;
+        trickled_bytes += count;
+        if trickled_bytes >= TRICKLE_BYTES {
+            trickled_bytes = 0;
+            stalled_at = Instant::now() + stall;
+        }
         appending.make_room(count)?;
         appending.turn.moved();
         let written = appending.writer.write(bytes).await;

@@ -49,7 +49,7 @@ pub struct Limits {
     pub max_unfinished: usize,
     /// Unfinished uploads expire when nothing was added for this long.
     pub idle_expiry: Duration,
-    /// A source that gives nothing for this long has stalled.
+    /// A source that gives nothing for this long, or next to nothing, has stalled.
     pub stall: Duration,
 }
 

@@ -274,3 +274,25 @@ fn sweep_takes_the_expired_and_leaves_the_living() {
     });
     assert!(sweep().starts_with("removed 0 expired uploads, 0 orphans"));
 }
+
+#[test]
+fn check_tells_when_power_cuts_are_not_tested_on_the_file_system() {
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for state_dir in [memory.path(), disk.path()] {
+        let mut stat = Command::new("stat");
+        let kind = stat.args(["-f", "-c", "%T"]).arg(state_dir).output();
+        let kind = text(&kind.unwrap().stdout);
+        let output = scribed(state_dir, &["check"])
+            .env("SCRIBED_STATE_DIR", state_dir)
+            .env("SCRIBED_UPLOAD_RESERVE_FREE", "1B")
+            .output()
+            .unwrap();
+        let report = text(&output.stdout);
+        assert_eq!(
+            report.contains("neither ext4 nor xfs"),
+            !["ext2/ext3", "xfs"].contains(&kind.trim()),
+            "{kind}{report}"
+        );
+    }
+}
