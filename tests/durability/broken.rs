@@ -6,7 +6,7 @@ use crate::campaign;
 use crate::volume::Kind;
 
 /// A broken daemon must be caught within so many states.
-const STATES: usize = 200;
+const STATES: usize = 400;
 
 #[test]
 fn broken_daemons_are_caught() {

@@ -43,8 +43,8 @@ const SLOT_MAGIC: &[u8] = b"scribed1";
 /// Within so many bytes a slot is torn: what it uses, and some more ...
 const SLOT_TORN_BYTES: usize = 80;
 
-/// ... and every other time within these: its sequence and its offset.
-const SLOT_HEAD_BYTES: usize = 32;
+/// ... and most times within these: its sequence and its offset.
+const SLOT_HEAD_BYTES: usize = 24;
 
 /// A moment and what survives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub struct Crash {
 }
 
 /// Chooses that many crashes from `first` to the end, in order: half of them
-/// right behind something that was told, a quarter right behind a slot of an
-/// offset record, the rest anywhere.
+/// right behind something that was told, a quarter right behind an offset
+/// record's slot that took the place of an older one, the rest anywhere.
 pub fn choose(
     entries: &[Entry],
     told: &[usize],
@@ -73,18 +73,15 @@ pub fn choose(
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    let slots: Vec<usize> = (first..last)
-        .filter(|&at| matches!(&entries[at], Entry::Write { bytes, .. } if slots_of(bytes).next().is_some()))
-        .map(|at| at + 1)
-        .collect();
+    let slots = behind_slots(&entries[first..]);
     let mut crashes: Vec<Crash> = (0..count)
         .map(|number| {
             let any = *random.pick(&POLICIES);
             let (point, policy) = match number % 4 {
                 0 | 1 if !told.is_empty() => (*random.pick(&told), any),
                 2 if !slots.is_empty() => match random.one_in(3) {
-                    true => (*random.pick(&slots), any),
-                    false => (*random.pick(&slots), Policy::Torn),
+                    true => (first + random.pick(&slots), any),
+                    false => (first + random.pick(&slots), Policy::Torn),
                 },
                 _ => (random.between(first, last), any),
             };
@@ -93,6 +90,22 @@ pub fn choose(
         .collect();
     crashes.sort_by_key(|crash| crash.point);
     crashes
+}
+
+/// Positions right behind writes of slots over older ones.
+fn behind_slots(entries: &[Entry]) -> Vec<usize> {
+    let mut known = BTreeSet::new();
+    let mut positions = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        if let Entry::Write { at, bytes } = entry {
+            let slots: Vec<u64> = slots_of(bytes).map(|slot| at + slot as u64).collect();
+            if slots.iter().any(|slot| known.contains(slot)) {
+                positions.push(number + 1);
+            }
+            known.extend(slots);
+        }
+    }
+    positions
 }
 
 /// Builds crash states of one recording, the earliest first.
@@ -170,11 +183,10 @@ fn tear(image: &File, at: u64, bytes: &[u8], random: &mut Random) -> io::Result<
     let slots: Vec<usize> = slots_of(bytes).collect();
     for (number, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
         let begin = number * SECTOR_BYTES;
-        let written = match random.below(4) {
-            0 => continue,
-            1 if slots.contains(&begin) => &sector[..random.between(1, SLOT_TORN_BYTES)],
-            2 if slots.contains(&begin) => &sector[..random.between(1, SLOT_HEAD_BYTES)],
-            1 => continue,
+        let written = match (slots.contains(&begin), random.below(8)) {
+            (true, 1) => &sector[..random.between(1, SLOT_TORN_BYTES)],
+            (true, 2..6) => &sector[..random.between(1, SLOT_HEAD_BYTES)],
+            (false, 1..4) | (_, 0) => continue,
             _ => sector,
         };
         image.write_all_at(written, at + begin as u64)?;
