@@ -22,7 +22,6 @@ use fuser::{
 };
 
 use crate::random::Random;
-use crate::states::slots_of;
 
 const WRITERS: usize = 4;
 const WRITE_MAX_US: usize = 300;
@@ -52,7 +51,8 @@ pub enum Entry {
 pub struct Recording {
     entries: Mutex<Vec<Entry>>,
     failing_writes: AtomicU64,
-    failing_slots: AtomicU64,
+    /// How many of the writes that contain what.
+    failing_content: Mutex<(u64, Vec<u8>)>,
     failing_flushes: AtomicU64,
     flush_lasts_ms: AtomicU64,
 }
@@ -82,9 +82,19 @@ impl Recording {
         self.failing_flushes.store(count, Ordering::SeqCst);
     }
 
-    /// The next so many writes of offset records fail with EIO.
-    pub fn fail_slots(&self, count: u64) {
-        self.failing_slots.store(count, Ordering::SeqCst);
+    /// The next so many writes that contain `content` fail with EIO.
+    pub fn fail_writes_of(&self, count: u64, content: &[u8]) {
+        let failing = self.failing_content.lock();
+        *failing.unwrap_or_else(PoisonError::into_inner) = (count, content.into());
+    }
+
+    /// Whether this write fails; counts it.
+    fn fails_write(&self, data: &[u8]) -> bool {
+        let failing = self.failing_content.lock();
+        let (left, content) = &mut *failing.unwrap_or_else(PoisonError::into_inner);
+        let hit = *left > 0 && data.windows(content.len()).any(|part| part == content);
+        *left -= u64::from(hit);
+        hit || fails(&self.failing_writes)
     }
 
     /// From now on each flush takes so much longer.
@@ -318,9 +328,7 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let has_slot = slots_of(data).next().is_some();
-        if fails(&self.recording.failing_writes) || has_slot && fails(&self.recording.failing_slots)
-        {
+        if self.recording.fails_write(data) {
             return reply.error(Errno::EIO);
         }
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

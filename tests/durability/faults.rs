@@ -9,11 +9,13 @@ use crate::client::{Client, Length};
 use crate::daemon::Daemon;
 use crate::http::request;
 use crate::random::Random;
-use crate::states::{Builder, Crash, Policy};
+use crate::speech::{self, Script, VOICES};
+use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
 use crate::story::{Event, Story};
 use crate::tus::{CONTENT, FILES, RESUMABLE};
 use crate::verify::{Claims, verify};
 use crate::volume::{Kind, Mounted, Recorded};
+use crate::waiting::until;
 
 /// What the disk fails at.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,49 @@ fn a_failing_xfs_disk_makes_nobody_lie() {
     }
 }
 
+#[test]
+fn a_task_is_not_completed_before_its_record_is_durable() {
+    let spoken = speech::speak(Script {
+        phrases: 2,
+        ..Script::short(VOICES[2], 60)
+    });
+    let mut random = Random::new(1);
+    let mut volume = Recorded::new(Kind::Ext4, &mut random);
+    let disk = Arc::clone(volume.recording());
+    let story = Story::new(Arc::clone(&disk));
+    let mut daemon = start(volume.path(), Engine::Real);
+    let address = daemon.address();
+    let content: Arc<[u8]> = spoken.bytes().into();
+    let length = content.len();
+    let mut upload = Client::create(
+        &story,
+        address,
+        "a.wav",
+        content,
+        0,
+        Length::First,
+        &mut random,
+    )
+    .expect("an upload");
+    disk.fail_writes_of(u64::MAX, b"\"status\": \"completed\"");
+    upload.patch(length).expect("an answer to PATCH");
+    let task = until("the task ends", || {
+        let task = upload.look_at_task().expect("an answer")?;
+        ["completed", "failed"]
+            .contains(&task["status"].as_str()?)
+            .then_some(task)
+    });
+    println!("{task}");
+    disk.fail_writes_of(0, b"");
+    daemon.assert_alive();
+    daemon.kill9();
+
+    volume.mount();
+    let claims = Claims::at(&story, usize::MAX, Default::default());
+    let violations = verify(volume.path(), claims, Engine::Mute, &mut random);
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
 fn fail(kind: Kind, fault: Fault, seed: u64) {
     println!("--- {kind:?} {fault:?}");
     let mut random = Random::new(seed);
@@ -76,7 +121,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     for _ in 0..TRIES {
         match fault {
             Fault::Writes(count) => disk.fail_writes(count),
-            Fault::Slots(count) => disk.fail_slots(count),
+            Fault::Slots(count) => disk.fail_writes_of(count, SLOT_MAGIC),
             Fault::Flushes(count) => disk.fail_flushes(count),
         }
         for upload in uploads.iter().cycle().take(12) {
@@ -88,7 +133,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     }
     println!("{refused} of 12 requests refused");
     disk.fail_writes(0);
-    disk.fail_slots(0);
+    disk.fail_writes_of(0, SLOT_MAGIC);
     disk.fail_flushes(0);
     assert!(refused > 0, "nobody noticed");
     daemon.assert_alive();

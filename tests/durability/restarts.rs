@@ -18,7 +18,7 @@ use crate::appliance::{Engine, start, state_dir};
 use crate::client::{Client, Length};
 use crate::http::request;
 use crate::random::Random;
-use crate::states::{Builder, Crash, Policy};
+use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
 use crate::story::{Event, Story};
 use crate::tus::{FILES, RESUMABLE};
 use crate::verify::{Claims, verify};
@@ -60,7 +60,7 @@ fn fail_to_sync_at_start(kind: Kind) {
     advance(&folder.join("offset"));
     story.mark(&id, Event::Sending((LENGTH / 2 + MORE) as u64));
 
-    disk.fail_slots(1);
+    disk.fail_writes_of(1, SLOT_MAGIC);
     daemon.start_again();
     for _ in 0..5 {
         let path = format!("{FILES}{id}");
@@ -76,7 +76,7 @@ fn fail_to_sync_at_start(kind: Kind) {
             None => story.mark(&id, Event::Condemned),
         }
     }
-    disk.fail_slots(0);
+    disk.fail_writes_of(0, SLOT_MAGIC);
     daemon.kill9();
     check_what_was_told(kind, volume, &story, &mut random);
 }

@@ -38,7 +38,7 @@ const SECTOR_BYTES: usize = 512;
 const BLOCK_BYTES: usize = 4096;
 
 /// How an offset record's slot begins; see `src/store/record.rs`.
-const SLOT_MAGIC: &[u8] = b"scribed1";
+pub const SLOT_MAGIC: &[u8] = b"scribed1";
 
 /// Within so many bytes a slot is torn: what it uses, and some more ...
 const SLOT_TORN_BYTES: usize = 80;
@@ -195,7 +195,7 @@ fn tear(image: &File, at: u64, bytes: &[u8], random: &mut Random) -> io::Result<
 }
 
 /// Where slots of offset records begin in a write.
-pub fn slots_of(bytes: &[u8]) -> impl Iterator<Item = usize> {
+fn slots_of(bytes: &[u8]) -> impl Iterator<Item = usize> {
     (0..bytes.len())
         .step_by(BLOCK_BYTES)
         .filter(|&begin| bytes[begin..].starts_with(SLOT_MAGIC))
