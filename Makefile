@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test durability soak check lint deb appliance build-packages speech-packages disk-packages
+.PHONY: demo test durability soak check lint deb appliance build-packages disk-packages fault-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -9,7 +9,7 @@ demo: build-packages speech-packages
 	packaging/demo/run target/release
 
 # Every test.
-test: check speech-packages
+test: check fault-packages speech-packages
 	cargo test --locked --test e2e
 	$(MAKE) durability
 	$(MAKE) appliance
@@ -59,3 +59,7 @@ speech-packages:
 # The file systems that the durability tests run on.
 disk-packages:
 	@packaging/install-packages e2fsprogs mount util-linux xfsprogs
+
+# A wall clock that tests can set.
+fault-packages:
+	@packaging/install-packages libfaketime

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 /// The wall clock is not believed before the machine has been up for this
 /// long: machines start with wrong clocks, and the one who was cut off by a
@@ -12,7 +13,7 @@ pub const GRACE: Duration = Duration::from_secs(3600);
 /// A point in time by two clocks: the one on the wall, which goes on through
 /// restarts but can be set to anything, and the time since boot (suspended or
 /// not), which nobody can set but which begins anew. Both in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Since 1970 UTC.
     pub wall_ms: u64,
@@ -40,9 +41,18 @@ impl Moment {
         Duration::from_millis(same_boot.unwrap_or(self.since_boot_ms))
     }
 
-    /// Time since the machine was started.
-    pub fn since_boot(&self) -> Duration {
-        Duration::from_millis(self.since_boot_ms)
+    /// When `period` after this moment is over, by the wall clock as it goes `now`.
+    ///
+    /// It must have passed by the wall clock, and as much of it or [`GRACE`] by
+    /// the clock that nobody can set; where the wall clock went back, only
+    /// that one counts.
+    pub fn end_of(&self, period: Duration, now: Moment) -> SystemTime {
+        let certain = now.at_least_since(self);
+        let left_of = |period: Duration| period.saturating_sub(certain);
+        match now.wall_ms < self.wall_ms {
+            true => now.wall() + left_of(period),
+            false => (self.wall() + period).max(now.wall() + left_of(period.min(GRACE))),
+        }
     }
 
     /// What the clock on the wall shows.
@@ -80,6 +90,67 @@ mod tests {
                 "{now:?}"
             );
         }
-        assert!(Moment::now().since_boot() > Duration::ZERO);
+        assert!(Moment::now().since_boot_ms > 0);
+    }
+
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    const WEEK: u64 = 168 * HOUR;
+
+    #[test]
+    fn no_clock_ends_a_period_before_its_time() {
+        let cases = [
+            // period, wall and boot clock since the commit: expired, told to be left
+            (
+                10 * MINUTE,
+                4 * MINUTE as i64,
+                4 * MINUTE as i64,
+                Some(6 * MINUTE),
+            ),
+            (10 * MINUTE, 10 * MINUTE as i64, 10 * MINUTE as i64, None),
+            // The wall clock jumps a day ahead, or back to 1970.
+            (
+                10 * MINUTE,
+                24 * HOUR as i64,
+                MINUTE as i64,
+                Some(9 * MINUTE),
+            ),
+            (
+                10 * MINUTE,
+                -(1000 * HOUR as i64),
+                MINUTE as i64,
+                Some(9 * MINUTE),
+            ),
+            (10 * MINUTE, -(1000 * HOUR as i64), 10 * MINUTE as i64, None),
+            // Off for a night, then up for 5 minutes (the boot clock began anew).
+            (
+                10 * MINUTE,
+                12 * HOUR as i64,
+                -(95 * MINUTE as i64),
+                Some(5 * MINUTE),
+            ),
+            (10 * MINUTE, 12 * HOUR as i64, -(90 * MINUTE as i64), None),
+            // A long expiry counts the time the machine was off.
+            (WEEK, WEEK as i64, -(95 * MINUTE as i64), Some(55 * MINUTE)),
+            (WEEK, WEEK as i64, -(40 * MINUTE as i64), None),
+            (WEEK, WEEK as i64 - 1, -(40 * MINUTE as i64), Some(1)),
+        ];
+        let since = Moment {
+            wall_ms: 10_000 * HOUR,
+            since_boot_ms: 100 * MINUTE,
+        };
+        for (period, wall, boot, left) in cases {
+            let now = Moment {
+                wall_ms: since.wall_ms.saturating_add_signed(wall),
+                since_boot_ms: since.since_boot_ms.saturating_add_signed(boot),
+            };
+            let period = Duration::from_millis(period);
+            let end = since.end_of(period, now);
+            let expected = left.map(|left| now.wall() + Duration::from_millis(left));
+            match expected {
+                Some(expected) => assert_eq!(end, expected, "{period:?} {wall} {boot}"),
+                None => assert!(end <= now.wall(), "{period:?} {wall} {boot}"),
+            }
+        }
     }
 }

@@ -156,16 +156,21 @@ impl Writer {
         self.files.commit(Moment::now()).await
     }
 
-    /// Makes durable how long the whole will be, and reserves disk space for
-    /// all of it; for an upload whose length was not known, before anything
-    /// more is written to it.
-    pub async fn measure(&mut self, length: u64) -> io::Result<()> {
+    /// Cuts or extends the recording to the `length` that the whole will have,
+    /// with disk space for all of it; for an upload whose length was not
+    /// known, before anything more is written to it.
+    pub async fn reserve_all(&mut self, length: u64) -> io::Result<()> {
         let data = &self.files.data;
         // Also what an earlier writer wrote behind the offset and never committed.
         data.set_length(length).await?;
         data.preallocate(length).await?;
-        data.sync_all().await?;
         self.reserved = length;
+        Ok(())
+    }
+
+    /// Makes that length durable. After an error as after [`Writer::commit`].
+    pub async fn measure(&mut self, length: u64) -> io::Result<()> {
+        self.files.data.sync_all().await?;
         self.files.measure(length, Moment::now()).await
     }
 
@@ -288,6 +293,7 @@ mod tests {
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();
             assert!(writer.must_grow(1), "not known here what was reserved");
+            writer.reserve_all(6).await.unwrap();
             writer.measure(6).await.unwrap();
             assert!(!writer.must_grow(2));
             writer.write(Bytes::from_static(b"45")).await.unwrap();

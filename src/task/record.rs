@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::facts::Facts;
+use crate::store::moment::Moment;
 use crate::store::replace_durably;
 
 const FILE: &str = "task.json";
@@ -70,6 +71,9 @@ pub struct TaskRecord {
     pub start_time: Option<Timestamp>,
     /// When it was completed or failed.
     pub end_time: Option<Timestamp>,
+    /// The same, as it counts for its retention.
+    #[serde(default)]
+    pub ended: Option<Moment>,
     /// Why it failed.
     pub error: Option<String>,
     /// What is wrong with the recording of a completed task.
@@ -94,6 +98,7 @@ impl TaskRecord {
             audio_duration: None,
             start_time: None,
             end_time: None,
+            ended: None,
             error: None,
             warning: None,
         }

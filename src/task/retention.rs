@@ -2,14 +2,14 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::record::{Status, TaskRecord};
 use super::transcript;
 use crate::models;
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record};
-use crate::store::moment::{GRACE, Moment};
+use crate::store::moment::Moment;
 
 /// For how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +42,10 @@ pub struct Removed {
 }
 
 impl Keep {
-    /// Also here the wall clock is not believed at once after boot.
-    fn is_over(self, completed: SystemTime, now: Moment) -> bool {
+    fn is_over(self, completed: Moment, now: Moment) -> bool {
         match self {
             Keep::Forever => false,
-            Keep::For(period) => {
-                completed + period <= now.wall() && period.min(GRACE) <= now.since_boot()
-            }
+            Keep::For(period) => completed.end_of(period, now) <= now.wall(),
         }
     }
 }
@@ -115,9 +112,8 @@ impl Due {
         if finished
             && let Ok(Some(task)) = TaskRecord::load(dir)
             && task.status == Status::Completed
-            && let Some(completed) = task.end_time
+            && let Some(completed) = task.ended
         {
-            let completed = SystemTime::from(completed);
             due.transcript =
                 retention.transcripts.is_over(completed, now) && transcript::exists(dir);
             due.recording = retention.recordings.is_over(completed, now)
@@ -143,13 +139,24 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// A task that ended two hours ago.
+    const ENDED: Moment = Moment {
+        wall_ms: 10_000 * 3_600_000,
+        since_boot_ms: 60_000,
+    };
+
+    fn two_hours_later(since_boot_ms: u64) -> Moment {
+        Moment {
+            wall_ms: ENDED.wall_ms + 2 * 3_600_000,
+            since_boot_ms: ENDED.since_boot_ms + since_boot_ms,
+        }
+    }
+
+    /// A task that has ended.
     fn task(layout: &Layout, status: Status, model: &str) -> Uuid {
         let id = Uuid::new_v4();
         let dir = layout.upload(id);
         std::fs::create_dir(&dir).unwrap();
-        let now = SystemTime::now();
-        let record = Record::new(Some(4), Moment::now()).advanced(4, Moment::now());
+        let record = Record::new(Some(4), ENDED).advanced(4, ENDED);
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         std::fs::write(dir.join("data"), "data").unwrap();
         let mut part = transcript::Part::begin(&dir).unwrap();
@@ -172,7 +179,7 @@ mod tests {
         });
         task.status = status;
         task.model = Some(model.into());
-        task.end_time = Some(jiff::Timestamp::try_from(now - 2 * HOUR).unwrap());
+        task.ended = Some(ENDED);
         task.save(&dir).unwrap();
         id
     }
@@ -239,11 +246,10 @@ mod tests {
                 recordings,
                 transcripts,
             };
-            let mut now = Moment::now();
-            now.since_boot_ms = 1000;
-            let too_early = sweep_at(&layout, retention, now).unwrap();
-            assert_eq!(too_early, Removed::default(), "a clock not believed yet");
-            now.since_boot_ms = 3_600_000;
+            let jumped = two_hours_later(5_000);
+            let too_early = sweep_at(&layout, retention, jumped).unwrap();
+            assert_eq!(too_early, Removed::default(), "the wall clock jumped");
+            let now = two_hours_later(2 * 3_600_000);
             sweep_at(&layout, retention, now).unwrap();
             let found = (
                 folder.join("data").exists(),

@@ -18,6 +18,7 @@ use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
 use crate::protocol::{FailureKind, MediaInfo, Outcome};
 use crate::store::folder::open_recording;
+use crate::store::moment::Moment;
 
 /// How often a recording is given to an engine before it counts as the cause.
 const ATTEMPTS: u32 = 2;
@@ -73,6 +74,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         };
         tasks.set_running(None);
         record.end_time = Some(now());
+        record.ended = Some(Moment::now());
         match outcome {
             Attempt::Deleted => continue,
             Attempt::Completed(media, outcome) => {

@@ -102,12 +102,9 @@ impl Appending {
         };
         self.uploads.require_size(length)?;
         self.uploads.require_space(length - offset)?;
+        let reserved = self.writer.reserve_all(length).await;
+        reserved.map_err(|error| no_space(error, length - offset))?;
         let measured = self.writer.measure(length).await;
-        let measured = match measured.map_err(|error| no_space(error, length - offset)) {
-            Err(UploadError::Storage(error)) => Err(error),
-            Err(refusal) => return Err(refusal),
-            Ok(()) => Ok(()),
-        };
         self.told_durable(measured).await
     }
 

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use crate::client::{Client, Length};
 use crate::daemon::{Daemon, PROGRAM};
-use crate::http::{self, Cut, request};
+use crate::http::{Cut, request};
 use crate::random::Random;
 use crate::speech::{self, Script, VOICES};
 use crate::story::{Event, Story};
@@ -42,6 +43,7 @@ pub fn run(story: &Story, daemon: &mut Daemon, random: &mut Random) {
 /// Every kind of client at the same time.
 fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
     let address = daemon.address();
+    let state_dir = &daemon.state_dir();
     let mut numbers = || random.fork();
     let slow_is_done = &AtomicBool::new(false);
     scope(|threads| {
@@ -75,7 +77,7 @@ fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
         });
         let mut random = numbers();
         threads.spawn(move || {
-            slow(story, daemon, &mut random).expect("a slow upload");
+            slow(story, address, state_dir, &mut random).expect("a slow upload");
             slow_is_done.store(true, Ordering::Relaxed);
         });
     });
@@ -154,8 +156,12 @@ fn speaking<'a>(
 
 /// A request that lasts, looked at from beside, while a sweep takes away what
 /// is idle: neither this one nor anything that was not idle.
-fn slow(story: &Story, daemon: &Daemon, random: &mut Random) -> io::Result<()> {
-    let address = daemon.address();
+fn slow(
+    story: &Story,
+    address: SocketAddr,
+    state_dir: &Path,
+    random: &mut Random,
+) -> io::Result<()> {
     let mut idle = Vec::new();
     for first in [0, 5000] {
         let content = random.bytes(20_000).into();
@@ -181,12 +187,12 @@ fn slow(story: &Story, daemon: &Daemon, random: &mut Random) -> io::Result<()> {
         looks += 1;
         if looks == 1 {
             until("the daemon holds the slow upload", || {
-                is_locked(daemon, &id).then_some(())
+                is_locked(state_dir, &id).then_some(())
             });
             story.held(&id);
         }
         if looks == 90 {
-            story.sweeping(SWEEP_EXPIRY, || sweep(daemon));
+            story.sweeping(SWEEP_EXPIRY, || sweep(state_dir));
             for idle in &idle {
                 let path = format!("{FILES}{}", idle.id);
                 request(address, "HEAD", &path, &[RESUMABLE], None)
@@ -311,22 +317,21 @@ pub fn recordings_of(story: &Story) -> Vec<(String, Arc<[u8]>)> {
         .collect()
 }
 
-fn is_locked(daemon: &Daemon, id: &str) -> bool {
-    let path = daemon.state_dir().join("uploads").join(id).join("offset");
+fn is_locked(state_dir: &Path, id: &str) -> bool {
+    let path = state_dir.join("uploads").join(id).join("offset");
     let file = std::fs::File::options().write(true).open(path);
     !scribed::store::lock::try_lock(file.expect("an offset record")).expect("a lock")
 }
 
-fn sweep(daemon: &Daemon) {
+fn sweep(state_dir: &Path) {
     let output = Command::new(PROGRAM)
         .arg("sweep")
         .arg("--state-dir")
-        .arg(daemon.state_dir())
+        .arg(state_dir)
         .env("SCRIBED_UPLOAD_IDLE_EXPIRY", "3s")
         .output()
         .expect("the sweep runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "sweep: {stderr}");
     print!("{}", String::from_utf8_lossy(&output.stdout));
-    let _ = http::get(daemon.address(), "/health/live").expect(200, "live");
 }

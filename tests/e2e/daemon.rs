@@ -27,9 +27,10 @@ const ENGINE_COMM: &str = "scribed-transcr";
 
 /// A running daemon and the folder it works in, which outlives restarts.
 pub struct Daemon {
-    folder: TempDir,
-    arguments: Vec<OsString>,
+    /// Before its folder, so that it ends before that is removed.
     running: Option<Running>,
+    folder: TempDir,
+    change: Box<dyn Fn(&mut Command) + Send>,
 }
 
 impl Daemon {
@@ -43,10 +44,20 @@ impl Daemon {
     /// Starts one with further arguments and waits only until it listens.
     /// `folder` (from [`Daemon::folder`]) may hold things made for it.
     pub fn start_unready(folder: TempDir, arguments: &[&OsStr]) -> Daemon {
-        let arguments = arguments.iter().map(|&argument| argument.into()).collect();
+        let arguments: Vec<OsString> = arguments.iter().map(|&argument| argument.into()).collect();
+        Daemon::start_changed(folder, move |command| {
+            command.args(&arguments);
+        })
+    }
+
+    /// The same; `change` sees the command before every start.
+    pub fn start_changed(
+        folder: TempDir,
+        change: impl Fn(&mut Command) + Send + 'static,
+    ) -> Daemon {
         let mut daemon = Daemon {
             folder,
-            arguments,
+            change: Box::new(change),
             running: None,
         };
         daemon.start_again();
@@ -56,12 +67,24 @@ impl Daemon {
     /// A new folder with an empty configuration file and no models; on a disk,
     /// as the state directory is, where `/tmp` may not be one.
     pub fn folder() -> TempDir {
+        Daemon::folder_in(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    /// The same elsewhere.
+    pub fn folder_in(place: &Path) -> TempDir {
         let folder = tempfile::Builder::new()
             .prefix("daemon-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .tempdir_in(place)
             .expect("a temporary folder");
         fs::create_dir(folder.path().join("models")).expect("a models folder");
         fs::write(folder.path().join("scribed.toml"), "").expect("an empty configuration");
+        folder
+    }
+
+    /// The same with this configuration.
+    pub fn folder_with(config: &str) -> TempDir {
+        let folder = Daemon::folder();
+        fs::write(folder.path().join("scribed.toml"), config).expect("a configuration");
         folder
     }
 
@@ -100,7 +123,8 @@ impl Daemon {
     pub fn start_again(&mut self) {
         assert!(self.running.is_none(), "it still runs");
         let mut command = Daemon::command(self.folder.path());
-        let child = command.args(&self.arguments).spawn();
+        (self.change)(&mut command);
+        let child = command.spawn();
         self.running = Some(Running::new(child.expect("scribed can be started")));
     }
 
@@ -121,9 +145,23 @@ impl Daemon {
         Pid::from_raw(self.running().child.id() as i32)
     }
 
+    /// Everything it wrote to stderr until now.
+    pub fn said(&self) -> String {
+        self.running().stderr.lock().unwrap().clone()
+    }
+
     /// Its state directory.
     pub fn state_dir(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// `scribed sweep` on its state directory and with its configuration.
+    pub fn sweep_command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("sweep").arg("--config");
+        command.arg(self.folder.path().join("scribed.toml"));
+        command.arg("--state-dir").arg(self.state_dir());
+        command
     }
 
     /// Its engine, as soon as there is one.

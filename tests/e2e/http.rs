@@ -110,36 +110,41 @@ impl Connection {
     /// Reads one response; interim ones (1xx) are skipped.
     pub fn receive(&mut self, method: &str) -> io::Result<Response> {
         loop {
-            let status_line = self.line()?;
-            let status = status_line
-                .split(' ')
-                .nth(1)
-                .and_then(|code| code.parse().ok())
-                .ok_or_else(|| invalid(&format!("status line {status_line:?}")))?;
-            let mut headers = Vec::new();
-            loop {
-                let line = self.line()?;
-                if line.is_empty() {
-                    break;
-                }
-                let (name, value) = line
-                    .split_once(':')
-                    .ok_or_else(|| invalid(&format!("header {line:?}")))?;
-                headers.push((name.to_lowercase(), value.trim().to_owned()));
+            let response = self.receive_any(method)?;
+            if !(100..200).contains(&response.status) {
+                return Ok(response);
             }
-            if (100..200).contains(&status) {
-                continue;
-            }
-            let mut response = Response {
-                status,
-                headers,
-                body: Vec::new(),
-            };
-            if method != "HEAD" && status != 204 && status != 304 {
-                response.body = self.body(&response)?;
-            }
-            return Ok(response);
         }
+    }
+
+    /// Reads one response, which may be an interim one (1xx).
+    pub fn receive_any(&mut self, method: &str) -> io::Result<Response> {
+        let status_line = self.line()?;
+        let status = status_line
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .ok_or_else(|| invalid(&format!("status line {status_line:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| invalid(&format!("header {line:?}")))?;
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        let mut response = Response {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        if method != "HEAD" && status >= 200 && status != 204 && status != 304 {
+            response.body = self.body(&response)?;
+        }
+        Ok(response)
     }
 
     /// Cuts the connection off.

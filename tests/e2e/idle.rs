@@ -77,7 +77,7 @@ fn switches_of(status: &Path) -> u64 {
 }
 
 /// The number behind a name in a file of /proc; 0 for a thread that is gone.
-fn number_of(path: &Path, name: &str) -> u64 {
+pub fn number_of(path: &Path, name: &str) -> u64 {
     let Ok(status) = fs::read_to_string(path) else {
         return 0;
     };

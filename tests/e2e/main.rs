@@ -5,9 +5,12 @@
 //! The recordings are synthesised by espeak-ng and encoded by ffmpeg, so both
 //! must be installed; what is missing is an error, never a skipped test.
 
+mod copies;
 mod daemon;
 mod encodings;
 mod http;
+mod model;
+mod random;
 mod speech;
 mod task;
 mod tus;
@@ -16,11 +19,16 @@ mod wer;
 
 mod access;
 mod bad_start;
+mod clock;
 mod crashes;
 mod formats;
 mod idle;
+mod limits;
+mod many;
 mod programs;
 mod readme;
+mod sequences;
+mod storm;
 mod takeover;
 mod tasks;
 mod tus_rules;

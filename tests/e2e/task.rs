@@ -87,6 +87,26 @@ pub fn count(address: SocketAddr) -> u64 {
     all["total"].as_u64().expect("a total")
 }
 
+/// The ids of all tasks, over all pages, newest first.
+pub fn all_ids(address: SocketAddr) -> Vec<String> {
+    let mut ids = Vec::new();
+    for page in 1.. {
+        let path = format!("/task/all?page={page}&page_size=200");
+        let all = until("the list is there", || {
+            let answer = get(address, &path);
+            (answer.status != 503).then(|| answer.expect(200, "all tasks").json())
+        });
+        let tasks = all["tasks"].as_array().expect("tasks");
+        let id = |task: &Value| text_of(task, "identifier").to_owned();
+        ids.extend(tasks.iter().map(id));
+        if tasks.is_empty() {
+            assert_eq!(all["total"], ids.len(), "the total of page {page}");
+            break;
+        }
+    }
+    ids
+}
+
 /// The segments of a result.
 #[track_caller]
 pub fn segments(result: &Value) -> Vec<Segment> {

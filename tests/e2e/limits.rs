@@ -1,0 +1,177 @@
+//! Limits that are met in the middle: files that may not grow further,
+//! connections on which nothing comes any more. What had arrived is kept, and
+//! the daemon lives on.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::daemon::Daemon;
+use crate::http::{Connection, Response, request};
+use crate::random::{Random, letters, seed};
+use crate::task;
+use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
+use crate::waiting::until;
+
+/// No file may be larger (setrlimit(2), RLIMIT_FSIZE).
+const FILE_LIMIT: usize = 20 << 20;
+
+/// A daemon that meets that limit.
+fn limited() -> Daemon {
+    let daemon = Daemon::start();
+    let limit = Command::new("prlimit")
+        .arg(format!("--pid={}", daemon.pid()))
+        .arg(format!("--fsize={FILE_LIMIT}"))
+        .status();
+    assert!(limit.unwrap().success());
+    daemon
+}
+
+fn post(address: SocketAddr, header: (&str, &str)) -> Response {
+    request(address, "POST", FILES, &[RESUMABLE, header], Some(b"")).unwrap()
+}
+
+#[test]
+fn a_creation_beyond_the_file_size_limit_is_refused() {
+    let mut daemon = limited();
+    let address = daemon.address();
+    for (length, status) in [
+        (FILE_LIMIT + 1, 507),
+        (FILE_LIMIT, 201),
+        (2 * FILE_LIMIT, 507),
+        (1, 201),
+    ] {
+        let length = length.to_string();
+        post(address, ("Upload-Length", &length)).expect(status, &length);
+    }
+    let creating = daemon.state_dir().join("creating");
+    assert_eq!(
+        fs::read_dir(creating).unwrap().count(),
+        0,
+        "nothing is left"
+    );
+    let upload = tus::upload(address, "a.txt", b"Dear diary, nothing happened.");
+    task::failure(address, upload.id());
+    daemon.assert_alive();
+}
+
+#[test]
+fn an_upload_of_unknown_length_that_meets_the_limit_keeps_what_fitted() {
+    let mut daemon = limited();
+    let address = daemon.address();
+    let content = letters(FILE_LIMIT + 1, &mut Random::new(seed()));
+    let created = post(address, ("Upload-Defer-Length", "1")).expect(201, "creation");
+    let upload = Upload {
+        address,
+        path: tus::location_path(&created),
+    };
+    upload.patch(0, &content[..1000]).unwrap().expect(204, "");
+    upload
+        .patch(1000, &content[1000..])
+        .unwrap()
+        .expect(507, "more than fits");
+    daemon.assert_alive();
+    let kept = upload.offset();
+    println!("{kept} of {FILE_LIMIT} bytes kept");
+    assert!((1001..=FILE_LIMIT).contains(&kept), "{kept}");
+
+    // All that fits can still come, and not a byte more.
+    let rest = &content[kept..FILE_LIMIT];
+    upload.patch(kept, rest).unwrap().expect(204, "the rest");
+    let last = upload.patch(FILE_LIMIT, &content[FILE_LIMIT..]).unwrap();
+    last.expect(507, "the last byte");
+    let ends = |length: usize| {
+        let (offset, length) = (FILE_LIMIT.to_string(), length.to_string());
+        let headers = [
+            RESUMABLE,
+            CONTENT,
+            ("Upload-Offset", &*offset),
+            ("Upload-Length", &*length),
+        ];
+        request(address, "PATCH", &upload.path, &headers, Some(b"")).unwrap()
+    };
+    ends(FILE_LIMIT + 1).expect(507, "a length beyond the limit");
+    assert_eq!(upload.offset(), FILE_LIMIT);
+    ends(FILE_LIMIT).expect(204, "the length at last");
+    let data = daemon.state_dir().join("uploads").join(upload.id());
+    assert!(fs::read(data.join("data")).unwrap() == content[..FILE_LIMIT]);
+    task::failure(address, upload.id());
+    daemon.assert_alive();
+}
+
+#[test]
+fn a_body_that_stops_coming_is_answered_and_its_bytes_are_kept() {
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '1s'"), &[]);
+    let content = letters(100_000, &mut Random::new(seed()));
+    let upload = Upload::create(daemon.address(), content.len(), &[]);
+    let mut offset = 0;
+    for sent in [0, 1, 5000, 99_999] {
+        let rest = content.len() - offset;
+        let mut stalled = upload
+            .patch_in_part(offset, rest, &content[offset..sent])
+            .unwrap();
+        let answer = stalled.receive("PATCH").unwrap();
+        let answer = answer.expect(408, "a body that stopped coming");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(upload.offset(), sent);
+        offset = sent;
+    }
+    upload.finish(&content, 1);
+    let data = daemon.state_dir().join("uploads").join(upload.id());
+    assert!(fs::read(data.join("data")).unwrap() == content);
+}
+
+#[test]
+fn a_body_that_trickles_does_not_hold_its_connection_for_ever() {
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '1s'"), &[]);
+    let upload = Upload::create(daemon.address(), 100_000, &[]);
+    let mut trickling = upload.patch_in_part(0, 100_000, b"R").unwrap();
+    let sent = until("the trickle is cut", || match upload.offset() {
+        0 => {
+            // It may have been cut since.
+            let _ = trickling.send(b"I");
+            None
+        }
+        offset => Some(offset),
+    });
+    trickling.receive("PATCH").unwrap().expect(408, "a trickle");
+    assert_eq!(upload.offset(), sent);
+}
+
+#[test]
+fn idle_connections_are_ended() {
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '1s'"), &[]);
+    for sent in [
+        "",
+        "G",
+        "GET /health/live HTTP/1.1\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: x\r\n",
+    ] {
+        let mut connection = Connection::open(daemon.address()).unwrap();
+        connection.send(sent.as_bytes()).unwrap();
+        assert_ended(connection);
+    }
+    let mut connection = Connection::open(daemon.address()).unwrap();
+    for _ in 0..2 {
+        connection
+            .send_head("GET", "/health/live", &[], None)
+            .unwrap();
+        connection.receive("GET").unwrap().expect(200, "kept open");
+    }
+    assert_ended(connection);
+}
+
+/// Reads to the end of the connection; the daemon may say why before.
+fn assert_ended(mut connection: Connection) {
+    let error = loop {
+        match connection.receive("GET") {
+            Ok(answer) => drop(answer.expect(408, "the reason")),
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind()),
+        "{error}"
+    );
+}
