@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test check lint deb appliance build-packages fault-packages speech-packages
+.PHONY: demo test durability soak check lint deb appliance build-packages disk-packages fault-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -11,7 +11,20 @@ demo: build-packages speech-packages
 # Every test.
 test: check fault-packages speech-packages
 	cargo test --locked --test e2e
+	$(MAKE) durability
 	$(MAKE) appliance
+
+# Power cuts, failing disks and full ones, and daemons that are broken on purpose,
+# which must be caught; as root. SEED=N repeats a run, POWERCUT_STATES=N is how
+# many power cuts are made on each file system.
+durability: build-packages speech-packages disk-packages
+	cargo test --locked --features sabotage --test durability broken -- --test-threads=1 --nocapture
+	cargo test --locked --test durability -- --test-threads=1 --nocapture
+
+# Power cuts with ever new seeds, for SECONDS_EACH seconds (600) on each file
+# system and a thousand times at least.
+soak: build-packages speech-packages disk-packages
+	cargo test --locked --test durability soak -- --ignored --test-threads=1 --nocapture
 
 # The package on Debian 12 and 13, each booted with a systemd of its own; see tests/appliance.
 appliance: deb speech-packages
@@ -42,6 +55,10 @@ build-packages:
 # Recordings for the demo and the tests are synthesised, never shipped.
 speech-packages:
 	@packaging/install-packages espeak-ng ffmpeg sox
+
+# The file systems that the durability tests run on.
+disk-packages:
+	@packaging/install-packages e2fsprogs mount util-linux xfsprogs
 
 # A wall clock that tests can set.
 fault-packages:

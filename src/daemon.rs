@@ -88,6 +88,7 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
     let _lock = lock::hold(&layout.daemon_lock())
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
+    upload::settle(&layout).map_err(state_dir_error)?;
     let access = Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone())?;
     let listeners = listen(&config)?;
     tokio::runtime::Builder::new_current_thread()
@@ -267,9 +268,6 @@ async fn adopt(
     let recovered = tokio::task::spawn_blocking({
         let tasks = Arc::clone(&tasks);
         move || {
-            if let Err(error) = uploads.settle() {
-                error!("cannot sync the state directory: {error}");
-            }
             let recovered = upload::recover(&layout, |found| match found {
                 Found::Finished(id) => tasks.adopt(id),
                 Found::Unfinished(id) => uploads.found_unfinished(id),

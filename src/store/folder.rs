@@ -59,8 +59,8 @@ pub fn open_recording(dir: &Path) -> io::Result<File> {
 #[derive(Debug)]
 pub struct Parked {
     dir: PathBuf,
-    /// Held locked, unless the upload is in use.
-    _offset: File,
+    /// Held locked.
+    offset: File,
     /// Its state.
     pub record: Record,
 }
@@ -81,8 +81,19 @@ impl Parked {
         Ok(Parked {
             record: decode(&offset)?,
             dir,
-            _offset: offset,
+            offset,
         })
+    }
+
+    /// Writes its state once more and syncs everything in its folder: true
+    /// also where the system believes to have stored what the disk refused.
+    pub fn make_durable(&self) -> io::Result<()> {
+        let slot = self.record.encode();
+        self.offset.write_all_at(&slot, self.record.position())?;
+        for entry in std::fs::read_dir(&self.dir)? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        sync_dir(&self.dir)
     }
 
     /// Whether the recording of this upload is there.

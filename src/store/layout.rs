@@ -24,6 +24,7 @@ impl Layout {
     pub fn prepare(root: &Path) -> io::Result<Layout> {
         use std::os::unix::fs::DirBuilderExt;
         let layout = Layout::at(root);
+        let is_new = !root.exists();
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [
@@ -35,6 +36,10 @@ impl Layout {
             builder.create(dir)?;
         }
         sync_dir(root)?;
+        if is_new {
+            let parent = root.parent().filter(|path| *path != Path::new(""));
+            sync_dir(parent.unwrap_or(Path::new(".")))?;
+        }
         Ok(layout)
     }
 

@@ -218,18 +218,11 @@ impl Writer {
     }
 }
 
-/// The state of an upload as it stands on disk; needs no lock.
-///
-/// Unless records are `settled`, it is made durable first: a process that was
-/// killed may have written it and not lived to sync it. (The data it tells of
-/// was synced before it was written.)
-pub async fn read_record(layout: &Layout, id: Uuid, settled: bool) -> Result<Record, OpenError> {
+/// The state of an upload as it stands in its file; needs no lock. While
+/// somebody writes to it, it may not be durable yet.
+pub async fn read_record(layout: &Layout, id: Uuid) -> Result<Record, OpenError> {
     let file = RingFile::open_read_only(&layout.upload(id).join(OFFSET)).await?;
-    let content = file.read(0, FILE_BYTES).await?;
-    if !settled {
-        file.sync_data().await?;
-    }
-    Record::decode_file(&content).ok_or(OpenError::Damaged)
+    Record::decode_file(&file.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)
 }
 
 /// The facts of an upload.
@@ -274,10 +267,7 @@ mod tests {
                 Writer::open(&layout, facts.id).await,
                 Err(OpenError::Locked)
             ));
-            assert_eq!(
-                read_record(&layout, facts.id, true).await.unwrap().offset,
-                5
-            );
+            assert_eq!(read_record(&layout, facts.id).await.unwrap().offset, 5);
             writer.close().await.unwrap();
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();

@@ -256,14 +256,19 @@ impl Tasks {
         self.state().running = running;
     }
 
-    /// Makes a change of a task durable and known; false if it was deleted
-    /// meanwhile. Blocks on the disk.
-    pub(super) fn update(&self, record: TaskRecord) -> io::Result<bool> {
+    /// Makes a change of a task durable and then known; false if it was deleted
+    /// meanwhile. What cannot be made durable is known as failed, so that
+    /// nobody is told what a restart does not find (I3). Blocks on the disk.
+    pub(super) fn update(&self, mut record: TaskRecord) -> io::Result<bool> {
         let id = record.id;
         if !self.state().index.contains(id) {
             return Ok(false);
         }
         let saved = record.save(&self.dir(id));
+        if let Err(error) = &saved {
+            record.status = Status::Failed;
+            record.error = Some(storage_failed(error));
+        }
         let mut state = self.state();
         if !state.index.contains(id) {
             return Ok(false);
@@ -275,6 +280,11 @@ impl Tasks {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a task says that could not be stored.
+pub(super) fn storage_failed(error: &io::Error) -> String {
+    format!("storage failed: {error}; look at the disk of the state directory, then try again")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::inspect::{self, LOOK_BYTES};
 use super::record::{Status, TaskRecord, now};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, storage_failed};
 use super::transcript::Part;
 use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
@@ -96,14 +96,10 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             }
         }
         if let Err(error) = tasks.update(record) {
-            // It is known in memory; after a restart the task runs once more.
+            // A restart tries once more.
             warn!(task_id = %id, "{}", storage_failed(&error));
         }
     }
-}
-
-fn storage_failed(error: &io::Error) -> String {
-    format!("storage failed: {error}; look at the disk of the state directory, then try again")
 }
 
 async fn process(

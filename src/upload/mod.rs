@@ -14,7 +14,6 @@ mod writers;
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,7 +24,7 @@ use uuid::Uuid;
 
 pub use append::Chunk;
 pub use create::NewUpload;
-pub use recover::{Found, recover};
+pub use recover::{Found, recover, settle};
 pub use sweep::{Swept, sweep};
 
 use expiry::{expires_at, is_expired};
@@ -72,8 +71,6 @@ pub struct Uploads {
     unfinished: Unfinished,
     /// Uploads that a sync failed on: nobody knows what the disk holds of them.
     condemned: Mutex<HashSet<Uuid>>,
-    /// See [`Uploads::settle`].
-    settled: AtomicBool,
     finished: mpsc::UnboundedSender<Uuid>,
     stopping: watch::Receiver<bool>,
 }
@@ -192,7 +189,6 @@ impl Uploads {
             writers: Arc::default(),
             unfinished: Unfinished::default(),
             condemned: Mutex::default(),
-            settled: AtomicBool::new(false),
             finished,
             stopping,
         }
@@ -206,15 +202,6 @@ impl Uploads {
     /// Says that start-up found this unfinished upload.
     pub fn found_unfinished(&self, id: Uuid) {
         self.unfinished.insert(id);
-    }
-
-    /// Makes everything durable that a daemon which was killed had written and
-    /// not lived to sync; from then on records are told as they are read.
-    /// Blocks on the disk.
-    pub fn settle(&self) -> io::Result<()> {
-        self.layout.sync()?;
-        self.settled.store(true, Ordering::Release);
-        Ok(())
     }
 
     /// A failed sync is never retried as if it were fine (I8): the kernel may
@@ -241,14 +228,14 @@ impl Uploads {
     }
 
     async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
+        let found = read_record(&self.layout, id).await;
+        // Looked at after the file: whoever wrote what was read there, and is
+        // not here any more, has made it durable or condemned it.
+        let committed = self.writers.committed(id);
         if self.condemned().contains(&id) {
             return Err(UploadError::Damaged);
         }
-        let settled = self.settled.load(Ordering::Acquire);
-        let found = read_record(&self.layout, id, settled).await?;
-        // Looked at after the file: whoever wrote what was read there, and is
-        // not here any more, has made it durable.
-        let record = self.writers.committed(id).unwrap_or(found);
+        let record = committed.map_or(found, Ok)?;
         match is_expired(&record, self.limits.idle_expiry, Moment::now()) {
             true => Err(UploadError::Expired),
             false => Ok(self.status_of(&record)),

@@ -7,8 +7,9 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, damaged_place, peek_record, read_facts};
+use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};
 use crate::store::record::Record;
+use crate::store::sync_dir;
 
 /// An upload that start-up found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +34,34 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
             Ok((id, Some(record))) if record.is_finished() => found(Found::Finished(id)),
             Ok((id, Some(_))) => found(Found::Unfinished(id)),
             Ok((_, None)) => {}
-            Err(reason) => set_aside(layout, &path, &reason),
+            // Told, and in nobody's way.
+            Err(reason) => drop(set_aside(layout, &path, &reason)),
         }
     }
     Ok(())
+}
+
+/// Makes everything durable that a daemon which was killed had written and not
+/// lived to sync, so that records can be told as they are read. Before anybody
+/// is answered. Blocks on the disk.
+pub fn settle(layout: &Layout) -> io::Result<()> {
+    let Err(error) = layout.sync() else {
+        return Ok(());
+    };
+    error!("the state directory cannot be synced ({error}): every upload is synced alone");
+    for entry in std::fs::read_dir(layout.uploads())? {
+        let path = entry?.path();
+        let Some(id) = path.file_name().and_then(Layout::id_of) else {
+            continue;
+        };
+        // Those that cannot be opened are for `recover`.
+        if let Ok(parked) = Parked::lock(layout, id)
+            && let Err(error) = parked.make_durable()
+        {
+            set_aside(layout, &path, &format!("it cannot be synced: {error}"))?;
+        }
+    }
+    sync_dir(&layout.uploads())
 }
 
 /// `None` for a folder that a sweep took away meanwhile.
@@ -50,19 +75,21 @@ fn read(dir: &Path) -> Result<Option<Record>, String> {
     Ok(Some(record))
 }
 
-fn set_aside(layout: &Layout, path: &Path, reason: &str) {
+fn set_aside(layout: &Layout, path: &Path, reason: &str) -> io::Result<()> {
     let aside = damaged_place(layout, path);
-    match std::fs::rename(path, &aside) {
+    let renamed = std::fs::rename(path, &aside);
+    match &renamed {
         Ok(()) => warn!(
-            "{} cannot be read ({reason}); moved to {}",
+            "{} is set aside ({reason}); moved to {}",
             path.display(),
             aside.display()
         ),
         Err(error) => error!(
-            "{} cannot be read ({reason}) nor moved: {error}",
+            "{} is of no use ({reason}) and cannot be moved: {error}",
             path.display()
         ),
     }
+    renamed
 }
 
 #[cfg(test)]

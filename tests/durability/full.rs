@@ -1,0 +1,127 @@
+//! A disk that is full: refused at the creation of an upload, never met in the
+//! middle of one; and what is there stays.
+
+use std::fs::{self, File};
+use std::io::Write;
+
+use crate::appliance::{Engine, start};
+use crate::daemon::Daemon;
+use crate::http::{delete, get, request};
+use crate::speech::{self, Script, VOICES};
+use crate::task;
+use crate::tus::{self, FILES, RESUMABLE, Upload};
+use crate::verify::text_of;
+use crate::volume::Small;
+use crate::waiting::until;
+
+const DISK_BYTES: u64 = 16 << 20;
+const LENGTH: usize = 700_000;
+
+/// Creates one; `None` if the disk has no space for it.
+fn create(daemon: &Daemon, length: usize) -> Option<Upload> {
+    let address = daemon.address();
+    let length = length.to_string();
+    let headers = [RESUMABLE, ("Upload-Length", &*length)];
+    let response = request(address, "POST", FILES, &headers, Some(b"")).expect("an answer");
+    match response.status {
+        507 => None,
+        _ => Some(Upload {
+            address,
+            path: tus::location_path(&response.expect(201, "creation")),
+        }),
+    }
+}
+
+fn create_until_full(daemon: &Daemon) -> Vec<Upload> {
+    std::iter::from_fn(|| create(daemon, LENGTH)).collect()
+}
+
+/// Takes all the space that is left.
+fn fill(disk: &Small) {
+    let mut filler = File::create(disk.path().join("filler")).expect("a file");
+    for piece in [1 << 20, 4096, 1] {
+        while filler.write_all(&vec![1; piece]).is_ok() {}
+    }
+    filler.sync_all().expect("it is written");
+}
+
+#[test]
+fn a_full_disk_refuses_and_never_breaks() {
+    let disk = Small::new(DISK_BYTES);
+    let mut daemon = start(disk.path(), Engine::Mute);
+    let mut uploads = create_until_full(&daemon);
+    println!("{} uploads of {LENGTH} bytes fit", uploads.len());
+    assert!(uploads.len() > 5);
+
+    // Somebody else takes the rest; what was accepted does not need it.
+    fill(&disk);
+    assert!(create(&daemon, 1).is_none());
+    let content = vec![7; LENGTH];
+    for upload in &uploads {
+        upload.finish(&content, 100_000);
+    }
+    assert_eq!(task::count(daemon.address()), uploads.len() as u64);
+
+    // A start needs no space.
+    daemon.kill9();
+    daemon.start_again();
+    assert_eq!(task::count(daemon.address()), uploads.len() as u64);
+    for upload in &mut uploads {
+        upload.address = daemon.address();
+        assert_eq!(upload.offset(), LENGTH);
+        let data = daemon
+            .state_dir()
+            .join("uploads")
+            .join(upload.id())
+            .join("data");
+        assert!(fs::read(data).unwrap() == content);
+    }
+    assert!(create(&daemon, 1).is_none());
+
+    // What is deleted makes room.
+    for upload in uploads.drain(..4) {
+        delete(daemon.address(), &format!("/task/{}", upload.id())).expect(200, "DELETE");
+    }
+    let again = create(&daemon, LENGTH).expect("room for another one");
+    again.finish(&content, 100_000);
+    assert_eq!(task::count(daemon.address()), uploads.len() as u64 + 1);
+    daemon.assert_alive();
+}
+
+#[test]
+fn a_task_whose_record_finds_no_space_is_made_good() {
+    let spoken = speech::speak(Script {
+        phrases: 2,
+        ..Script::short(VOICES[2], 60)
+    });
+    let file = spoken.bytes();
+    let disk = Small::new(DISK_BYTES);
+    let mut daemon = start(disk.path(), Engine::Real);
+    daemon.wait_until_ready();
+    let mut upload = Upload::create(daemon.address(), file.len(), &[("filename", "a.wav")]);
+    upload
+        .patch(0, &file[..file.len() - 1])
+        .unwrap()
+        .expect(204, "all but the last byte");
+    fill(&disk);
+    upload.finish(&file, 1000);
+    let ended = task::ended(daemon.address(), upload.id());
+    println!("on the full disk: {ended}");
+    if ended["status"] == "failed" {
+        let error = task::text_of(&ended, "error");
+        assert!(error.contains("storage"), "{error}");
+    }
+    assert_eq!(upload.offset(), file.len());
+    daemon.assert_alive();
+
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    daemon.kill9();
+    daemon.start_again();
+    upload.address = daemon.address();
+    let text = until("the task is completed", || {
+        let task = get(daemon.address(), &format!("/task/{}", upload.id())).json();
+        (task["status"] == "completed").then(|| text_of(&task["result"]))
+    });
+    println!("{text:?}");
+    assert!(!text.is_empty());
+}
