@@ -171,6 +171,7 @@ async fn control(
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(config.http.max_connections)),
+        max_connections: config.http.max_connections,
         stopping,
     };
     let (ingest, hearts) = start_ingest(&server, &listeners, config.upload.ingest_threads)?;

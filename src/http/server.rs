@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +17,7 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::{App, routes};
 use crate::store::ring;
+use crate::upload::Line;
 
 /// How long connections may take to end once the daemon stops: their uploads
 /// are parked at once, so this is for answers on their way.
@@ -29,8 +33,24 @@ pub struct Server {
     pub app: Arc<App>,
     /// One permit per connection, over all threads.
     pub connections: Arc<Semaphore>,
+    /// How many permits there are.
+    pub max_connections: usize,
     /// Turns true when the daemon stops.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// How much a new connection may receive at a time. Large pieces cost
+    /// less CPU time, and many of them much memory.
+    fn buffer_bytes(&self) -> usize {
+        let served = self.max_connections - self.connections.available_permits();
+        match served {
+            0..=4 => 1 << 20,
+            5..=16 => 256 << 10,
+            17..=64 => 64 << 10,
+            _ => 16 << 10,
+        }
+    }
 }
 
 /// Serves these listeners until the daemon stops and connections have ended.
@@ -86,8 +106,13 @@ async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     let app = &server.app;
-    let service = service_fn(|request| {
+    // Without one HEAD knows less, that is all.
+    let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
+    let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
+        if let Some(line) = line.clone() {
+            request.extensions_mut().insert(line);
+        }
         // What is told of this request in the journal names its client.
         let span = info_span!("request", %client);
         async move { Ok::<_, Infallible>(routes::answer(app, client, request).await) }
@@ -97,6 +122,7 @@ async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(app.idle_timeout)
+            .max_buf_size(server.buffer_bytes())
             .serve_connection(TokioIo::new(stream), service)
     );
     let mut stopping = server.stopping.clone();

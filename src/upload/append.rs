@@ -10,7 +10,7 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::create::no_space;
-use super::writers::Turn;
+use super::writers::{Arrival, Turn, Wish};
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::record::Record;
 use crate::store::ring;
@@ -57,6 +57,8 @@ impl Uploads {
         chunk: Chunk,
         source: S,
     ) -> Result<Status, UploadError> {
+        // From the first moment: HEAD after a cut waits for what has arrived.
+        let arrival = self.writers.arrive(id, source.line());
         // Cheap refusals first, so that a request that is wrong anyway ends nobody.
         self.durable_status(id).await?;
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
@@ -69,7 +71,7 @@ impl Uploads {
             writer,
         };
         match appending.accept(chunk).await {
-            Ok(()) => run(appending, source).await,
+            Ok(()) => run(appending, source, Some(arrival)).await,
             Err(refusal) => {
                 appending.writer.close().await?;
                 Err(refusal)
@@ -148,8 +150,10 @@ impl Appending {
 pub(super) async fn run<S: Source + 'static>(
     appending: Appending,
     source: S,
+    arrival: Option<Arrival>,
 ) -> Result<Status, UploadError> {
     let work = async move {
+        let _until_the_end = arrival;
         let mut appending = appending;
         let id = appending.id;
         let received = receive(&mut appending, source).await;
@@ -185,7 +189,14 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
-            () = appending.turn.superseded() => return Err(UploadError::Superseded { offset }),
+            wish = appending.turn.wish() => match wish {
+                Wish::Leave => return Err(UploadError::Superseded { offset }),
+                Wish::Commit(number) => {
+                    appending.commit().await?;
+                    appending.turn.answer(number);
+                    continue;
+                }
+            },
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
             next = tokio::time::timeout_at(stalled_at, source.next()) => next,
             () = appending.writer.is_asked_to_let_go() => {

@@ -97,7 +97,7 @@ impl Uploads {
         };
         let status = match first {
             None => append::finish(appending).await?,
-            Some(source) => match append::run(appending, source).await {
+            Some(source) => match append::run(appending, source, None).await {
                 Ok(status) => status,
                 Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
                 Err(_) => self.status(id).await?,

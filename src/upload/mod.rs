@@ -5,6 +5,7 @@
 mod append;
 mod create;
 mod expiry;
+mod line;
 mod recover;
 mod sweep;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub use append::Chunk;
 pub use create::NewUpload;
+pub use line::Line;
 pub use recover::{Found, recover, settle};
 pub use sweep::{Swept, sweep};
 
@@ -56,6 +58,9 @@ pub struct Limits {
 pub trait Source {
     /// The next bytes, `None` at the regular end.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Cut>>>;
+
+    /// What they come over, if that can be asked.
+    fn line(&self) -> Option<Line>;
 }
 
 /// The source ended before its regular end: a lost connection.
@@ -217,9 +222,10 @@ impl Uploads {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How an upload stands. An append that runs goes on; one that has stalled
-    /// is ended, so that what it received counts.
+    /// How an upload stands, with all that has arrived. An append that runs
+    /// goes on; one that has stalled is ended.
     pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
+        self.writers.catch_up(id).await;
         if self.writers.has_stalled(id) {
             // Whoever is faster, or cannot let go, changes nothing about the answer.
             drop(self.writers.enter(id).await);
@@ -227,7 +233,9 @@ impl Uploads {
         self.durable_status(id).await
     }
 
-    async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
+    /// How an upload stands, as far as that is durable already; asks nobody for
+    /// anything.
+    pub async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
         let found = read_record(&self.layout, id).await;
         // Looked at after the file: whoever wrote what was read there, and is
         // not here any more, has made it durable or condemned it.

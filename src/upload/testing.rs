@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::{Cut, Limits, NewUpload, Source, Uploads};
+use super::{Cut, Limits, Line, NewUpload, Source, Uploads};
 use crate::store::{Layout, ring};
 
 /// Bytes, then the regular end.
@@ -18,6 +18,10 @@ pub(super) const NOTHING: Option<Content> = None;
 impl Source for Content {
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         Some(Ok(Bytes::from_static(self.0.take()?)))
+    }
+
+    fn line(&self) -> Option<Line> {
+        None
     }
 }
 

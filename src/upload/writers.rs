@@ -5,12 +5,13 @@
 //! received, and goes on once that is durable.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedMutexGuard, watch};
 use uuid::Uuid;
 
+use super::line::Line;
 use crate::store::record::Record;
 
 /// How long a newer request waits for the older one's last commit.
@@ -19,6 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A writer that got nothing for this long has stalled: a phone that lost its
 /// Wi-Fi, for one, whose connection still looks alive.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// A stream that gave nothing for this long is waited for no longer ...
+const QUIET: Duration = Duration::from_millis(3);
+
+/// ... nor one that flows on and on.
+const FLOW: Duration = Duration::from_millis(30);
+
+/// How long somebody who only looks waits for a commit.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who writes where.
 #[derive(Debug, Default)]
@@ -35,46 +45,71 @@ struct Gate {
     moved: Mutex<Instant>,
     /// The last state that the one who writes, or wrote, has on stable storage.
     committed: Mutex<Option<Record>>,
+    /// Over what those get their bytes who write or want to, each with a number
+    /// of its own.
+    lines: watch::Sender<Vec<(u64, Line)>>,
+    /// How often somebody asked the one who writes to commit.
+    asked: watch::Sender<u64>,
+    /// How many of those were answered.
+    answered: watch::Sender<u64>,
+}
+
+/// A gate that somebody stands at; it goes with the last one.
+#[derive(Debug)]
+struct Visit {
+    id: Uuid,
+    gate: Option<Arc<Gate>>,
+    writers: Arc<Writers>,
+}
+
+/// A request with bytes, from its first moment to its end.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    number: u64,
+    gate: Arc<Gate>,
+    _visit: Visit,
 }
 
 /// The right to write, until dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
-    id: Uuid,
+    guard: Option<OwnedMutexGuard<()>>,
     ticket: u64,
     newest: watch::Receiver<u64>,
-    gate: Option<Arc<Gate>>,
-    guard: Option<OwnedMutexGuard<()>>,
-    writers: Arc<Writers>,
+    asked: watch::Receiver<u64>,
+    visit: Visit,
+}
+
+/// What somebody else wants of the one who writes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Their place.
+    Leave,
+    /// To know what has arrived; the number is for [`Turn::answer`].
+    Commit(u64),
 }
 
 impl Writers {
     /// Ends whoever writes to this upload and takes their place; `None` if a
     /// still newer request came, or the older one does not let go.
     pub(super) async fn enter(self: &Arc<Writers>, id: Uuid) -> Option<Turn> {
-        let gate = Arc::clone(self.gates().entry(id).or_insert_with(|| {
-            Arc::new(Gate {
-                newest: watch::Sender::new(0),
-                turn: Arc::default(),
-                moved: Mutex::new(Instant::now()),
-                committed: Mutex::default(),
-            })
-        }));
+        let (visit, gate) = self.visit(id);
         let mut ticket = 0;
         gate.newest.send_modify(|newest| {
             *newest += 1;
             ticket = *newest;
         });
-        let mut turn = Turn {
-            id,
-            ticket,
-            newest: gate.newest.subscribe(),
-            guard: None,
-            gate: Some(Arc::clone(&gate)),
-            writers: Arc::clone(self),
-        };
+        let newest = gate.newest.subscribe();
+        let asked = gate.asked.subscribe();
         let lock = Arc::clone(&gate.turn).lock_owned();
         drop(gate);
+        let mut turn = Turn {
+            guard: None,
+            ticket,
+            newest,
+            asked,
+            visit,
+        };
         let guard = tokio::select! {
             guard = tokio::time::timeout(PATIENCE, lock) => guard.ok()?,
             () = turn.superseded() => return None,
@@ -84,42 +119,139 @@ impl Writers {
         Some(turn)
     }
 
+    /// Says that a request has come which brings bytes over `line`.
+    pub(super) fn arrive(self: &Arc<Writers>, id: Uuid, line: Option<Line>) -> Arrival {
+        let (visit, gate) = self.visit(id);
+        *lock(&gate.moved) = Instant::now();
+        let mut number = 0;
+        gate.lines.send_modify(|lines| {
+            number = lines.last().map_or(0, |(last, _)| last + 1);
+            lines.extend(line.map(|line| (number, line)));
+        });
+        Arrival {
+            number,
+            gate,
+            _visit: visit,
+        }
+    }
+
+    /// Sees to it that what has arrived counts: for whoever lost a connection
+    /// and asks over another one where to go on. Waits for the end of those
+    /// whose line is cut, lets a stream flow on for a moment, since it may be
+    /// what is left of one that was cut, and then has it committed.
+    pub(super) async fn catch_up(self: &Arc<Writers>, id: Uuid) {
+        if !self.gates().contains_key(&id) {
+            return;
+        }
+        let (_visit, gate) = self.visit(id);
+        let mut lines = gate.lines.subscribe();
+        let begun = Instant::now();
+        loop {
+            let is_cut = match &*lines.borrow() {
+                lines if lines.is_empty() => return,
+                lines => lines.iter().any(|(_, line)| line.is_cut()),
+            };
+            if is_cut {
+                let fewer = lines.wait_for(|lines| !lines.iter().any(|(_, line)| line.is_cut()));
+                // One that takes longer does not change what is durable by then.
+                let _ = tokio::time::timeout(PATIENCE, fewer).await;
+                return;
+            }
+            if lock(&gate.moved).elapsed() >= QUIET || begun.elapsed() >= FLOW {
+                break;
+            }
+            tokio::time::sleep(QUIET / 3).await;
+        }
+        let mut wanted = 0;
+        gate.asked.send_modify(|asked| {
+            *asked += 1;
+            wanted = *asked;
+        });
+        let mut answered = gate.answered.subscribe();
+        drop(gate);
+        tokio::select! {
+            _ = answered.wait_for(|answered| *answered >= wanted) => {}
+            _ = lines.wait_for(Vec::is_empty) => {}
+            () = tokio::time::sleep(COMMIT_PATIENCE) => {}
+        }
+    }
+
+    fn visit(self: &Arc<Writers>, id: Uuid) -> (Visit, Arc<Gate>) {
+        let gate = Arc::clone(self.gates().entry(id).or_insert_with(|| {
+            Arc::new(Gate {
+                newest: watch::Sender::new(0),
+                turn: Arc::default(),
+                moved: Mutex::new(Instant::now()),
+                committed: Mutex::default(),
+                lines: watch::Sender::default(),
+                asked: watch::Sender::default(),
+                answered: watch::Sender::default(),
+            })
+        }));
+        let visit = Visit {
+            id,
+            gate: Some(Arc::clone(&gate)),
+            writers: Arc::clone(self),
+        };
+        (visit, gate)
+    }
+
     /// The durable state of an upload that somebody writes to. The file may
     /// already hold the next one, which is not durable yet.
     pub(super) fn committed(&self, id: Uuid) -> Option<Record> {
-        let gates = self.gates();
-        let committed = gates.get(&id)?.committed.lock();
-        *committed.unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.gates().get(&id)?.committed)
     }
 
     /// Somebody writes to this upload, or seems to, but gets nothing.
     pub(super) fn has_stalled(&self, id: Uuid) -> bool {
-        self.gates().get(&id).is_some_and(|gate| {
-            let moved = *gate.moved.lock().unwrap_or_else(PoisonError::into_inner);
-            moved.elapsed() >= STALLED_AFTER
-        })
+        self.gates()
+            .get(&id)
+            .is_some_and(|gate| lock(&gate.moved).elapsed() >= STALLED_AFTER)
     }
 
-    fn gates(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Gate>>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gates(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Gate>>> {
+        lock(&self.gates)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Turn {
     /// Says what is on stable storage now.
     pub(super) fn committed(&self, record: &Record) {
-        if let Some(gate) = &self.gate {
-            *gate
-                .committed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(*record);
+        if let Some(gate) = &self.visit.gate {
+            *lock(&gate.committed) = Some(*record);
+        }
+    }
+
+    /// Resolves once somebody else wants something of the one who writes.
+    pub(super) async fn wish(&mut self) -> Wish {
+        let Turn {
+            ticket,
+            newest,
+            asked,
+            ..
+        } = self;
+        // The gate lives as long as this turn, so its senders are never gone.
+        tokio::select! {
+            _ = newest.wait_for(|newest| *newest > *ticket) => Wish::Leave,
+            _ = asked.changed() => Wish::Commit(*asked.borrow_and_update()),
+        }
+    }
+
+    /// A [`Wish::Commit`] was carried out.
+    pub(super) fn answer(&self, number: u64) {
+        if let Some(gate) = &self.visit.gate {
+            gate.answered.send_replace(number);
         }
     }
 
     /// Says that something was received.
     pub(super) fn moved(&self) {
-        if let Some(gate) = &self.gate {
-            *gate.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if let Some(gate) = &self.visit.gate {
+            *lock(&gate.moved) = Instant::now();
         }
     }
 
@@ -131,9 +263,17 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Arrival {
     fn drop(&mut self) {
-        self.guard = None;
+        let number = self.number;
+        self.gate
+            .lines
+            .send_modify(|lines| lines.retain(|(other, _)| *other != number));
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
         let mut gates = self.writers.gates();
         // One count is the map's own: nobody else is here or waiting.
         self.gate = None;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{EXPECT, HeaderMap};
+use hyper::header::EXPECT;
+use hyper::http::request::Parts;
 
 use crate::store::ring;
-use crate::upload::{Cut, Source};
+use crate::upload::{Cut, Line, Source};
 
 /// How much of a body that nobody wants is read all the same ...
 const LINGER_BYTES: usize = 64 << 20;
@@ -23,16 +24,18 @@ const LINGER: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct BodySource {
     body: Option<Incoming>,
+    line: Option<Line>,
     /// The client waits for our consent to send the body; its answer is the refusal.
     waits: bool,
 }
 
 impl BodySource {
-    /// The body of a request with these headers.
-    pub fn new(body: Incoming, headers: &HeaderMap) -> BodySource {
+    /// The body of a request with this head.
+    pub fn new(body: Incoming, head: &Parts) -> BodySource {
         BodySource {
             body: Some(body),
-            waits: headers.contains_key(EXPECT),
+            line: head.extensions.get().cloned(),
+            waits: head.headers.contains_key(EXPECT),
         }
     }
 }
@@ -58,6 +61,10 @@ impl Source for BodySource {
                 }
             }
         }
+    }
+
+    fn line(&self) -> Option<Line> {
+        self.line.clone()
     }
 }
 

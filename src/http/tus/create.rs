@@ -24,7 +24,7 @@ pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> R
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let announced_bytes = body.size_hint().exact();
-    let source = BodySource::new(body, &head.headers);
+    let source = BodySource::new(body, &head);
     let answered = async {
         check_version(&head.headers)?;
         let new = parse(&head.headers, caller, app.default_language.clone())?;

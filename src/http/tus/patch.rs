@@ -23,7 +23,7 @@ pub async fn patch(
 ) -> Reply {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let source = BodySource::new(body, &head.headers);
+    let source = BodySource::new(body, &head);
     let answered = async {
         check_version(&head.headers)?;
         if !is_chunk(&head.headers) {

@@ -1,0 +1,24 @@
+//! The connection that bytes come over.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// A stream socket, to ask how it is; never read or written through this.
+#[derive(Debug, Clone)]
+pub struct Line(Arc<OwnedFd>);
+
+impl Line {
+    /// Of this socket, which stays open as long as this.
+    pub fn new(socket: OwnedFd) -> Line {
+        Line(Arc::new(socket))
+    }
+
+    /// The other side has closed it: nothing will come but what is here.
+    pub(super) fn is_cut(&self) -> bool {
+        let closed = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
+        let mut asked = [PollFd::new(self.0.as_fd(), closed)];
+        poll(&mut asked, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+}
