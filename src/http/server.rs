@@ -45,9 +45,9 @@ impl Server {
     fn buffer_bytes(&self) -> usize {
         let served = self.max_connections - self.connections.available_permits();
         match served {
-            0..=4 => 1 << 20,
-            5..=16 => 256 << 10,
-            17..=64 => 64 << 10,
+            0..=1 => 1 << 20,
+            2..=8 => 128 << 10,
+            9..=64 => 32 << 10,
             _ => 16 << 10,
         }
     }

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Once;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -27,6 +28,10 @@ const IN_FLIGHT: usize = 4;
 
 /// Less than this goes through the page cache: not worth another descriptor.
 const DIRECT_FROM_BYTES: usize = 256 << 10;
+
+/// A recording for which nothing came for this long gathers in vain while
+/// others wait.
+const PAUSE: Duration = Duration::from_millis(2);
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
@@ -107,6 +112,7 @@ impl Recording {
         if gathering.wanted.wait_for(|count| *count > 0).await.is_err() {
             std::future::pending().await
         }
+        tokio::time::sleep(PAUSE).await;
     }
 
     /// Writes what was gathered, and with it gives the buffer back.

@@ -185,6 +185,7 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
     let mut committed_at = Instant::now();
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
+    appending.turn.waits(true);
     loop {
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
@@ -204,6 +205,7 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
                 continue;
             }
         };
+        appending.turn.waits(false);
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
@@ -216,7 +218,6 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             stalled_at = Instant::now() + stall;
         }
         appending.make_room(count)?;
-        appending.turn.moved();
         let written = appending.writer.write(bytes).await;
         written.map_err(|error| no_space(error, count))?;
         if appending.writer.position() - offset >= COMMIT_EVERY_BYTES
@@ -225,6 +226,7 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             appending.commit().await?;
             committed_at = Instant::now();
         }
+        appending.turn.waits(true);
     }
 }
 

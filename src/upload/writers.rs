@@ -25,7 +25,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_millis(3);
 
 /// ... nor one that flows on and on.
-const FLOW: Duration = Duration::from_millis(30);
+const FLOW: Duration = Duration::from_millis(150);
 
 /// How long somebody who only looks waits for a commit.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
@@ -41,8 +41,8 @@ struct Gate {
     /// Number of the newest request.
     newest: watch::Sender<u64>,
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// When the one who writes last got anything.
-    moved: Mutex<Instant>,
+    /// Since when the one who writes waits for bytes, if that is what they do.
+    waits_since: Mutex<Option<Instant>>,
     /// The last state that the one who writes, or wrote, has on stable storage.
     committed: Mutex<Option<Record>>,
     /// Over what those get their bytes who write or want to, each with a number
@@ -115,14 +115,12 @@ impl Writers {
             () = turn.superseded() => return None,
         };
         turn.guard = Some(guard);
-        turn.moved();
         Some(turn)
     }
 
     /// Says that a request has come which brings bytes over `line`.
     pub(super) fn arrive(self: &Arc<Writers>, id: Uuid, line: Option<Line>) -> Arrival {
         let (visit, gate) = self.visit(id);
-        *lock(&gate.moved) = Instant::now();
         let mut number = 0;
         gate.lines.send_modify(|lines| {
             number = lines.last().map_or(0, |(last, _)| last + 1);
@@ -157,7 +155,7 @@ impl Writers {
                 let _ = tokio::time::timeout(PATIENCE, fewer).await;
                 return;
             }
-            if lock(&gate.moved).elapsed() >= QUIET || begun.elapsed() >= FLOW {
+            if gate.has_waited_for(QUIET) || begun.elapsed() >= FLOW {
                 break;
             }
             tokio::time::sleep(QUIET / 3).await;
@@ -181,7 +179,7 @@ impl Writers {
             Arc::new(Gate {
                 newest: watch::Sender::new(0),
                 turn: Arc::default(),
-                moved: Mutex::new(Instant::now()),
+                waits_since: Mutex::default(),
                 committed: Mutex::default(),
                 lines: watch::Sender::default(),
                 asked: watch::Sender::default(),
@@ -206,11 +204,17 @@ impl Writers {
     pub(super) fn has_stalled(&self, id: Uuid) -> bool {
         self.gates()
             .get(&id)
-            .is_some_and(|gate| lock(&gate.moved).elapsed() >= STALLED_AFTER)
+            .is_some_and(|gate| gate.has_waited_for(STALLED_AFTER))
     }
 
     fn gates(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Gate>>> {
         lock(&self.gates)
+    }
+}
+
+impl Gate {
+    fn has_waited_for(&self, time: Duration) -> bool {
+        lock(&self.waits_since).is_some_and(|since| since.elapsed() >= time)
     }
 }
 
@@ -248,10 +252,10 @@ impl Turn {
         }
     }
 
-    /// Says that something was received.
-    pub(super) fn moved(&self) {
+    /// Says whether the one who writes waits for bytes now.
+    pub(super) fn waits(&self, now: bool) {
         if let Some(gate) = &self.visit.gate {
-            *lock(&gate.moved) = Instant::now();
+            *lock(&gate.waits_since) = now.then(Instant::now);
         }
     }
 
@@ -260,6 +264,12 @@ impl Turn {
         let ticket = self.ticket;
         // The gate lives as long as this turn, so its sender is never gone.
         let _ = self.newest.wait_for(|newest| *newest > ticket).await;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.waits(false);
     }
 }
 
