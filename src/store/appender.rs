@@ -25,7 +25,10 @@ pub(super) trait Growing {
     /// Adds `bytes` at the end.
     async fn append(&mut self, bytes: Bytes) -> io::Result<()>;
 
-    /// Everything appended so far is on stable storage when this returns.
+    /// Everything appended so far is in the file when this returns.
+    async fn flush(&mut self) -> io::Result<()>;
+
+    /// Everything flushed so far is on stable storage when this returns.
     async fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -78,8 +81,10 @@ impl<D: Growing, F: Stable> Appender<D, F> {
         let next = self.record.advanced(self.written, now);
         if Rule::DataBeforeRecord.is_broken() {
             self.put(next).await?;
+            self.data.flush().await?;
             return self.data.sync().await;
         }
+        self.data.flush().await?;
         if !Rule::DataSync.is_broken() {
             self.data.sync().await?;
         }

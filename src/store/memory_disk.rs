@@ -150,6 +150,10 @@ impl Growing for MemoryFile {
         self.write_all(bytes, position).await
     }
 
+    async fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     async fn sync(&mut self) -> io::Result<()> {
         self.sync_data().await
     }

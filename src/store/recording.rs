@@ -17,11 +17,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_uring::buf::fixed::FixedBuf;
 use tracing::info;
 
 use super::appender::{Growing, Stable};
-use super::ring::{self, BLOCK_BYTES, BUFFER_BYTES, Buffers, RingFile};
+use super::ring::{self, BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers, RingFile};
 
 /// Writes of one recording on their way at a time.
 const IN_FLIGHT: usize = 4;
@@ -66,7 +65,7 @@ enum Direct {
 
 #[derive(Debug)]
 struct Gathering {
-    buffer: FixedBuf,
+    buffer: Buffer,
     buffers: Rc<Buffers>,
     wanted: watch::Receiver<usize>,
     /// Where in the file the buffer begins: at a block.
@@ -228,7 +227,7 @@ impl Growing for Recording {
         Ok(())
     }
 
-    async fn sync(&mut self) -> io::Result<()> {
+    async fn flush(&mut self) -> io::Result<()> {
         self.let_go().await?;
         self.wait_for_fewer_than(1).await?;
         if self.tail_is_new && !self.tail.is_empty() {
@@ -237,9 +236,13 @@ impl Growing for Recording {
             self.buffered.write_all(tail, position).await?;
         }
         self.tail_is_new = false;
-        if self.has_failed {
-            return Err(io::Error::other("an earlier write failed"));
+        match self.has_failed {
+            true => Err(io::Error::other("an earlier write failed")),
+            false => Ok(()),
         }
+    }
+
+    async fn sync(&mut self) -> io::Result<()> {
         self.buffered.sync_data().await
     }
 }
@@ -310,6 +313,7 @@ mod tests {
                     .unwrap();
                 end += count;
                 if round % 2 == seed % 2 {
+                    recording.flush().await.unwrap();
                     recording.sync().await.unwrap();
                     synced = end;
                     assert!(

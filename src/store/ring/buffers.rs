@@ -8,9 +8,12 @@ use std::ptr::NonNull;
 use std::sync::Once;
 
 use tokio::sync::watch;
-use tokio_uring::buf::fixed::{FixedBuf, FixedBufPool};
+use tokio_uring::buf::fixed::FixedBufPool;
 use tokio_uring::buf::{IoBuf, IoBufMut};
 use tracing::warn;
+
+/// One of them, given back when it is dropped.
+pub(in crate::store) type Buffer = tokio_uring::buf::fixed::FixedBuf;
 
 /// Size of a buffer.
 pub(in crate::store) const BUFFER_BYTES: usize = 1 << 20;
@@ -47,7 +50,7 @@ impl Buffers {
     }
 
     /// A buffer of [`BUFFER_BYTES`]; waits until one is free.
-    pub(in crate::store) async fn take(&self) -> FixedBuf {
+    pub(in crate::store) async fn take(&self) -> Buffer {
         if let Some(buffer) = self.pool.try_next(BUFFER_BYTES) {
             return buffer;
         }

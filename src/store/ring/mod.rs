@@ -27,10 +27,9 @@ use bytes::Bytes;
 use nix::errno::Errno;
 use tokio::sync::{mpsc, oneshot};
 use tokio_uring::buf::BoundedBuf;
-use tokio_uring::buf::fixed::FixedBuf;
 use tokio_uring::fs;
 
-pub(super) use buffers::{BLOCK_BYTES, BUFFER_BYTES, Buffers};
+pub(super) use buffers::{BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers};
 
 use super::appender::Stable;
 use super::sabotage::Rule;
@@ -198,7 +197,7 @@ impl RingFile {
     /// Writes the first `count` bytes of a buffer.
     pub(super) async fn write_buffer(
         &self,
-        buffer: FixedBuf,
+        buffer: Buffer,
         count: usize,
         position: u64,
     ) -> io::Result<()> {
@@ -209,7 +208,7 @@ impl RingFile {
     /// The same, of a registered buffer.
     async fn write_registered(
         &self,
-        buffer: FixedBuf,
+        buffer: Buffer,
         count: usize,
         position: u64,
     ) -> io::Result<()> {
@@ -301,7 +300,7 @@ impl Buffers {
     pub(super) async fn write(
         &self,
         file: &RingFile,
-        buffer: FixedBuf,
+        buffer: Buffer,
         count: usize,
         position: u64,
     ) -> io::Result<()> {
