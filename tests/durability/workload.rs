@@ -26,6 +26,13 @@ const SWEEP_EXPIRY: Duration = Duration::from_secs(3);
 /// Longer than the daemon lets bytes of one request be uncommitted.
 const SLOW: Duration = Duration::from_secs(7);
 
+/// Large uploads, and how many of them stay.
+const LARGE: usize = 6;
+const LARGE_KEPT: usize = 2;
+
+/// Several times what the daemon gathers before it writes.
+const LARGE_BYTES: usize = 2_000_000;
+
 /// How often the daemon is killed.
 const KILLS: usize = 3;
 
@@ -70,6 +77,12 @@ fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
         });
         let mut random = numbers();
         threads.spawn(move || {
+            for number in 0..LARGE {
+                large(story, address, &mut random, number < LARGE_KEPT).expect("large uploads");
+            }
+        });
+        let mut random = numbers();
+        threads.spawn(move || {
             speaking(story, address, &mut random, 0).expect("a recording");
             let second = speaking(story, address, &mut random, 1).expect("a recording");
             second.wait_for_transcript();
@@ -101,6 +114,27 @@ fn steady(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result
     }
     client.look_at_task()?;
     Ok(())
+}
+
+/// Pieces so large that they go past the page cache, at positions that are no
+/// block's, some of them cut.
+fn large(story: &Story, address: SocketAddr, random: &mut Random, is_kept: bool) -> io::Result<()> {
+    let length = LARGE_BYTES + random.below(5000);
+    let content: Arc<[u8]> = random.bytes(length).into();
+    let mut client = Client::create(story, address, "noise", content, 0, Length::First, random)?;
+    while !client.is_finished() {
+        if random.one_in(3) {
+            client.patch_and_cut(random.between(2, 1_500_000), Cut::Close)?;
+            client.head()?;
+        } else {
+            client.patch(random.between(300_000, 1_500_000))?;
+        }
+    }
+    client.look_at_task()?;
+    match is_kept {
+        true => Ok(()),
+        false => client.delete_task(),
+    }
 }
 
 /// Connections break in the middle of requests, and it goes on from there.
