@@ -5,13 +5,14 @@
 //! that [`run`] is called on (signals, tasks, the engine). Work that waits for
 //! the disk goes to short-lived helper threads.
 
+use std::fs::File;
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -85,7 +86,7 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
         error,
     };
     let layout = Layout::prepare(&config.state_dir).map_err(state_dir_error)?;
-    let _lock = lock::hold(&layout.daemon_lock())
+    let _lock = hold_patiently(&layout.daemon_lock())
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
     upload::settle(&layout).map_err(state_dir_error)?;
@@ -107,6 +108,20 @@ fn survive_file_size_limit() -> io::Result<()> {
         sigaction(nix::sys::signal::Signal::SIGXFSZ, &ignore)?;
     }
     Ok(())
+}
+
+/// Takes the lock of the state directory. A daemon that was just killed may
+/// have left a child that has not become the engine yet and holds it still.
+fn hold_patiently(path: &Path) -> io::Result<Option<File>> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let begun = Instant::now();
+    loop {
+        let held = lock::hold(path)?;
+        if held.is_some() || begun.elapsed() > PATIENCE {
+            return Ok(held);
+        }
+        std::thread::sleep(PATIENCE / 40);
+    }
 }
 
 fn listen(config: &Config) -> Result<Vec<TcpListener>, StartError> {
