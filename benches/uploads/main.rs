@@ -64,7 +64,7 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
         .try_lock()
         .map_err(|_| io::Error::other("another bench runs"))?;
     let bench = Bench {
-        peers: options.peers.clone(),
+        peers: options.peers.canonicalize()?,
         pattern: Pattern::new(),
     };
     let result = measure(options, &bench);
@@ -103,7 +103,9 @@ fn measure(options: &Options, bench: &Bench) -> io::Result<Vec<Row>> {
                     row.missing = Some(missing);
                     continue;
                 }
-                row.add(round, workloads::measure(bench, workload, server));
+                if !row.is_given_up() {
+                    row.add(round, workloads::measure(bench, workload, server));
+                }
             }
         }
     }

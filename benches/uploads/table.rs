@@ -89,6 +89,11 @@ impl Row {
         }
     }
 
+    /// Whether a server that is not ours failed so often that it is let go.
+    pub fn is_given_up(&self) -> bool {
+        !self.ours && self.failures.len() >= 2
+    }
+
     fn cells(&self) -> [String; 11] {
         let median = |of: fn(&Sample) -> Option<f64>| {
             let mut values: Vec<f64> = self.samples.iter().filter_map(of).collect();

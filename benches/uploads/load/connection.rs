@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::pattern::Pattern;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// A head that is longer than this is not one.
 const HEAD_MOST: usize = 64 << 10;
 

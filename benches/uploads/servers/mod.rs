@@ -108,8 +108,9 @@ impl Server {
     /// Starts it on this folder, which is made anew, and waits until it answers.
     pub fn start(&self, peers: &Path, folder: &Path) -> io::Result<Running> {
         remove(folder)?;
-        fs::create_dir_all(folder.join("data"))?;
-        let peers = peers.canonicalize()?;
+        for name in ["data", "info"] {
+            fs::create_dir_all(folder.join(name))?;
+        }
         let told = match self.kind {
             Kind::Rustus { .. } => Some(free_address()?),
             _ => None,
@@ -117,7 +118,7 @@ impl Server {
         let log = folder.join("log");
         let output = File::create(&log)?;
         let child = self
-            .command(&peers, folder, told)?
+            .command(peers, folder, told)?
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
