@@ -79,10 +79,12 @@ impl Options {
         };
         let build = |build: &String| {
             let (name, program) = build.split_once('=').unwrap_or(("scribed", build));
+            // Servers are started in folders of their own. One that is not there is told later.
+            let program = std::path::absolute(program).unwrap_or_else(|_| program.into());
             Server {
                 name: name.to_owned(),
                 kind: Kind::Scribed {
-                    program: program.into(),
+                    program,
                     ingest_threads: 1,
                 },
             }

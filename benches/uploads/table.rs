@@ -89,9 +89,9 @@ impl Row {
         }
     }
 
-    /// Whether a server that is not ours failed so often that it is let go.
+    /// Whether a server that is not ours has failed: it would again, and slowly.
     pub fn is_given_up(&self) -> bool {
-        !self.ours && self.failures.len() >= 2
+        !self.ours && !self.failures.is_empty()
     }
 
     fn cells(&self) -> [String; 11] {
@@ -111,7 +111,10 @@ impl Row {
             notes.push(format!("{} {name}", show(value, 1)));
         }
         if let Some(failure) = self.failures.first() {
-            notes.push(format!("failed {} times: {failure}", self.failures.len()));
+            notes.push(format!(
+                "failed in {} rounds: {failure}",
+                self.failures.len()
+            ));
         }
         [
             self.title.clone(),

@@ -99,7 +99,15 @@ impl Connection {
             }
             result => result,
         }
-        .inspect_err(|_| self.socket = None)
+        .map_err(|error| {
+            self.socket = None;
+            match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    io::Error::other(format!("{method}: no answer within {TIMEOUT:?}"))
+                }
+                _ => error,
+            }
+        })
     }
 
     fn exchange(&mut self, method: &str, head: &str, body: Body) -> io::Result<Option<Answer>> {

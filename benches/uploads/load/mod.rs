@@ -109,10 +109,7 @@ pub fn run(target: &Target, pattern: &Pattern, load: Load) -> io::Result<Measure
                         )
                         .inspect_err(|_| next.store(load.uploads, Ordering::Relaxed))
                         .map_err(|error| {
-                            io::Error::new(
-                                error.kind(),
-                                format!("upload {number}: {}", told(&error)),
-                            )
+                            io::Error::new(error.kind(), format!("upload {number}: {error}"))
                         })?;
                         measured.uploads.push(upload);
                     }
@@ -172,11 +169,4 @@ fn one(
         }
     }
     Ok(upload)
-}
-
-fn told(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => "no answer within the time limit".into(),
-        _ => error.to_string(),
-    }
 }
