@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test durability soak check lint deb appliance build-packages disk-packages fault-packages speech-packages
+.PHONY: demo test durability soak check lint deb bench appliance build-packages disk-packages fault-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -47,6 +47,14 @@ lint: build-packages
 deb: build-packages
 	@packaging/install-packages debhelper jq lintian
 	packaging/build-deb
+
+# How fast uploads are taken in, beside other servers, in one table. To choose:
+# make bench ROUNDS=3 ONLY=A,C SERVERS=scribed,rustus SCRIBED=old=PATH,new=PATH
+ROUNDS ?= 5
+bench: build-packages
+	benches/peers/install target/bench
+	cargo bench --locked --bench uploads -- --rounds $(ROUNDS) \
+	    $(if $(ONLY),--only $(ONLY)) $(if $(SERVERS),--servers $(SERVERS)) $(if $(SCRIBED),--scribed $(SCRIBED))
 
 # whisper.cpp and libopus are compiled from source; libsystemd is linked.
 build-packages:

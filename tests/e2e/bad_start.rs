@@ -64,6 +64,18 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_state_directory_in_use_is_named() {
+    let daemon = Daemon::start_unready(Daemon::folder(), &[]);
+    let state_dir = daemon.state_dir();
+    let mut second = plain_command(state_dir.parent().unwrap(), "127.0.0.1:0");
+    assert_ends_with_one_line(
+        &mut second,
+        &["another scribed", &state_dir.to_string_lossy()],
+    );
+    get(daemon.address(), "/health/live").expect(200, "the first one goes on");
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_is_named() {
     let folder = Daemon::folder();
     let state = folder.path().join("state");

@@ -1,0 +1,124 @@
+//! How fast uploads are taken in, beside other servers: `make bench`.
+//!
+//! Every server is started afresh for every workload of every round; the
+//! servers take turns, in another order each round, so that a noisy machine is
+//! noisy for all of them. The table shows medians.
+
+mod baselines;
+mod load;
+mod options;
+mod servers;
+mod starvation;
+mod table;
+mod workloads;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use load::pattern::Pattern;
+use options::Options;
+use table::{Row, Sample};
+use workloads::Place;
+
+/// Where everything happens.
+#[derive(Debug)]
+pub struct Bench {
+    /// Where the other servers are installed.
+    pub peers: PathBuf,
+    /// What is uploaded.
+    pub pattern: Pattern,
+}
+
+impl Bench {
+    /// The folder that servers work in.
+    pub fn folder(&self, place: Place) -> PathBuf {
+        match place {
+            Place::Disk => self.peers.join("data"),
+            Place::Tmpfs => "/dev/shm/scribed-bench".into(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = match (options.serve, &options.data) {
+        (Some(baseline), Some(data)) => {
+            baselines::serve(baseline, data).map(|never| match never {})
+        }
+        _ => bench(&options),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench(options: &Options) -> io::Result<ExitCode> {
+    fs::create_dir_all(&options.peers)?;
+    let alone = File::create(options.peers.join("lock"))?;
+    alone
+        .try_lock()
+        .map_err(|_| io::Error::other("another bench runs"))?;
+    let bench = Bench {
+        peers: options.peers.canonicalize()?,
+        pattern: Pattern::new(),
+    };
+    let result = measure(options, &bench);
+    for place in [Place::Disk, Place::Tmpfs] {
+        servers::remove(&bench.folder(place))?;
+    }
+    let rows = result?;
+    table::print(&rows, options.rounds);
+    // Peers may fail; what is ours must not.
+    let failed = rows.iter().any(|row| row.ours && !row.failures.is_empty());
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn measure(options: &Options, bench: &Bench) -> io::Result<Vec<Row>> {
+    let servers = options.servers()?;
+    let mut rows = Vec::new();
+    for workload in workloads::ALL
+        .iter()
+        .filter(|workload| options.chosen(workload.letter))
+    {
+        let servers: Vec<_> = servers
+            .iter()
+            .filter(|server| workload.suits(server))
+            .collect();
+        let first = rows.len();
+        rows.extend(servers.iter().map(|server| Row::of(workload, server)));
+        for round in 0..options.rounds {
+            for turn in 0..servers.len() {
+                let at = (turn + round) % servers.len();
+                let (server, row) = (servers[at], &mut rows[first + at]);
+                if let Some(missing) = server.missing(&bench.peers) {
+                    row.missing = Some(missing);
+                    continue;
+                }
+                if !row.is_given_up() {
+                    row.add(round, workloads::measure(bench, workload, server));
+                }
+            }
+        }
+    }
+    if options.chosen('G') {
+        rows.extend(starvation::measure(bench, &servers, options.rounds));
+    }
+    Ok(rows)
+}
+
+/// Writes everything back, so that nobody pays for what an earlier server left.
+pub fn settle(folder: &Path) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(File::open(folder)?)?)
+}
+
+/// What one measurement gave.
+pub type Outcome = io::Result<Sample>;

@@ -1,0 +1,205 @@
+//! The one table.
+
+use crate::Outcome;
+use crate::servers::{Kind, Server};
+use crate::workloads::{Unit, Workload};
+
+/// What one measurement gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// Units per second until the last answer.
+    pub rate: f64,
+    /// Units per second until everything was on the disk, synced by whom ever.
+    pub on_disk_rate: Option<f64>,
+    /// Median latency.
+    pub p50_ms: f64,
+    /// Latency that 99 of 100 keep.
+    pub p99_ms: f64,
+    /// CPU seconds of the server per 10^9 bytes.
+    pub cpu_s_per_gb: Option<f64>,
+    /// The most memory the server had resident.
+    pub peak_rss_mib: Option<f64>,
+    /// What only some workloads have: a name and a number.
+    pub extra: Option<(&'static str, f64)>,
+}
+
+/// A server under a workload.
+#[derive(Debug)]
+pub struct Row {
+    /// The workload.
+    pub title: String,
+    /// The server.
+    pub server: String,
+    /// What it syncs.
+    pub syncs: &'static str,
+    /// What the rate counts.
+    pub unit: Unit,
+    /// Whether a failure is ours.
+    pub ours: bool,
+    /// Why there is nothing to measure.
+    pub missing: Option<String>,
+    /// One per round that went well.
+    samples: Vec<Sample>,
+    /// The others.
+    pub failures: Vec<String>,
+}
+
+impl Row {
+    /// An empty one.
+    pub fn of(workload: &Workload, server: &Server) -> Row {
+        Row::titled(
+            workload.title.into(),
+            server,
+            server.name.clone(),
+            workload.unit,
+        )
+    }
+
+    /// An empty one under names of its own.
+    pub fn titled(title: String, server: &Server, name: String, unit: Unit) -> Row {
+        Row {
+            title,
+            server: name,
+            syncs: server.syncs(),
+            unit,
+            ours: matches!(server.kind, Kind::Scribed { .. } | Kind::Baseline(_)),
+            missing: None,
+            samples: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Adds what a round gave, and says so.
+    pub fn add(&mut self, round: usize, outcome: Outcome) {
+        let Row { title, server, .. } = self;
+        match outcome {
+            Ok(sample) => {
+                eprintln!(
+                    "round {}: {title}: {server}: {:.1} {}",
+                    round + 1,
+                    sample.rate,
+                    unit(self.unit)
+                );
+                self.samples.push(sample);
+            }
+            Err(error) => {
+                eprintln!("round {}: {title}: {server}: {error}", round + 1);
+                self.failures.push(error.to_string());
+            }
+        }
+    }
+
+    /// Whether a server that is not ours has failed: it would again, and slowly.
+    pub fn is_given_up(&self) -> bool {
+        !self.ours && !self.failures.is_empty()
+    }
+
+    fn cells(&self) -> [String; 11] {
+        let median = |of: fn(&Sample) -> Option<f64>| {
+            let mut values: Vec<f64> = self.samples.iter().filter_map(of).collect();
+            (!values.is_empty()).then(|| percentile(&mut values, 0.5))
+        };
+        let show = |value: Option<f64>, digits: usize| {
+            value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+        };
+        let rates = || self.samples.iter().map(|sample| sample.rate);
+        let spread = rates().reduce(f64::min).zip(rates().reduce(f64::max));
+        let mut notes = Vec::new();
+        notes.extend(self.missing.clone());
+        if let Some((name, _)) = self.samples.iter().find_map(|sample| sample.extra) {
+            let value = median(|sample| Some(sample.extra?.1));
+            notes.push(format!("{} {name}", show(value, 1)));
+        }
+        if let Some(failure) = self.failures.first() {
+            notes.push(format!(
+                "failed in {} rounds: {failure}",
+                self.failures.len()
+            ));
+        }
+        [
+            self.title.clone(),
+            self.server.clone(),
+            self.syncs.into(),
+            show(median(|sample| Some(sample.rate)), 1),
+            unit(self.unit).into(),
+            spread.map_or_else(
+                || "-".into(),
+                |(least, most)| format!("{least:.0}..{most:.0}"),
+            ),
+            show(median(|sample| sample.on_disk_rate), 1),
+            show(median(|sample| Some(sample.p50_ms)), 2)
+                + " / "
+                + &show(median(|sample| Some(sample.p99_ms)), 2),
+            show(median(|sample| sample.cpu_s_per_gb), 2),
+            show(median(|sample| sample.peak_rss_mib), 1),
+            notes.join("; "),
+        ]
+    }
+}
+
+const HEAD: [&str; 11] = [
+    "workload",
+    "server",
+    "synced",
+    "rate",
+    "",
+    "least..most",
+    "on disk",
+    "p50 / p99 ms",
+    "CPU s/GB",
+    "RSS MiB",
+    "notes",
+];
+
+/// Prints the table on standard output.
+pub fn print(rows: &[Row], rounds: usize) {
+    println!("\nMedians of {rounds} rounds. synced: what is on stable storage when a PATCH is");
+    println!("acknowledged; on disk: the rate when the time that the system then needs to write");
+    println!("the rest is added; p50 / p99: of a PATCH, in D from a lost connection to the offset");
+    println!("to resume at, in F of a HEAD, in G of a 64 KiB PATCH beside the load; CPU: of the");
+    println!("server's processes, not the kernel's threads. All of it checked byte for byte.\n");
+    let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+    let widths: [usize; 11] = std::array::from_fn(|column| {
+        let widths = cells.iter().map(|row| row[column].chars().count());
+        widths.chain([HEAD[column].len()]).max().unwrap_or(0)
+    });
+    let line = |cells: [&str; 11]| {
+        let mut line = String::new();
+        for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            line += &match column {
+                3 | 5..10 => format!("{cell:>width$}  "),
+                _ => format!("{cell:<width$}  "),
+            };
+        }
+        println!("{}", line.trim_end());
+    };
+    line(HEAD);
+    let mut title = None;
+    for (row, cells) in rows.iter().zip(&cells) {
+        if title
+            .replace(&row.title)
+            .is_some_and(|before| *before != row.title)
+        {
+            println!();
+        }
+        line(cells.each_ref().map(String::as_str));
+    }
+}
+
+/// The value that this share of all do not exceed; not a number without any.
+pub fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    values
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Megabytes => "MB/s",
+        Unit::Uploads => "uploads/s",
+        Unit::Requests => "requests/s",
+    }
+}
