@@ -3,6 +3,7 @@
 //! built with the feature of that name (`src/store/sabotage.rs`).
 
 use crate::campaign;
+use crate::random::seed;
 use crate::volume::Kind;
 
 /// A broken daemon must be caught within so many states.
@@ -22,7 +23,7 @@ fn broken_daemons_are_caught() {
         unsafe {
             std::env::set_var("SABOTAGE", rule);
         }
-        let outcome = campaign::run(Kind::Ext4, crate::powercut::seed(), STATES, 1);
+        let outcome = campaign::run(Kind::Ext4, seed(), STATES, 1);
         println!("{rule}: caught after {} states", outcome.states);
         assert!(!outcome.violations.is_empty(), "{rule} went unnoticed");
     }

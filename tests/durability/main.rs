@@ -16,7 +16,6 @@ mod disk;
 mod faults;
 mod full;
 mod powercut;
-mod random;
 mod restarts;
 mod sharing;
 mod states;
@@ -32,6 +31,9 @@ mod daemon;
 #[path = "../e2e/http.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod http;
+#[path = "../e2e/random.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod random;
 #[path = "../e2e/speech.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod speech;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::campaign;
+use crate::random::seed;
 use crate::volume::Kind;
 
 /// A number from the environment.
@@ -14,12 +15,6 @@ fn number(name: &str, default: u64) -> u64 {
             .unwrap_or_else(|_| panic!("{name}={text} is no number")),
         Err(_) => default,
     }
-}
-
-/// That of `SEED`, else another one each time; it is printed.
-pub fn seed() -> u64 {
-    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock");
-    number("SEED", now.as_nanos() as u64 % 1_000_000_000)
 }
 
 fn cut_the_power_of(kind: Kind) {

@@ -10,6 +10,7 @@ mod daemon;
 mod encodings;
 mod http;
 mod model;
+#[allow(dead_code, reason = "shared with other tests")]
 mod random;
 mod speech;
 mod task;

@@ -22,19 +22,42 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0 to `bound` - 1.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.number() % bound as u64) as usize
+    }
+
     /// A number from `least` to `most`, both possible.
     pub fn between(&mut self, least: usize, most: usize) -> usize {
         assert!(least <= most);
-        least + (self.number() % (most - least + 1) as u64) as usize
+        least + self.below(most - least + 1)
     }
 
-    /// True once in `times`.
-    pub fn once_in(&mut self, times: usize) -> bool {
-        self.between(1, times) == 1
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
     }
 
-    /// Another source of chance that depends on this one.
-    pub fn branch(&mut self) -> Random {
+    /// One of them.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// Puts them in any order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+
+    /// That many bytes.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let words = (0..count.div_ceil(8)).flat_map(|_| self.number().to_le_bytes());
+        words.take(count).collect()
+    }
+
+    /// Numbers of their own, for another thread.
+    pub fn fork(&mut self) -> Random {
         Random(self.number())
     }
 }

@@ -57,7 +57,7 @@ fn kills_without_end_cost_nothing_that_was_told() {
     thread::scope(|scope| {
         let _calm = CalmOnDrop(&storm.calm);
         for _ in 0..LANES {
-            let (random, storm) = (random.branch(), &storm);
+            let (random, storm) = (random.fork(), &storm);
             scope.spawn(move || storm.lane(random));
         }
         for _ in 0..KILLS {
@@ -94,7 +94,7 @@ impl Storm {
             };
             thread::scope(|scope| {
                 for _ in 0..CLIENTS {
-                    let (random, told) = (random.branch(), &told);
+                    let (random, told) = (random.fork(), &told);
                     scope.spawn(move || self.drive(told, random));
                 }
             });
@@ -131,7 +131,7 @@ impl Storm {
                 let known = *told.offset.lock().unwrap();
                 let piece = random.between(0, PIECE_MAX.min(length - offset));
                 let bytes = &told.content[offset..offset + piece];
-                if random.once_in(8) {
+                if random.one_in(8) {
                     let sent = &bytes[..random.between(0, piece)];
                     let how = [Cut::Close, Cut::Reset][random.between(0, 1)];
                     upload.patch_in_part(offset, piece, sent).ok()?.cut(how);
