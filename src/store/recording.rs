@@ -58,6 +58,8 @@ pub(super) struct Recording {
 enum Direct {
     /// The file system has no direct writes.
     Impossible,
+    /// It seemed to have them; what is gathered is written as if it had not.
+    Refused,
     /// Not needed so far.
     Closed,
     Open(Rc<RingFile>),
@@ -116,6 +118,12 @@ impl Recording {
 
     /// Writes what was gathered, and with it gives the buffer back.
     pub(super) async fn let_go(&mut self) -> io::Result<()> {
+        let written = self.write_gathered().await;
+        self.has_failed |= written.is_err();
+        written
+    }
+
+    async fn write_gathered(&mut self) -> io::Result<()> {
         let Some(Gathering {
             buffer,
             buffers,
@@ -132,16 +140,19 @@ impl Recording {
         if blocks == 0 {
             return Ok(());
         }
-        let is_small = blocks < DIRECT_FROM_BYTES && matches!(self.direct, Direct::Closed);
-        let file = match is_small {
-            true => Rc::clone(&self.buffered),
-            false => self.direct_file().await?,
+        if blocks >= DIRECT_FROM_BYTES && matches!(self.direct, Direct::Closed) {
+            self.open_direct().await?;
+        }
+        let buffered = Rc::clone(&self.buffered);
+        let direct = match &self.direct {
+            Direct::Open(file) => Some(Rc::clone(file)),
+            Direct::Closed | Direct::Refused | Direct::Impossible => None,
         };
         self.wait_for_fewer_than(IN_FLIGHT).await?;
         self.in_flight.push_back(ring::spawn(async move {
-            match is_small {
-                true => file.write_buffer(buffer, blocks, start).await,
-                false => buffers.write(&file, buffer, blocks, start).await,
+            match direct {
+                Some(file) => buffers.write(&file, buffer, blocks, start).await,
+                None => buffered.write_buffer(buffer, blocks, start).await,
             }
         }));
         Ok(())
@@ -157,13 +168,17 @@ impl Recording {
         close(self.buffered).await
     }
 
-    async fn direct_file(&mut self) -> io::Result<Rc<RingFile>> {
-        if let Direct::Open(file) = &self.direct {
-            return Ok(Rc::clone(file));
-        }
-        let file = Rc::new(RingFile::open_direct(&self.path).await?);
-        self.direct = Direct::Open(Rc::clone(&file));
-        Ok(file)
+    async fn open_direct(&mut self) -> io::Result<()> {
+        self.direct = match RingFile::open_direct(&self.path).await {
+            Ok(file) => Direct::Open(Rc::new(file)),
+            // A file system that passes on the promise of one below it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                tell_once();
+                Direct::Refused
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(())
     }
 
     async fn wait_for_fewer_than(&mut self, count: usize) -> io::Result<()> {
