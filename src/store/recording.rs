@@ -306,7 +306,7 @@ mod tests {
         (seed..).map(move |at| sizes[at * 7 % sizes.len()])
     }
 
-    async fn write(path: &Path, seed: usize) {
+    async fn write(path: &Path, seed: usize, is_refused: bool) {
         let content = content();
         RingFile::create(path)
             .await
@@ -319,6 +319,9 @@ mod tests {
         while end < LENGTH {
             let file = RingFile::open(path).await.unwrap();
             let mut recording = Recording::new(path, file, synced as u64);
+            if is_refused {
+                recording.direct = Direct::Refused;
+            }
             end = synced;
             for round in 0..4 {
                 let count = pieces.next().unwrap().min(LENGTH - end);
@@ -344,14 +347,15 @@ mod tests {
 
     #[test]
     fn every_byte_is_in_its_place_whatever_the_pieces() {
-        for dir in [std::env::temp_dir(), "/dev/shm".into()] {
+        let disk = std::env::temp_dir;
+        for (dir, is_refused) in [(disk(), false), (disk(), true), ("/dev/shm".into(), false)] {
             let dir = tempfile::tempdir_in(dir).unwrap();
             ring::run(async {
                 // More at a time than there are buffers.
                 let writers: Vec<_> = (0..9)
                     .map(|seed| {
                         let path = dir.path().join(seed.to_string());
-                        ring::spawn(async move { write(&path, seed).await })
+                        ring::spawn(async move { write(&path, seed, is_refused).await })
                     })
                     .collect();
                 for writer in writers {
