@@ -219,10 +219,49 @@ fn unique_name(dir: &Path) -> String {
     format!("{name}.{}", Uuid::new_v4())
 }
 
-/// Deletes what is on its way out; a sweep may be doing the same.
+/// Deletes what is on its way out. A sweep may be doing the same, and somebody
+/// who was about to put a file into the folder may just have done so.
 pub(super) fn bury(gone: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(gone) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        match std::fs::remove_dir_all(gone) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            outcome => return outcome,
+        }
+    }
+    // It exists for nobody any more; the next sweep takes the rest.
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_into_a_folder_that_goes_does_not_stop_its_going() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("gone");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for number in 0..10 {
+                        // Fails when the folder is gone.
+                        let _ = std::fs::write(gone.join(number.to_string()), "late");
+                    }
+                }
+            });
+            let outcome = (0..200).try_for_each(|_| {
+                std::fs::create_dir(&gone)?;
+                while gone.exists() {
+                    bury(&gone)?;
+                }
+                Ok::<_, io::Error>(())
+            });
+            is_over.store(true, Ordering::Relaxed);
+            outcome.unwrap();
+        });
     }
 }

@@ -77,6 +77,8 @@ fn remove(path: &Path) -> io::Result<u64> {
     match std::fs::remove_dir_all(path) {
         Ok(()) => Ok(1),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        // Somebody put a file into it just now; the next sweep takes it.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(0),
         Err(error) => Err(error),
     }
 }
