@@ -74,10 +74,17 @@ impl Row {
         let Row { title, server, .. } = self;
         match outcome {
             Ok(sample) => {
+                let Sample {
+                    rate,
+                    p50_ms,
+                    p99_ms,
+                    ..
+                } = sample;
+                let (cpu, rss) = (show(sample.cpu_s_per_gb, 2), show(sample.peak_rss_mib, 1));
                 eprintln!(
-                    "round {}: {title}: {server}: {:.1} {}",
+                    "round {}: {title}: {server}: {rate:.1} {}, p50 {p50_ms:.2} ms, \
+                     p99 {p99_ms:.2} ms, {cpu} CPU s/GB, {rss} MiB",
                     round + 1,
-                    sample.rate,
                     unit(self.unit)
                 );
                 self.samples.push(sample);
@@ -98,9 +105,6 @@ impl Row {
         let median = |of: fn(&Sample) -> Option<f64>| {
             let mut values: Vec<f64> = self.samples.iter().filter_map(of).collect();
             (!values.is_empty()).then(|| percentile(&mut values, 0.5))
-        };
-        let show = |value: Option<f64>, digits: usize| {
-            value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
         };
         let rates = || self.samples.iter().map(|sample| sample.rate);
         let spread = rates().reduce(f64::min).zip(rates().reduce(f64::max));
@@ -194,6 +198,10 @@ pub fn percentile(values: &mut [f64], share: f64) -> f64 {
         .get(rank.saturating_sub(1))
         .copied()
         .unwrap_or(f64::NAN)
+}
+
+fn show(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }
 
 fn unit(unit: Unit) -> &'static str {

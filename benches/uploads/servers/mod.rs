@@ -274,7 +274,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        // One that ended and was waited for has given up its number.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        }
         let began = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < END_MOST {
             sleep(POLL);
