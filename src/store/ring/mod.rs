@@ -5,10 +5,10 @@
 //! files. Two operations in flight at once are not ordered: what must come
 //! after a write awaits it first.
 //!
-//! The crate hands operations to the kernel when the thread has nothing else
-//! to do, all that gathered in one system call. On a busy thread that may be
-//! never. But it also does when its queue is full: so whoever has waited for a
-//! millisecond fills the queue, see [`prompt`].
+//! The crate hands operations to the kernel when the thread is about to sleep,
+//! all that gathered in one system call. A busy thread may never sleep. But the
+//! crate also does it when its queue is full: so whoever has waited for a
+//! millisecond of a thread that did not sleep fills the queue, see [`prompt`].
 
 mod buffers;
 
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nix::errno::Errno;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::fs;
@@ -91,24 +92,33 @@ pub(super) fn buffers() -> Rc<Buffers> {
     })
 }
 
-/// How long an operation waits for the thread to have nothing else to do;
-/// the runtime's timers know nothing finer.
+/// How long an operation waits for the thread to sleep; the runtime's timers
+/// know nothing finer.
 const LATE: Duration = Duration::from_millis(1);
 
 /// Does an operation, in good time also when this thread is busy.
 async fn prompt<F: Future>(operation: F) -> F::Output {
     let mut operation = pin!(operation);
     let mut late = pin!(tokio::time::sleep(LATE));
+    let sleeps_before = sleeps();
     let mut was_late = false;
     poll_fn(|context| {
         let polled = operation.as_mut().poll(context);
         if polled.is_pending() && !was_late && late.as_mut().poll(context).is_ready() {
             was_late = true;
-            submit();
+            if sleeps() == sleeps_before {
+                submit();
+            }
         }
         polled
     })
     .await
+}
+
+/// How often this thread has slept.
+fn sleeps() -> u64 {
+    const THIS_THREAD: usize = 0;
+    Handle::current().metrics().worker_park_count(THIS_THREAD)
 }
 
 /// Hands everything that gathered to the kernel, by filling the queue with
@@ -341,4 +351,46 @@ pub async fn sync_dir(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     RingFile::open_read_only(path).await?.sync_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_never_sleeps_starves_no_operation() {
+        const MANY_TURNS: usize = 10_000_000;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let turns = run(async {
+            let busy = spawn(async {
+                for turn in 0..MANY_TURNS {
+                    if is_done() {
+                        return turn;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                MANY_TURNS
+            });
+            let file = RingFile::create(&path).await.unwrap();
+            for position in 0..10 {
+                let bytes = Bytes::from_static(b"x");
+                file.write_all(bytes, position).await.unwrap();
+                file.sync_data().await.unwrap();
+            }
+            file.close().await.unwrap();
+            DONE.set(true);
+            busy.await.unwrap()
+        });
+        assert!(turns.unwrap() < MANY_TURNS, "the busy one ended first");
+        assert_eq!(std::fs::read(&path).unwrap(), b"xxxxxxxxxx");
+    }
+
+    thread_local! {
+        static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    fn is_done() -> bool {
+        DONE.get()
+    }
 }
