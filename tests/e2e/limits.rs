@@ -33,6 +33,34 @@ fn post(address: SocketAddr, header: (&str, &str)) -> Response {
 }
 
 #[test]
+fn what_cannot_be_taken_in_is_refused_at_its_creation() {
+    let configuration = "[upload]\nmax_size = '1MiB'\nmax_unfinished = 2";
+    let daemon = Daemon::start_unready(Daemon::folder_with(configuration), &[]);
+    let create = |length| post(daemon.address(), ("Upload-Length", length));
+    create("1048577").expect(413, "more than max_size");
+    let first = create("1048576").expect(201, "as much as max_size");
+    create("10").expect(201, "a second one");
+    let refused = create("10").expect(503, "a third one");
+    assert!(refused.number("retry-after").is_some());
+    let first = Upload {
+        address: daemon.address(),
+        path: tus::location_path(&first),
+    };
+    first.terminate().expect(204, "DELETE");
+    create("10").expect(201, "another second one");
+
+    let configuration = "[upload]\nreserve_free = '1000TiB'";
+    let daemon = Daemon::start_unready(Daemon::folder_with(configuration), &[]);
+    for header in [("Upload-Length", "1"), ("Upload-Defer-Length", "1")] {
+        post(daemon.address(), header).expect(507, "no space beside reserve_free");
+    }
+    for folder in ["creating", "uploads"] {
+        let folder = fs::read_dir(daemon.state_dir().join(folder)).unwrap();
+        assert_eq!(folder.count(), 0, "nothing is left");
+    }
+}
+
+#[test]
 fn a_creation_beyond_the_file_size_limit_is_refused() {
     let mut daemon = limited();
     let address = daemon.address();
