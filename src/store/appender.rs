@@ -188,7 +188,7 @@ mod tests {
             .into()
     }
 
-    /// Goes on until the work or the power is over; returns what was told.
+    /// Goes on until the work or the power is over.
     async fn live(appender: &mut Appender<MemoryFile, MemoryFile>, life: &Life) -> io::Result<()> {
         for (number, writes) in life.commits.iter().enumerate() {
             if number == life.measured_after && appender.record().length.is_none() {

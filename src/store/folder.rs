@@ -166,7 +166,9 @@ impl Removal<'_> {
         // Before anything is deleted: a power cut must not bring a name back
         // for a folder that is half empty.
         sync_dir(&self.layout.uploads())?;
-        self.gone.drain(..).try_for_each(|gone| bury(&gone))
+        self.gone
+            .drain(..)
+            .try_for_each(|gone| bury(&gone).map(drop))
     }
 }
 
@@ -220,18 +222,18 @@ fn unique_name(dir: &Path) -> String {
 }
 
 /// Deletes what is on its way out. A sweep may be doing the same, and somebody
-/// who was about to put a file into the folder may just have done so.
-pub(super) fn bury(gone: &Path) -> io::Result<()> {
+/// who was about to put a file into the folder may just have done so: then the
+/// next sweep takes the rest. False if that, or somebody else, was faster.
+pub fn bury(gone: &Path) -> io::Result<bool> {
     const TRIES: usize = 3;
     for _ in 0..TRIES {
         match std::fs::remove_dir_all(gone) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            outcome => return outcome,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            outcome => return outcome.map(|()| true),
         }
     }
-    // It exists for nobody any more; the next sweep takes the rest.
-    Ok(())
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ impl Recording {
         self.wait_for_fewer_than(IN_FLIGHT).await?;
         self.in_flight.push_back(ring::spawn(async move {
             match direct {
-                Some(file) => buffers.write(&file, buffer, blocks, start).await,
+                Some(file) => file.write_direct(&buffers, buffer, blocks, start).await,
                 None => buffered.write_buffer(buffer, blocks, start).await,
             }
         }));

@@ -212,9 +212,8 @@ impl Writer {
         let gone = grave(layout, &self.dir);
         ring::rename(&self.dir, &gone).await?;
         ring::sync_dir(&layout.uploads()).await?;
-        tokio::task::spawn_blocking(move || bury(&gone))
-            .await
-            .map_err(io::Error::other)?
+        let buried = tokio::task::spawn_blocking(move || bury(&gone)).await;
+        buried.map_err(io::Error::other)?.map(drop)
     }
 }
 

@@ -79,20 +79,16 @@ impl Index {
         let owner = record.owner.as_deref().map(|owner| self.owner(owner));
         self.order.insert((record.created_at, record.id));
         let has_ended = matches!(record.status, Status::Completed | Status::Failed);
+        let (id, created_at, status) = (record.id, record.created_at, record.status);
+        let file_name = record.file_name.as_deref().map(Box::from);
         let entry = Entry {
-            created_at: record.created_at,
-            status: record.status,
+            created_at,
+            status,
             owner,
-            file_name: record.file_name.as_deref().map(Box::from),
-            held: None,
+            file_name,
+            held: (!has_ended || !is_on_disk).then(|| Arc::new(record)),
         };
-        self.entries.insert(
-            record.id,
-            Entry {
-                held: (!has_ended || !is_on_disk).then(|| Arc::new(record)),
-                ..entry
-            },
-        );
+        self.entries.insert(id, entry);
     }
 
     pub(super) fn remove(&mut self, id: Uuid) {

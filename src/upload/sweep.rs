@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::store::Layout;
-use crate::store::folder::{OpenError, Parked, Removal, is_being_created, peek_record};
+use crate::store::folder::{OpenError, Parked, Removal, bury, is_being_created, peek_record};
 use crate::store::moment::Moment;
 
 use super::is_expired;
@@ -55,11 +55,11 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
     for entry in std::fs::read_dir(layout.creating())? {
         let path = entry?.path();
         if is_old(&path, now) && !is_being_created(&path) {
-            swept.orphans += remove(&path)?;
+            swept.orphans += u64::from(bury(&path)?);
         }
     }
     for entry in std::fs::read_dir(layout.removing())? {
-        swept.orphans += remove(&entry?.path())?;
+        swept.orphans += u64::from(bury(&entry?.path())?);
     }
     Ok(swept)
 }
@@ -70,15 +70,4 @@ fn is_old(path: &Path, now: SystemTime) -> bool {
         now.duration_since(changed)
             .is_ok_and(|age| age > ORPHAN_AGE)
     })
-}
-
-/// 1, or 0 if another process was faster.
-fn remove(path: &Path) -> io::Result<u64> {
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => Ok(1),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        // Somebody put a file into it just now; the next sweep takes it.
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(0),
-        Err(error) => Err(error),
-    }
 }

@@ -215,13 +215,17 @@ impl RingFile {
         prompt(self.0.write_all_at(bytes, position)).await.0
     }
 
-    /// The same, of a registered buffer.
-    async fn write_registered(
+    /// The same, to a file that is open for direct writes.
+    pub(super) async fn write_direct(
         &self,
+        buffers: &Buffers,
         buffer: Buffer,
         count: usize,
         position: u64,
     ) -> io::Result<()> {
+        if !buffers.is_registered() {
+            return self.write_buffer(buffer, count, position).await;
+        }
         let bytes = buffer.slice(..count);
         prompt(self.0.write_fixed_all_at(bytes, position)).await.0
     }
@@ -300,23 +304,6 @@ impl AsFd for RingFile {
         #[allow(unsafe_code)]
         unsafe {
             BorrowedFd::borrow_raw(self.0.as_raw_fd())
-        }
-    }
-}
-
-impl Buffers {
-    /// Writes the first `count` bytes of a buffer to a file that is open for
-    /// direct writes.
-    pub(super) async fn write(
-        &self,
-        file: &RingFile,
-        buffer: Buffer,
-        count: usize,
-        position: u64,
-    ) -> io::Result<()> {
-        match self.is_registered() {
-            true => file.write_registered(buffer, count, position).await,
-            false => file.write_buffer(buffer, count, position).await,
         }
     }
 }
