@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
 use crate::access::Access;
@@ -157,7 +157,6 @@ async fn control(
     }
     let access = Arc::new(access);
     let (stop, stopping) = watch::channel(false);
-    let (finished, finished_uploads) = mpsc::unbounded_channel();
     let limits = Limits {
         max_size_bytes: config.upload.max_size_bytes,
         idle_expiry: config.upload.idle_expiry,
@@ -165,13 +164,17 @@ async fn control(
         max_unfinished: config.upload.max_unfinished,
         stall: config.http.idle_timeout,
     };
+    let tasks = Arc::new(Tasks::new(layout.clone()));
+    let finished = {
+        let tasks = Arc::clone(&tasks);
+        Arc::new(move |id| tasks.adopt(id))
+    };
     let uploads = Arc::new(Uploads::new(
         layout.clone(),
         limits,
         finished,
         stopping.clone(),
     ));
-    let tasks = Arc::new(Tasks::new(layout.clone()));
     let (engine, desk) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
@@ -201,7 +204,7 @@ async fn control(
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
         () = task::work(&tasks, &engine, &choice) => {}
-        () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules, finished_uploads) => {}
+        () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}
         () = reload(&access, &mut hang_up) => {}
         () = tell_state(&engine, &addresses) => {}
@@ -272,15 +275,9 @@ fn announce(listeners: &[TcpListener]) -> String {
     addresses
 }
 
-/// Makes tasks of finished uploads: of those that are there, then of those
-/// that come.
-async fn adopt(
-    tasks: Arc<Tasks>,
-    uploads: Arc<Uploads>,
-    layout: Layout,
-    rules: sweep::Rules,
-    mut finished: mpsc::UnboundedReceiver<uuid::Uuid>,
-) {
+/// Makes tasks of the finished uploads that are there; those that come say so
+/// themselves.
+async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: sweep::Rules) {
     let recovered = tokio::task::spawn_blocking({
         let tasks = Arc::clone(&tasks);
         move || {
@@ -301,12 +298,6 @@ async fn adopt(
     });
     if let Err(error) = recovered.await {
         error!("reading the state directory failed: {error}");
-    }
-    while let Some(id) = finished.recv().await {
-        let tasks = Arc::clone(&tasks);
-        if let Err(error) = tokio::task::spawn_blocking(move || tasks.adopt(id)).await {
-            error!(task_id = %id, "{error}");
-        }
     }
     std::future::pending().await
 }

@@ -42,15 +42,3 @@ pub struct App {
     /// Connections that give nothing for this long are closed.
     pub idle_timeout: Duration,
 }
-
-/// Runs what waits for the disk on a thread where that harms nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that shuts down cancels, and then nobody waits.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}

@@ -1,9 +1,12 @@
 //! The order of writes that makes an upload durable: for every commit the data
 //! first, then the record that tells of it, each on stable storage before the
 //! next step begins. So a record never tells of bytes that a power cut can
-//! take away.
+//! take away. Everything here blocks on the disk.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,112 +17,105 @@ use super::sabotage::Rule;
 /// A file of which nothing is on stable storage until it is synced.
 pub(super) trait Stable {
     /// Writes all of `bytes` at `position`.
-    async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()>;
+    fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()>;
 
     /// Everything written so far is on stable storage when this returns.
-    async fn sync_data(&self) -> io::Result<()>;
+    fn sync_data(&self) -> io::Result<()>;
 }
 
-/// A file that only grows.
-pub(super) trait Growing {
-    /// Adds `bytes` at the end.
-    async fn append(&mut self, bytes: Bytes) -> io::Result<()>;
+impl Stable for Arc<File> {
+    fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_all_at(bytes, position)
+    }
 
-    /// Everything appended so far is in the file when this returns.
-    async fn flush(&mut self) -> io::Result<()>;
-
-    /// Everything flushed so far is on stable storage when this returns.
-    async fn sync(&mut self) -> io::Result<()>;
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
 }
 
-/// A recording that grows, and its offset record.
+/// Bytes of a recording that are not in its file yet.
+#[derive(Debug, Default)]
+pub(super) struct Loose {
+    pub(super) bytes: Bytes,
+    /// Where they belong.
+    pub(super) position: u64,
+}
+
+/// The files of an upload that grows.
 #[derive(Debug)]
-pub(super) struct Appender<D, F> {
-    pub(super) data: D,
-    pub(super) offset: F,
+pub(super) struct Appender<F> {
+    data: F,
+    offset: F,
     record: Record,
-    /// End of what was written, at or behind `record.offset`.
-    written: u64,
 }
 
-impl<D: Growing, F: Stable> Appender<D, F> {
+impl<F: Stable> Appender<F> {
     /// Goes on from `record`, which is on stable storage.
-    pub(super) fn new(data: D, offset: F, record: Record) -> Appender<D, F> {
+    pub(super) fn new(data: F, offset: F, record: Record) -> Appender<F> {
         Appender {
             data,
             offset,
-            written: record.offset,
             record,
         }
     }
 
+    /// The recording.
+    pub(super) fn data(&self) -> &F {
+        &self.data
+    }
+
     /// The last state that is durable.
-    pub(super) fn record(&self) -> &Record {
-        &self.record
+    pub(super) fn record(&self) -> Record {
+        self.record
     }
 
-    /// Where the next byte goes.
-    pub(super) fn position(&self) -> u64 {
-        self.written
-    }
-
-    /// Appends `bytes`, not durable yet. The caller sees to the length.
-    pub(super) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        let count = bytes.len() as u64;
-        self.data.append(bytes).await?;
-        self.written += count;
-        Ok(())
-    }
-
-    /// Makes everything written so far durable. After an error nothing more
-    /// may be told of this upload than [`Appender::record`] says, and nothing
-    /// more be written to it.
-    pub(super) async fn commit(&mut self, now: Moment) -> io::Result<()> {
-        if self.written == self.record.offset {
+    /// Makes the recording durable up to `end`: what was written to its file,
+    /// and the rest, which is `loose`. After an error nothing more may be told
+    /// of this upload than [`Appender::record`] says, and nothing more be
+    /// written to it.
+    pub(super) fn commit(&mut self, end: u64, loose: &Loose, now: Moment) -> io::Result<()> {
+        if end == self.record.offset {
             return Ok(());
         }
-        let next = self.record.advanced(self.written, now);
+        let next = self.record.advanced(end, now);
         if Rule::DataBeforeRecord.is_broken() {
-            self.put(next).await?;
-            self.data.flush().await?;
-            return self.data.sync().await;
+            self.put(next)?;
+            self.data.write_all(&loose.bytes, loose.position)?;
+            return self.data.sync_data();
         }
-        self.data.flush().await?;
+        self.data.write_all(&loose.bytes, loose.position)?;
         if !Rule::DataSync.is_broken() {
-            self.data.sync().await?;
+            self.data.sync_data()?;
         }
-        self.put(next).await
+        self.put(next)
     }
 
     /// Makes durable how long the whole will be; as [`Appender::commit`]. What
     /// was written and not committed does not count yet.
-    pub(super) async fn measure(&mut self, length: u64, now: Moment) -> io::Result<()> {
-        self.put(self.record.measured(length, now)).await
+    pub(super) fn measure(&mut self, length: u64, now: Moment) -> io::Result<()> {
+        self.put(self.record.measured(length, now))
     }
 
     /// Takes back a state that could not be synced, as far as the file can be
     /// written to at all: whoever reads it finds the last durable one.
-    pub(super) async fn withdraw(&self) -> io::Result<()> {
-        let empty = Bytes::from_static(&[0; SLOT_BYTES]);
+    pub(super) fn withdraw(&self) -> io::Result<()> {
         let position = self.record.next_position();
-        self.offset.write_all(empty, position).await
+        self.offset.write_all(&[0; SLOT_BYTES], position)
     }
 
-    async fn put(&mut self, next: Record) -> io::Result<()> {
-        self.offset
-            .write_all(next.encode().into(), next.position())
-            .await?;
+    fn put(&mut self, next: Record) -> io::Result<()> {
+        self.offset.write_all(&next.encode(), next.position())?;
         #[cfg(test)]
         if faults::SYNC_FAILS.get() {
             return Err(io::ErrorKind::Other.into());
         }
-        self.offset.sync_data().await?;
+        self.offset.sync_data()?;
         self.record = next;
         Ok(())
     }
 }
 
-/// What tests make go wrong on their own thread.
+/// What tests make go wrong on their own thread, and in what it has helpers do.
 #[cfg(test)]
 pub(crate) mod faults {
     use std::cell::Cell;
@@ -127,6 +123,15 @@ pub(crate) mod faults {
     thread_local! {
         /// Records are written but cannot be synced.
         pub(crate) static SYNC_FAILS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Work for another thread, which goes wrong there as it would here.
+    pub(in crate::store) fn handed_on<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+        let fails = SYNC_FAILS.get();
+        move || {
+            SYNC_FAILS.set(fails);
+            work()
+        }
     }
 }
 
@@ -188,28 +193,32 @@ mod tests {
             .into()
     }
 
-    /// Goes on until the work or the power is over.
-    async fn live(appender: &mut Appender<MemoryFile, MemoryFile>, life: &Life) -> io::Result<()> {
+    /// Goes on until the work or the power is over. The last of the writes
+    /// before a commit is left to it.
+    fn live(disk: &MemoryDisk, appender: &mut Appender<MemoryFile>, life: &Life) -> io::Result<()> {
+        let data = disk.file(DATA);
         for (number, writes) in life.commits.iter().enumerate() {
             if number == life.measured_after && appender.record().length.is_none() {
-                appender.measure(LENGTH, NOW).await?;
+                appender.measure(LENGTH, NOW)?;
             }
+            let mut end = appender.record().offset;
+            let mut loose = Loose::default();
             for count in writes {
-                let count = u64::from(*count).min(LENGTH - appender.position());
-                appender
-                    .write(recording(appender.position(), count))
-                    .await?;
+                data.write_all(&loose.bytes, loose.position)?;
+                let count = u64::from(*count).min(LENGTH - end);
+                loose = Loose {
+                    bytes: recording(end, count),
+                    position: end,
+                };
+                end += count;
             }
-            appender.commit(NOW).await?;
+            appender.commit(end, &loose, NOW)?;
         }
         Ok(())
     }
 
     /// Several lives of one upload, each ended by a kill or a power cut.
     fn survives(known_length: bool, lives: &[Life]) -> Result<(), TestCaseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
         let disk = MemoryDisk::new(2);
         let new = Record::new(known_length.then_some(LENGTH), NOW);
         disk.put_durably(OFFSET, &new.encode_file());
@@ -233,11 +242,10 @@ mod tests {
             // What a start does before it tells anything.
             disk.sync_all();
             disk.power_on(life.operations);
-            let data = disk.file(DATA).at(found.offset);
-            let mut appender = Appender::new(data, disk.file(OFFSET), found);
+            let mut appender = Appender::new(disk.file(DATA), disk.file(OFFSET), found);
             // Ends with an error where the power does.
-            let _ = runtime.block_on(live(&mut appender, life));
-            told = *appender.record();
+            let _ = live(&disk, &mut appender, life);
+            told = appender.record();
             if let End::PowerCut(fates) = &life.end {
                 disk.cut_power(fates);
             }

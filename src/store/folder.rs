@@ -85,6 +85,11 @@ impl Parked {
         })
     }
 
+    /// Its folder and its record file, which holds the lock.
+    pub(super) fn into_parts(self) -> (PathBuf, File) {
+        (self.dir, self.offset)
+    }
+
     /// Writes its state once more and syncs everything in its folder: true
     /// also where the system believes to have stored what the disk refused.
     pub fn make_durable(&self) -> io::Result<()> {
@@ -177,7 +182,7 @@ pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
     decode(&File::open(dir.join(OFFSET))?)
 }
 
-/// The record file of an upload that is still being created, if there is one.
+/// Whether somebody is about to create the upload in this folder.
 pub fn is_being_created(dir: &Path) -> bool {
     File::options()
         .write(true)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::appender::{Growing, Stable};
+use super::appender::Stable;
 
 /// Some files of fixed names.
 #[derive(Debug, Clone)]
@@ -31,14 +31,6 @@ struct Content {
 pub(super) struct MemoryFile {
     disk: MemoryDisk,
     index: usize,
-    /// Where appending goes on.
-    end: u64,
-}
-
-impl MemoryFile {
-    pub(super) fn at(self, end: u64) -> MemoryFile {
-        MemoryFile { end, ..self }
-    }
 }
 
 impl MemoryDisk {
@@ -53,7 +45,6 @@ impl MemoryDisk {
         MemoryFile {
             disk: self.clone(),
             index,
-            end: 0,
         }
     }
 
@@ -127,34 +118,22 @@ impl Content {
 }
 
 impl Stable for MemoryFile {
-    async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()> {
+    fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         // The write that is under way when the power goes may reach the disk too.
         let powered = self.disk.spend();
+        let bytes = Bytes::copy_from_slice(bytes);
         self.disk.0.files.borrow_mut()[self.index]
             .loose
             .push((position as usize, bytes));
         powered
     }
 
-    async fn sync_data(&self) -> io::Result<()> {
+    fn sync_data(&self) -> io::Result<()> {
         self.disk.spend()?;
         self.disk.0.files.borrow_mut()[self.index].sync();
         Ok(())
-    }
-}
-
-impl Growing for MemoryFile {
-    async fn append(&mut self, bytes: Bytes) -> io::Result<()> {
-        let position = self.end;
-        self.end += bytes.len() as u64;
-        self.write_all(bytes, position).await
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn sync(&mut self) -> io::Result<()> {
-        self.sync_data().await
     }
 }

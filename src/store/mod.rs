@@ -20,8 +20,10 @@
 //! longer, told to anybody and are deleted by the next start or sweep.
 
 mod appender;
+mod creation;
 pub mod facts;
 pub mod folder;
+pub mod helper;
 pub mod layout;
 pub mod lock;
 #[cfg(test)]

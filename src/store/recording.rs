@@ -3,23 +3,28 @@
 //! buffers at a time.
 //!
 //! Direct writes are made of whole blocks. So the bytes behind the last block
-//! boundary, the tail, are kept here; when the recording is synced they are
-//! written through the page cache, and when more bytes come they are the
-//! beginning of the next buffer.
+//! boundary, the tail, are kept here: a commit writes them through the page
+//! cache, and when more bytes come they are the beginning of the next buffer.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use super::appender::{Growing, Stable};
+use super::appender::Loose;
+use super::folder::DATA;
+use super::helper;
 use super::ring::{self, BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers, RingFile};
 
 /// Writes of one recording on their way at a time.
@@ -34,20 +39,51 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
+/// A recording that somebody is about to add to.
+#[derive(Debug)]
+pub(super) struct Begun {
+    path: PathBuf,
+    file: Arc<File>,
+    /// Where to go on.
+    end: u64,
+    /// The bytes before that, from the last block boundary on.
+    tail: Vec<u8>,
+    allows_direct: bool,
+}
+
+impl Begun {
+    /// That of the upload in `dir`, which is open as `file` and goes on at
+    /// `end`. Blocks on the disk.
+    pub(super) fn at(dir: &Path, file: Arc<File>, end: u64) -> io::Result<Begun> {
+        let mut tail = vec![0; (end % BLOCK) as usize];
+        file.read_exact_at(&mut tail, end - end % BLOCK)?;
+        let allows_direct = allows_direct_writes(&file);
+        if !allows_direct {
+            tell_once();
+        }
+        Ok(Begun {
+            path: dir.join(DATA),
+            file,
+            end,
+            tail,
+            allows_direct,
+        })
+    }
+}
+
 /// The data file of an upload, open for appending.
 #[derive(Debug)]
 pub(super) struct Recording {
     path: PathBuf,
-    buffered: Rc<RingFile>,
+    file: Arc<File>,
+    buffered: Option<Rc<RingFile>>,
     direct: Direct,
     /// End of what was appended.
     end: u64,
     gathering: Option<Gathering>,
     /// The bytes from the last block boundary to `end`, while none are gathered.
     tail: Vec<u8>,
-    /// `tail` was not read yet from a file that another writer left.
-    tail_is_unread: bool,
-    /// `tail` is not in the file yet.
+    /// `tail` is not in the file yet, or was not left to a commit.
     tail_is_new: bool,
     in_flight: VecDeque<JoinHandle<io::Result<()>>>,
     /// A write failed: nobody knows what the file holds.
@@ -58,8 +94,6 @@ pub(super) struct Recording {
 enum Direct {
     /// The file system has no direct writes.
     Impossible,
-    /// It seemed to have them; what is gathered is written as if it had not.
-    Refused,
     /// Not needed so far.
     Closed,
     Open(Rc<RingFile>),
@@ -76,32 +110,45 @@ struct Gathering {
 }
 
 impl Recording {
-    /// Goes on at `end` of the file at `path`, which is open as `file`.
-    pub(super) fn new(path: &Path, file: RingFile, end: u64) -> Recording {
-        let direct = match ring::allows_direct_writes(&file) {
-            true => Direct::Closed,
-            false => {
-                tell_once();
-                Direct::Impossible
-            }
-        };
+    /// Goes on with it on this thread's ring.
+    pub(super) fn new(begun: Begun) -> Recording {
         Recording {
-            path: path.into(),
-            buffered: Rc::new(file),
-            direct,
-            end,
+            path: begun.path,
+            file: begun.file,
+            buffered: None,
+            direct: match begun.allows_direct {
+                true => Direct::Closed,
+                false => Direct::Impossible,
+            },
+            end: begun.end,
             gathering: None,
-            tail: Vec::new(),
-            tail_is_unread: !end.is_multiple_of(BLOCK),
+            tail: begun.tail,
             tail_is_new: false,
             in_flight: VecDeque::new(),
             has_failed: false,
         }
     }
 
-    /// The file, for what has nothing to do with its content.
-    pub(super) fn file(&self) -> &RingFile {
-        &self.buffered
+    /// Where the next byte goes.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Adds `bytes`; not in the file yet.
+    pub(super) async fn append(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let gathering = self.gather().await;
+            let count = bytes.len().min(BUFFER_BYTES - gathering.filled);
+            let piece = bytes.split_to(count);
+            gathering.buffer[gathering.filled..][..count].copy_from_slice(&piece);
+            gathering.filled += count;
+            let is_full = gathering.filled == BUFFER_BYTES;
+            self.end += count as u64;
+            if is_full {
+                self.let_go().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Resolves when somebody else needs the buffer that this recording
@@ -121,6 +168,38 @@ impl Recording {
         let written = self.write_gathered().await;
         self.has_failed |= written.is_err();
         written
+    }
+
+    /// What was appended is in the file when this returns, but for the rest
+    /// that it gives: that is left to the commit.
+    pub(super) async fn flush(&mut self) -> io::Result<Loose> {
+        match self.gathering.take() {
+            Some(some) if some.filled < DIRECT_FROM_BYTES => {
+                self.tail = some.buffer[..some.filled].to_vec();
+                self.tail_is_new = true;
+            }
+            gathering => {
+                self.gathering = gathering;
+                self.let_go().await?;
+            }
+        }
+        self.wait_for_fewer_than(1).await?;
+        if self.has_failed {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        let bytes = Bytes::from(std::mem::take(&mut self.tail));
+        let position = self.end - bytes.len() as u64;
+        self.tail = bytes[bytes.len() - (self.end % BLOCK) as usize..].to_vec();
+        Ok(match std::mem::take(&mut self.tail_is_new) {
+            true => Loose { bytes, position },
+            false => Loose::default(),
+        })
+    }
+
+    /// Waits until nothing is on its way to the file any more.
+    pub(super) async fn close(mut self) {
+        // What could not be written was not told to anybody.
+        let _ = self.wait_for_fewer_than(1).await;
     }
 
     async fn write_gathered(&mut self) -> io::Result<()> {
@@ -143,42 +222,42 @@ impl Recording {
         if blocks >= DIRECT_FROM_BYTES && matches!(self.direct, Direct::Closed) {
             self.open_direct().await?;
         }
-        let buffered = Rc::clone(&self.buffered);
-        let direct = match &self.direct {
-            Direct::Open(file) => Some(Rc::clone(file)),
-            Direct::Closed | Direct::Refused | Direct::Impossible => None,
+        let file = match &self.direct {
+            Direct::Open(file) => Rc::clone(file),
+            Direct::Closed | Direct::Impossible => self.buffered()?,
         };
         self.wait_for_fewer_than(IN_FLIGHT).await?;
         self.in_flight.push_back(ring::spawn(async move {
-            match direct {
-                Some(file) => file.write_direct(&buffers, buffer, blocks, start).await,
-                None => buffered.write_buffer(buffer, blocks, start).await,
-            }
+            file.write(&buffers, buffer, blocks, start).await
         }));
         Ok(())
     }
 
-    /// Closes the file when nothing is on its way to it any more.
-    pub(super) async fn close(mut self) -> io::Result<()> {
-        // What could not be written was not told to anybody.
-        let _ = self.wait_for_fewer_than(1).await;
-        if let Direct::Open(file) = self.direct {
-            close(file).await?;
-        }
-        close(self.buffered).await
-    }
-
     async fn open_direct(&mut self) -> io::Result<()> {
-        self.direct = match RingFile::open_direct(&self.path).await {
-            Ok(file) => Direct::Open(Rc::new(file)),
+        let path = self.path.clone();
+        let opened = helper::run(move || {
+            let mut options = File::options();
+            options.write(true).custom_flags(nix::libc::O_DIRECT);
+            options.open(path)
+        });
+        self.direct = match opened.await {
+            Ok(file) => Direct::Open(Rc::new(RingFile::direct(file))),
             // A file system that passes on the promise of one below it.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 tell_once();
-                Direct::Refused
+                Direct::Impossible
             }
             Err(error) => return Err(error),
         };
         Ok(())
+    }
+
+    fn buffered(&mut self) -> io::Result<Rc<RingFile>> {
+        if let Some(file) = &self.buffered {
+            return Ok(Rc::clone(file));
+        }
+        let file = Rc::new(RingFile::buffered(self.file.try_clone()?));
+        Ok(Rc::clone(self.buffered.insert(file)))
     }
 
     async fn wait_for_fewer_than(&mut self, count: usize) -> io::Result<()> {
@@ -193,16 +272,10 @@ impl Recording {
         outcome
     }
 
-    async fn gather(&mut self) -> io::Result<&mut Gathering> {
+    async fn gather(&mut self) -> &mut Gathering {
         let gathering = match self.gathering.take() {
             Some(gathering) => gathering,
             None => {
-                let start = self.end - self.end % BLOCK;
-                if self.tail_is_unread {
-                    let length = (self.end - start) as usize;
-                    self.tail = self.buffered.read(start, length).await?;
-                    self.tail_is_unread = false;
-                }
                 let buffers = ring::buffers();
                 let mut buffer = buffers.take().await;
                 buffer[..self.tail.len()].copy_from_slice(&self.tail);
@@ -210,64 +283,37 @@ impl Recording {
                     buffer,
                     wanted: buffers.wanted(),
                     buffers,
-                    start,
+                    start: self.end - self.end % BLOCK,
                     filled: self.tail.len(),
                 }
             }
         };
-        Ok(self.gathering.insert(gathering))
+        self.gathering.insert(gathering)
     }
 }
 
-impl Growing for Recording {
-    async fn append(&mut self, mut bytes: Bytes) -> io::Result<()> {
-        if let Direct::Impossible = self.direct {
-            let end = self.end + bytes.len() as u64;
-            self.buffered.write_all(bytes, self.end).await?;
-            self.end = end;
-            return Ok(());
-        }
-        while !bytes.is_empty() {
-            let gathering = self.gather().await?;
-            let count = bytes.len().min(BUFFER_BYTES - gathering.filled);
-            let piece = bytes.split_to(count);
-            gathering.buffer[gathering.filled..][..count].copy_from_slice(&piece);
-            gathering.filled += count;
-            let is_full = gathering.filled == BUFFER_BYTES;
-            self.end += count as u64;
-            if is_full {
-                self.let_go().await?;
-            }
-        }
-        Ok(())
+/// Reserves disk space for `[0, length)` and makes the file at least that long.
+/// Blocks on the disk.
+pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
+    if length == 0 {
+        return Ok(());
     }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        self.let_go().await?;
-        self.wait_for_fewer_than(1).await?;
-        if self.tail_is_new && !self.tail.is_empty() {
-            let tail = Bytes::copy_from_slice(&self.tail);
-            let position = self.end - self.end % BLOCK;
-            self.buffered.write_all(tail, position).await?;
+    let bytes = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    loop {
+        match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::EINTR) => {}
+            outcome => return Ok(outcome?),
         }
-        self.tail_is_new = false;
-        match self.has_failed {
-            true => Err(io::Error::other("an earlier write failed")),
-            false => Ok(()),
-        }
-    }
-
-    async fn sync(&mut self) -> io::Result<()> {
-        self.buffered.sync_data().await
     }
 }
 
-async fn close(file: Rc<RingFile>) -> io::Result<()> {
-    match Rc::try_unwrap(file) {
-        Ok(file) => file.close().await,
-        // A write that failed with its task still holds it, for a moment.
-        Err(_) => Ok(()),
-    }
+/// Whether whole blocks can be written past the page cache (statx(2),
+/// STATX_DIOALIGN).
+fn allows_direct_writes(file: &File) -> bool {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    let aligned = |bytes: u32| bytes > 0 && BLOCK_BYTES.is_multiple_of(bytes as usize);
+    statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)
+        .is_ok_and(|found| aligned(found.stx_dio_mem_align) && aligned(found.stx_dio_offset_align))
 }
 
 fn tell_once() {
@@ -306,21 +352,19 @@ mod tests {
         (seed..).map(move |at| sizes[at * 7 % sizes.len()])
     }
 
-    async fn write(path: &Path, seed: usize, is_refused: bool) {
+    async fn write(dir: &Path, seed: usize, is_refused: bool) {
         let content = content();
-        RingFile::create(path)
-            .await
-            .unwrap()
-            .preallocate(LENGTH as u64)
-            .await
-            .unwrap();
+        std::fs::create_dir(dir).unwrap();
+        let path = &dir.join(DATA);
+        reserve(&File::create_new(path).unwrap(), LENGTH as u64).unwrap();
         let (mut end, mut synced) = (0, 0);
         let mut pieces = pieces(seed);
         while end < LENGTH {
-            let file = RingFile::open(path).await.unwrap();
-            let mut recording = Recording::new(path, file, synced as u64);
+            let file = Arc::new(File::options().read(true).write(true).open(path).unwrap());
+            let begun = Begun::at(dir, Arc::clone(&file), synced as u64);
+            let mut recording = Recording::new(begun.unwrap());
             if is_refused {
-                recording.direct = Direct::Refused;
+                recording.direct = Direct::Impossible;
             }
             end = synced;
             for round in 0..4 {
@@ -331,8 +375,8 @@ mod tests {
                     .unwrap();
                 end += count;
                 if round % 2 == seed % 2 {
-                    recording.flush().await.unwrap();
-                    recording.sync().await.unwrap();
+                    let loose = recording.flush().await.unwrap();
+                    file.write_all_at(&loose.bytes, loose.position).unwrap();
                     synced = end;
                     assert!(
                         std::fs::read(path).unwrap()[..end] == content[..end],
@@ -341,7 +385,7 @@ mod tests {
                 }
             }
             // What was not synced is written once more by the next one.
-            recording.close().await.unwrap();
+            recording.close().await;
         }
     }
 

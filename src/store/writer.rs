@@ -1,31 +1,40 @@
-//! The upload that is being written: making it, adding to it, on the ring.
+//! The upload that is being written: making it, opening it, adding to it.
 //!
-//! A new upload is built aside, durable file by file, and then appears by one
-//! rename; how it grows is told in [`super::appender`].
+//! What arrives is written on this thread's ring; see [`super::recording`].
+//! Everything else that waits for the disk is done by helpers. In which order it
+//! becomes durable is told in [`super::appender`].
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::appender::{Appender, Stable};
+use super::appender::Appender;
+use super::creation;
 use super::facts::Facts;
-use super::folder::{DATA, FACTS, OFFSET, OpenError, bury, damaged_place, grave};
+use super::folder::{DATA, OpenError, Parked, damaged_place};
 use super::moment::Moment;
-use super::record::{FILE_BYTES, Record};
-use super::recording::Recording;
-use super::ring::{self, RingFile};
-use super::{Layout, lock};
+use super::record::Record;
+use super::recording::{Begun, Recording, reserve};
+use super::{Layout, helper, sync_dir};
 
 /// An upload of unknown length gets disk space in steps of this size.
 pub const STEP_BYTES: u64 = 8 << 20;
+
+type Files = Appender<Arc<File>>;
 
 /// The only one who may add to an upload: holds the lock of its record.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
-    files: Appender<Recording, RingFile>,
+    recording: Recording,
+    /// Only one helper at a time has them.
+    files: Arc<Mutex<Files>>,
+    /// Of `files`.
+    record: Record,
     /// Disk space is reserved for the bytes before this one, as far as known.
     reserved: u64,
 }
@@ -37,90 +46,40 @@ impl Writer {
     /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
     /// is taken.
     pub async fn create(layout: &Layout, facts: &Facts, length: Option<u64>) -> io::Result<Writer> {
-        let building = layout.creation(facts.id);
-        ring::create_dir(&building).await?;
-        let made = Writer::build(layout, &building, facts, length).await;
-        if made.is_err() {
-            // The sweep takes away what cannot be removed now.
-            let _ = std::fs::remove_dir_all(&building);
-        }
-        made
-    }
-
-    async fn build(
-        layout: &Layout,
-        building: &Path,
-        facts: &Facts,
-        length: Option<u64>,
-    ) -> io::Result<Writer> {
-        let offset = RingFile::create(&building.join(OFFSET)).await?;
-        // From here on no sweep takes the folder for an orphan.
-        lock::try_lock(&offset)?;
-        let data = RingFile::create(&building.join(DATA)).await?;
         let reserved = length.unwrap_or(STEP_BYTES);
-        data.preallocate(reserved).await?;
-        let record = Record::new(length, Moment::now());
-        let facts_file = RingFile::create(&building.join(FACTS)).await?;
-        let facts_json = serde_json::to_vec_pretty(facts)?;
-        tokio::try_join!(
-            async {
-                offset.write_all(record.encode_file().into(), 0).await?;
-                offset.sync_all().await
-            },
-            async {
-                facts_file.write_all(facts_json.into(), 0).await?;
-                facts_file.sync_all().await
-            },
-            data.sync_all(),
-        )?;
-        ring::sync_dir(building).await?;
-        let dir = layout.upload(facts.id);
-        let data = Recording::new(&dir.join(DATA), data, 0);
-        ring::rename(building, &dir)
-            .await
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::DirectoryNotEmpty => io::ErrorKind::AlreadyExists.into(),
-                _ => error,
-            })?;
-        ring::sync_dir(&layout.uploads()).await?;
-        Ok(Writer {
-            dir,
-            files: Appender::new(data, offset, record),
-            reserved,
-        })
+        let (making, new) = (layout.clone(), facts.clone());
+        let made = helper::run(move || creation::create(&making, &new, length, reserved));
+        let (files, begun) = made.await?;
+        Ok(Writer::new(layout.upload(facts.id), files, begun, reserved))
     }
 
     /// Opens an upload to add to it.
     pub async fn open(layout: &Layout, id: Uuid) -> Result<Writer, OpenError> {
-        let dir = layout.upload(id);
-        let path = dir.join(OFFSET);
-        let offset = RingFile::open(&path).await?;
-        if !lock::try_lock(&offset)? {
-            return Err(OpenError::Locked);
-        }
-        // A sweep may have taken the folder away between open and lock.
-        if ring::inode(&path).await? != offset.inode().await? {
-            return Err(OpenError::Missing);
-        }
-        let record =
-            Record::decode_file(&offset.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)?;
-        let path = dir.join(DATA);
-        let data = Recording::new(&path, RingFile::open(&path).await?, record.offset);
-        Ok(Writer {
+        let opening = layout.clone();
+        let (files, begun) = helper::run(move || open(&opening, id)).await?;
+        let record = files.record();
+        let reserved = record.length.unwrap_or(record.offset);
+        Ok(Writer::new(layout.upload(id), files, begun, reserved))
+    }
+
+    fn new(dir: PathBuf, files: Files, begun: Begun, reserved: u64) -> Writer {
+        Writer {
             dir,
-            reserved: record.length.unwrap_or(record.offset),
-            files: Appender::new(data, offset, record),
-        })
+            recording: Recording::new(begun),
+            record: files.record(),
+            files: Arc::new(Mutex::new(files)),
+            reserved,
+        }
     }
 
     /// The last state that is durable.
     pub fn record(&self) -> &Record {
-        self.files.record()
+        &self.record
     }
 
     /// Where the next byte goes.
     pub fn position(&self) -> u64 {
-        self.files.position()
+        self.recording.end()
     }
 
     /// Whether `count` more bytes need more disk space than is reserved.
@@ -134,108 +93,155 @@ impl Writer {
         if self.must_grow(bytes.len() as u64) {
             self.grow(self.position() + bytes.len() as u64).await?;
         }
-        self.files.write(bytes).await
+        self.recording.append(bytes).await
     }
 
     /// Resolves when another upload needs the memory that this one gathers
     /// bytes in; [`Writer::let_go`] gives it.
     pub async fn is_asked_to_let_go(&mut self) {
-        self.files.data.is_asked_to_let_go().await;
+        self.recording.is_asked_to_let_go().await;
     }
 
     /// Writes what was gathered.
     pub async fn let_go(&mut self) -> io::Result<()> {
-        self.files.data.let_go().await
+        self.recording.let_go().await
     }
 
     async fn grow(&mut self, end: u64) -> io::Result<()> {
         let step = end.next_multiple_of(STEP_BYTES);
-        // Near the end of the disk a whole step may be too much.
-        for reserved in [step, end] {
-            match self.files.data.file().preallocate(reserved).await {
-                Ok(()) => {
-                    self.reserved = reserved;
-                    return Ok(());
-                }
-                Err(error) if reserved == end => return Err(error),
-                Err(_) => {}
+        let reserved = self.help(move |files| {
+            // Near the end of the disk a whole step may be too much.
+            match reserve(files.data(), step) {
+                Err(_) if step > end => reserve(files.data(), end).map(|()| end),
+                outcome => outcome.map(|()| step),
             }
-        }
+        });
+        self.reserved = reserved.await?;
         Ok(())
     }
 
     /// Makes everything written so far durable. After an error nothing more
     /// may be told of this upload than [`Writer::record`] says.
     pub async fn commit(&mut self) -> io::Result<()> {
-        self.files.commit(Moment::now()).await
+        let loose = self.recording.flush().await?;
+        let end = self.recording.end();
+        self.help(move |files| files.commit(end, &loose, Moment::now()))
+            .await
     }
 
     /// Cuts or extends the recording to the `length` that the whole will have,
     /// with disk space for all of it; for an upload whose length was not
     /// known, before anything more is written to it.
     pub async fn reserve_all(&mut self, length: u64) -> io::Result<()> {
-        let data = self.files.data.file();
-        // Also what an earlier writer wrote behind the offset and never committed.
-        data.set_length(length).await?;
-        data.preallocate(length).await?;
+        self.help(move |files| {
+            // Also what an earlier writer wrote behind the offset and never committed.
+            files.data().set_len(length)?;
+            reserve(files.data(), length)
+        })
+        .await?;
         self.reserved = length;
         Ok(())
     }
 
     /// Makes that length durable. After an error as after [`Writer::commit`].
     pub async fn measure(&mut self, length: u64) -> io::Result<()> {
-        self.files.data.file().sync_all().await?;
-        self.files.measure(length, Moment::now()).await
+        self.help(move |files| {
+            files.data().sync_all()?;
+            files.measure(length, Moment::now())
+        })
+        .await
     }
 
     /// Moves the upload out of the way, for a person to look at: after a failed
     /// sync nobody knows what the disk holds of it, and no later start may
     /// believe its record. Where it cannot be moved its record is taken back.
-    pub async fn set_aside(&self, layout: &Layout) -> io::Result<()> {
+    pub async fn set_aside(&mut self, layout: &Layout) -> io::Result<()> {
         let aside = damaged_place(layout, &self.dir);
-        if let Err(error) = ring::rename(&self.dir, &aside).await {
-            self.files.withdraw().await?;
-            return Err(error);
-        }
-        ring::sync_dir(&layout.uploads()).await
+        let (dir, uploads) = (self.dir.clone(), layout.uploads());
+        self.help(move |files| {
+            if let Err(error) = std::fs::rename(dir, aside) {
+                files.withdraw()?;
+                return Err(error);
+            }
+            sync_dir(&uploads)
+        })
+        .await
+    }
+
+    /// Makes everything durable, tells `done` of it where that may wait for the
+    /// disk, and closes the files: the next writer can open the upload when this
+    /// returns. With an error the writer comes back, as after [`Writer::commit`].
+    pub async fn finish(
+        mut self,
+        done: impl FnOnce(&Record) + Send + 'static,
+    ) -> Result<Record, (Box<Writer>, io::Error)> {
+        let loose = match self.recording.flush().await {
+            Ok(loose) => loose,
+            Err(error) => return Err((Box::new(self), error)),
+        };
+        let end = self.recording.end();
+        let Writer { files, .. } = self;
+        let finished = helper::run(move || {
+            let committed = lock(&files).commit(end, &loose, Moment::now());
+            let record = lock(&files).record();
+            match committed {
+                Ok(()) => {
+                    done(&record);
+                    Ok(record)
+                }
+                Err(error) => Err((files, error)),
+            }
+        });
+        finished.await.map_err(|(files, error)| {
+            let writer = Writer { files, ..self };
+            (Box::new(writer), error)
+        })
     }
 
     /// Closes the files; the next writer can open the upload when this
     /// returns. Uncommitted bytes are forgotten.
-    pub async fn close(self) -> io::Result<()> {
-        self.files.data.close().await?;
-        self.files.offset.close().await
+    pub async fn close(self) {
+        self.recording.close().await;
+        helper::run(move || drop(self.files)).await;
     }
 
-    /// Takes the upload away, durably when this returns.
-    pub async fn remove(self, layout: &Layout) -> io::Result<()> {
-        let gone = grave(layout, &self.dir);
-        ring::rename(&self.dir, &gone).await?;
-        ring::sync_dir(&layout.uploads()).await?;
-        let buried = tokio::task::spawn_blocking(move || bury(&gone)).await;
-        buried.map_err(io::Error::other)?.map(drop)
+    async fn help<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let files = Arc::clone(&self.files);
+        let work = move || {
+            let mut files = lock(&files);
+            (work(&mut files), files.record())
+        };
+        let (outcome, record) = helper::run(work).await;
+        self.record = record;
+        outcome
     }
 }
 
-/// The state of an upload as it stands in its file; needs no lock. While
-/// somebody writes to it, it may not be durable yet.
-pub async fn read_record(layout: &Layout, id: Uuid) -> Result<Record, OpenError> {
-    let file = RingFile::open_read_only(&layout.upload(id).join(OFFSET)).await?;
-    Record::decode_file(&file.read(0, FILE_BYTES).await?).ok_or(OpenError::Damaged)
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The facts of an upload.
-pub async fn read_facts(layout: &Layout, id: Uuid) -> io::Result<Facts> {
-    let file = RingFile::open_read_only(&layout.upload(id).join(FACTS)).await?;
-    const FACTS_MAX_BYTES: usize = 1 << 20;
-    Ok(serde_json::from_slice(
-        &file.read(0, FACTS_MAX_BYTES).await?,
-    )?)
+fn open(layout: &Layout, id: Uuid) -> Result<(Files, Begun), OpenError> {
+    let parked = Parked::lock(layout, id)?;
+    let record = parked.record;
+    let (dir, offset) = parked.into_parts();
+    let data = Arc::new(open_for_writing(&dir)?);
+    let begun = Begun::at(&dir, Arc::clone(&data), record.offset)?;
+    Ok((Appender::new(data, Arc::new(offset), record), begun))
+}
+
+fn open_for_writing(dir: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).open(dir.join(DATA))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::folder::open_recording;
+    use super::super::folder::{open_recording, peek_record, read_facts};
+    use super::super::ring;
     use super::*;
 
     fn facts() -> Facts {
@@ -266,15 +272,15 @@ mod tests {
                 Writer::open(&layout, facts.id).await,
                 Err(OpenError::Locked)
             ));
-            assert_eq!(read_record(&layout, facts.id).await.unwrap().offset, 5);
-            writer.close().await.unwrap();
+            assert_eq!(peek_record(&layout.upload(facts.id)).unwrap().offset, 5);
+            writer.close().await;
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();
             assert_eq!(writer.position(), 5, "uncommitted bytes are not told");
             writer.write(Bytes::from_static(b"56789")).await.unwrap();
             writer.commit().await.unwrap();
             assert!(writer.record().is_finished());
-            assert_eq!(read_facts(&layout, facts.id).await.unwrap(), facts);
+            assert_eq!(read_facts(&layout.upload(facts.id)).unwrap(), facts);
         })
         .unwrap();
         let data = std::fs::read(layout.upload(facts.id).join(DATA)).unwrap();
@@ -292,7 +298,7 @@ mod tests {
             writer.commit().await.unwrap();
             // Never committed, and behind the end that comes out later.
             writer.write(Bytes::from_static(b"garbage")).await.unwrap();
-            writer.close().await.unwrap();
+            writer.close().await;
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();
             assert!(writer.must_grow(1), "not known here what was reserved");
@@ -317,7 +323,9 @@ mod tests {
             let writer = Writer::create(&layout, &facts, Some(3)).await.unwrap();
             let again = Writer::create(&layout, &facts, Some(3)).await.unwrap_err();
             assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
-            writer.remove(&layout).await.unwrap();
+            writer.close().await;
+            let parked = Parked::lock(&layout, facts.id).unwrap();
+            parked.remove(&layout).unwrap();
             assert!(matches!(
                 Writer::open(&layout, facts.id).await,
                 Err(OpenError::Missing)

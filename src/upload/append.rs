@@ -59,9 +59,8 @@ impl Uploads {
     ) -> Result<Status, UploadError> {
         // From the first moment: HEAD after a cut waits for what has arrived.
         let arrival = self.writers.arrive(id, source.line());
-        // Cheap refusals first, so that a request that is wrong anyway ends nobody.
-        self.durable_status(id).await?;
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        self.require_sound(id)?;
         let writer = Writer::open(&self.layout, id).await?;
         turn.committed(writer.record());
         let mut appending = Appending {
@@ -73,7 +72,7 @@ impl Uploads {
         match appending.accept(chunk).await {
             Ok(()) => run(appending, source, Some(arrival)).await,
             Err(refusal) => {
-                appending.writer.close().await?;
+                appending.writer.close().await;
                 Err(refusal)
             }
         }
@@ -84,7 +83,9 @@ impl Appending {
     /// Judges a chunk before any of it is taken, and makes the length durable
     /// that it may tell.
     async fn accept(&mut self, chunk: Chunk) -> Result<(), UploadError> {
-        let Record { offset, length, .. } = *self.writer.record();
+        let record = self.writer.record();
+        self.uploads.require_alive(record)?;
+        let Record { offset, length, .. } = *record;
         if chunk.offset != offset {
             return Err(UploadError::Conflict { offset });
         }
@@ -118,17 +119,13 @@ impl Appending {
 
     /// Says what is durable now; a failure condemns the upload.
     async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
-        let Err(error) = outcome else {
-            self.turn.committed(self.writer.record());
-            return Ok(());
-        };
-        let id = self.id;
-        error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
-        self.uploads.condemn(id);
-        if let Err(error) = self.writer.set_aside(&self.uploads.layout).await {
-            error!(upload_id = %id, "nor could it be set aside: {error}");
+        match outcome {
+            Ok(()) => {
+                self.turn.committed(self.writer.record());
+                Ok(())
+            }
+            Err(error) => Err(condemn(&self.uploads, self.id, &mut self.writer, error).await),
         }
-        Err(error.into())
     }
 
     /// Sees to it that the upload may have these bytes and that there is space.
@@ -159,7 +156,7 @@ pub(super) async fn run<S: Source + 'static>(
         let received = receive(&mut appending, source).await;
         if let Err(UploadError::Storage(error)) = received {
             // The data may not be what the disk holds: tell and keep nothing more.
-            appending.writer.close().await?;
+            appending.writer.close().await;
             return Err(error.into());
         }
         let status = finish(appending).await?;
@@ -230,26 +227,50 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
     }
 }
 
-/// Commits, lets go of the upload, and tells when it is complete.
-pub(super) async fn finish(mut appending: Appending) -> Result<Status, UploadError> {
-    let committed = appending.commit().await;
+/// Commits, tells when the upload is complete, and lets go of it.
+pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> {
     let Appending {
         uploads,
         id,
         turn,
         writer,
     } = appending;
-    let record = *writer.record();
-    writer.close().await?;
+    let finished = Arc::clone(&uploads.finished);
+    let done = move |record: &Record| {
+        if record.is_finished() {
+            finished(id);
+        }
+    };
+    let record = match writer.finish(done).await {
+        Ok(record) => record,
+        Err((mut writer, error)) => {
+            let error = condemn(&uploads, id, &mut writer, error).await;
+            writer.close().await;
+            return Err(error);
+        }
+    };
+    turn.committed(&record);
     drop(turn);
-    committed?;
     if record.is_finished() {
         uploads.unfinished.remove(id);
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
-        // Nobody listens only while the daemon stops; the next start finds it.
-        let _ = uploads.finished.send(id);
     }
     Ok(uploads.status_of(&record))
+}
+
+/// Nobody knows what the disk holds of an upload that could not be made durable.
+async fn condemn(
+    uploads: &Uploads,
+    id: Uuid,
+    writer: &mut Writer,
+    error: io::Error,
+) -> UploadError {
+    error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
+    uploads.condemn(id);
+    if let Err(error) = writer.set_aside(&uploads.layout).await {
+        error!(upload_id = %id, "nor could it be set aside: {error}");
+    }
+    error.into()
 }
 
 #[cfg(test)]

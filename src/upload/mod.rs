@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::info;
 use uuid::Uuid;
 
@@ -34,10 +34,10 @@ use unfinished::Unfinished;
 
 use crate::store::Layout;
 use crate::store::facts::Facts;
-use crate::store::folder::OpenError;
+use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
+use crate::store::helper;
 use crate::store::moment::Moment;
 use crate::store::record::Record;
-use crate::store::writer::{Writer, read_facts, read_record};
 
 /// What limits uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +67,11 @@ pub trait Source {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cut;
 
+/// Hears of each upload that is complete, once that is durable and before
+/// anybody is answered. May wait for the disk.
+pub type Finished = dyn Fn(Uuid) + Send + Sync;
+
 /// All uploads. Its calls that touch files must be made on an ingest thread.
-#[derive(Debug)]
 pub struct Uploads {
     layout: Layout,
     limits: Limits,
@@ -76,7 +79,7 @@ pub struct Uploads {
     unfinished: Unfinished,
     /// Uploads that a sync failed on: nobody knows what the disk holds of them.
     condemned: Mutex<HashSet<Uuid>>,
-    finished: mpsc::UnboundedSender<Uuid>,
+    finished: Arc<Finished>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -179,13 +182,21 @@ impl From<OpenError> for UploadError {
     }
 }
 
+impl std::fmt::Debug for Uploads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uploads")
+            .field("layout", &self.layout)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Uploads {
-    /// `finished` is told each upload that becomes complete; `stopping` turns
-    /// true when appends shall park what they have and end.
+    /// `stopping` turns true when appends shall park what they have and end.
     pub fn new(
         layout: Layout,
         limits: Limits,
-        finished: mpsc::UnboundedSender<Uuid>,
+        finished: Arc<Finished>,
         stopping: watch::Receiver<bool>,
     ) -> Uploads {
         Uploads {
@@ -236,23 +247,21 @@ impl Uploads {
     /// How an upload stands, as far as that is durable already; asks nobody for
     /// anything.
     pub async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
-        let found = read_record(&self.layout, id).await;
+        let dir = self.layout.upload(id);
+        let found = helper::run(move || peek_record(&dir)).await;
         // Looked at after the file: whoever wrote what was read there, and is
         // not here any more, has made it durable or condemned it.
         let committed = self.writers.committed(id);
-        if self.condemned().contains(&id) {
-            return Err(UploadError::Damaged);
-        }
+        self.require_sound(id)?;
         let record = committed.map_or(found, Ok)?;
-        match is_expired(&record, self.limits.idle_expiry, Moment::now()) {
-            true => Err(UploadError::Expired),
-            false => Ok(self.status_of(&record)),
-        }
+        self.require_alive(&record)?;
+        Ok(self.status_of(&record))
     }
 
     /// What was told at its creation.
     pub async fn facts(&self, id: Uuid) -> Result<Facts, UploadError> {
-        read_facts(&self.layout, id)
+        let dir = self.layout.upload(id);
+        helper::run(move || read_facts(&dir))
             .await
             .map_err(|error| OpenError::from(error).into())
     }
@@ -260,8 +269,13 @@ impl Uploads {
     /// Takes an unfinished upload away for good; an append that runs is ended.
     pub async fn terminate(&self, id: Uuid) -> Result<(), UploadError> {
         let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
-        let writer = Writer::open(&self.layout, id).await?;
-        writer.remove(&self.layout).await?;
+        let layout = self.layout.clone();
+        let removed = helper::run(move || {
+            let parked = Parked::lock(&layout, id)?;
+            parked.remove(&layout)?;
+            Ok::<_, OpenError>(())
+        });
+        removed.await?;
         self.unfinished.remove(id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
@@ -272,6 +286,20 @@ impl Uploads {
             offset: record.offset,
             length: record.length,
             expires: expires_at(record, self.limits.idle_expiry, Moment::now()),
+        }
+    }
+
+    fn require_sound(&self, id: Uuid) -> Result<(), UploadError> {
+        match self.condemned().contains(&id) {
+            true => Err(UploadError::Damaged),
+            false => Ok(()),
+        }
+    }
+
+    fn require_alive(&self, record: &Record) -> Result<(), UploadError> {
+        match is_expired(record, self.limits.idle_expiry, Moment::now()) {
+            true => Err(UploadError::Expired),
+            false => Ok(()),
         }
     }
 

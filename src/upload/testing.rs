@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::{Cut, Limits, Line, NewUpload, Source, Uploads};
 use crate::store::{Layout, ring};
@@ -40,9 +40,13 @@ pub(super) fn with(
         idle_expiry: Duration::from_secs(60),
         stall: Duration::from_secs(60),
     };
-    let (finished, _listener) = mpsc::unbounded_channel();
     let (_stop, stopping) = watch::channel(false);
-    let uploads = Arc::new(Uploads::new(layout.clone(), limits, finished, stopping));
+    let uploads = Arc::new(Uploads::new(
+        layout.clone(),
+        limits,
+        Arc::new(|_| {}),
+        stopping,
+    ));
     ring::run(test(uploads, layout)).unwrap();
 }
 

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -105,8 +106,11 @@ impl Server {
         (!needed.exists()).then(|| format!("not installed, see {}", log.display()))
     }
 
-    /// Starts it on this folder, which is made anew, and waits until it answers.
-    pub fn start(&self, peers: &Path, folder: &Path) -> io::Result<Running> {
+    /// Starts it on a new folder in `place`, and waits until it answers.
+    pub fn start(&self, peers: &Path, place: &Path) -> io::Result<Running> {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = &place.join(number.to_string());
         remove(folder)?;
         for name in ["data", "info"] {
             fs::create_dir_all(folder.join(name))?;
@@ -251,7 +255,10 @@ fn scribed(
     Ok(())
 }
 
-/// A server that answers. It ends, and its data goes, when this is dropped.
+/// A server that answers. It ends, and its data goes, when this is dropped; the
+/// empty files stay to the end of the bench, since ext4 searches long for
+/// inodes when many were deleted in the last minutes, and the next server would
+/// pay for that.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -284,10 +291,24 @@ impl Drop for Running {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Err(error) = remove(&self.folder) {
-            eprintln!("{} cannot be removed: {error}", self.folder.display());
+        if let Err(error) = empty(&self.folder) {
+            eprintln!("{} cannot be emptied: {error}", self.folder.display());
         }
     }
+}
+
+/// Empties all files in a folder.
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            empty(&entry.path())?;
+        } else if kind.is_file() {
+            File::create(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a folder, if it is there.

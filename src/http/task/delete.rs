@@ -6,17 +6,18 @@ use hyper::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::find;
 use crate::access::Caller;
+use crate::store::helper;
 
 /// Deletes a task, its recording and its transcript; cancels a running one.
 pub async fn delete(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
     let id = find(app, caller, id).await?.id;
     let tasks = Arc::clone(&app.tasks);
-    blocking(move || tasks.delete(id)).await?;
+    helper::run(move || tasks.delete(id)).await?;
     Ok(reply::json(
         StatusCode::OK,
         &json!({ "identifier": id, "message": "Task deleted" }),

@@ -6,19 +6,20 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::{TASK_TYPE, find};
 use crate::access::Caller;
 use crate::models;
+use crate::store::helper;
 use crate::task::{Status, TaskRecord, render, transcript};
 
 /// A task with its transcript.
 pub async fn detail(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
     let record = find(app, caller, id).await?;
     let tasks = Arc::clone(&app.tasks);
-    let document = blocking(move || {
+    let document = helper::run(move || {
         let segments = match record.status {
             Status::Completed => match transcript::read(&tasks.dir(record.id)) {
                 // Past its retention period.

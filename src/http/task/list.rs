@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::{TASK_TYPE, parameter};
 use crate::access::Caller;
+use crate::store::helper;
 use crate::task::{Query, TaskRecord};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
@@ -40,7 +41,7 @@ pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Rep
     };
     let (number, size) = (query.page, query.page_size);
     let tasks = Arc::clone(&app.tasks);
-    let (page, total) = blocking(move || tasks.list(&query)).await;
+    let (page, total) = helper::run(move || tasks.list(&query)).await;
     let tasks: Vec<Value> = page.iter().map(|record| row(record)).collect();
     Ok(reply::json(
         StatusCode::OK,

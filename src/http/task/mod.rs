@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::App;
 use super::api_error::ApiError;
-use super::{App, blocking};
 use crate::access::Caller;
+use crate::store::helper;
 use crate::task::TaskRecord;
 
 pub use delete::delete;
@@ -29,7 +30,7 @@ const TASK_TYPE: &str = "full_process";
 async fn find(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Arc<TaskRecord>, ApiError> {
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let tasks = Arc::clone(&app.tasks);
-    blocking(move || tasks.find(id))
+    helper::run(move || tasks.find(id))
         .await
         .filter(|record| caller.may_use(record.owner.as_deref()))
         .ok_or(ApiError::TaskNotFound)

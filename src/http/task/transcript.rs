@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::{find, parameter};
 use crate::access::Caller;
+use crate::store::helper;
 use crate::task::render::{Format, UnknownFormat, render};
 use crate::task::{Status, transcript as file};
 
@@ -36,7 +37,7 @@ pub async fn transcript(
         }
     }
     let tasks = Arc::clone(&app.tasks);
-    let text = blocking(move || {
+    let text = helper::run(move || {
         let segments = file::read(&tasks.dir(record.id))?;
         render(format, record.language.as_deref(), segments)
     });

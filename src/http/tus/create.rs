@@ -6,16 +6,17 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::body::BodySource;
 use super::metadata::Metadata;
 use super::{
-    TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, adopt_if_finished, bytes_header,
-    check_version, describe, is_chunk,
+    TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version,
+    describe, is_chunk,
 };
 use crate::access::Caller;
 use crate::config::UnknownModel;
+use crate::store::helper;
 use crate::upload::NewUpload;
 use crate::{languages, models};
 
@@ -34,7 +35,6 @@ pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> R
         }
         let first = is_chunk(&head.headers).then_some(source);
         let (id, status) = app.uploads.create(new, announced_bytes, first).await?;
-        adopt_if_finished(app, id, &status).await;
         let mut reply = reply::empty(StatusCode::CREATED);
         describe(&mut reply, &status);
         reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
@@ -111,7 +111,7 @@ async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), TusError> {
         return Ok(());
     };
     let dir = app.models_dir.clone();
-    let installed = blocking(move || models::installed(&dir))
+    let installed = helper::run(move || models::installed(&dir))
         .await
         .unwrap_or_default();
     if models::is_known(wanted, &installed) {

@@ -10,15 +10,14 @@ mod options;
 mod patch;
 mod terminate;
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
 use uuid::Uuid;
 
+use super::App;
 use super::reply::{self, Reply};
-use super::{App, blocking};
 use crate::access::{Caller, Denied};
 use crate::store::facts::Facts;
 use crate::upload::{Status, UploadError};
@@ -69,15 +68,6 @@ async fn owned(
     match caller.may_use(facts.owner.as_deref()) {
         true => Ok((id, Some(facts))),
         false => Err(UploadError::NotFound.into()),
-    }
-}
-
-/// Makes a finished upload a task before it is answered, so that whoever asks
-/// next finds it.
-async fn adopt_if_finished(app: &App, id: Uuid, status: &Status) {
-    if status.is_finished() {
-        let tasks = Arc::clone(&app.tasks);
-        blocking(move || tasks.adopt(id)).await;
     }
 }
 

@@ -8,8 +8,7 @@ use super::super::App;
 use super::super::reply::{self, Reply};
 use super::body::BodySource;
 use super::{
-    TusError, UPLOAD_LENGTH, UPLOAD_OFFSET, adopt_if_finished, bytes_header, check_version,
-    describe, is_chunk, owned,
+    TusError, UPLOAD_LENGTH, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk, owned,
 };
 use crate::access::Caller;
 use crate::upload::Chunk;
@@ -39,7 +38,6 @@ pub async fn patch(
             announced_bytes,
         };
         let status = app.uploads.append(id, chunk, source).await?;
-        adopt_if_finished(app, id, &status).await;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         describe(&mut reply, &status);
         Ok(reply)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
+use super::super::App;
 use super::super::reply::{self, Reply};
-use super::super::{App, blocking};
 use super::{TUS_RESUMABLE, TusError, VERSION, check_version, owned};
 use crate::access::Caller;
+use crate::store::helper;
 use crate::task::DeleteError;
 use crate::upload::UploadError;
 
@@ -23,7 +24,7 @@ pub async fn terminate<B>(
         check_version(request.headers())?;
         let (id, _) = owned(app, caller, id).await?;
         let tasks = Arc::clone(&app.tasks);
-        let is_task = blocking(move || tasks.find(id).map(|_| tasks.delete(id))).await;
+        let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
         match is_task {
             None => app.uploads.terminate(id).await?,
             Some(deleted) => deleted.map_err(|error| match error {

@@ -1,5 +1,5 @@
-//! The io_uring file operations. Nothing else in the daemon knows the crate
-//! behind them, or has `unsafe` code for them.
+//! The io_uring operations: what recordings are written by. Nothing else in the
+//! daemon knows the crate behind them, or has `unsafe` code for them.
 //!
 //! A ring belongs to the thread that [`run`] was called on, and so do its
 //! files. Two operations in flight at once are not ordered: what must come
@@ -15,15 +15,11 @@ mod buffers;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use nix::errno::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -31,9 +27,6 @@ use tokio_uring::buf::BoundedBuf;
 use tokio_uring::fs;
 
 pub(super) use buffers::{BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers};
-
-use super::appender::Stable;
-use super::sabotage::Rule;
 
 /// Why this thread can have no ring.
 #[derive(Debug, thiserror::Error)]
@@ -178,166 +171,45 @@ pub fn heart() -> (Heart, Beats) {
     (Heart(heart), Beats(beats))
 }
 
-/// A file of the ring. Dropping it closes it a moment later, [`RingFile::close`] at once.
+/// A file that recordings are written to. Dropping it closes it a moment later.
 #[derive(Debug)]
-pub struct RingFile(fs::File);
+pub(super) struct RingFile {
+    file: fs::File,
+    is_direct: bool,
+}
 
 impl RingFile {
-    /// Makes a file that must not exist, for reading and writing, mode 0600.
-    pub async fn create(path: &Path) -> io::Result<RingFile> {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        Ok(RingFile(prompt(options.open(path)).await?))
+    /// Through the page cache.
+    pub(super) fn buffered(file: std::fs::File) -> RingFile {
+        RingFile {
+            file: fs::File::from_std(file),
+            is_direct: false,
+        }
     }
 
-    /// Opens a file for reading and writing.
-    pub async fn open(path: &Path) -> io::Result<RingFile> {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true);
-        Ok(RingFile(prompt(options.open(path)).await?))
+    /// Past it; `file` is open with O_DIRECT.
+    pub(super) fn direct(file: std::fs::File) -> RingFile {
+        RingFile {
+            file: fs::File::from_std(file),
+            is_direct: true,
+        }
     }
 
-    /// Opens a file for writing past the page cache.
-    pub(super) async fn open_direct(path: &Path) -> io::Result<RingFile> {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).custom_flags(nix::libc::O_DIRECT);
-        Ok(RingFile(prompt(options.open(path)).await?))
-    }
-
-    /// Writes the first `count` bytes of a buffer.
-    pub(super) async fn write_buffer(
-        &self,
-        buffer: Buffer,
-        count: usize,
-        position: u64,
-    ) -> io::Result<()> {
-        let bytes = buffer.slice(..count);
-        prompt(self.0.write_all_at(bytes, position)).await.0
-    }
-
-    /// The same, to a file that is open for direct writes.
-    pub(super) async fn write_direct(
+    /// Writes the first `count` bytes of a buffer, one of `buffers`.
+    pub(super) async fn write(
         &self,
         buffers: &Buffers,
         buffer: Buffer,
         count: usize,
         position: u64,
     ) -> io::Result<()> {
-        if !buffers.is_registered() {
-            return self.write_buffer(buffer, count, position).await;
-        }
         let bytes = buffer.slice(..count);
-        prompt(self.0.write_fixed_all_at(bytes, position)).await.0
-    }
-
-    /// Opens a file for reading.
-    pub async fn open_read_only(path: &Path) -> io::Result<RingFile> {
-        Ok(RingFile(prompt(fs::File::open(path)).await?))
-    }
-
-    /// Reserves disk space for `[0, length)` and makes that the file's length.
-    pub async fn preallocate(&self, length: u64) -> io::Result<()> {
-        if length == 0 {
-            return Ok(());
+        match self.is_direct && buffers.is_registered() {
+            true => prompt(self.file.write_fixed_all_at(bytes, position)).await,
+            false => prompt(self.file.write_all_at(bytes, position)).await,
         }
-        prompt(self.0.fallocate(0, length, 0)).await
+        .0
     }
-
-    /// Cuts the file to `length`, or extends it by a hole. The ring has no such
-    /// operation: done on a helper thread.
-    pub async fn set_length(&self, length: u64) -> io::Result<()> {
-        let file = std::fs::File::from(self.as_fd().try_clone_to_owned()?);
-        tokio::task::spawn_blocking(move || file.set_len(length))
-            .await
-            .map_err(io::Error::other)?
-    }
-
-    /// Reads up to `most_bytes` from `position` on; less only at the end of the file.
-    pub async fn read(&self, position: u64, most_bytes: usize) -> io::Result<Vec<u8>> {
-        let mut content = Vec::with_capacity(most_bytes);
-        loop {
-            let wanted = most_bytes - content.len();
-            if wanted == 0 {
-                return Ok(content);
-            }
-            let at = position + content.len() as u64;
-            let read = self.0.read_at(Vec::with_capacity(wanted), at);
-            let (count, chunk) = prompt(read).await;
-            if count? == 0 {
-                return Ok(content);
-            }
-            content.extend_from_slice(&chunk);
-        }
-    }
-
-    /// fsync: everything.
-    pub async fn sync_all(&self) -> io::Result<()> {
-        prompt(self.0.sync_all()).await
-    }
-
-    /// Closes the file, and with it releases its lock, before returning.
-    pub async fn close(self) -> io::Result<()> {
-        prompt(self.0.close()).await
-    }
-
-    /// Number of the file in its file system: tells two files of one name apart.
-    pub async fn inode(&self) -> io::Result<u64> {
-        Ok(prompt(self.0.statx()).await?.stx_ino)
-    }
-}
-
-impl Stable for RingFile {
-    /// No copy is made.
-    async fn write_all(&self, bytes: Bytes, position: u64) -> io::Result<()> {
-        prompt(self.0.write_all_at(bytes, position)).await.0
-    }
-
-    /// fdatasync: the content, and what is needed to find it.
-    async fn sync_data(&self) -> io::Result<()> {
-        prompt(self.0.sync_data()).await
-    }
-}
-
-impl AsFd for RingFile {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is open as long as the file, which the borrow outlives.
-        #[allow(unsafe_code)]
-        unsafe {
-            BorrowedFd::borrow_raw(self.0.as_raw_fd())
-        }
-    }
-}
-
-/// Whether whole blocks can be written past the page cache (statx(2),
-/// STATX_DIOALIGN).
-pub(super) fn allows_direct_writes(file: &RingFile) -> bool {
-    use rustix::fs::{AtFlags, StatxFlags, statx};
-    let aligned = |bytes: u32| bytes > 0 && BLOCK_BYTES.is_multiple_of(bytes as usize);
-    statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)
-        .is_ok_and(|found| aligned(found.stx_dio_mem_align) && aligned(found.stx_dio_offset_align))
-}
-
-/// See [`RingFile::inode`].
-pub async fn inode(path: &Path) -> io::Result<u64> {
-    Ok(prompt(fs::statx(path)).await?.stx_ino)
-}
-
-/// Makes a folder that must not exist, mode 0700.
-pub async fn create_dir(path: &Path) -> io::Result<()> {
-    prompt(fs::DirBuilder::new().mode(0o700).create(path)).await
-}
-
-/// Renames, atomically.
-pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    prompt(fs::rename(from, to)).await
-}
-
-/// Makes durable which names are in a folder.
-pub async fn sync_dir(path: &Path) -> io::Result<()> {
-    if Rule::DirectorySync.is_broken() {
-        return Ok(());
-    }
-    RingFile::open_read_only(path).await?.sync_all().await
 }
 
 #[cfg(test)]
@@ -359,18 +231,18 @@ mod tests {
                 }
                 MANY_TURNS
             });
-            let file = RingFile::create(&path).await.unwrap();
-            for position in 0..10 {
-                let bytes = Bytes::from_static(b"x");
-                file.write_all(bytes, position).await.unwrap();
-                file.sync_data().await.unwrap();
+            let file = RingFile::buffered(std::fs::File::create(&path).unwrap());
+            for position in 0..20 {
+                let mut buffer = buffers().take().await;
+                buffer[0] = b'x';
+                let written = file.write(&buffers(), buffer, 1, position).await;
+                written.unwrap();
             }
-            file.close().await.unwrap();
             DONE.set(true);
             busy.await.unwrap()
         });
         assert!(turns.unwrap() < MANY_TURNS, "the busy one ended first");
-        assert_eq!(std::fs::read(&path).unwrap(), b"xxxxxxxxxx");
+        assert_eq!(std::fs::read(&path).unwrap(), [b'x'; 20]);
     }
 
     thread_local! {
