@@ -48,7 +48,6 @@ pub(super) struct Begun {
     end: u64,
     /// The bytes before that, from the last block boundary on.
     tail: Vec<u8>,
-    allows_direct: bool,
 }
 
 impl Begun {
@@ -57,16 +56,11 @@ impl Begun {
     pub(super) fn at(dir: &Path, file: Arc<File>, end: u64) -> io::Result<Begun> {
         let mut tail = vec![0; (end % BLOCK) as usize];
         file.read_exact_at(&mut tail, end - end % BLOCK)?;
-        let allows_direct = allows_direct_writes(&file);
-        if !allows_direct {
-            tell_once();
-        }
         Ok(Begun {
             path: dir.join(DATA),
             file,
             end,
             tail,
-            allows_direct,
         })
     }
 }
@@ -94,7 +88,7 @@ pub(super) struct Recording {
 enum Direct {
     /// The file system has no direct writes.
     Impossible,
-    /// Not needed so far.
+    /// Not tried so far.
     Closed,
     Open(Rc<RingFile>),
 }
@@ -116,10 +110,7 @@ impl Recording {
             path: begun.path,
             file: begun.file,
             buffered: None,
-            direct: match begun.allows_direct {
-                true => Direct::Closed,
-                false => Direct::Impossible,
-            },
+            direct: Direct::Closed,
             end: begun.end,
             gathering: None,
             tail: begun.tail,
@@ -234,20 +225,25 @@ impl Recording {
     }
 
     async fn open_direct(&mut self) -> io::Result<()> {
-        let path = self.path.clone();
+        let (path, file) = (self.path.clone(), Arc::clone(&self.file));
         let opened = helper::run(move || {
+            if !allows_direct_writes(&file) {
+                return Ok(None);
+            }
             let mut options = File::options();
             options.write(true).custom_flags(nix::libc::O_DIRECT);
-            options.open(path)
+            match options.open(path) {
+                // A file system that passes on the promise of one below it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+                opened => opened.map(Some),
+            }
         });
-        self.direct = match opened.await {
-            Ok(file) => Direct::Open(Rc::new(RingFile::direct(file))),
-            // A file system that passes on the promise of one below it.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+        self.direct = match opened.await? {
+            Some(file) => Direct::Open(Rc::new(RingFile::direct(file))),
+            None => {
                 tell_once();
                 Direct::Impossible
             }
-            Err(error) => return Err(error),
         };
         Ok(())
     }

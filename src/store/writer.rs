@@ -175,6 +175,10 @@ impl Writer {
         mut self,
         done: impl FnOnce(&Record) + Send + 'static,
     ) -> Result<Record, (Box<Writer>, io::Error)> {
+        if self.position() == self.record.offset && !self.record.is_finished() {
+            // Nothing that closing could have to wait for.
+            return Ok(self.record);
+        }
         let loose = match self.recording.flush().await {
             Ok(loose) => loose,
             Err(error) => return Err((Box::new(self), error)),

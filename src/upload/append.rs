@@ -18,7 +18,7 @@ use crate::store::writer::{STEP_BYTES, Writer};
 
 /// A long append is committed on the way, so that a crash costs the client
 /// little: after so many bytes ...
-const COMMIT_EVERY_BYTES: u64 = 32 << 20;
+const COMMIT_EVERY_BYTES: u64 = 64 << 20;
 /// ... or so long, whichever comes first.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
