@@ -1,9 +1,12 @@
 //! A client connection: HTTP/1.1 over a plain blocking socket, just as much of
 //! it as TUS servers need.
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::pattern::Pattern;
 
@@ -145,6 +148,10 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(TIMEOUT))?;
     socket.set_write_timeout(Some(TIMEOUT))?;
+    // What most clients on a LAN have. BBR, the default of some systems, sends
+    // at the speed it believes the line to have: that would be measured. Where
+    // it cannot be chosen, all servers meet the same one.
+    let _ = setsockopt(&socket, sockopt::TcpCongestion, &OsString::from("cubic"));
     Ok(socket)
 }
 

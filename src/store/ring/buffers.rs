@@ -2,11 +2,13 @@
 //! aligned for O_DIRECT, and registered with the kernel where that is allowed,
 //! so that the disk reads them without any further copy or page table work.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::io;
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::Once;
 
+use nix::sys::mman::{MmapAdvise, madvise};
 use tokio::sync::watch;
 use tokio_uring::buf::fixed::FixedBufPool;
 use tokio_uring::buf::{IoBuf, IoBufMut};
@@ -22,13 +24,15 @@ pub(in crate::store) const BUFFER_BYTES: usize = 1 << 20;
 /// process may lock.
 const BUFFERS: usize = 6;
 
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// Alignment of file positions, lengths and addresses in direct writes: what
 /// the blocks of any disk and file system in use divide.
 pub(in crate::store) const BLOCK_BYTES: usize = 4096;
 
 /// The buffers of one ring.
 pub(in crate::store) struct Buffers {
-    pool: FixedBufPool<Aligned>,
+    pool: FixedBufPool<Part>,
     is_registered: bool,
     /// How many wait for a buffer.
     wanted: watch::Sender<usize>,
@@ -37,7 +41,7 @@ pub(in crate::store) struct Buffers {
 impl Buffers {
     /// Must be called on a ring, once.
     pub(super) fn new() -> Buffers {
-        let pool = FixedBufPool::new((0..BUFFERS).map(|_| Aligned::new()));
+        let pool = FixedBufPool::new(Part::all());
         let registered = pool.register();
         if let Err(error) = &registered {
             tell_once(error);
@@ -102,42 +106,69 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Zeroed memory that begins at a block boundary.
-struct Aligned(NonNull<u8>);
+/// The memory of all buffers: zeroed, and in huge pages where the system has
+/// them, so that a buffer is one piece for the disk and not one per 4 KiB.
+struct Memory(NonNull<u8>);
 
-impl Aligned {
-    const LAYOUT: Layout = match Layout::from_size_align(BUFFER_BYTES, BLOCK_BYTES) {
+impl Memory {
+    const LAYOUT: Layout = match Layout::from_size_align(BUFFERS * BUFFER_BYTES, HUGE_PAGE_BYTES) {
         Ok(layout) => layout,
-        Err(_) => panic!("a buffer is a number of blocks"),
+        Err(_) => panic!("the buffers are a number of huge pages"),
     };
 
-    fn new() -> Aligned {
+    fn new() -> Memory {
         // SAFETY: the layout is not empty.
         #[allow(unsafe_code)]
-        let memory = unsafe { alloc_zeroed(Aligned::LAYOUT) };
-        match NonNull::new(memory) {
-            Some(memory) => Aligned(memory),
-            None => handle_alloc_error(Aligned::LAYOUT),
+        let memory = unsafe { alloc(Memory::LAYOUT) };
+        let Some(memory) = NonNull::new(memory) else {
+            handle_alloc_error(Memory::LAYOUT);
+        };
+        let bytes = Memory::LAYOUT.size();
+        // SAFETY: the memory is ours and has that size. The advice is given
+        // before it is touched; without it everything works too, only slower.
+        #[allow(unsafe_code)]
+        unsafe {
+            let _ = madvise(memory.cast(), bytes, MmapAdvise::MADV_HUGEPAGE);
+            memory.write_bytes(0, bytes);
         }
+        Memory(memory)
     }
 }
 
-impl Drop for Aligned {
+impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with the same layout, freed once.
         #[allow(unsafe_code)]
         unsafe {
-            dealloc(self.0.as_ptr(), Aligned::LAYOUT);
+            dealloc(self.0.as_ptr(), Memory::LAYOUT);
         }
+    }
+}
+
+/// The part of it that is one buffer.
+struct Part {
+    start: NonNull<u8>,
+    _memory: Rc<Memory>,
+}
+
+impl Part {
+    fn all() -> impl Iterator<Item = Part> {
+        let memory = Rc::new(Memory::new());
+        (0..BUFFERS).map(move |number| Part {
+            // SAFETY: inside of the memory.
+            #[allow(unsafe_code)]
+            start: unsafe { memory.0.add(number * BUFFER_BYTES) },
+            _memory: Rc::clone(&memory),
+        })
     }
 }
 
 // SAFETY: the memory stays where it is until it is dropped, and all of it is
 // initialised from the beginning.
 #[allow(unsafe_code)]
-unsafe impl IoBuf for Aligned {
+unsafe impl IoBuf for Part {
     fn stable_ptr(&self) -> *const u8 {
-        self.0.as_ptr()
+        self.start.as_ptr()
     }
 
     fn bytes_init(&self) -> usize {
@@ -151,9 +182,9 @@ unsafe impl IoBuf for Aligned {
 
 // SAFETY: as above; `self` is the only owner.
 #[allow(unsafe_code)]
-unsafe impl IoBufMut for Aligned {
+unsafe impl IoBufMut for Part {
     fn stable_mut_ptr(&mut self) -> *mut u8 {
-        self.0.as_ptr()
+        self.start.as_ptr()
     }
 
     unsafe fn set_init(&mut self, _bytes: usize) {}
