@@ -6,9 +6,10 @@
 //! after a write awaits it first.
 //!
 //! The crate hands operations to the kernel when the thread is about to sleep,
-//! all that gathered in one system call. A busy thread may never sleep. But the
-//! crate also does it when its queue is full: so whoever has waited for a
-//! millisecond of a thread that did not sleep fills the queue, see [`prompt`].
+//! or when its queue is full. A busy thread may not sleep for long, and several
+//! writes handed over together become one, which leaves the disk idle before it
+//! and the thread after it. So the queue is short, and whoever has an operation
+//! fills it: see [`prompt`].
 
 mod buffers;
 
@@ -18,10 +19,8 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::fs;
@@ -66,9 +65,8 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     Ok(output)
 }
 
-/// Operations that gather before the kernel gets them; also limits the kernel
-/// threads that work for a ring, and so how many syncs share a flush.
-const QUEUE: u32 = 32;
+/// Operations that gather before the kernel gets them; few, see [`submit`].
+const QUEUE: u32 = 8;
 
 /// Room for operations that are done and not looked at yet.
 const COMPLETIONS: u32 = 4096;
@@ -85,33 +83,19 @@ pub(super) fn buffers() -> Rc<Buffers> {
     })
 }
 
-/// How long an operation waits for the thread to sleep; the runtime's timers
-/// know nothing finer.
-const LATE: Duration = Duration::from_millis(1);
-
-/// Does an operation, in good time also when this thread is busy.
+/// Does an operation; the kernel has it when this is first polled.
 async fn prompt<F: Future>(operation: F) -> F::Output {
     let mut operation = pin!(operation);
-    let mut late = pin!(tokio::time::sleep(LATE));
-    let sleeps_before = sleeps();
-    let mut was_late = false;
+    let mut is_submitted = false;
     poll_fn(|context| {
         let polled = operation.as_mut().poll(context);
-        if polled.is_pending() && !was_late && late.as_mut().poll(context).is_ready() {
-            was_late = true;
-            if sleeps() == sleeps_before {
-                submit();
-            }
+        if polled.is_pending() && !is_submitted {
+            is_submitted = true;
+            submit();
         }
         polled
     })
     .await
-}
-
-/// How often this thread has slept.
-fn sleeps() -> u64 {
-    const THIS_THREAD: usize = 0;
-    Handle::current().metrics().worker_park_count(THIS_THREAD)
 }
 
 /// Hands everything that gathered to the kernel, by filling the queue with
