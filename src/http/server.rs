@@ -45,9 +45,9 @@ impl Server {
     fn buffer_bytes(&self) -> usize {
         let served = self.max_connections - self.connections.available_permits();
         match served {
-            0..=4 => 1 << 20,
-            5..=8 => 256 << 10,
-            9..=64 => 32 << 10,
+            0..=4 => 256 << 10,
+            5..=16 => 128 << 10,
+            17..=64 => 32 << 10,
             _ => 16 << 10,
         }
     }

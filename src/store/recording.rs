@@ -161,30 +161,36 @@ impl Recording {
         written
     }
 
-    /// What was appended is in the file when this returns, but for the rest
-    /// that it gives: that is left to the commit.
-    pub(super) async fn flush(&mut self) -> io::Result<Loose> {
-        match self.gathering.take() {
-            Some(some) if some.filled < DIRECT_FROM_BYTES => {
-                self.tail = some.buffer[..some.filled].to_vec();
-                self.tail_is_new = true;
-            }
-            gathering => {
-                self.gathering = gathering;
-                self.let_go().await?;
-            }
+    /// Writes what was appended, but for a rest of less than 256 KiB, and waits
+    /// until it is in the file.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        if self.gathered() >= DIRECT_FROM_BYTES {
+            self.let_go().await?;
         }
         self.wait_for_fewer_than(1).await?;
-        if self.has_failed {
-            return Err(io::Error::other("an earlier write failed"));
+        match self.has_failed {
+            true => Err(io::Error::other("an earlier write failed")),
+            false => Ok(()),
+        }
+    }
+
+    /// The rest, after [`Recording::flush`]: it is left to the commit.
+    pub(super) fn take_loose(&mut self) -> Loose {
+        if let Some(gathering) = self.gathering.take() {
+            self.tail = gathering.buffer[..gathering.filled].to_vec();
+            self.tail_is_new = true;
         }
         let bytes = Bytes::from(std::mem::take(&mut self.tail));
         let position = self.end - bytes.len() as u64;
         self.tail = bytes[bytes.len() - (self.end % BLOCK) as usize..].to_vec();
-        Ok(match std::mem::take(&mut self.tail_is_new) {
+        match std::mem::take(&mut self.tail_is_new) {
             true => Loose { bytes, position },
             false => Loose::default(),
-        })
+        }
+    }
+
+    fn gathered(&self) -> usize {
+        self.gathering.as_ref().map_or(0, |some| some.filled)
     }
 
     /// Waits until nothing is on its way to the file any more.
@@ -371,7 +377,8 @@ mod tests {
                     .unwrap();
                 end += count;
                 if round % 2 == seed % 2 {
-                    let loose = recording.flush().await.unwrap();
+                    recording.flush().await.unwrap();
+                    let loose = recording.take_loose();
                     file.write_all_at(&loose.bytes, loose.position).unwrap();
                     synced = end;
                     assert!(

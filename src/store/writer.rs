@@ -16,10 +16,11 @@ use super::appender::Appender;
 use super::creation;
 use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_place};
+use super::helper::{self, Turn};
 use super::moment::Moment;
 use super::record::Record;
 use super::recording::{Begun, Recording, reserve};
-use super::{Layout, helper, sync_dir};
+use super::{Layout, sync_dir};
 
 /// An upload of unknown length gets disk space in steps of this size.
 pub const STEP_BYTES: u64 = 8 << 20;
@@ -123,9 +124,11 @@ impl Writer {
     /// Makes everything written so far durable. After an error nothing more
     /// may be told of this upload than [`Writer::record`] says.
     pub async fn commit(&mut self) -> io::Result<()> {
-        let loose = self.recording.flush().await?;
+        self.recording.flush().await?;
+        let turn = helper::turn().await;
+        let loose = self.recording.take_loose();
         let end = self.recording.end();
-        self.help(move |files| files.commit(end, &loose, Moment::now()))
+        self.help_in(turn, move |files| files.commit(end, &loose, Moment::now()))
             .await
     }
 
@@ -179,13 +182,14 @@ impl Writer {
             // Nothing that closing could have to wait for.
             return Ok(self.record);
         }
-        let loose = match self.recording.flush().await {
-            Ok(loose) => loose,
-            Err(error) => return Err((Box::new(self), error)),
-        };
+        if let Err(error) = self.recording.flush().await {
+            return Err((Box::new(self), error));
+        }
+        let turn = helper::turn().await;
+        let loose = self.recording.take_loose();
         let end = self.recording.end();
         let Writer { files, .. } = self;
-        let finished = helper::run(move || {
+        let finished = turn.run(move || {
             let committed = lock(&files).commit(end, &loose, Moment::now());
             let record = lock(&files).record();
             match committed {
@@ -213,12 +217,20 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
+        self.help_in(helper::turn().await, work).await
+    }
+
+    async fn help_in<T: Send + 'static>(
+        &mut self,
+        turn: Turn,
+        work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let files = Arc::clone(&self.files);
         let work = move || {
             let mut files = lock(&files);
             (work(&mut files), files.record())
         };
-        let (outcome, record) = helper::run(work).await;
+        let (outcome, record) = turn.run(work).await;
         self.record = record;
         outcome
     }

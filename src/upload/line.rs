@@ -17,8 +17,16 @@ impl Line {
 
     /// The other side has closed it: nothing will come but what is here.
     pub(super) fn is_cut(&self) -> bool {
-        let closed = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
-        let mut asked = [PollFd::new(self.0.as_fd(), closed)];
+        self.is(PollFlags::from_bits_retain(nix::libc::POLLRDHUP))
+    }
+
+    /// Something is here that was not taken yet.
+    pub(super) fn has_more(&self) -> bool {
+        self.is(PollFlags::POLLIN)
+    }
+
+    fn is(&self, state: PollFlags) -> bool {
+        let mut asked = [PollFd::new(self.0.as_fd(), state)];
         poll(&mut asked, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 }

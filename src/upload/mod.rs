@@ -39,6 +39,13 @@ use crate::store::helper;
 use crate::store::moment::Moment;
 use crate::store::record::Record;
 
+/// Who asks about an upload so soon after a commit may have lost a connection
+/// just now ...
+const LIVELY: Duration = Duration::from_secs(1);
+
+/// ... over which a request came that is taken up later than the question.
+const LATE: Duration = Duration::from_millis(5);
+
 /// What limits uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -236,7 +243,15 @@ impl Uploads {
     /// How an upload stands, with all that has arrived. An append that runs
     /// goes on; one that has stalled is ended.
     pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
-        self.writers.catch_up(id).await;
+        if !self.writers.catch_up(id).await {
+            let record = self.durable_record(id).await?;
+            let idle = Moment::now().at_least_since(&record.committed_at);
+            if record.is_finished() || idle >= LIVELY {
+                return Ok(self.status_of(&record));
+            }
+            tokio::time::sleep(LATE).await;
+            self.writers.catch_up(id).await;
+        }
         if self.writers.has_stalled(id) {
             // Whoever is faster, or cannot let go, changes nothing about the answer.
             drop(self.writers.enter(id).await);
@@ -247,6 +262,12 @@ impl Uploads {
     /// How an upload stands, as far as that is durable already; asks nobody for
     /// anything.
     pub async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
+        let record = self.durable_record(id).await?;
+        Ok(self.status_of(&record))
+    }
+
+    /// The last state that is durable, if the upload is still there for its client.
+    async fn durable_record(&self, id: Uuid) -> Result<Record, UploadError> {
         let dir = self.layout.upload(id);
         let found = helper::run(move || peek_record(&dir)).await;
         // Looked at after the file: whoever wrote what was read there, and is
@@ -255,7 +276,7 @@ impl Uploads {
         self.require_sound(id)?;
         let record = committed.map_or(found, Ok)?;
         self.require_alive(&record)?;
-        Ok(self.status_of(&record))
+        Ok(record)
     }
 
     /// What was told at its creation.

@@ -136,26 +136,30 @@ impl Writers {
     /// Sees to it that what has arrived counts: for whoever lost a connection
     /// and asks over another one where to go on. Waits for the end of those
     /// whose line is cut, lets a stream flow on for a moment, since it may be
-    /// what is left of one that was cut, and then has it committed.
-    pub(super) async fn catch_up(self: &Arc<Writers>, id: Uuid) {
+    /// what is left of one that was cut, and then has it committed. False if
+    /// nothing comes.
+    pub(super) async fn catch_up(self: &Arc<Writers>, id: Uuid) -> bool {
         if !self.gates().contains_key(&id) {
-            return;
+            return false;
         }
         let (_visit, gate) = self.visit(id);
         let mut lines = gate.lines.subscribe();
         let begun = Instant::now();
         loop {
-            let is_cut = match &*lines.borrow() {
-                lines if lines.is_empty() => return,
-                lines => lines.iter().any(|(_, line)| line.is_cut()),
+            let (is_cut, has_more) = match &*lines.borrow() {
+                lines if lines.is_empty() => return false,
+                lines => (
+                    lines.iter().any(|(_, line)| line.is_cut()),
+                    lines.iter().any(|(_, line)| line.has_more()),
+                ),
             };
             if is_cut {
                 let fewer = lines.wait_for(|lines| !lines.iter().any(|(_, line)| line.is_cut()));
                 // One that takes longer does not change what is durable by then.
                 let _ = tokio::time::timeout(PATIENCE, fewer).await;
-                return;
+                return true;
             }
-            if gate.has_waited_for(QUIET) || begun.elapsed() >= FLOW {
+            if !has_more && gate.has_waited_for(QUIET) || begun.elapsed() >= FLOW {
                 break;
             }
             tokio::time::sleep(QUIET / 3).await;
@@ -172,6 +176,7 @@ impl Writers {
             _ = lines.wait_for(Vec::is_empty) => {}
             () = tokio::time::sleep(COMMIT_PATIENCE) => {}
         }
+        true
     }
 
     fn visit(self: &Arc<Writers>, id: Uuid) -> (Visit, Arc<Gate>) {
