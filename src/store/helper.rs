@@ -5,36 +5,36 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// So many at a time, over all ingest threads: each has a thread, and so many
 /// syncs can share a flush of the disk.
-static FREE: Semaphore = Semaphore::const_new(16);
+static HELPERS: Semaphore = Semaphore::const_new(16);
 
-/// The right to have something done by a helper.
+/// A helper that is free.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Free {
     _until_the_end: Option<SemaphorePermit<'static>>,
 }
 
-/// Waits until a helper is free. What takes memory is better made after this:
+/// Waits for one. What takes memory is better made after this: only
 /// so many have it at a time.
-pub async fn turn() -> Turn {
+pub async fn free() -> Free {
     // Nobody closes it.
-    Turn {
-        _until_the_end: FREE.acquire().await.ok(),
+    Free {
+        _until_the_end: HELPERS.acquire().await.ok(),
     }
 }
 
 /// Does `work` on a thread where waiting harms nobody. Once begun it goes on to
 /// its end, also when the returned future is dropped.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    turn().await.run(work).await
+    free().await.run(work).await
 }
 
-impl Turn {
+impl Free {
     /// See [`run`].
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
         #[cfg(test)]
         let work = super::appender::faults::handed_on(work);
         let work = move || {
-            let _turn = self;
+            let _free = self;
             work()
         };
         match tokio::task::spawn_blocking(work).await {

@@ -16,7 +16,7 @@ use super::appender::Appender;
 use super::creation;
 use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_place};
-use super::helper::{self, Turn};
+use super::helper::{self, Free};
 use super::moment::Moment;
 use super::record::Record;
 use super::recording::{Begun, Recording, reserve};
@@ -125,10 +125,10 @@ impl Writer {
     /// may be told of this upload than [`Writer::record`] says.
     pub async fn commit(&mut self) -> io::Result<()> {
         self.recording.flush().await?;
-        let turn = helper::turn().await;
+        let free = helper::free().await;
         let loose = self.recording.take_loose();
         let end = self.recording.end();
-        self.help_in(turn, move |files| files.commit(end, &loose, Moment::now()))
+        self.help_with(free, move |files| files.commit(end, &loose, Moment::now()))
             .await
     }
 
@@ -185,11 +185,11 @@ impl Writer {
         if let Err(error) = self.recording.flush().await {
             return Err((Box::new(self), error));
         }
-        let turn = helper::turn().await;
+        let free = helper::free().await;
         let loose = self.recording.take_loose();
         let end = self.recording.end();
         let Writer { files, .. } = self;
-        let finished = turn.run(move || {
+        let finished = free.run(move || {
             let committed = lock(&files).commit(end, &loose, Moment::now());
             let record = lock(&files).record();
             match committed {
@@ -217,12 +217,12 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        self.help_in(helper::turn().await, work).await
+        self.help_with(helper::free().await, work).await
     }
 
-    async fn help_in<T: Send + 'static>(
+    async fn help_with<T: Send + 'static>(
         &mut self,
-        turn: Turn,
+        free: Free,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let files = Arc::clone(&self.files);
@@ -230,7 +230,7 @@ impl Writer {
             let mut files = lock(&files);
             (work(&mut files), files.record())
         };
-        let (outcome, record) = turn.run(work).await;
+        let (outcome, record) = free.run(work).await;
         self.record = record;
         outcome
     }

@@ -5,7 +5,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
 
 use crate::daemon::Daemon;
 use crate::http::{Connection, Response, request};
@@ -202,4 +203,45 @@ fn assert_ended(mut connection: Connection) {
         [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind()),
         "{error}"
     );
+}
+
+/// Has a command run where next to no memory may be locked; root may always
+/// lock it, unless that right is taken away.
+fn without_locked_memory(command: &mut Command) {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut limited = Command::new(if is_root { "setpriv" } else { "prlimit" });
+    if is_root {
+        limited.args(["--bounding-set=-ipc_lock", "prlimit"]);
+    }
+    limited.arg("--memlock=65536:65536");
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, _) in command.get_envs() {
+        limited.env_remove(name);
+    }
+    limited
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    *command = limited;
+}
+
+#[test]
+fn buffers_that_cannot_be_registered_are_told_once_and_cost_nothing_else() {
+    const LENGTH: usize = 5_000_001;
+    let mut daemon = Daemon::start_changed(Daemon::folder(), without_locked_memory);
+    let content = letters(LENGTH, &mut Random::new(seed()));
+    for _ in 0..2 {
+        let upload = Upload::create(daemon.address(), LENGTH, &[]);
+        upload.patch(0, &content[..7]).unwrap().expect(204, "");
+        upload.patch(7, &content[7..]).unwrap().expect(204, "");
+        let data = daemon.state_dir().join("uploads").join(upload.id());
+        assert!(
+            fs::read(data.join("data")).unwrap() == content,
+            "it differs"
+        );
+    }
+    daemon.assert_alive();
+    let said = daemon.said();
+    let told = said.matches("buffers cannot be registered").count();
+    assert_eq!(told, 1, "{said}");
 }
