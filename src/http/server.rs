@@ -1,5 +1,6 @@
 //! Accepting connections and serving them, on one ingest thread.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -25,6 +26,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Pause after accepting failed, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Marks the first request over its connection.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstRequest;
 
 /// What an ingest thread needs.
 #[derive(Debug, Clone)]
@@ -108,8 +113,12 @@ async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper
     let app = &server.app;
     // Without one HEAD knows less, that is all.
     let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
+    let is_first = Cell::new(true);
     let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
+        if is_first.replace(false) {
+            request.extensions_mut().insert(FirstRequest);
+        }
         if let Some(line) = line.clone() {
             request.extensions_mut().insert(line);
         }

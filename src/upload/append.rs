@@ -304,7 +304,7 @@ mod tests {
             assert!(matches!(failed, Err(UploadError::Storage(_))), "{failed:?}");
             // The file may say 8 by now, and nobody knows what the disk says.
             for answer in [
-                uploads.status(id).await,
+                uploads.durable_status(id).await,
                 append(id, 4).await,
                 append(id, 8).await,
             ] {
@@ -343,7 +343,7 @@ mod tests {
                 matches!(refused, Err(UploadError::Conflict { offset: 4 })),
                 "{refused:?}"
             );
-            assert_eq!(uploads.status(id).await.unwrap().offset, 4);
+            assert_eq!(uploads.durable_status(id).await.unwrap().offset, 4);
         });
     }
 }

@@ -87,7 +87,7 @@ impl Uploads {
         debug!(upload_id = %id, bytes = length, "upload created");
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
-            return Ok((id, self.status(id).await?));
+            return Ok((id, self.durable_status(id).await?));
         };
         let appending = Appending {
             uploads: Arc::clone(self),
@@ -100,7 +100,7 @@ impl Uploads {
             Some(source) => match append::run(appending, source, None).await {
                 Ok(status) => status,
                 Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
-                Err(_) => self.status(id).await?,
+                Err(_) => self.durable_status(id).await?,
             },
         };
         Ok((id, status))

@@ -39,11 +39,11 @@ use crate::store::helper;
 use crate::store::moment::Moment;
 use crate::store::record::Record;
 
-/// Who asks about an upload so soon after a commit may have lost a connection
-/// just now ...
+/// So soon after a commit, who asks over a new connection has often lost
+/// another one ...
 const LIVELY: Duration = Duration::from_secs(1);
 
-/// ... over which a request came that is taken up later than the question.
+/// ... and what came over that may be taken up this much later than the question.
 const LATE: Duration = Duration::from_millis(5);
 
 /// What limits uploads.
@@ -240,14 +240,15 @@ impl Uploads {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How an upload stands, with all that has arrived. An append that runs
-    /// goes on; one that has stalled is ended.
-    pub async fn status(&self, id: Uuid) -> Result<Status, UploadError> {
+    /// How an upload stands, with all that has arrived, and its facts. An append
+    /// that runs goes on; one that has stalled is ended. `may_be_back`: who asks
+    /// may have lost a connection just now.
+    pub async fn look(&self, id: Uuid, may_be_back: bool) -> Result<(Status, Facts), UploadError> {
         if !self.writers.catch_up(id).await {
-            let record = self.durable_record(id).await?;
+            let (record, facts) = self.read(id).await?;
             let idle = Moment::now().at_least_since(&record.committed_at);
-            if record.is_finished() || idle >= LIVELY {
-                return Ok(self.status_of(&record));
+            if !may_be_back || record.is_finished() || idle >= LIVELY {
+                return Ok((self.status_of(&record), facts));
             }
             tokio::time::sleep(LATE).await;
             self.writers.catch_up(id).await;
@@ -256,27 +257,28 @@ impl Uploads {
             // Whoever is faster, or cannot let go, changes nothing about the answer.
             drop(self.writers.enter(id).await);
         }
-        self.durable_status(id).await
+        let (record, facts) = self.read(id).await?;
+        Ok((self.status_of(&record), facts))
     }
 
     /// How an upload stands, as far as that is durable already; asks nobody for
     /// anything.
     pub async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
-        let record = self.durable_record(id).await?;
+        let (record, _) = self.read(id).await?;
         Ok(self.status_of(&record))
     }
 
-    /// The last state that is durable, if the upload is still there for its client.
-    async fn durable_record(&self, id: Uuid) -> Result<Record, UploadError> {
+    /// The last durable state of an upload that is there for its client.
+    async fn read(&self, id: Uuid) -> Result<(Record, Facts), UploadError> {
         let dir = self.layout.upload(id);
-        let found = helper::run(move || peek_record(&dir)).await;
+        let (found, facts) = helper::run(move || (peek_record(&dir), read_facts(&dir))).await;
         // Looked at after the file: whoever wrote what was read there, and is
         // not here any more, has made it durable or condemned it.
         let committed = self.writers.committed(id);
         self.require_sound(id)?;
         let record = committed.map_or(found, Ok)?;
         self.require_alive(&record)?;
-        Ok(record)
+        Ok((record, facts.map_err(OpenError::from)?))
     }
 
     /// What was told at its creation.

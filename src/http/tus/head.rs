@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::reply::{self, Reply};
+use super::super::server::FirstRequest;
 use super::{
     TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe, owned,
 };
@@ -15,12 +16,9 @@ use crate::access::Caller;
 pub async fn head<B>(app: &App, caller: &Caller, id: Option<Uuid>, request: &Request<B>) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let (id, facts) = owned(app, caller, id).await?;
-        let status = app.uploads.status(id).await?;
-        let facts = match facts {
-            Some(facts) => facts,
-            None => app.uploads.facts(id).await?,
-        };
+        let id = owned(app, caller, id).await?;
+        let is_first = request.extensions().get::<FirstRequest>().is_some();
+        let (status, facts) = app.uploads.look(id, is_first).await?;
         let mut reply = reply::empty(StatusCode::OK);
         describe(&mut reply, &status);
         match status.length {

@@ -19,7 +19,6 @@ use uuid::Uuid;
 use super::App;
 use super::reply::{self, Reply};
 use crate::access::{Caller, Denied};
-use crate::store::facts::Facts;
 use crate::upload::{Status, UploadError};
 use error::TusError;
 
@@ -53,20 +52,16 @@ fn check_version(headers: &HeaderMap) -> Result<(), TusError> {
     }
 }
 
-/// The upload that a path names, if it is the caller's, and its facts if they
-/// had to be read for that. Somebody else's reads like one that does not exist.
-async fn owned(
-    app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
-) -> Result<(Uuid, Option<Facts>), TusError> {
+/// The upload that a path names, if it is the caller's. Somebody else's reads
+/// like one that does not exist.
+async fn owned(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Uuid, TusError> {
     let id = id.ok_or(UploadError::NotFound)?;
     let Caller::Token(_) = caller else {
-        return Ok((id, None));
+        return Ok(id);
     };
     let facts = app.uploads.facts(id).await?;
     match caller.may_use(facts.owner.as_deref()) {
-        true => Ok((id, Some(facts))),
+        true => Ok(id),
         false => Err(UploadError::NotFound.into()),
     }
 }

@@ -31,7 +31,7 @@ pub async fn patch(
         let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
             name: UPLOAD_OFFSET,
         })?;
-        let (id, _) = owned(app, caller, id).await?;
+        let id = owned(app, caller, id).await?;
         let chunk = Chunk {
             offset,
             length: bytes_header(&head.headers, UPLOAD_LENGTH)?,

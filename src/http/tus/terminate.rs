@@ -22,7 +22,7 @@ pub async fn terminate<B>(
 ) -> Reply {
     let answered = async {
         check_version(request.headers())?;
-        let (id, _) = owned(app, caller, id).await?;
+        let id = owned(app, caller, id).await?;
         let tasks = Arc::clone(&app.tasks);
         let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
         match is_task {
