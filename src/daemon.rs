@@ -184,6 +184,7 @@ async fn control(
         default_language: config.transcribe.language,
         models_dir: config.models_dir.clone(),
         unknown_model: config.transcribe.unknown_model,
+        origins: config.http.origins.clone(),
         idle_timeout: config.http.idle_timeout,
     });
     let server = Server {

@@ -267,6 +267,10 @@ mod tests {
                 "`listen`: `host` is no address; write ADDRESS:PORT, for one 127.0.0.1:8000 or [::1]:8000",
             ),
             (
+                "[http]\ncors_origins = ['https://notes.example', 'notes.example/']",
+                "`http.cors_origins`: `notes.example/` is no origin; write one like https://app.example or http://192.168.1.5:3000, or * for all",
+            ),
+            (
                 "[upload]\nmax_size = 'much'",
                 "`upload.max_size`: `much` is no size; write one like 500MiB or 5GiB",
             ),

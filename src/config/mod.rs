@@ -15,6 +15,7 @@ use std::time::Duration;
 pub use layers::Flags;
 
 use crate::access::Mode;
+use crate::http::cors::Origins;
 use crate::task::Retention;
 
 /// Where the configuration is looked for when no other file is named.
@@ -44,6 +45,8 @@ pub struct Config {
 /// Limits of the HTTP side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
+    /// Whose pages may use this server.
+    pub origins: Origins,
     /// Connections served at once; further ones wait to be accepted.
     pub max_connections: usize,
     /// A connection that sends nothing for this long, between requests or in

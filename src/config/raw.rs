@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Auth, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
 use crate::access::Mode;
+use crate::http::cors::Origins;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};
 
@@ -28,6 +29,7 @@ pub(super) struct Raw {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct RawHttp {
+    cors_origins: Vec<String>,
     max_connections: usize,
     idle_timeout: String,
 }
@@ -84,6 +86,7 @@ impl Default for Raw {
 impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
+            cors_origins: vec!["*".into()],
             max_connections: 1024,
             idle_timeout: "60s".into(),
         }
@@ -155,6 +158,7 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         state_dir: raw.state_dir,
         models_dir: raw.models_dir,
         http: Http {
+            origins: origins(&raw.http.cors_origins)?,
             max_connections: range("http.max_connections", raw.http.max_connections, 1, 100_000)?,
             idle_timeout: duration("http.idle_timeout", &raw.http.idle_timeout)?,
         },
@@ -202,6 +206,33 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
             tokens_file: raw.auth.tokens_file,
         },
     })
+}
+
+fn origins(raw: &[String]) -> Result<Origins, ConfigError> {
+    if raw.iter().any(|origin| origin == "*") {
+        return Ok(Origins::All);
+    }
+    // As browsers write it: nothing behind the port, no capital letters.
+    let is_origin = |origin: &String| {
+        let host = origin
+            .strip_prefix("https://")
+            .or(origin.strip_prefix("http://"))
+            .unwrap_or_default();
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
+            && !host.contains(['/', '?', '#', '@', '*'])
+    };
+    match raw.iter().find(|origin| !is_origin(origin)) {
+        None => Ok(Origins::These(raw.to_vec())),
+        Some(wrong) => Err(value(
+            "http.cors_origins",
+            format!(
+                "`{wrong}` is no origin; write one like https://app.example or http://192.168.1.5:3000, or * for all"
+            ),
+        )),
+    }
 }
 
 fn mode(raw: &RawAuth) -> Result<Mode, ConfigError> {

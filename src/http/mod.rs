@@ -2,6 +2,7 @@
 //! and their answers into responses. No paths of files, no syncs, no models.
 
 mod api_error;
+pub mod cors;
 mod health;
 mod reply;
 mod routes;
@@ -35,6 +36,8 @@ pub struct App {
     pub engine: Engine,
     /// Language of uploads that name none; `None`: detect it.
     pub default_language: Option<String>,
+    /// Whose pages may use this server.
+    pub origins: cors::Origins,
     /// To know which models are installed.
     pub models_dir: PathBuf,
     /// What happens to uploads for a model that is not.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::reply::Reply;
-use super::{App, health, task, tus, visitor};
+use super::{App, cors, health, task, tus, visitor};
 
 /// What a request is about. An id that is not one of ours reads like one that
 /// does not exist.
@@ -85,7 +85,32 @@ fn parse(id: &str) -> Option<Uuid> {
 
 /// Answers a request from `client`, the address at the other end of the socket.
 pub async fn answer(app: Arc<App>, client: IpAddr, request: Request<Incoming>) -> Reply {
+    let visit = app.origins.visit(request.headers());
     let resource = Resource::of(request.uri().path());
+    if let (Some(visit), Some(resource)) = (&visit, resource)
+        && cors::is_preflight(request.method(), request.headers())
+    {
+        // Comes without a token: browsers send none along.
+        return visit.preflight(request.headers(), resource.allowed());
+    }
+    let mut reply = dispatch(app, client, resource, request).await;
+    if let Some(visit) = visit {
+        visit.tell(&mut reply);
+    }
+    reply
+}
+
+async fn dispatch(
+    app: Arc<App>,
+    client: IpAddr,
+    resource: Option<Resource>,
+    mut request: Request<Incoming>,
+) -> Reply {
+    if resource.is_some_and(Resource::is_tus)
+        && let Err(error) = tus::override_method(&mut request)
+    {
+        return error;
+    }
     if let Some(health) = resource.filter(|resource| resource.is_public()) {
         return health.answer_public(&app, request.method());
     }

@@ -6,6 +6,7 @@
 //! must be installed; what is missing is an error, never a skipped test.
 
 mod copies;
+mod cors;
 mod daemon;
 mod encodings;
 mod http;

@@ -383,3 +383,31 @@ fn the_task_id_that_the_client_made_is_honoured_once() {
     odd.finish(b"0123456789", 10);
     task::failure(address, odd.id());
 }
+
+#[test]
+fn x_http_method_override() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let upload = four_of_ten(address);
+    let with = |method, more: &[(&str, &str)]| {
+        let headers = [&[RESUMABLE, ("X-HTTP-Method-Override", method)], more].concat();
+        ask(address, "POST", &upload.path, &headers, b"more!!")
+    };
+    assert_eq!(
+        with("HEAD", &[])
+            .expect(200, "HEAD")
+            .number("upload-offset"),
+        Some(4)
+    );
+    with("PATCH", &[CONTENT, ("Upload-Offset", "4")]).expect(204, "PATCH");
+    with("TRACE", &[]).expect(405, "no method of an upload");
+    with("not a method", &[]).expect(400, "no method at all");
+    let gone = Upload::create(address, 10, &[]);
+    let headers = [RESUMABLE, ("X-HTTP-Method-Override", "DELETE")];
+    ask(address, "POST", &gone.path, &headers, b"").expect(204, "DELETE");
+    gone.head().expect(404, "it is gone");
+    // Tasks are not TUS: there the header means nothing.
+    let headers = [("X-HTTP-Method-Override", "DELETE")];
+    let target = format!("/task/{}", upload.id());
+    ask(address, "GET", &target, &headers, b"").expect(200, "GET");
+}

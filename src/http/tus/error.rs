@@ -32,6 +32,9 @@ pub enum TusError {
         /// Which.
         name: HeaderName,
     },
+    /// Not the name of a method.
+    #[error("X-HTTP-Method-Override is not the name of a method")]
+    MethodOverride,
     /// Both lengths.
     #[error("send either Upload-Length or Upload-Defer-Length, not both")]
     TwoLengths,
@@ -65,6 +68,7 @@ impl TusError {
             TusError::Version => StatusCode::PRECONDITION_FAILED,
             TusError::Missing { .. }
             | TusError::NotANumber { .. }
+            | TusError::MethodOverride
             | TusError::TwoLengths
             | TusError::DeferLength
             | TusError::Metadata(_) => StatusCode::BAD_REQUEST,

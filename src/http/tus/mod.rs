@@ -13,6 +13,7 @@ mod terminate;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::{Method, Request};
 
 use uuid::Uuid;
 
@@ -33,6 +34,7 @@ const EXTENSIONS: &str =
     "creation,creation-defer-length,creation-with-upload,expiration,termination";
 const CHUNK_TYPE: &str = "application/offset+octet-stream";
 
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
 const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -42,6 +44,21 @@ const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+
+/// Core protocol, X-HTTP-Method-Override: for clients that cannot send every
+/// method, and proxies that let not every one through.
+pub fn override_method<B>(request: &mut Request<B>) -> Result<(), Reply> {
+    let Some(method) = request.headers_mut().remove(METHOD_OVERRIDE) else {
+        return Ok(());
+    };
+    match Method::from_bytes(method.as_bytes()) {
+        Ok(method) => {
+            *request.method_mut() = method;
+            Ok(())
+        }
+        Err(_) => Err(TusError::MethodOverride.reply()),
+    }
+}
 
 /// Core protocol, Tus-Resumable: every request but OPTIONS names a version
 /// that we speak.
