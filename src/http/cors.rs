@@ -13,7 +13,7 @@ use super::reply::{self, Reply};
 
 /// What a page may read of an answer, beside what every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Defer-Length, \
+    "Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Defer-Length, \
      Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset",
 );
 

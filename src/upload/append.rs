@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
+use super::checksum::{Check, Checksum};
 use super::create::no_space;
 use super::writers::{Arrival, Turn, Wish};
 use super::{Source, Status, UploadError, Uploads};
@@ -35,7 +36,7 @@ pub(super) struct Appending {
 }
 
 /// What a client tells of the bytes it wants to append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {
     /// Where they begin; must be where the upload stands.
     pub offset: u64,
@@ -44,6 +45,9 @@ pub struct Chunk {
     /// How many bytes will come, where known: too many are refused before any
     /// is taken.
     pub announced_bytes: Option<u64>,
+    /// What they must come to: otherwise, or if they do not all come, none of
+    /// them is kept.
+    pub checksum: Option<Checksum>,
 }
 
 impl Uploads {
@@ -69,8 +73,8 @@ impl Uploads {
             turn,
             writer,
         };
-        match appending.accept(chunk).await {
-            Ok(()) => run(appending, source, Some(arrival)).await,
+        match appending.accept(&chunk).await {
+            Ok(()) => run(appending, source, chunk.checksum, Some(arrival)).await,
             Err(refusal) => {
                 appending.writer.close().await;
                 Err(refusal)
@@ -82,7 +86,7 @@ impl Uploads {
 impl Appending {
     /// Judges a chunk before any of it is taken, and makes the length durable
     /// that it may tell.
-    async fn accept(&mut self, chunk: Chunk) -> Result<(), UploadError> {
+    async fn accept(&mut self, chunk: &Chunk) -> Result<(), UploadError> {
         let record = self.writer.record();
         self.uploads.require_alive(record)?;
         let Record { offset, length, .. } = *record;
@@ -143,22 +147,35 @@ impl Appending {
     }
 }
 
-/// Takes bytes until the source ends, then commits.
+/// Takes bytes until the source ends, then commits; with a checksum only what
+/// is right and whole.
 pub(super) async fn run<S: Source + 'static>(
     appending: Appending,
     source: S,
+    checksum: Option<Checksum>,
     arrival: Option<Arrival>,
 ) -> Result<Status, UploadError> {
     let work = async move {
         let _until_the_end = arrival;
         let mut appending = appending;
         let id = appending.id;
-        let received = receive(&mut appending, source).await;
-        if let Err(UploadError::Storage(error)) = received {
-            // The data may not be what the disk holds: tell and keep nothing more.
-            appending.writer.close().await;
-            return Err(error.into());
+        let mut check = checksum.map(Check::new);
+        let mut received = receive(&mut appending, source, &mut check).await;
+        let is_all_or_nothing = check.is_some();
+        if let (Ok(()), Some(check)) = (&received, check)
+            && !check.holds().await?
+        {
+            received = Err(UploadError::Checksum);
         }
+        let received = match received {
+            // After a failure of storage nobody knows what the disk holds.
+            Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
+                info!(upload_id = %id, "nothing of a chunk is kept: {error}");
+                appending.writer.close().await;
+                return Err(error);
+            }
+            received => received,
+        };
         let status = finish(appending).await?;
         let offset = status.offset;
         if let Err(error) = &received {
@@ -176,7 +193,11 @@ pub(super) async fn run<S: Source + 'static>(
         .map_err(io::Error::other)?
 }
 
-async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<(), UploadError> {
+async fn receive<S: Source>(
+    appending: &mut Appending,
+    mut source: S,
+    check: &mut Option<Check>,
+) -> Result<(), UploadError> {
     let mut stopping = appending.uploads.stopping.clone();
     let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
@@ -190,7 +211,9 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             wish = appending.turn.wish() => match wish {
                 Wish::Leave => return Err(UploadError::Superseded { offset }),
                 Wish::Commit(number) => {
-                    appending.commit().await?;
+                    if check.is_none() {
+                        appending.commit().await?;
+                    }
                     appending.turn.answer(number);
                     continue;
                 }
@@ -215,11 +238,14 @@ async fn receive<S: Source>(appending: &mut Appending, mut source: S) -> Result<
             stalled_at = Instant::now() + stall;
         }
         appending.make_room(count)?;
+        if let Some(check) = check {
+            check.add(bytes.clone()).await?;
+        }
         let written = appending.writer.write(bytes).await;
         written.map_err(|error| no_space(error, count))?;
-        if appending.writer.position() - offset >= COMMIT_EVERY_BYTES
-            || committed_at.elapsed() >= COMMIT_EVERY
-        {
+        let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
+            || committed_at.elapsed() >= COMMIT_EVERY;
+        if is_due && check.is_none() {
             appending.commit().await?;
             committed_at = Instant::now();
         }
@@ -283,15 +309,15 @@ mod tests {
         Chunk {
             offset,
             announced_bytes: Some(4),
-            length: None,
+            ..Chunk::default()
         }
     }
 
     #[test]
     fn a_failed_sync_condemns_that_upload_alone() {
         with(0, 9, async |uploads, layout| {
-            let (id, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
-            let (other, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
+            let (id, _) = uploads.create(of(10), NOTHING).await.unwrap();
+            let (other, _) = uploads.create(of(10), NOTHING).await.unwrap();
             let append = async |id, offset| {
                 uploads
                     .append(id, four_at(offset), Content(Some(b"0123")))
@@ -322,7 +348,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_and_kept_out() {
         with(0, 9, async |uploads, _| {
-            let (id, _) = uploads.create(of(6), None, NOTHING).await.unwrap();
+            let (id, _) = uploads.create(of(6), NOTHING).await.unwrap();
             let append = async |offset, announced_bytes| {
                 let chunk = Chunk {
                     announced_bytes,

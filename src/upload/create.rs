@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::debug;
 use uuid::Uuid;
 
-use super::append::{self, Appending};
+use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::facts::Facts;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -34,19 +34,17 @@ pub struct NewUpload {
 
 impl Uploads {
     /// Makes an upload, durable and with all its space reserved, and appends
-    /// what `first` gives, `announced_bytes` long where that is known. An error
-    /// in that append is no error of the creation: the status tells how far it
-    /// came.
+    /// its `first` chunk. An error in that append is no error of the creation:
+    /// the status tells how far it came.
     pub async fn create<S: Source + 'static>(
         self: &Arc<Uploads>,
         new: NewUpload,
-        announced_bytes: Option<u64>,
-        first: Option<S>,
+        first: Option<(Chunk, S)>,
     ) -> Result<(Uuid, Status), UploadError> {
         let length = new.length;
         self.require_size(length.unwrap_or(0))?;
-        if first.is_some()
-            && let (Some(length), Some(count)) = (length, announced_bytes)
+        if let Some((chunk, _)) = &first
+            && let (Some(length), Some(count)) = (length, chunk.announced_bytes)
             && count > length
         {
             return Err(UploadError::PastLength { length });
@@ -97,11 +95,13 @@ impl Uploads {
         };
         let status = match first {
             None => append::finish(appending).await?,
-            Some(source) => match append::run(appending, source, None).await {
-                Ok(status) => status,
-                Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
-                Err(_) => self.durable_status(id).await?,
-            },
+            Some((chunk, source)) => {
+                match append::run(appending, source, chunk.checksum, None).await {
+                    Ok(status) => status,
+                    Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
+                    Err(_) => self.durable_status(id).await?,
+                }
+            }
         };
         Ok((id, status))
     }
@@ -125,12 +125,12 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_refused_and_leaves_nothing() {
         with(u64::MAX / 2, 9, async |uploads, layout| {
-            let refused = uploads.create(of(10), None, NOTHING).await;
+            let refused = uploads.create(of(10), NOTHING).await;
             assert!(
                 matches!(refused, Err(UploadError::NoSpace { bytes: 10 })),
                 "{refused:?}"
             );
-            let refused = uploads.create(of(1001), None, NOTHING).await;
+            let refused = uploads.create(of(1001), NOTHING).await;
             assert!(
                 matches!(refused, Err(UploadError::TooLarge { .. })),
                 "{refused:?}"
@@ -144,14 +144,14 @@ mod tests {
     #[test]
     fn only_so_many_may_be_unfinished() {
         with(0, 2, async |uploads, _| {
-            let (first, _) = uploads.create(of(10), None, NOTHING).await.unwrap();
-            uploads.create(of(10), None, NOTHING).await.unwrap();
-            let refused = uploads.create(of(10), None, NOTHING).await;
+            let (first, _) = uploads.create(of(10), NOTHING).await.unwrap();
+            uploads.create(of(10), NOTHING).await.unwrap();
+            let refused = uploads.create(of(10), NOTHING).await;
             assert!(matches!(refused, Err(UploadError::TooMany)), "{refused:?}");
             uploads.terminate(first).await.unwrap();
-            let empty = uploads.create(of(0), None, NOTHING).await.unwrap();
+            let empty = uploads.create(of(0), NOTHING).await.unwrap();
             assert_eq!(empty.1.expires, None, "finished, so it does not count");
-            uploads.create(of(10), None, NOTHING).await.unwrap();
+            uploads.create(of(10), NOTHING).await.unwrap();
         });
     }
 
@@ -162,8 +162,8 @@ mod tests {
                 wanted_id: Some(Uuid::new_v4()),
                 ..of(10)
             };
-            let (first, _) = uploads.create(wanted.clone(), None, NOTHING).await.unwrap();
-            let (second, _) = uploads.create(wanted.clone(), None, NOTHING).await.unwrap();
+            let (first, _) = uploads.create(wanted.clone(), NOTHING).await.unwrap();
+            let (second, _) = uploads.create(wanted.clone(), NOTHING).await.unwrap();
             assert_eq!(Some(first), wanted.wanted_id);
             assert_ne!(first, second);
         });

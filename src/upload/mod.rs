@@ -3,6 +3,7 @@
 //! module is on stable storage.
 
 mod append;
+mod checksum;
 mod create;
 mod expiry;
 mod line;
@@ -24,6 +25,7 @@ use tracing::info;
 use uuid::Uuid;
 
 pub use append::Chunk;
+pub use checksum::{Algorithm, Checksum};
 pub use create::NewUpload;
 pub use line::Line;
 pub use recover::{Found, recover, settle};
@@ -158,6 +160,9 @@ pub enum UploadError {
         /// Where it stands now.
         offset: u64,
     },
+    /// Not what its checksum says; nothing of the chunk was kept.
+    #[error("the bytes do not match their checksum and were discarded; send them again")]
+    Checksum,
     /// A newer request for the same upload took over; what had arrived is kept.
     #[error("a newer request for this upload took over at offset {offset}")]
     Superseded {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Cut, Limits, Line, NewUpload, Source, Uploads};
+use super::{Chunk, Cut, Limits, Line, NewUpload, Source, Uploads};
 use crate::store::{Layout, ring};
 
 /// Bytes, then the regular end.
 pub(super) struct Content(pub(super) Option<&'static [u8]>);
 
 /// No body at all.
-pub(super) const NOTHING: Option<Content> = None;
+pub(super) const NOTHING: Option<(Chunk, Content)> = None;
 
 impl Source for Content {
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {

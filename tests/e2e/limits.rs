@@ -205,15 +205,15 @@ fn assert_ended(mut connection: Connection) {
     );
 }
 
-/// Has a command run where next to no memory may be locked; root may always
-/// lock it, unless that right is taken away.
-fn without_locked_memory(command: &mut Command) {
+/// Has a command run where little memory may be locked: enough for a ring, not
+/// for its buffers. Root may always lock it, unless that right is taken away.
+fn with_little_locked_memory(command: &mut Command) {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let mut limited = Command::new(if is_root { "setpriv" } else { "prlimit" });
     if is_root {
         limited.args(["--bounding-set=-ipc_lock", "prlimit"]);
     }
-    limited.arg("--memlock=65536:65536");
+    limited.arg("--memlock=1048576:1048576");
     limited.arg(command.get_program()).args(command.get_args());
     for (name, _) in command.get_envs() {
         limited.env_remove(name);
@@ -228,7 +228,7 @@ fn without_locked_memory(command: &mut Command) {
 #[test]
 fn buffers_that_cannot_be_registered_are_told_once_and_cost_nothing_else() {
     const LENGTH: usize = 5_000_001;
-    let mut daemon = Daemon::start_changed(Daemon::folder(), without_locked_memory);
+    let mut daemon = Daemon::start_changed(Daemon::folder(), with_little_locked_memory);
     let content = letters(LENGTH, &mut Random::new(seed()));
     for _ in 0..2 {
         let upload = Upload::create(daemon.address(), LENGTH, &[]);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::reply::{self, Reply};
 use super::body::BodySource;
+use super::checksum::checksum;
 use super::metadata::Metadata;
 use super::{
     TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version,
@@ -17,7 +18,7 @@ use super::{
 use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::store::helper;
-use crate::upload::NewUpload;
+use crate::upload::{Chunk, NewUpload};
 use crate::{languages, models};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
@@ -33,8 +34,13 @@ pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> R
         if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
             return Err(TusError::ContentType);
         }
-        let first = is_chunk(&head.headers).then_some(source);
-        let (id, status) = app.uploads.create(new, announced_bytes, first).await?;
+        let chunk = Chunk {
+            announced_bytes,
+            checksum: checksum(&head.headers)?,
+            ..Chunk::default()
+        };
+        let first = is_chunk(&head.headers).then_some((chunk, source));
+        let (id, status) = app.uploads.create(new, first).await?;
         let mut reply = reply::empty(StatusCode::CREATED);
         describe(&mut reply, &status);
         reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));

@@ -35,6 +35,9 @@ pub enum TusError {
     /// Not the name of a method.
     #[error("X-HTTP-Method-Override is not the name of a method")]
     MethodOverride,
+    /// Upload-Checksum cannot be read.
+    #[error("bad Upload-Checksum: {0}")]
+    Checksum(String),
     /// Both lengths.
     #[error("send either Upload-Length or Upload-Defer-Length, not both")]
     TwoLengths,
@@ -69,6 +72,7 @@ impl TusError {
             TusError::Missing { .. }
             | TusError::NotANumber { .. }
             | TusError::MethodOverride
+            | TusError::Checksum(_)
             | TusError::TwoLengths
             | TusError::DeferLength
             | TusError::Metadata(_) => StatusCode::BAD_REQUEST,
@@ -87,6 +91,7 @@ impl TusError {
                 UploadError::Conflict { .. } | UploadError::Superseded { .. } => {
                     StatusCode::CONFLICT
                 }
+                UploadError::Checksum => checksum_mismatch(),
                 UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
                 UploadError::Busy => StatusCode::LOCKED,
                 UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
@@ -123,4 +128,9 @@ impl TusError {
         }
         reply
     }
+}
+
+/// 460, a status of the checksum extension's own.
+fn checksum_mismatch() -> StatusCode {
+    StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
 }

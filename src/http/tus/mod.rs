@@ -1,7 +1,8 @@
 //! The TUS resumable upload protocol 1.0.0: core, creation,
-//! creation-with-upload, termination, expiration. One file per verb.
+//! creation-with-upload, termination, expiration, checksum. One file per verb.
 
 mod body;
+mod checksum;
 mod create;
 mod error;
 mod head;
@@ -31,7 +32,7 @@ pub use terminate::terminate;
 
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str =
-    "creation,creation-defer-length,creation-with-upload,expiration,termination";
+    "checksum,creation,creation-defer-length,creation-with-upload,expiration,termination";
 const CHUNK_TYPE: &str = "application/offset+octet-stream";
 
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
@@ -39,6 +40,8 @@ const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
 const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
+const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
+const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");

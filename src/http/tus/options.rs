@@ -4,7 +4,10 @@ use hyper::StatusCode;
 
 use super::super::App;
 use super::super::reply::{self, Reply};
-use super::{EXTENSIONS, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION, VERSION};
+use super::{
+    EXTENSIONS, TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION,
+    VERSION, checksum,
+};
 
 /// Answers without looking at the request's version, as the protocol wants.
 pub fn options(app: &App) -> Reply {
@@ -12,6 +15,7 @@ pub fn options(app: &App) -> Reply {
     reply::set(&mut reply, TUS_RESUMABLE, VERSION);
     reply::set(&mut reply, TUS_VERSION, VERSION);
     reply::set(&mut reply, TUS_EXTENSION, EXTENSIONS);
+    reply::set(&mut reply, TUS_CHECKSUM_ALGORITHM, checksum::names());
     reply::set(
         &mut reply,
         TUS_MAX_SIZE,

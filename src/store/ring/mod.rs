@@ -41,6 +41,11 @@ pub enum RingError {
         "this kernel has no io_uring ({0}): scribed needs Linux 5.11 or newer with CONFIG_IO_URING"
     )]
     Missing(io::Error),
+    /// Its memory counts as locked, and no more may be.
+    #[error(
+        "no memory may be locked for io_uring ({0}): allow 8 MiB (`ulimit -l 8192`, LimitMEMLOCK=8M)"
+    )]
+    Memory(io::Error),
     /// It exists but could not be had.
     #[error("cannot set up io_uring: {0}")]
     Other(io::Error),
@@ -57,6 +62,7 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EPERM | Errno::EACCES) => RingError::Forbidden(error),
             Some(Errno::ENOSYS) => RingError::Missing(error),
+            Some(Errno::ENOMEM) => RingError::Memory(error),
             _ => RingError::Other(error),
         }
     })?;
@@ -69,7 +75,7 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
 const QUEUE: u32 = 8;
 
 /// Room for operations that are done and not looked at yet.
-const COMPLETIONS: u32 = 4096;
+const COMPLETIONS: u32 = 256;
 
 thread_local! {
     /// Those of the ring that runs on this thread.

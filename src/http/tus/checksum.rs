@@ -1,0 +1,38 @@
+//! Upload-Checksum (checksum extension): `algorithm base64`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::HeaderMap;
+
+use super::{TusError, UPLOAD_CHECKSUM};
+use crate::upload::{Algorithm, Checksum};
+
+/// The names of all algorithms, for Tus-Checksum-Algorithm.
+pub fn names() -> String {
+    Algorithm::ALL.map(Algorithm::name).join(",")
+}
+
+/// What the client says that its bytes come to, if it does.
+pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, TusError> {
+    let Some(value) = headers.get(UPLOAD_CHECKSUM) else {
+        return Ok(None);
+    };
+    let bad = |message: &str| TusError::Checksum(message.to_owned());
+    let value = value.to_str().map_err(|_| bad("it is not ASCII"))?;
+    let (name, encoded) = value
+        .trim()
+        .split_once(' ')
+        .ok_or_else(|| bad("write an algorithm, a space, and the checksum in Base64"))?;
+    let algorithm = Algorithm::ALL
+        .into_iter()
+        .find(|algorithm| algorithm.name() == name)
+        .ok_or_else(|| TusError::Checksum(format!("this server computes {}", names())))?;
+    let value = STANDARD
+        .decode(encoded.trim())
+        .map_err(|_| bad("the checksum is not Base64"))?;
+    if value.len() != algorithm.bytes() {
+        let expected = algorithm.bytes();
+        return Err(TusError::Checksum(format!("{name} has {expected} bytes")));
+    }
+    Ok(Some(Checksum { algorithm, value }))
+}
