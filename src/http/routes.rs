@@ -109,7 +109,7 @@ async fn dispatch(
     if resource.is_some_and(Resource::is_tus)
         && let Err(error) = tus::override_method(&mut request)
     {
-        return error;
+        return error.reply();
     }
     if let Some(health) = resource.filter(|resource| resource.is_public()) {
         return health.answer_public(&app, request.method());

@@ -22,9 +22,9 @@ use super::App;
 use super::reply::{self, Reply};
 use crate::access::{Caller, Denied};
 use crate::upload::{Status, UploadError};
-use error::TusError;
 
 pub use create::create;
+pub use error::TusError;
 pub use head::head;
 pub use options::options;
 pub use patch::patch;
@@ -50,7 +50,7 @@ const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 /// Core protocol, X-HTTP-Method-Override: for clients that cannot send every
 /// method, and proxies that let not every one through.
-pub fn override_method<B>(request: &mut Request<B>) -> Result<(), Reply> {
+pub fn override_method<B>(request: &mut Request<B>) -> Result<(), TusError> {
     let Some(method) = request.headers_mut().remove(METHOD_OVERRIDE) else {
         return Ok(());
     };
@@ -59,7 +59,7 @@ pub fn override_method<B>(request: &mut Request<B>) -> Result<(), Reply> {
             *request.method_mut() = method;
             Ok(())
         }
-        Err(_) => Err(TusError::MethodOverride.reply()),
+        Err(_) => Err(TusError::MethodOverride),
     }
 }
 
