@@ -13,8 +13,9 @@ use super::reply::{self, Reply};
 
 /// What a page may read of an answer, beside what every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Defer-Length, \
-     Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset",
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Retry-After, \
+     Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, \
+     Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset",
 );
 
 /// What a page may send where a preflight names no headers.

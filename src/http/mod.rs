@@ -3,6 +3,7 @@
 
 mod api_error;
 pub mod cors;
+mod file_body;
 mod health;
 mod reply;
 mod routes;

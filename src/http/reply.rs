@@ -1,23 +1,25 @@
 //! Making responses.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// A response of ours.
-pub type Reply = Response<Full<Bytes>>;
+use super::file_body::FileBody;
+
+/// A response of ours: made whole, or read from a file as it is sent.
+pub type Reply = Response<Either<Full<Bytes>, FileBody>>;
 
 /// No body.
 pub fn empty(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = status;
     reply
 }
 
 /// A body of this type.
 pub fn body(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(content.into()));
+    let mut reply = Response::new(Either::Left(Full::new(content.into())));
     *reply.status_mut() = status;
     reply
         .headers_mut()

@@ -49,7 +49,7 @@ impl Resource {
     fn allowed(self) -> &'static str {
         match self {
             Resource::Uploads => "OPTIONS, POST",
-            Resource::Upload(_) => "DELETE, HEAD, OPTIONS, PATCH",
+            Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
             _ => "GET, HEAD",
@@ -128,6 +128,9 @@ async fn dispatch(
         (Resource::Uploads, &Method::POST) => return tus::create(&app, &caller, request).await,
         (Resource::Upload(id), &Method::HEAD) => {
             return tus::head(&app, &caller, id, &request).await;
+        }
+        (Resource::Upload(id), &Method::GET) => {
+            return tus::download(&app, &caller, id, &request).await;
         }
         (Resource::Upload(id), &Method::PATCH) => {
             return tus::patch(&app, &caller, id, request).await;

@@ -16,6 +16,7 @@ mod writers;
 
 use std::collections::HashSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -284,6 +285,11 @@ impl Uploads {
         let record = committed.map_or(found, Ok)?;
         self.require_alive(&record)?;
         Ok((record, facts.map_err(OpenError::from)?))
+    }
+
+    /// Where its files lie.
+    pub fn folder(&self, id: Uuid) -> PathBuf {
+        self.layout.upload(id)
     }
 
     /// What was told at its creation.

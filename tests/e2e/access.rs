@@ -186,6 +186,8 @@ fn what_a_token_made_is_its_own() {
     let progress = format!("/tasks/{id}/progress");
     let uploading = format!("/tasks/{}/progress", unfinished.rsplit('/').next().unwrap());
     for (method, path) in [
+        ("GET", &finished),
+        ("GET", &unfinished),
         ("HEAD", &unfinished),
         ("PATCH", &unfinished),
         ("DELETE", &unfinished),
@@ -206,6 +208,7 @@ fn what_a_token_made_is_its_own() {
     for token in [&mine, &boss] {
         ask(address, "HEAD", &unfinished, Some(token), &patch).expect(200, "HEAD");
         ask(address, "GET", &task, Some(token), &[]).expect(200, "GET");
+        ask(address, "GET", &finished, Some(token), &[]).expect(200, "GET");
     }
     ask(address, "DELETE", &task, Some(&boss), &[]).expect(200, "an admin deletes");
     ask(address, "DELETE", &unfinished, Some(&mine), &[RESUMABLE]).expect(204, "the owner deletes");

@@ -8,6 +8,7 @@
 mod copies;
 mod cors;
 mod daemon;
+mod downloads;
 mod encodings;
 mod http;
 mod model;

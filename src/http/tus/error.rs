@@ -1,7 +1,7 @@
 //! The one table of TUS errors.
 
 use hyper::StatusCode;
-use hyper::header::{CONNECTION, HeaderName, RETRY_AFTER};
+use hyper::header::{CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use tracing::error;
 
 use super::super::api_error::{status_of, tell_denied};
@@ -50,6 +50,18 @@ pub enum TusError {
     /// The body is not marked as a chunk.
     #[error("send the bytes with Content-Type: {}", super::CHUNK_TYPE)]
     ContentType,
+    /// There is no whole recording yet.
+    #[error("the upload is not complete yet; its recording can be had when it is")]
+    NotFinished,
+    /// There was one.
+    #[error("the recording was deleted after its retention period")]
+    RecordingGone,
+    /// A part that is not there.
+    #[error("the recording has {length} bytes; ask for some of them")]
+    Range {
+        /// Bytes of the whole.
+        length: u64,
+    },
     /// A model that is not installed, and the configuration refuses those.
     #[error("there is no model `{0}` on this server")]
     UnknownModel(String),
@@ -77,6 +89,9 @@ impl TusError {
             | TusError::DeferLength
             | TusError::Metadata(_) => StatusCode::BAD_REQUEST,
             TusError::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            TusError::NotFinished => StatusCode::CONFLICT,
+            TusError::RecordingGone => StatusCode::GONE,
+            TusError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             TusError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TusError::Upload(error) => match error {
                 UploadError::NotFound => StatusCode::NOT_FOUND,
@@ -111,6 +126,9 @@ impl TusError {
         match self {
             TusError::Denied(denied) => tell_denied(&mut reply, denied),
             TusError::Version => reply::set(&mut reply, TUS_VERSION, VERSION),
+            TusError::Range { length } => {
+                reply::set(&mut reply, CONTENT_RANGE, format!("bytes */{length}"));
+            }
             TusError::Upload(
                 UploadError::Conflict { offset } | UploadError::Superseded { offset },
             ) => {

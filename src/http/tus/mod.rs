@@ -4,6 +4,7 @@
 mod body;
 mod checksum;
 mod create;
+mod download;
 mod error;
 mod head;
 mod metadata;
@@ -24,6 +25,7 @@ use crate::access::{Caller, Denied};
 use crate::upload::{Status, UploadError};
 
 pub use create::create;
+pub use download::download;
 pub use error::TusError;
 pub use head::head;
 pub use options::options;

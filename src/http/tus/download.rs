@@ -1,0 +1,124 @@
+//! GET: a finished recording, or a part of it (RFC 9110, section 14).
+
+use std::fs::File;
+use std::io;
+
+use http_body_util::Either;
+use http_range_header::parse_range_header;
+use hyper::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Request, Response, StatusCode};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::file_body::FileBody;
+use super::super::reply::{self, Reply};
+use super::{TusError, owned};
+use crate::access::Caller;
+use crate::store::folder::open_recording;
+use crate::store::helper;
+use crate::upload::UploadError;
+
+/// Answers GET. No browser shows what it gets here, it saves it: a recording
+/// of somebody's may be a page of somebody else's.
+pub async fn download<B>(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    request: &Request<B>,
+) -> Reply {
+    let answered = async {
+        let id = owned(app, caller, id).await?;
+        let (status, facts) = app.uploads.look(id, false).await?;
+        if !status.is_finished() {
+            return Err(TusError::NotFinished);
+        }
+        let dir = app.uploads.folder(id);
+        let opened = helper::run(move || {
+            let file = open_recording(&dir)?;
+            let length = file.metadata()?.len();
+            Ok::<(File, u64), io::Error>((file, length))
+        });
+        let (file, length) = match opened.await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(TusError::RecordingGone);
+            }
+            opened => opened.map_err(UploadError::Storage)?,
+        };
+        // A finished recording never changes.
+        let etag = format!("\"{id}\"");
+        let part = part(request.headers(), &etag, length)?;
+        let (start, end) = part.unwrap_or((0, length));
+        let mut reply = Response::new(Either::Right(FileBody::new(file, start, end)));
+        if part.is_some() {
+            *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let range = format!("bytes {start}-{}/{length}", end - 1);
+            reply::set(&mut reply, CONTENT_RANGE, range);
+        }
+        let name = facts.filename.unwrap_or_else(|| id.to_string());
+        for (header, value) in [
+            (ACCEPT_RANGES, "bytes"),
+            (CONTENT_DISPOSITION, &*attachment(&name)),
+            (CONTENT_TYPE, media_type(facts.filetype.as_deref())),
+            (ETAG, &etag),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (HeaderName::from_static("cache-control"), "private"),
+        ] {
+            reply::set(&mut reply, header, value);
+        }
+        Ok(reply)
+    };
+    answered
+        .await
+        .unwrap_or_else(|error: TusError| error.reply())
+}
+
+/// Where the part that is asked for begins and ends; `None`: the whole. Of
+/// several parts, or what is no range at all, the whole is sent, as it may be.
+fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, TusError> {
+    let is_of_this = headers.get(IF_RANGE).is_none_or(|known| known == etag);
+    let asked = headers.get(RANGE).filter(|_| is_of_this);
+    let Some(asked) = asked.and_then(|value| parse_range_header(value.to_str().ok()?).ok()) else {
+        return Ok(None);
+    };
+    if asked.ranges.len() > 1 {
+        return Ok(None);
+    }
+    let ranges = asked
+        .validate(length)
+        .map_err(|_| TusError::Range { length })?;
+    let range = ranges.first().ok_or(TusError::Range { length })?;
+    Ok(Some((*range.start(), *range.end() + 1)))
+}
+
+/// Content-Disposition with a name of any characters (RFC 6266, RFC 8187).
+fn attachment(name: &str) -> String {
+    let mut value = String::from("attachment; filename*=UTF-8''");
+    for byte in name.bytes() {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => value.push(char::from(byte)),
+            false => value.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    value
+}
+
+/// What the client said it is, if that is a recording.
+fn media_type(claimed: Option<&str>) -> &str {
+    let is_recording = |claimed: &&str| {
+        let name = claimed
+            .strip_prefix("audio/")
+            .or(claimed.strip_prefix("video/"));
+        name.is_some_and(|name| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-.+".contains(&byte))
+        })
+    };
+    claimed
+        .filter(is_recording)
+        .unwrap_or("application/octet-stream")
+}
