@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
@@ -111,6 +112,9 @@ async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     let app = &server.app;
+    // Nor does a client that takes nothing hold its connection for ever.
+    let timeout_ms = app.idle_timeout.as_millis().try_into().unwrap_or(u32::MAX);
+    let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &timeout_ms);
     // Without one HEAD knows less, that is all.
     let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
     let is_first = Cell::new(true);

@@ -1,10 +1,11 @@
 //! GET of a finished recording, whole and in parts (RFC 9110, section 14).
 
 use crate::daemon::Daemon;
-use crate::http::{Response, request};
+use crate::http::{Connection, Response, request};
 use crate::random::{Random, letters, seed};
 use crate::task;
 use crate::tus::Upload;
+use crate::waiting::until;
 
 const LENGTH: usize = 1_000_003;
 
@@ -101,4 +102,28 @@ fn a_recording_that_was_deleted_is_gone() {
     get(&upload, &[]).expect(410, "its retention is over");
     crate::http::delete(daemon.address(), &format!("/task/{}", upload.id()));
     get(&upload, &[]).expect(404, "its task was deleted");
+}
+
+#[test]
+fn a_client_that_takes_nothing_does_not_hold_its_download_for_ever() {
+    /// More than both sockets can hold.
+    const LENGTH: usize = 64 << 20;
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '1s'"), &[]);
+    let content = vec![b'x'; LENGTH];
+    let upload = Upload::create(daemon.address(), LENGTH, &[]);
+    upload.patch(0, &content).unwrap().expect(204, "");
+    let is_read = || {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap();
+        open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+            .any(|path| path.ends_with(format!("{}/data", upload.id())))
+    };
+    // From then on nobody else reads it.
+    task::failure(daemon.address(), upload.id());
+    let mut connection = Connection::open(daemon.address()).unwrap();
+    connection
+        .send_head("GET", &upload.path, &[], None)
+        .unwrap();
+    until("the download has begun", || is_read().then_some(()));
+    until("the download is given up", || (!is_read()).then_some(()));
+    connection.receive("GET").expect_err("not all of it came");
 }
