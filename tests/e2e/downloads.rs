@@ -46,6 +46,7 @@ fn a_finished_recording_comes_back_whole_and_in_parts() {
         ("bytes=5-300004", 5, 300_004),
         ("bytes=999999-", 999_999, last),
         ("bytes=-3", LENGTH - 3, last),
+        ("bytes=7-99999999", 7, last),
     ] {
         let part = get(&upload, &[("Range", range)]).expect(206, range);
         let told = format!("bytes {start}-{end}/{LENGTH}");
@@ -63,6 +64,11 @@ fn a_finished_recording_comes_back_whole_and_in_parts() {
             assert!(answer.body == content, "{range}");
         }
     }
+    let all = get(&upload, &[("Range", "bytes=-99999999")]).expect(200, "more than all");
+    assert!(all.body == content);
+    let empty = Upload::create(daemon.address(), 0, &[]);
+    assert_eq!(get(&empty, &[]).expect(200, "nothing").body, b"");
+    get(&empty, &[("Range", "bytes=0-0")]).expect(416, "of nothing");
     let beyond = get(&upload, &[("Range", "bytes=1000003-")]).expect(416, "beyond the end");
     let told = format!("bytes */{LENGTH}");
     assert_eq!(beyond.header("content-range"), Some(&*told));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use http_body_util::Either;
-use http_range_header::parse_range_header;
+use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 use hyper::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
     IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
@@ -86,11 +86,12 @@ fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64
     if asked.ranges.len() > 1 {
         return Ok(None);
     }
-    let ranges = asked
-        .validate(length)
-        .map_err(|_| TusError::Range { length })?;
-    let range = ranges.first().ok_or(TusError::Range { length })?;
-    Ok(Some((*range.start(), *range.end() + 1)))
+    match asked.validate(length).as_deref() {
+        Ok([range]) if length > 0 => Ok(Some((*range.start(), *range.end() + 1))),
+        // The last bytes, more than there are: all.
+        Err(RangeUnsatisfiableError::FileSuffixOutOfBounds) => Ok(None),
+        _ => Err(TusError::Range { length }),
+    }
 }
 
 /// Content-Disposition with a name of any characters (RFC 6266, RFC 8187).
