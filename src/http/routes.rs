@@ -116,28 +116,33 @@ async fn dispatch(
     }
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
-        Err(denied) if resource.is_some_and(Resource::is_tus) => return tus::denied(denied),
+        Err(denied) if resource.is_some_and(Resource::is_tus) => {
+            return tus::TusError::from(denied).reply();
+        }
         Err(denied) => return ApiError::from(denied).reply(),
     };
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
     let query = request.uri().query();
+    let refused = |error: tus::TusError| error.reply();
     let reply = match (resource, plain_method(resource, request.method())) {
         (Resource::Uploads | Resource::Upload(_), &Method::OPTIONS) => Ok(tus::options(&app)),
-        (Resource::Uploads, &Method::POST) => return tus::create(&app, &caller, request).await,
-        (Resource::Upload(id), &Method::HEAD) => {
-            return tus::head(&app, &caller, id, &request).await;
-        }
-        (Resource::Upload(id), &Method::GET) => {
-            return tus::download(&app, &caller, id, &request).await;
-        }
-        (Resource::Upload(id), &Method::PATCH) => {
-            return tus::patch(&app, &caller, id, request).await;
-        }
-        (Resource::Upload(id), &Method::DELETE) => {
-            return tus::terminate(&app, &caller, id, &request).await;
-        }
+        (Resource::Uploads, &Method::POST) => Ok(tus::create(&app, &caller, request)
+            .await
+            .unwrap_or_else(refused)),
+        (Resource::Upload(id), &Method::HEAD) => Ok(tus::head(&app, &caller, id, &request)
+            .await
+            .unwrap_or_else(refused)),
+        (Resource::Upload(id), &Method::GET) => Ok(tus::download(&app, &caller, id, &request)
+            .await
+            .unwrap_or_else(refused)),
+        (Resource::Upload(id), &Method::PATCH) => Ok(tus::patch(&app, &caller, id, request)
+            .await
+            .unwrap_or_else(refused)),
+        (Resource::Upload(id), &Method::DELETE) => Ok(tus::terminate(&app, &caller, id, &request)
+            .await
+            .unwrap_or_else(refused)),
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {

@@ -330,7 +330,7 @@ mod tests {
             assert!(matches!(failed, Err(UploadError::Storage(_))), "{failed:?}");
             // The file may say 8 by now, and nobody knows what the disk says.
             for answer in [
-                uploads.durable_status(id).await,
+                uploads.durable(id).await.map(|(status, _)| status),
                 append(id, 4).await,
                 append(id, 8).await,
             ] {
@@ -369,7 +369,7 @@ mod tests {
                 matches!(refused, Err(UploadError::Conflict { offset: 4 })),
                 "{refused:?}"
             );
-            assert_eq!(uploads.durable_status(id).await.unwrap().offset, 4);
+            assert_eq!(uploads.durable(id).await.unwrap().0.offset, 4);
         });
     }
 }

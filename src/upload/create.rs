@@ -85,7 +85,7 @@ impl Uploads {
         debug!(upload_id = %id, bytes = length, "upload created");
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
-            return Ok((id, self.durable_status(id).await?));
+            return Ok((id, self.durable(id).await?.0));
         };
         let appending = Appending {
             uploads: Arc::clone(self),
@@ -99,7 +99,7 @@ impl Uploads {
                 match append::run(appending, source, chunk.checksum, None).await {
                     Ok(status) => status,
                     Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
-                    Err(_) => self.durable_status(id).await?,
+                    Err(_) => self.durable(id).await?.0,
                 }
             }
         };

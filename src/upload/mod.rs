@@ -15,8 +15,8 @@ mod unfinished;
 mod writers;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ use unfinished::Unfinished;
 
 use crate::store::Layout;
 use crate::store::facts::Facts;
-use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
+use crate::store::folder::{OpenError, Parked, open_recording, peek_record, read_facts};
 use crate::store::helper;
 use crate::store::moment::Moment;
 use crate::store::record::Record;
@@ -263,15 +263,14 @@ impl Uploads {
             // Whoever is faster, or cannot let go, changes nothing about the answer.
             drop(self.writers.enter(id).await);
         }
-        let (record, facts) = self.read(id).await?;
-        Ok((self.status_of(&record), facts))
+        self.durable(id).await
     }
 
-    /// How an upload stands, as far as that is durable already; asks nobody for
-    /// anything.
-    pub async fn durable_status(&self, id: Uuid) -> Result<Status, UploadError> {
-        let (record, _) = self.read(id).await?;
-        Ok(self.status_of(&record))
+    /// How an upload stands, as far as that is durable already, and its facts;
+    /// asks nobody for anything.
+    pub async fn durable(&self, id: Uuid) -> Result<(Status, Facts), UploadError> {
+        let (record, facts) = self.read(id).await?;
+        Ok((self.status_of(&record), facts))
     }
 
     /// The last durable state of an upload that is there for its client.
@@ -287,9 +286,14 @@ impl Uploads {
         Ok((record, facts.map_err(OpenError::from)?))
     }
 
-    /// Where its files lie.
-    pub fn folder(&self, id: Uuid) -> PathBuf {
-        self.layout.upload(id)
+    /// Opens the recording of a finished upload for reading; `None` if it is
+    /// there no longer.
+    pub async fn recording(&self, id: Uuid) -> Result<Option<File>, UploadError> {
+        let dir = self.layout.upload(id);
+        match helper::run(move || open_recording(&dir)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
     }
 
     /// What was told at its creation.

@@ -13,7 +13,7 @@ use crate::tus::{CONTENT, FILES, RESUMABLE};
 use crate::waiting::until;
 
 /// A daemon whose tokens lie in its own folder, and the configuration to say so.
-fn daemon(more: &str) -> Daemon {
+pub fn daemon(more: &str) -> Daemon {
     let folder = Daemon::folder();
     let tokens = folder.path().join("tokens");
     let config = format!("[auth]\ntokens_file = '{}'\n{more}", tokens.display());
@@ -39,14 +39,15 @@ fn tokens(daemon: &Daemon, arguments: &[&str]) -> (bool, String, String) {
     )
 }
 
-fn add(daemon: &Daemon, arguments: &[&str]) -> String {
+/// Makes a token, which is returned.
+pub fn add(daemon: &Daemon, arguments: &[&str]) -> String {
     let (done, token, told) = tokens(daemon, &[&["add"], arguments].concat());
     assert!(done && token.starts_with("scribed_"), "{token} {told}");
     token
 }
 
 /// Has the tokens read again, and waits until they count.
-fn reload(daemon: &Daemon) {
+pub fn reload(daemon: &Daemon) {
     kill(daemon.pid(), Signal::SIGHUP).unwrap();
     until("a token is needed", || {
         let status = ask(daemon.address(), "GET", "/task/all", None, &[]).status;

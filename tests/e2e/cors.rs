@@ -1,5 +1,6 @@
 //! Pages of other origins (Fetch standard, CORS protocol).
 
+use crate::access;
 use crate::daemon::Daemon;
 use crate::http::{Response, request};
 use crate::tus::{CONTENT, FILES, RESUMABLE, Upload};
@@ -42,18 +43,9 @@ fn expect_ignored(response: &Response) {
 
 #[test]
 fn a_preflight_needs_no_token_and_names_what_the_page_may_do() {
-    let folder = Daemon::folder();
-    let tokens = folder.path().join("tokens");
-    // One token: from now on everybody needs one.
-    let add = std::process::Command::new(crate::daemon::PROGRAM)
-        .args(["tokens", "add", "recorder", "--config"])
-        .arg(folder.path().join("scribed.toml"))
-        .env("SCRIBED_AUTH_TOKENS_FILE", &tokens)
-        .output();
-    assert!(add.unwrap().status.success());
-    let daemon = Daemon::start_changed(folder, move |command| {
-        command.env("SCRIBED_AUTH_TOKENS_FILE", &tokens);
-    });
+    let daemon = access::daemon("");
+    access::add(&daemon, &["recorder"]);
+    access::reload(&daemon);
     let upload = format!("{FILES}0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57");
     for (target, method) in [(FILES, "POST"), (&upload, "PATCH"), ("/task/all", "GET")] {
         let wanted = "authorization,tus-resumable,x-request-id";

@@ -22,6 +22,7 @@ mod wer;
 
 mod access;
 mod bad_start;
+mod checksums;
 mod clock;
 mod crashes;
 mod formats;

@@ -67,7 +67,6 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
 
 /// The upload of this id, if it is the caller's and not finished.
 async fn uploading(app: &App, caller: &Caller, id: Uuid) -> Option<crate::upload::Status> {
-    let status = app.uploads.durable_status(id).await.ok()?;
-    let facts = app.uploads.facts(id).await.ok()?;
+    let (status, facts) = app.uploads.durable(id).await.ok()?;
     caller.may_use(facts.owner.as_deref()).then_some(status)
 }

@@ -22,33 +22,32 @@ use crate::upload::{Chunk, NewUpload};
 use crate::{languages, models};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
-pub async fn create(app: &App, caller: &Caller, request: Request<Incoming>) -> Reply {
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    request: Request<Incoming>,
+) -> Result<Reply, TusError> {
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head);
-    let answered = async {
-        check_version(&head.headers)?;
-        let new = parse(&head.headers, caller, app.default_language.clone())?;
-        check_model(app, new.model.as_deref()).await?;
-        if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
-            return Err(TusError::ContentType);
-        }
-        let chunk = Chunk {
-            announced_bytes,
-            checksum: checksum(&head.headers)?,
-            ..Chunk::default()
-        };
-        let first = is_chunk(&head.headers).then_some((chunk, source));
-        let (id, status) = app.uploads.create(new, first).await?;
-        let mut reply = reply::empty(StatusCode::CREATED);
-        describe(&mut reply, &status);
-        reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
-        Ok(reply)
+    check_version(&head.headers)?;
+    let new = parse(&head.headers, caller, app.default_language.clone())?;
+    check_model(app, new.model.as_deref()).await?;
+    if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
+        return Err(TusError::ContentType);
+    }
+    let chunk = Chunk {
+        announced_bytes,
+        checksum: checksum(&head.headers)?,
+        ..Chunk::default()
     };
-    answered
-        .await
-        .unwrap_or_else(|error: TusError| error.reply())
+    let first = is_chunk(&head.headers).then_some((chunk, source));
+    let (id, status) = app.uploads.create(new, first).await?;
+    let mut reply = reply::empty(StatusCode::CREATED);
+    describe(&mut reply, &status);
+    reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
+    Ok(reply)
 }
 
 fn parse(

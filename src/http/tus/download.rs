@@ -1,13 +1,10 @@
 //! GET: a finished recording, or a part of it (RFC 9110, section 14).
 
-use std::fs::File;
-use std::io;
-
 use http_body_util::Either;
 use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 use hyper::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderMap, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Request, Response, StatusCode};
 use uuid::Uuid;
@@ -17,9 +14,6 @@ use super::super::file_body::FileBody;
 use super::super::reply::{self, Reply};
 use super::{TusError, owned};
 use crate::access::Caller;
-use crate::store::folder::open_recording;
-use crate::store::helper;
-use crate::upload::UploadError;
 
 /// Answers GET. No browser shows what it gets here, it saves it: a recording
 /// of somebody's may be a page of somebody else's.
@@ -28,51 +22,37 @@ pub async fn download<B>(
     caller: &Caller,
     id: Option<Uuid>,
     request: &Request<B>,
-) -> Reply {
-    let answered = async {
-        let id = owned(app, caller, id).await?;
-        let (status, facts) = app.uploads.look(id, false).await?;
-        if !status.is_finished() {
-            return Err(TusError::NotFinished);
-        }
-        let dir = app.uploads.folder(id);
-        let opened = helper::run(move || {
-            let file = open_recording(&dir)?;
-            let length = file.metadata()?.len();
-            Ok::<(File, u64), io::Error>((file, length))
-        });
-        let (file, length) = match opened.await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(TusError::RecordingGone);
-            }
-            opened => opened.map_err(UploadError::Storage)?,
-        };
-        // A finished recording never changes.
-        let etag = format!("\"{id}\"");
-        let part = part(request.headers(), &etag, length)?;
-        let (start, end) = part.unwrap_or((0, length));
-        let mut reply = Response::new(Either::Right(FileBody::new(file, start, end)));
-        if part.is_some() {
-            *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let range = format!("bytes {start}-{}/{length}", end - 1);
-            reply::set(&mut reply, CONTENT_RANGE, range);
-        }
-        let name = facts.filename.unwrap_or_else(|| id.to_string());
-        for (header, value) in [
-            (ACCEPT_RANGES, "bytes"),
-            (CONTENT_DISPOSITION, &*attachment(&name)),
-            (CONTENT_TYPE, media_type(facts.filetype.as_deref())),
-            (ETAG, &etag),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (HeaderName::from_static("cache-control"), "private"),
-        ] {
-            reply::set(&mut reply, header, value);
-        }
-        Ok(reply)
-    };
-    answered
-        .await
-        .unwrap_or_else(|error: TusError| error.reply())
+) -> Result<Reply, TusError> {
+    let id = owned(app, caller, id).await?;
+    let (status, facts) = app.uploads.durable(id).await?;
+    if !status.is_finished() {
+        return Err(TusError::NotFinished);
+    }
+    let file = app.uploads.recording(id).await?;
+    let file = file.ok_or(TusError::RecordingGone)?;
+    let length = status.offset;
+    // A finished recording never changes.
+    let etag = format!("\"{id}\"");
+    let part = part(request.headers(), &etag, length)?;
+    let (start, end) = part.unwrap_or((0, length));
+    let mut reply = Response::new(Either::Right(FileBody::new(file, start, end)));
+    if part.is_some() {
+        *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let range = format!("bytes {start}-{}/{length}", end - 1);
+        reply::set(&mut reply, CONTENT_RANGE, range);
+    }
+    let name = facts.filename.unwrap_or_else(|| id.to_string());
+    for (header, value) in [
+        (ACCEPT_RANGES, "bytes"),
+        (CONTENT_DISPOSITION, &*attachment(&name)),
+        (CONTENT_TYPE, media_type(facts.filetype.as_deref())),
+        (ETAG, &etag),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "private"),
+    ] {
+        reply::set(&mut reply, header, value);
+    }
+    Ok(reply)
 }
 
 /// Where the part that is asked for begins and ends; `None`: the whole. Of

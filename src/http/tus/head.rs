@@ -13,24 +13,26 @@ use super::{
 use crate::access::Caller;
 
 /// Answers HEAD.
-pub async fn head<B>(app: &App, caller: &Caller, id: Option<Uuid>, request: &Request<B>) -> Reply {
-    let answered = async {
-        check_version(request.headers())?;
-        let id = owned(app, caller, id).await?;
-        let is_first = request.extensions().get::<FirstRequest>().is_some();
-        let (status, facts) = app.uploads.look(id, is_first).await?;
-        let mut reply = reply::empty(StatusCode::OK);
-        describe(&mut reply, &status);
-        match status.length {
-            Some(length) => reply::set(&mut reply, UPLOAD_LENGTH, length),
-            None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
-        }
-        if let Some(metadata) = facts.metadata {
-            reply::set(&mut reply, UPLOAD_METADATA, metadata);
-        }
-        let never = HeaderValue::from_static("no-store");
-        reply.headers_mut().insert(CACHE_CONTROL, never);
-        Ok::<_, TusError>(reply)
-    };
-    answered.await.unwrap_or_else(|error| error.reply())
+pub async fn head<B>(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    request: &Request<B>,
+) -> Result<Reply, TusError> {
+    check_version(request.headers())?;
+    let id = owned(app, caller, id).await?;
+    let is_first = request.extensions().get::<FirstRequest>().is_some();
+    let (status, facts) = app.uploads.look(id, is_first).await?;
+    let mut reply = reply::empty(StatusCode::OK);
+    describe(&mut reply, &status);
+    match status.length {
+        Some(length) => reply::set(&mut reply, UPLOAD_LENGTH, length),
+        None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
+    }
+    if let Some(metadata) = facts.metadata {
+        reply::set(&mut reply, UPLOAD_METADATA, metadata);
+    }
+    let never = HeaderValue::from_static("no-store");
+    reply.headers_mut().insert(CACHE_CONTROL, never);
+    Ok(reply)
 }

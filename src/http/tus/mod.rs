@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::reply::{self, Reply};
-use crate::access::{Caller, Denied};
+use crate::access::Caller;
 use crate::upload::{Status, UploadError};
 
 pub use create::create;
@@ -86,11 +86,6 @@ async fn owned(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Uuid, Tus
         true => Ok(id),
         false => Err(UploadError::NotFound.into()),
     }
-}
-
-/// The answer to a caller who may not come in.
-pub fn denied(denied: Denied) -> Reply {
-    TusError::from(denied).reply()
 }
 
 /// Whether the body is a chunk of the upload.

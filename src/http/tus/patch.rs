@@ -20,29 +20,26 @@ pub async fn patch(
     caller: &Caller,
     id: Option<Uuid>,
     request: Request<Incoming>,
-) -> Reply {
+) -> Result<Reply, TusError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head);
-    let answered = async {
-        check_version(&head.headers)?;
-        if !is_chunk(&head.headers) {
-            return Err(TusError::ContentType);
-        }
-        let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
-            name: UPLOAD_OFFSET,
-        })?;
-        let id = owned(app, caller, id).await?;
-        let chunk = Chunk {
-            offset,
-            length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
-            announced_bytes,
-            checksum: checksum(&head.headers)?,
-        };
-        let status = app.uploads.append(id, chunk, source).await?;
-        let mut reply = reply::empty(StatusCode::NO_CONTENT);
-        describe(&mut reply, &status);
-        Ok(reply)
+    check_version(&head.headers)?;
+    if !is_chunk(&head.headers) {
+        return Err(TusError::ContentType);
+    }
+    let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
+        name: UPLOAD_OFFSET,
+    })?;
+    let id = owned(app, caller, id).await?;
+    let chunk = Chunk {
+        offset,
+        length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
+        announced_bytes,
+        checksum: checksum(&head.headers)?,
     };
-    answered.await.unwrap_or_else(|error| error.reply())
+    let status = app.uploads.append(id, chunk, source).await?;
+    let mut reply = reply::empty(StatusCode::NO_CONTENT);
+    describe(&mut reply, &status);
+    Ok(reply)
 }

@@ -19,23 +19,20 @@ pub async fn terminate<B>(
     caller: &Caller,
     id: Option<Uuid>,
     request: &Request<B>,
-) -> Reply {
-    let answered = async {
-        check_version(request.headers())?;
-        let id = owned(app, caller, id).await?;
-        let tasks = Arc::clone(&app.tasks);
-        let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
-        match is_task {
-            None => app.uploads.terminate(id).await?,
-            Some(deleted) => deleted.map_err(|error| match error {
-                DeleteError::NotFound => UploadError::NotFound,
-                DeleteError::Busy => UploadError::Busy,
-                DeleteError::Storage(error) => UploadError::Storage(error),
-            })?,
-        }
-        let mut reply = reply::empty(StatusCode::NO_CONTENT);
-        reply::set(&mut reply, TUS_RESUMABLE, VERSION);
-        Ok::<_, TusError>(reply)
-    };
-    answered.await.unwrap_or_else(|error| error.reply())
+) -> Result<Reply, TusError> {
+    check_version(request.headers())?;
+    let id = owned(app, caller, id).await?;
+    let tasks = Arc::clone(&app.tasks);
+    let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
+    match is_task {
+        None => app.uploads.terminate(id).await?,
+        Some(deleted) => deleted.map_err(|error| match error {
+            DeleteError::NotFound => UploadError::NotFound,
+            DeleteError::Busy => UploadError::Busy,
+            DeleteError::Storage(error) => UploadError::Storage(error),
+        })?,
+    }
+    let mut reply = reply::empty(StatusCode::NO_CONTENT);
+    reply::set(&mut reply, TUS_RESUMABLE, VERSION);
+    Ok(reply)
 }
