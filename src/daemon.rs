@@ -280,11 +280,12 @@ fn announce(listeners: &[TcpListener]) -> String {
 /// themselves.
 async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: sweep::Rules) {
     let recovered = tokio::task::spawn_blocking({
-        let tasks = Arc::clone(&tasks);
+        let (tasks, uploads) = (Arc::clone(&tasks), Arc::clone(&uploads));
         move || {
             let recovered = upload::recover(&layout, |found| match found {
                 Found::Finished(id) => tasks.adopt(id),
                 Found::Unfinished(id) => uploads.found_unfinished(id),
+                Found::Pending(id, parts) => uploads.found_pending(id, parts),
             });
             if let Err(error) = recovered {
                 error!("cannot read the state directory: {error}");
@@ -300,6 +301,7 @@ async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: 
     if let Err(error) = recovered.await {
         error!("reading the state directory failed: {error}");
     }
+    uploads.join_found();
     std::future::pending().await
 }
 

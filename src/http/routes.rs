@@ -78,6 +78,14 @@ impl Resource {
     }
 }
 
+/// The upload that a path names.
+pub fn upload_of(path: &str) -> Option<Uuid> {
+    match Resource::of(path)? {
+        Resource::Upload(id) => id,
+        _ => None,
+    }
+}
+
 fn parse(id: &str) -> Option<Uuid> {
     // Only the hyphenated form, in any case: one upload, one address.
     (id.len() == 36).then(|| Uuid::try_parse(id).ok())?

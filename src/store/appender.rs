@@ -96,6 +96,13 @@ impl<F: Stable> Appender<F> {
         self.put(self.record.measured(length, now))
     }
 
+    /// Makes durable that all `length` bytes are there, which somebody else
+    /// wrote to the file; as [`Appender::commit`].
+    pub(super) fn complete(&mut self, length: u64, now: Moment) -> io::Result<()> {
+        self.data.sync_data()?;
+        self.put(self.record.completed(length, now))
+    }
+
     /// Takes back a state that could not be synced, as far as the file can be
     /// written to at all: whoever reads it finds the last durable one.
     pub(super) fn withdraw(&self) -> io::Result<()> {

@@ -57,7 +57,7 @@ fn build(
     lock::try_lock(&offset)?;
     let data = create(DATA)?;
     reserve(&data, reserved)?;
-    let record = Record::new(length, Moment::now());
+    let record = Record::of(facts.kind(), length, Moment::now());
     offset.write_all_at(&record.encode_file(), 0)?;
     let facts_file = create(FACTS)?;
     facts_file.write_all_at(&serde_json::to_vec_pretty(facts)?, 0)?;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::record::Kind;
+
 /// `upload.json`, written once. Unknown fields are ignored, so that an older
 /// program can read what a newer one wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,4 +31,33 @@ pub struct Facts {
     /// Model asked for by name.
     #[serde(default)]
     pub model: Option<String>,
+    /// What it is to other uploads, if anything.
+    #[serde(default)]
+    pub concat: Option<Concat>,
+}
+
+/// A part of a recording, or one that is joined from parts (TUS,
+/// concatenation extension).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concat {
+    /// `Upload-Concat` as the client sent it.
+    pub told: String,
+    /// The partial uploads, in order, one maybe several times; none for a partial one.
+    pub parts: Vec<Uuid>,
+}
+
+impl Facts {
+    /// As the offset record tells it.
+    pub fn kind(&self) -> Kind {
+        match &self.concat {
+            None => Kind::Whole,
+            Some(concat) if concat.parts.is_empty() => Kind::Partial,
+            Some(_) => Kind::Final,
+        }
+    }
+
+    /// The partial uploads that it is joined from.
+    pub fn parts(&self) -> &[Uuid] {
+        self.concat.as_ref().map_or(&[], |concat| &concat.parts)
+    }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::facts::Facts;
+use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
 use super::small_file::{disk_bytes, remove_durably, sync_dir};
 use super::{Layout, lock};
@@ -88,6 +89,15 @@ impl Parked {
     /// Its folder and its record file, which holds the lock.
     pub(super) fn into_parts(self) -> (PathBuf, File) {
         (self.dir, self.offset)
+    }
+
+    /// Says, durably, that it is a part that was joined with others.
+    pub(super) fn mark_joined(&mut self, now: Moment) -> io::Result<()> {
+        let next = self.record.joined(now);
+        self.offset.write_all_at(&next.encode(), next.position())?;
+        self.offset.sync_data()?;
+        self.record = next;
+        Ok(())
     }
 
     /// Writes its state once more and syncs everything in its folder: true

@@ -24,6 +24,7 @@ mod creation;
 pub mod facts;
 pub mod folder;
 pub mod helper;
+pub mod join;
 pub mod layout;
 pub mod lock;
 #[cfg(test)]

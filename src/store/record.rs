@@ -13,8 +13,9 @@
 //! 24  8  length of the whole upload; all ones while not known
 //! 32  8  time of this commit by the wall clock, milliseconds since 1970 UTC
 //! 40  8  the same by CLOCK_BOOTTIME, milliseconds since that boot
-//! 48  4  CRC32C of bytes 0..48
-//! 52  .. zeros up to SLOT_BYTES
+//! 48  8  kind: 0 whole, 1 partial, 2 joined, 3 final
+//! 56  4  CRC32C of bytes 0..56
+//! 60  .. zeros up to SLOT_BYTES
 //! ```
 
 use super::moment::Moment;
@@ -27,8 +28,30 @@ pub const SLOT_BYTES: usize = 4096;
 pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
 
 const MAGIC: [u8; 8] = *b"scribed1";
-const USED_BYTES: usize = 52;
+const USED_BYTES: usize = 60;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
+
+/// What an upload is to others (TUS, concatenation extension).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing: it is a recording.
+    Whole,
+    /// A part of one.
+    Partial,
+    /// A part that has been joined with others; it may be used once more.
+    Joined,
+    /// A recording that is joined from partial ones: all of it is there, or nothing.
+    Final,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Whole, Kind::Partial, Kind::Joined, Kind::Final];
+
+    /// Is a part of a recording only.
+    pub fn is_partial(self) -> bool {
+        matches!(self, Kind::Partial | Kind::Joined)
+    }
+}
 
 /// The state of an upload, as one slot holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +63,24 @@ pub struct Record {
     pub length: Option<u64>,
     /// When this state was committed.
     pub committed_at: Moment,
+    /// What it is to others.
+    pub kind: Kind,
 }
 
 impl Record {
-    /// The state of a new upload.
+    /// The state of a new upload that is a recording.
     pub fn new(length: Option<u64>, now: Moment) -> Record {
+        Record::of(Kind::Whole, length, now)
+    }
+
+    /// The state of any new upload.
+    pub fn of(kind: Kind, length: Option<u64>, now: Moment) -> Record {
         Record {
             sequence: 0,
             offset: 0,
             length,
             committed_at: now,
+            kind,
         }
     }
 
@@ -58,10 +89,8 @@ impl Record {
         assert!(offset >= self.offset, "an offset never goes back");
         assert!(self.length.is_none_or(|length| offset <= length));
         Record {
-            sequence: self.sequence + 1,
             offset,
-            length: self.length,
-            committed_at: now,
+            ..self.next(now)
         }
     }
 
@@ -70,16 +99,46 @@ impl Record {
         assert!(self.length.is_none(), "a length never changes");
         assert!(length >= self.offset);
         Record {
-            sequence: self.sequence + 1,
-            offset: self.offset,
             length: Some(length),
+            ..self.next(now)
+        }
+    }
+
+    /// The next state, of a final upload: joined, all at once.
+    pub fn completed(&self, length: u64, now: Moment) -> Record {
+        assert!(self.kind == Kind::Final && self.length.is_none());
+        Record {
+            offset: length,
+            length: Some(length),
+            ..self.next(now)
+        }
+    }
+
+    /// The next state, of a partial upload: it was joined with others.
+    pub fn joined(&self, now: Moment) -> Record {
+        assert!(self.kind.is_partial() && self.is_finished());
+        Record {
+            kind: Kind::Joined,
+            ..self.next(now)
+        }
+    }
+
+    fn next(&self, now: Moment) -> Record {
+        Record {
+            sequence: self.sequence + 1,
             committed_at: now,
+            ..*self
         }
     }
 
     /// All bytes are there.
     pub fn is_finished(&self) -> bool {
         self.length == Some(self.offset)
+    }
+
+    /// All bytes are there, of something that can be transcribed.
+    pub fn is_recording(&self) -> bool {
+        self.is_finished() && !self.kind.is_partial()
     }
 
     /// Where in the file this state belongs.
@@ -101,6 +160,7 @@ impl Record {
         slot.extend_from_slice(&self.length.unwrap_or(UNKNOWN_LENGTH).to_le_bytes());
         slot.extend_from_slice(&self.committed_at.wall_ms.to_le_bytes());
         slot.extend_from_slice(&self.committed_at.since_boot_ms.to_le_bytes());
+        slot.extend_from_slice(&(self.kind as u64).to_le_bytes());
         slot.extend_from_slice(&crc32c::crc32c(&slot).to_le_bytes());
         assert_eq!(slot.len(), USED_BYTES);
         slot.resize(SLOT_BYTES, 0);
@@ -144,6 +204,7 @@ impl Record {
                 wall_ms: numbers.next()?,
                 since_boot_ms: numbers.next()?,
             },
+            kind: *Kind::ALL.get(usize::try_from(numbers.next()?).ok()?)?,
         };
         record
             .length

@@ -18,7 +18,7 @@ use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_place};
 use super::helper::{self, Free};
 use super::moment::Moment;
-use super::record::Record;
+use super::record::{Kind, Record};
 use super::recording::{Begun, Recording, reserve};
 use super::{Layout, sync_dir};
 
@@ -47,7 +47,11 @@ impl Writer {
     /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
     /// is taken.
     pub async fn create(layout: &Layout, facts: &Facts, length: Option<u64>) -> io::Result<Writer> {
-        let reserved = length.unwrap_or(STEP_BYTES);
+        let reserved = match facts.kind() {
+            // Maybe it needs none of its own.
+            Kind::Final => 0,
+            _ => length.unwrap_or(STEP_BYTES),
+        };
         let (making, new) = (layout.clone(), facts.clone());
         let made = helper::run(move || creation::create(&making, &new, length, reserved));
         let (files, begun) = made.await?;
@@ -159,16 +163,9 @@ impl Writer {
     /// sync nobody knows what the disk holds of it, and no later start may
     /// believe its record. Where it cannot be moved its record is taken back.
     pub async fn set_aside(&mut self, layout: &Layout) -> io::Result<()> {
-        let aside = damaged_place(layout, &self.dir);
-        let (dir, uploads) = (self.dir.clone(), layout.uploads());
-        self.help(move |files| {
-            if let Err(error) = std::fs::rename(dir, aside) {
-                files.withdraw()?;
-                return Err(error);
-            }
-            sync_dir(&uploads)
-        })
-        .await
+        let (layout, dir) = (layout.clone(), self.dir.clone());
+        self.help(move |files| set_aside(&layout, &dir, files))
+            .await
     }
 
     /// Makes everything durable, tells `done` of it where that may wait for the
@@ -249,7 +246,16 @@ fn open(layout: &Layout, id: Uuid) -> Result<(Files, Begun), OpenError> {
     Ok((Appender::new(data, Arc::new(offset), record), begun))
 }
 
-fn open_for_writing(dir: &Path) -> io::Result<File> {
+/// See [`Writer::set_aside`]. Blocks on the disk.
+pub(super) fn set_aside(layout: &Layout, dir: &Path, files: &Files) -> io::Result<()> {
+    if let Err(error) = std::fs::rename(dir, damaged_place(layout, dir)) {
+        files.withdraw()?;
+        return Err(error);
+    }
+    sync_dir(&layout.uploads())
+}
+
+pub(super) fn open_for_writing(dir: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).open(dir.join(DATA))
 }
@@ -270,6 +276,7 @@ mod tests {
             filetype: None,
             language: None,
             model: None,
+            concat: None,
         }
     }
 

@@ -176,6 +176,7 @@ mod tests {
             filetype: None,
             language: None,
             model: None,
+            concat: None,
         });
         task.status = status;
         task.model = Some(model.into());

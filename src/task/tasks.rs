@@ -307,6 +307,7 @@ mod tests {
             filetype: None,
             language: None,
             model: None,
+            concat: None,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
         let record = Record::new(Some(0), Moment::now());

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
-use super::checksum::{Check, Checksum};
+use super::checksum::{Check, Promise};
 use super::create::no_space;
 use super::writers::{Arrival, Turn, Wish};
 use super::{Source, Status, UploadError, Uploads};
-use crate::store::record::Record;
+use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
@@ -47,7 +47,7 @@ pub struct Chunk {
     pub announced_bytes: Option<u64>,
     /// What they must come to: otherwise, or if they do not all come, none of
     /// them is kept.
-    pub checksum: Option<Checksum>,
+    pub checksum: Option<Promise>,
 }
 
 impl Uploads {
@@ -61,6 +61,9 @@ impl Uploads {
         chunk: Chunk,
         source: S,
     ) -> Result<Status, UploadError> {
+        if self.pending.contains(id) {
+            return Err(UploadError::Final);
+        }
         // From the first moment: HEAD after a cut waits for what has arrived.
         let arrival = self.writers.arrive(id, source.line());
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
@@ -90,6 +93,9 @@ impl Appending {
         let record = self.writer.record();
         self.uploads.require_alive(record)?;
         let Record { offset, length, .. } = *record;
+        if record.kind == Kind::Final {
+            return Err(UploadError::Final);
+        }
         if chunk.offset != offset {
             return Err(UploadError::Conflict { offset });
         }
@@ -151,8 +157,8 @@ impl Appending {
 /// is right and whole.
 pub(super) async fn run<S: Source + 'static>(
     appending: Appending,
-    source: S,
-    checksum: Option<Checksum>,
+    mut source: S,
+    checksum: Option<Promise>,
     arrival: Option<Arrival>,
 ) -> Result<Status, UploadError> {
     let work = async move {
@@ -160,13 +166,12 @@ pub(super) async fn run<S: Source + 'static>(
         let mut appending = appending;
         let id = appending.id;
         let mut check = checksum.map(Check::new);
-        let mut received = receive(&mut appending, source, &mut check).await;
+        let mut received = receive(&mut appending, &mut source, &mut check).await;
         let is_all_or_nothing = check.is_some();
-        if let (Ok(()), Some(check)) = (&received, check)
-            && !check.holds().await?
-        {
-            received = Err(UploadError::Checksum);
+        if let (Ok(()), Some(check)) = (&received, check) {
+            received = check.settle(source.checksum()).await;
         }
+        drop(source);
         let received = match received {
             // After a failure of storage nobody knows what the disk holds.
             Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
@@ -195,7 +200,7 @@ pub(super) async fn run<S: Source + 'static>(
 
 async fn receive<S: Source>(
     appending: &mut Appending,
-    mut source: S,
+    source: &mut S,
     check: &mut Option<Check>,
 ) -> Result<(), UploadError> {
     let mut stopping = appending.uploads.stopping.clone();
@@ -263,7 +268,7 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
     } = appending;
     let finished = Arc::clone(&uploads.finished);
     let done = move |record: &Record| {
-        if record.is_finished() {
+        if record.is_recording() {
             finished(id);
         }
     };
@@ -279,6 +284,9 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
     drop(turn);
     if record.is_finished() {
         uploads.unfinished.remove(id);
+        if record.kind.is_partial() {
+            uploads.part_is_complete(id);
+        }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
     }
     Ok(uploads.status_of(&record))

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::digest::DynDigest;
 use tokio::task::JoinHandle;
 
+use super::UploadError;
 use crate::store::{helper, ring};
 
 /// How a checksum is computed.
@@ -31,6 +32,15 @@ pub struct Checksum {
     pub algorithm: Algorithm,
     /// The result, [`Algorithm::bytes`] long.
     pub value: Vec<u8>,
+}
+
+/// When the client says what a chunk must come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promise {
+    /// It has said so.
+    Told(Checksum),
+    /// [`Source::checksum`](super::Source::checksum) will tell.
+    AtTheEnd,
 }
 
 impl Algorithm {
@@ -99,9 +109,10 @@ impl Hasher {
 
 /// A chunk on its way, and what it must come to.
 pub(super) struct Check {
-    expected: Checksum,
-    /// Hashes what came before `waiting`.
-    hashing: JoinHandle<Hasher>,
+    expected: Option<Checksum>,
+    /// Hash what came before `waiting`; all that there are, where nobody knows
+    /// yet which one is wanted.
+    hashing: JoinHandle<Vec<(Algorithm, Hasher)>>,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
 }
@@ -113,11 +124,21 @@ const PIECES: usize = 64;
 
 impl Check {
     /// Nothing came yet.
-    pub(super) fn new(expected: Checksum) -> Check {
-        let hasher = Hasher::new(expected.algorithm);
+    pub(super) fn new(promise: Promise) -> Check {
+        let (expected, algorithms) = match promise {
+            Promise::Told(checksum) => {
+                let algorithm = checksum.algorithm;
+                (Some(checksum), vec![algorithm])
+            }
+            Promise::AtTheEnd => (None, Algorithm::ALL.to_vec()),
+        };
+        let hashers = algorithms
+            .into_iter()
+            .map(|algorithm| (algorithm, Hasher::new(algorithm)))
+            .collect();
         Check {
             expected,
-            hashing: ring::spawn(async { hasher }),
+            hashing: ring::spawn(async { hashers }),
             waiting: Vec::new(),
             waiting_bytes: 0,
         }
@@ -134,21 +155,33 @@ impl Check {
     }
 
     async fn hash_waiting(&mut self) -> io::Result<()> {
-        let mut hasher = (&mut self.hashing).await.map_err(io::Error::other)?;
+        let mut hashers = (&mut self.hashing).await.map_err(io::Error::other)?;
         let pieces = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
         self.hashing = ring::spawn(helper::run(move || {
-            pieces.iter().for_each(|piece| hasher.update(piece));
-            hasher
+            for (_, hasher) in &mut hashers {
+                pieces.iter().for_each(|piece| hasher.update(piece));
+            }
+            hashers
         }));
         Ok(())
     }
 
-    /// Whether everything that came is what was expected.
-    pub(super) async fn holds(mut self) -> io::Result<bool> {
+    /// Whether everything that came is what was expected, or what was told
+    /// `at_the_end`.
+    pub(super) async fn settle(mut self, at_the_end: Option<Checksum>) -> Result<(), UploadError> {
         self.hash_waiting().await?;
-        let hasher = self.hashing.await.map_err(io::Error::other)?;
-        Ok(hasher.finish() == self.expected.value)
+        let hashers = self.hashing.await.map_err(io::Error::other)?;
+        let expected = self.expected.or(at_the_end);
+        let Checksum { algorithm, value } = expected.ok_or(UploadError::NoChecksum)?;
+        let mut hashers = hashers.into_iter();
+        let computed = hashers
+            .find(|(known, _)| *known == algorithm)
+            .map(|(_, hasher)| hasher.finish());
+        match computed == Some(value) {
+            true => Ok(()),
+            false => Err(UploadError::Checksum),
+        }
     }
 }
 
@@ -204,12 +237,12 @@ mod tests {
                         value: value.clone(),
                     };
                     expected.value[31] ^= u8::from(!is_right);
-                    let mut check = Check::new(expected);
+                    let mut check = Check::new(Promise::Told(expected));
                     for piece in content.chunks(piece_bytes) {
                         let piece = content.slice_ref(piece);
                         check.add(piece).await.unwrap();
                     }
-                    assert_eq!(check.holds().await.unwrap(), is_right);
+                    assert_eq!(check.settle(None).await.is_ok(), is_right);
                 }
             }
         })

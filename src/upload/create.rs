@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
-use crate::store::facts::Facts;
+use crate::store::facts::{Concat, Facts};
 use crate::store::writer::{STEP_BYTES, Writer};
 
 /// What a client tells at creation.
@@ -30,6 +30,15 @@ pub struct NewUpload {
     pub language: Option<String>,
     /// See [`Facts`].
     pub model: Option<String>,
+    /// See [`Facts`].
+    pub concat: Option<Concat>,
+}
+
+impl NewUpload {
+    /// The partial uploads that it is to be joined from.
+    pub fn parts(&self) -> &[Uuid] {
+        self.concat.as_ref().map_or(&[], |concat| &concat.parts)
+    }
 }
 
 impl Uploads {
@@ -49,40 +58,8 @@ impl Uploads {
         {
             return Err(UploadError::PastLength { length });
         }
-        let reserved_bytes = length.unwrap_or(STEP_BYTES);
-        self.require_space(reserved_bytes)?;
-        let mut facts = Facts {
-            id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
-            created_at: jiff::Timestamp::now(),
-            owner: new.owner,
-            metadata: new.metadata,
-            filename: new.filename,
-            filetype: new.filetype,
-            language: new.language,
-            model: new.model,
-        };
-        let writer = loop {
-            // Counted before it is made: those that are being made count too.
-            let most = self.limits.max_unfinished;
-            if self.unfinished.contains(facts.id) {
-                facts.id = Uuid::new_v4();
-            }
-            if !self.unfinished.admit(facts.id, most, &self.layout) {
-                return Err(UploadError::TooMany);
-            }
-            match Writer::create(&self.layout, &facts, length).await {
-                Ok(writer) => break writer,
-                Err(error) => {
-                    self.unfinished.remove(facts.id);
-                    if error.kind() != io::ErrorKind::AlreadyExists {
-                        return Err(no_space(error, reserved_bytes));
-                    }
-                    facts.id = Uuid::new_v4();
-                }
-            }
-        };
-        let id = facts.id;
-        debug!(upload_id = %id, bytes = length, "upload created");
+        self.require_space(length.unwrap_or(STEP_BYTES))?;
+        let (id, writer) = self.make(new).await?;
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.durable(id).await?.0));
@@ -104,6 +81,44 @@ impl Uploads {
             }
         };
         Ok((id, status))
+    }
+
+    /// Makes an upload, durable, under the id that is wanted or another one.
+    pub(super) async fn make(&self, new: NewUpload) -> Result<(Uuid, Writer), UploadError> {
+        let length = new.length;
+        let mut facts = Facts {
+            id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
+            created_at: jiff::Timestamp::now(),
+            owner: new.owner,
+            metadata: new.metadata,
+            filename: new.filename,
+            filetype: new.filetype,
+            language: new.language,
+            model: new.model,
+            concat: new.concat,
+        };
+        let writer = loop {
+            // Counted before it is made: those that are being made count too.
+            let most = self.limits.max_unfinished;
+            if self.unfinished.contains(facts.id) {
+                facts.id = Uuid::new_v4();
+            }
+            if !self.unfinished.admit(facts.id, most, &self.layout) {
+                return Err(UploadError::TooMany);
+            }
+            match Writer::create(&self.layout, &facts, length).await {
+                Ok(writer) => break writer,
+                Err(error) => {
+                    self.unfinished.remove(facts.id);
+                    if error.kind() != io::ErrorKind::AlreadyExists {
+                        return Err(no_space(error, length.unwrap_or(STEP_BYTES)));
+                    }
+                    facts.id = Uuid::new_v4();
+                }
+            }
+        };
+        debug!(upload_id = %facts.id, bytes = length, "upload created");
+        Ok((facts.id, writer))
     }
 }
 

@@ -1,18 +1,26 @@
-//! When an unfinished upload expires.
+//! When an upload expires.
 
 use std::time::{Duration, SystemTime};
 
 use crate::store::moment::Moment;
-use crate::store::record::Record;
+use crate::store::record::{Kind, Record};
 
-/// When an upload expires if nothing is added, by the wall clock as it goes
-/// `now`; `None` for a finished one.
+/// A complete part waits at least so long for the others.
+const PART_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// When an upload expires if nothing happens to it, by the wall clock as it
+/// goes `now`; `None` for a complete recording.
 pub(super) fn expires_at(
     record: &Record,
     idle_expiry: Duration,
     now: Moment,
 ) -> Option<SystemTime> {
-    (!record.is_finished()).then(|| record.committed_at.end_of(idle_expiry, now))
+    let life = match (record.is_finished(), record.kind) {
+        (true, Kind::Whole | Kind::Final) => return None,
+        (true, Kind::Partial) => idle_expiry.max(PART_LIFE),
+        (true, Kind::Joined) | (false, _) => idle_expiry,
+    };
+    Some(record.committed_at.end_of(life, now))
 }
 
 /// Whether that is over.

@@ -4,9 +4,11 @@
 
 mod append;
 mod checksum;
+mod concat;
 mod create;
 mod expiry;
 mod line;
+mod pending;
 mod recover;
 mod sweep;
 #[cfg(test)]
@@ -26,13 +28,16 @@ use tracing::info;
 use uuid::Uuid;
 
 pub use append::Chunk;
-pub use checksum::{Algorithm, Checksum};
+pub use checksum::{Algorithm, Checksum, Promise};
+pub use concat::PartError;
 pub use create::NewUpload;
 pub use line::Line;
 pub use recover::{Found, recover, settle};
 pub use sweep::{Swept, sweep};
 
+use concat::{awaiting, is_pending};
 use expiry::{expires_at, is_expired};
+use pending::Pending;
 use unfinished::Unfinished;
 
 use crate::store::Layout;
@@ -71,6 +76,9 @@ pub trait Source {
 
     /// What they come over, if that can be asked.
     fn line(&self) -> Option<Line>;
+
+    /// What they must come to, if that was told after the regular end.
+    fn checksum(&self) -> Option<Checksum>;
 }
 
 /// The source ended before its regular end: a lost connection.
@@ -87,6 +95,10 @@ pub struct Uploads {
     limits: Limits,
     writers: Arc<writers::Writers>,
     unfinished: Unfinished,
+    /// Final uploads that wait for their parts.
+    pending: Pending,
+    /// Held by the one who joins.
+    joining: tokio::sync::Mutex<()>,
     /// Uploads that a sync failed on: nobody knows what the disk holds of them.
     condemned: Mutex<HashSet<Uuid>>,
     finished: Arc<Finished>,
@@ -100,8 +112,10 @@ pub struct Status {
     pub offset: u64,
     /// Bytes of the whole.
     pub length: Option<u64>,
-    /// When it expires if nothing is added; `None` once it is finished.
+    /// When it expires if nothing is added; `None` for a complete recording.
     pub expires: Option<SystemTime>,
+    /// A final upload that is not joined yet.
+    pub is_pending: bool,
 }
 
 impl Status {
@@ -164,11 +178,25 @@ pub enum UploadError {
     /// Not what its checksum says; nothing of the chunk was kept.
     #[error("the bytes do not match their checksum and were discarded; send them again")]
     Checksum,
+    /// A checksum was to follow the bytes; nothing of the chunk was kept.
+    #[error("no checksum that can be read came after the bytes; they were discarded")]
+    NoChecksum,
     /// A newer request for the same upload took over; what had arrived is kept.
     #[error("a newer request for this upload took over at offset {offset}")]
     Superseded {
         /// Where it stood then.
         offset: u64,
+    },
+    /// Its bytes come from its parts and from nowhere else.
+    #[error("a final upload takes no bytes; send them to its parts")]
+    Final,
+    /// An upload that was to be joined with others.
+    #[error("the partial upload {id} cannot be used: {why}")]
+    Part {
+        /// Which.
+        id: Uuid,
+        /// What is wrong with it.
+        why: PartError,
     },
     /// The one who has it does not let go.
     #[error("the upload is in use; try again")]
@@ -217,6 +245,8 @@ impl Uploads {
             limits,
             writers: Arc::default(),
             unfinished: Unfinished::default(),
+            pending: Pending::default(),
+            joining: tokio::sync::Mutex::default(),
             condemned: Mutex::default(),
             finished,
             stopping,
@@ -249,7 +279,20 @@ impl Uploads {
     /// How an upload stands, with all that has arrived, and its facts. An append
     /// that runs goes on; one that has stalled is ended. `may_be_back`: who asks
     /// may have lost a connection just now.
-    pub async fn look(&self, id: Uuid, may_be_back: bool) -> Result<(Status, Facts), UploadError> {
+    pub async fn look(
+        self: &Arc<Uploads>,
+        id: Uuid,
+        may_be_back: bool,
+    ) -> Result<(Status, Facts), UploadError> {
+        let (status, facts) = self.catch_up(id, may_be_back).await?;
+        if status.is_pending {
+            // Should an earlier attempt have failed.
+            self.join_later(vec![id]);
+        }
+        Ok((status, facts))
+    }
+
+    async fn catch_up(&self, id: Uuid, may_be_back: bool) -> Result<(Status, Facts), UploadError> {
         if !self.writers.catch_up(id).await {
             let (record, facts) = self.read(id).await?;
             let idle = Moment::now().at_least_since(&record.committed_at);
@@ -281,9 +324,14 @@ impl Uploads {
         // not here any more, has made it durable or condemned it.
         let committed = self.writers.committed(id);
         self.require_sound(id)?;
-        let record = committed.map_or(found, Ok)?;
+        let mut record = committed.map_or(found, Ok)?;
+        let facts = facts.map_err(OpenError::from)?;
+        if is_pending(&record) {
+            let (layout, parts) = (self.layout.clone(), facts.parts().to_vec());
+            record = helper::run(move || awaiting(&layout, record, &parts)).await;
+        }
         self.require_alive(&record)?;
-        Ok((record, facts.map_err(OpenError::from)?))
+        Ok((record, facts))
     }
 
     /// Opens the recording of a finished upload for reading; `None` if it is
@@ -315,6 +363,7 @@ impl Uploads {
         });
         removed.await?;
         self.unfinished.remove(id);
+        self.pending.remove(id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
     }
@@ -324,6 +373,7 @@ impl Uploads {
             offset: record.offset,
             length: record.length,
             expires: expires_at(record, self.limits.idle_expiry, Moment::now()),
+            is_pending: is_pending(record),
         }
     }
 

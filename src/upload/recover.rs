@@ -6,18 +6,22 @@ use std::path::Path;
 use tracing::{error, warn};
 use uuid::Uuid;
 
+use super::concat::is_pending;
 use crate::store::Layout;
+use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};
 use crate::store::record::Record;
 use crate::store::sync_dir;
 
 /// An upload that start-up found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// All of it is there.
+    /// A recording, all of it.
     Finished(Uuid),
     /// Somebody may come back for it.
     Unfinished(Uuid),
+    /// An unfinished one that waits for these parts.
+    Pending(Uuid, Vec<Uuid>),
 }
 
 /// Reads every upload and tells `found` of each. What cannot be understood is
@@ -31,8 +35,16 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
             .ok_or("its name is not an id".to_owned())
             .and_then(|id| Ok((id, read(&path)?)))
         {
-            Ok((id, Some(record))) if record.is_finished() => found(Found::Finished(id)),
-            Ok((id, Some(_))) => found(Found::Unfinished(id)),
+            Ok((id, Some((record, facts)))) => {
+                if record.is_recording() {
+                    found(Found::Finished(id));
+                } else if !record.is_finished() {
+                    found(Found::Unfinished(id));
+                    if is_pending(&record) {
+                        found(Found::Pending(id, facts.parts().to_vec()));
+                    }
+                }
+            }
             Ok((_, None)) => {}
             // Told, and in nobody's way.
             Err(reason) => drop(set_aside(layout, &path, &reason)),
@@ -65,14 +77,14 @@ pub fn settle(layout: &Layout) -> io::Result<()> {
 }
 
 /// `None` for a folder that a sweep took away meanwhile.
-fn read(dir: &Path) -> Result<Option<Record>, String> {
+fn read(dir: &Path) -> Result<Option<(Record, Facts)>, String> {
     let record = match peek_record(dir) {
         Ok(record) => record,
         Err(OpenError::Missing) if !dir.exists() => return Ok(None),
         Err(error) => return Err(format!("its offset record: {error}")),
     };
-    read_facts(dir).map_err(|error| format!("its upload.json: {error}"))?;
-    Ok(Some(record))
+    let facts = read_facts(dir).map_err(|error| format!("its upload.json: {error}"))?;
+    Ok(Some((record, facts)))
 }
 
 fn set_aside(layout: &Layout, path: &Path, reason: &str) -> io::Result<()> {

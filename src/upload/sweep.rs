@@ -4,11 +4,14 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::store::Layout;
-use crate::store::folder::{OpenError, Parked, Removal, bury, is_being_created, peek_record};
-use crate::store::moment::Moment;
-
+use super::concat::{awaiting, is_pending};
 use super::is_expired;
+use crate::store::Layout;
+use crate::store::folder::{
+    OpenError, Parked, Removal, bury, is_being_created, peek_record, read_facts,
+};
+use crate::store::moment::Moment;
+use crate::store::record::Record;
 
 /// A folder in `creating` without a lock is younger than this while its maker
 /// is between making it and locking it.
@@ -30,6 +33,7 @@ pub struct Swept {
 /// being written to can be locked. Blocks on the disk.
 pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
     let now = Moment::now();
+    let is_over = |dir: &Path, record| is_expired(&standing(layout, dir, record), idle_expiry, now);
     let mut swept = Swept::default();
     let mut removal = Removal::new(layout);
     for entry in std::fs::read_dir(layout.uploads())? {
@@ -38,11 +42,11 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
             continue;
         };
         // Without the lock first: locking each live upload would disturb it.
-        if !peek_record(&path).is_ok_and(|record| is_expired(&record, idle_expiry, now)) {
+        if !peek_record(&path).is_ok_and(|record| is_over(&path, record)) {
             continue;
         }
         match Parked::lock(layout, id) {
-            Ok(parked) if is_expired(&parked.record, idle_expiry, now) => {
+            Ok(parked) if is_over(&path, parked.record) => {
                 removal.add(parked)?;
                 swept.expired += 1;
             }
@@ -62,6 +66,14 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
         swept.orphans += u64::from(bury(&entry?.path())?);
     }
     Ok(swept)
+}
+
+/// How an upload stands; what keeps a final one alive are its parts.
+fn standing(layout: &Layout, dir: &Path, record: Record) -> Record {
+    match is_pending(&record).then(|| read_facts(dir)) {
+        Some(Ok(facts)) => awaiting(layout, record, facts.parts()),
+        _ => record,
+    }
 }
 
 fn is_old(path: &Path, now: SystemTime) -> bool {

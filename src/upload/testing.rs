@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Chunk, Cut, Limits, Line, NewUpload, Source, Uploads};
+use super::{Checksum, Chunk, Cut, Limits, Line, NewUpload, Source, Uploads};
 use crate::store::{Layout, ring};
 
 /// Bytes, then the regular end.
@@ -21,6 +21,10 @@ impl Source for Content {
     }
 
     fn line(&self) -> Option<Line> {
+        None
+    }
+
+    fn checksum(&self) -> Option<Checksum> {
         None
     }
 }

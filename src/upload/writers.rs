@@ -264,6 +264,11 @@ impl Turn {
         }
     }
 
+    /// A newer request wants this upload.
+    pub(super) fn is_superseded(&self) -> bool {
+        *self.newest.borrow() > self.ticket
+    }
+
     /// Resolves once a newer request wants this upload.
     pub(super) async fn superseded(&mut self) {
         let ticket = self.ticket;

@@ -110,3 +110,55 @@ fn checksum_extension() {
         assert_eq!(created.number("upload-offset"), Some(kept));
     }
 }
+
+#[test]
+fn checksum_trailer_extension() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let content = letters(1_000_000, &mut Random::new(seed()));
+    let upload = Upload::create(address, content.len(), &[("filename", "a.txt")]);
+    let patch = |bytes: &[u8], trailer: &str| {
+        let headers = [
+            RESUMABLE,
+            CONTENT,
+            ("Upload-Offset", "0"),
+            ("Transfer-Encoding", "chunked"),
+            ("Trailer", "Upload-Checksum"),
+        ];
+        let mut connection = Connection::open(address).unwrap();
+        connection
+            .send_head("PATCH", &upload.path, &headers, None)
+            .unwrap();
+        for piece in bytes.chunks(77_777) {
+            connection
+                .send(format!("{:x}\r\n", piece.len()).as_bytes())
+                .unwrap();
+            connection.send(piece).unwrap();
+            connection.send(b"\r\n").unwrap();
+        }
+        connection
+            .send(format!("0\r\n{trailer}\r\n").as_bytes())
+            .unwrap();
+        connection.receive("PATCH").unwrap()
+    };
+    let mut damaged = content.clone();
+    damaged[500_000] ^= 1;
+    for algorithm in ["crc32", "md5", "sha1", "sha256", "sha512"] {
+        let trailer = format!("Upload-Checksum: {}\r\n", checksum(algorithm, &content));
+        patch(&damaged, &trailer).expect(460, algorithm);
+        assert_eq!(upload.offset(), 0, "nothing of it is kept");
+    }
+    for (trailer, what) in [
+        ("", "none, though it was announced"),
+        ("Upload-Checksum: sha1 ???\r\n", "not Base64"),
+        ("Upload-Checksum: md4 YWJj\r\n", "unknown algorithm"),
+        ("Other: 1\r\n", "another one"),
+    ] {
+        patch(&content, trailer).expect(400, what);
+        assert_eq!(upload.offset(), 0, "{what}");
+    }
+    let trailer = format!("upload-checksum: {}\r\n", checksum("sha512", &content));
+    patch(&content, &trailer).expect(204, "the right one");
+    let data = daemon.state_dir().join("uploads").join(upload.id());
+    assert!(std::fs::read(data.join("data")).unwrap() == content);
+}

@@ -24,6 +24,7 @@ mod access;
 mod bad_start;
 mod checksums;
 mod clock;
+mod concat;
 mod crashes;
 mod formats;
 mod idle;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{EXPECT, HeaderMap};
 use hyper::http::request::Parts;
 
+use super::checksum::checksum;
 use crate::store::ring;
-use crate::upload::{Cut, Line, Source};
+use crate::upload::{Checksum, Cut, Line, Source};
 
 /// How much of a body that nobody wants is read all the same ...
 const LINGER_BYTES: usize = 64 << 20;
@@ -25,6 +26,7 @@ const LINGER: Duration = Duration::from_secs(3);
 pub struct BodySource {
     body: Option<Incoming>,
     line: Option<Line>,
+    trailers: Option<HeaderMap>,
     /// The client waits for our consent to send the body; its answer is the refusal.
     waits: bool,
 }
@@ -35,6 +37,7 @@ impl BodySource {
         BodySource {
             body: Some(body),
             line: head.extensions.get().cloned(),
+            trailers: None,
             waits: head.headers.contains_key(EXPECT),
         }
     }
@@ -46,9 +49,9 @@ impl Source for BodySource {
             match self.body.as_mut()?.frame().await {
                 Some(Ok(frame)) => {
                     self.waits = false;
-                    // Trailers are not data.
-                    if let Ok(bytes) = frame.into_data() {
-                        return Some(Ok(bytes));
+                    match frame.into_data() {
+                        Ok(bytes) => return Some(Ok(bytes)),
+                        Err(frame) => self.trailers = frame.into_trailers().ok(),
                     }
                 }
                 Some(Err(_)) => {
@@ -65,6 +68,10 @@ impl Source for BodySource {
 
     fn line(&self) -> Option<Line> {
         self.line.clone()
+    }
+
+    fn checksum(&self) -> Option<Checksum> {
+        checksum(self.trailers.as_ref()?).ok()?
     }
 }
 

@@ -2,14 +2,29 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, TRAILER};
 
 use super::{TusError, UPLOAD_CHECKSUM};
-use crate::upload::{Algorithm, Checksum};
+use crate::upload::{Algorithm, Checksum, Promise};
 
 /// The names of all algorithms, for Tus-Checksum-Algorithm.
 pub fn names() -> String {
     Algorithm::ALL.map(Algorithm::name).join(",")
+}
+
+/// What the client says of its bytes before it sends them, if anything
+/// (checksum-trailer extension: that it will tell after them).
+pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, TusError> {
+    if let Some(checksum) = checksum(headers)? {
+        return Ok(Some(Promise::Told(checksum)));
+    }
+    let announced = headers.get_all(TRAILER).iter().any(|value| {
+        value.to_str().is_ok_and(|names| {
+            let mut names = names.split(',');
+            names.any(|name| UPLOAD_CHECKSUM.as_str().eq_ignore_ascii_case(name.trim()))
+        })
+    });
+    Ok(announced.then_some(Promise::AtTheEnd))
 }
 
 /// What the client says that its bytes come to, if it does.

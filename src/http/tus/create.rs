@@ -9,16 +9,17 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::reply::{self, Reply};
 use super::body::BodySource;
-use super::checksum::checksum;
+use super::checksum::promise;
+use super::concat::concat;
 use super::metadata::Metadata;
 use super::{
     TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, bytes_header, check_version,
-    describe, is_chunk,
+    describe, is_chunk, owned,
 };
 use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::store::helper;
-use crate::upload::{Chunk, NewUpload};
+use crate::upload::{Chunk, NewUpload, UploadError};
 use crate::{languages, models};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
@@ -34,16 +35,26 @@ pub async fn create(
     check_version(&head.headers)?;
     let new = parse(&head.headers, caller, app.default_language.clone())?;
     check_model(app, new.model.as_deref()).await?;
+    let parts = new.parts();
+    for part in parts {
+        owned(app, caller, Some(*part)).await?;
+    }
+    if !parts.is_empty() && has_body {
+        return Err(UploadError::Final.into());
+    }
     if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
         return Err(TusError::ContentType);
     }
     let chunk = Chunk {
         announced_bytes,
-        checksum: checksum(&head.headers)?,
+        checksum: promise(&head.headers)?,
         ..Chunk::default()
     };
     let first = is_chunk(&head.headers).then_some((chunk, source));
-    let (id, status) = app.uploads.create(new, first).await?;
+    let (id, status) = match new.parts() {
+        [] => app.uploads.create(new, first).await?,
+        _ => app.uploads.create_final(new).await?,
+    };
     let mut reply = reply::empty(StatusCode::CREATED);
     describe(&mut reply, &status);
     reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
@@ -55,7 +66,13 @@ fn parse(
     caller: &Caller,
     default_language: Option<String>,
 ) -> Result<NewUpload, TusError> {
+    let concat = concat(headers)?;
+    let is_final = concat
+        .as_ref()
+        .is_some_and(|concat| !concat.parts.is_empty());
     let length = match (bytes_header(headers, UPLOAD_LENGTH)?, deferred(headers)?) {
+        (None, false) if is_final => None,
+        _ if is_final => return Err(TusError::FinalLength),
         (Some(_), true) => return Err(TusError::TwoLengths),
         (None, false) => {
             return Err(TusError::Missing {
@@ -76,10 +93,11 @@ fn parse(
     let text = |key| metadata.text(key).map_err(TusError::Metadata);
     Ok(NewUpload {
         length,
-        // The id of another task, or no UUID at all, is no reason to refuse.
+        // The id of another task, or no UUID at all, is no reason to refuse. A
+        // part is no task: its recording may want the id.
         wanted_id: text("taskId")?
             .and_then(|id| Uuid::try_parse(&id).ok())
-            .filter(|id| !id.is_nil()),
+            .filter(|id| !id.is_nil() && (concat.is_none() || is_final)),
         owner: caller.name().map(str::to_owned),
         metadata: raw.map(str::to_owned),
         filename: text("filename")?.map(|name| display_name(&name)),
@@ -89,6 +107,7 @@ fn parse(
             None => default_language,
         },
         model: text("model")?.filter(|model| !model.is_empty()),
+        concat,
     })
 }
 

@@ -9,7 +9,7 @@ use super::super::reply::{self, Reply};
 use super::{TUS_RESUMABLE, TUS_VERSION, UPLOAD_OFFSET, VERSION};
 use crate::access::Denied;
 use crate::languages::UnknownLanguage;
-use crate::upload::UploadError;
+use crate::upload::{PartError, UploadError};
 
 /// Why a request was refused. The texts are the bodies, for people.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,12 @@ pub enum TusError {
     /// Upload-Checksum cannot be read.
     #[error("bad Upload-Checksum: {0}")]
     Checksum(String),
+    /// Upload-Concat cannot be read.
+    #[error("bad Upload-Concat: {0}")]
+    Concat(String),
+    /// A final upload is as long as its parts.
+    #[error("send no length with a final upload: it is that of its parts")]
+    FinalLength,
     /// Both lengths.
     #[error("send either Upload-Length or Upload-Defer-Length, not both")]
     TwoLengths,
@@ -85,6 +91,8 @@ impl TusError {
             | TusError::NotANumber { .. }
             | TusError::MethodOverride
             | TusError::Checksum(_)
+            | TusError::Concat(_)
+            | TusError::FinalLength
             | TusError::TwoLengths
             | TusError::DeferLength
             | TusError::Metadata(_) => StatusCode::BAD_REQUEST,
@@ -94,12 +102,28 @@ impl TusError {
             TusError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             TusError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TusError::Upload(error) => match error {
-                UploadError::NotFound => StatusCode::NOT_FOUND,
-                UploadError::Expired | UploadError::Damaged => StatusCode::GONE,
+                UploadError::NotFound
+                | UploadError::Part {
+                    why: PartError::Missing,
+                    ..
+                } => StatusCode::NOT_FOUND,
+                UploadError::Expired
+                | UploadError::Damaged
+                | UploadError::Part {
+                    why: PartError::Expired,
+                    ..
+                } => StatusCode::GONE,
+                UploadError::Part {
+                    why: PartError::NotPartial,
+                    ..
+                } => StatusCode::BAD_REQUEST,
+                UploadError::Final => StatusCode::FORBIDDEN,
                 UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
                     StatusCode::PAYLOAD_TOO_LARGE
                 }
-                UploadError::LengthKnown { .. } => StatusCode::BAD_REQUEST,
+                UploadError::LengthKnown { .. } | UploadError::NoChecksum => {
+                    StatusCode::BAD_REQUEST
+                }
                 UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 // Superseded: the client that sees this is not the newest one;
                 // asking again for the offset is right for it too.

@@ -8,7 +8,8 @@ use super::super::App;
 use super::super::reply::{self, Reply};
 use super::super::server::FirstRequest;
 use super::{
-    TusError, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, check_version, describe, owned,
+    TusError, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, check_version,
+    describe, owned,
 };
 use crate::access::Caller;
 
@@ -27,7 +28,12 @@ pub async fn head<B>(
     describe(&mut reply, &status);
     match status.length {
         Some(length) => reply::set(&mut reply, UPLOAD_LENGTH, length),
+        // Nobody will tell it: it comes with the last part.
+        None if status.is_pending => {}
         None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
+    }
+    if let Some(concat) = facts.concat {
+        reply::set(&mut reply, UPLOAD_CONCAT, concat.told);
     }
     if let Some(metadata) = facts.metadata {
         reply::set(&mut reply, UPLOAD_METADATA, metadata);

@@ -1,8 +1,9 @@
 //! The TUS resumable upload protocol 1.0.0: core, creation,
-//! creation-with-upload, termination, expiration, checksum. One file per verb.
+//! all extensions. One file per verb.
 
 mod body;
 mod checksum;
+mod concat;
 mod create;
 mod download;
 mod error;
@@ -33,8 +34,8 @@ pub use patch::patch;
 pub use terminate::terminate;
 
 const VERSION: &str = "1.0.0";
-const EXTENSIONS: &str =
-    "checksum,creation,creation-defer-length,creation-with-upload,expiration,termination";
+const EXTENSIONS: &str = "checksum,checksum-trailer,concatenation,concatenation-unfinished,\
+     creation,creation-defer-length,creation-with-upload,expiration,termination";
 const CHUNK_TYPE: &str = "application/offset+octet-stream";
 
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
@@ -44,6 +45,7 @@ const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
 const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
 const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
@@ -116,7 +118,9 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Tu
 /// What every answer about a living upload carries.
 fn describe(reply: &mut Reply, status: &Status) {
     reply::set(reply, TUS_RESUMABLE, VERSION);
-    reply::set(reply, UPLOAD_OFFSET, status.offset);
+    if !status.is_pending {
+        reply::set(reply, UPLOAD_OFFSET, status.offset);
+    }
     if let Some(expires) = status.expires {
         reply::set(reply, UPLOAD_EXPIRES, http_date(expires));
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::reply::{self, Reply};
 use super::body::BodySource;
-use super::checksum::checksum;
+use super::checksum::promise;
 use super::{
     TusError, UPLOAD_LENGTH, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk, owned,
 };
@@ -36,7 +36,7 @@ pub async fn patch(
         offset,
         length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
         announced_bytes,
-        checksum: checksum(&head.headers)?,
+        checksum: promise(&head.headers)?,
     };
     let status = app.uploads.append(id, chunk, source).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);

@@ -1,0 +1,229 @@
+//! Final uploads: made of partial ones (TUS, concatenation extension), also
+//! before those are complete (concatenation-unfinished).
+
+use std::io;
+use std::sync::Arc;
+
+use tracing::{Instrument, error, info, warn};
+use uuid::Uuid;
+
+use super::create::no_space;
+use super::expiry::is_expired;
+use super::{NewUpload, Status, UploadError, Uploads};
+use crate::store::Layout;
+use crate::store::folder::{OpenError, peek_record};
+use crate::store::helper;
+use crate::store::join::{Join, JoinError};
+use crate::store::moment::Moment;
+use crate::store::record::{Kind, Record};
+
+/// Why an upload cannot be a part of another.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// No upload of this id.
+    #[error("there is no such upload")]
+    Missing,
+    /// Not complete in time, or joined long ago.
+    #[error("it has expired")]
+    Expired,
+    /// A recording of its own.
+    #[error("it was not created with Upload-Concat: partial")]
+    NotPartial,
+}
+
+impl Uploads {
+    /// Makes a final upload, durably. If all its parts are complete it is
+    /// joined at once, otherwise as soon as they are; the status tells.
+    pub async fn create_final(
+        self: &Arc<Uploads>,
+        new: NewUpload,
+    ) -> Result<(Uuid, Status), UploadError> {
+        let parts = new.parts().to_vec();
+        self.judge(&parts).await?;
+        let (id, writer) = self.make(new).await?;
+        writer.close().await;
+        self.found_pending(id, parts);
+        // Goes on when the client does not wait for it.
+        let uploads = Arc::clone(self);
+        let joining = async move { uploads.join(id).await };
+        let joined = tokio::spawn(joining.in_current_span());
+        match joined.await.map_err(io::Error::other)? {
+            Ok(()) => Ok((id, self.durable(id).await?.0)),
+            Err(error) => {
+                // Nobody knows of it yet, so it is as if it had never been.
+                let _ = self.terminate(id).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Says that start-up found this final upload, which is not joined yet.
+    pub fn found_pending(&self, id: Uuid, parts: Vec<Uuid>) {
+        let most = self.limits.max_unfinished;
+        self.pending.insert(id, parts, most, &self.layout);
+    }
+
+    /// Joins, by and by, what start-up found and what can be joined.
+    pub fn join_found(self: &Arc<Uploads>) {
+        self.join_later(self.pending.ids());
+    }
+
+    /// Says that a part is complete.
+    pub(super) fn part_is_complete(self: &Arc<Uploads>, part: Uuid) {
+        self.join_later(self.pending.of_part(part));
+    }
+
+    /// Joins those of these whose parts are complete.
+    pub(super) fn join_later(self: &Arc<Uploads>, finals: Vec<Uuid>) {
+        for id in finals {
+            let uploads = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(error) = uploads.join(id).await {
+                    warn!(upload_id = %id, "the final upload cannot be joined: {error}");
+                }
+            });
+        }
+    }
+
+    /// Refuses parts of which nothing will ever be joined.
+    async fn judge(&self, parts: &[Uuid]) -> Result<(), UploadError> {
+        let (layout, ids) = (self.layout.clone(), parts.to_vec());
+        let records: Vec<_> = helper::run(move || {
+            let records = ids.iter().map(|id| peek_record(&layout.upload(*id)));
+            records.collect()
+        })
+        .await;
+        let mut length = 0_u64;
+        let mut is_complete = true;
+        for (&id, record) in parts.iter().zip(records) {
+            let refused = |why| UploadError::Part { id, why };
+            self.require_sound(id)?;
+            let record = record.map_err(|error| match error {
+                OpenError::Missing => refused(PartError::Missing),
+                other => other.into(),
+            })?;
+            if !record.kind.is_partial() {
+                return Err(refused(PartError::NotPartial));
+            }
+            if is_expired(&record, self.limits.idle_expiry, Moment::now()) {
+                return Err(refused(PartError::Expired));
+            }
+            length = length.saturating_add(record.length.unwrap_or(record.offset));
+            is_complete &= record.is_finished();
+        }
+        self.require_size(length)?;
+        match is_complete {
+            true => self.require_space(length),
+            false => Ok(()),
+        }
+    }
+
+    /// Joins a final upload, if all its parts are complete.
+    async fn join(self: &Arc<Uploads>, id: Uuid) -> Result<(), UploadError> {
+        if !self.pending.begin(id) {
+            return Ok(());
+        }
+        // One at a time: it keeps the disk busy enough.
+        let _one = self.joining.lock().await;
+        loop {
+            let outcome = self.try_join(id).await;
+            if !self.pending.end(id) {
+                return outcome;
+            }
+        }
+    }
+
+    async fn try_join(&self, id: Uuid) -> Result<(), UploadError> {
+        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        self.require_sound(id)?;
+        let parts = self.facts(id).await?.parts().to_vec();
+        let layout = self.layout.clone();
+        let begun = helper::run(move || Join::begin(&layout, id, &parts)).await;
+        let mut join = match begun {
+            Ok(join) => join,
+            Err(JoinError::Waiting) => return Ok(()),
+            Err(JoinError::Whole(error)) => return Err(error.into()),
+            Err(JoinError::Part(id, OpenError::Missing)) => {
+                let why = PartError::Missing;
+                return Err(UploadError::Part { id, why });
+            }
+            Err(JoinError::Part(_, error)) => return Err(error.into()),
+        };
+        turn.committed(&join.record());
+        if join.record().is_finished() {
+            self.pending.remove(id);
+            return Ok(());
+        }
+        let length = join.length();
+        self.require_size(length)?;
+        self.require_space(length)?;
+        let mut has_more = true;
+        let mut reserved = false;
+        while has_more {
+            if *self.stopping.borrow() {
+                return Err(UploadError::Stopping);
+            }
+            if turn.is_superseded() {
+                return Err(UploadError::Superseded { offset: 0 });
+            }
+            let step = move || {
+                if !reserved {
+                    join.reserve()?;
+                }
+                let has_more = join.step()?;
+                Ok((join, has_more))
+            };
+            let stepped: io::Result<(Join, bool)> = helper::run(step).await;
+            (join, has_more) = stepped.map_err(|error| no_space(error, length))?;
+            reserved = true;
+        }
+        let finished = Arc::clone(&self.finished);
+        let joined = helper::run(move || {
+            let joined = join.finish();
+            if joined.is_ok() {
+                finished(id);
+            }
+            joined
+        });
+        match joined.await {
+            Ok(record) => {
+                turn.committed(&record);
+                self.pending.remove(id);
+                self.unfinished.remove(id);
+                info!(upload_id = %id, bytes = length, "upload joined, {length} bytes");
+                Ok(())
+            }
+            Err(error) => {
+                error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
+                self.condemn(id);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// A final upload that is not joined yet.
+pub(super) fn is_pending(record: &Record) -> bool {
+    record.kind == Kind::Final && !record.is_finished()
+}
+
+/// How a final upload stands that is not joined yet: it lives as long as
+/// anything is added to its parts, and has a length once they all have.
+/// Blocks on the disk.
+pub(super) fn awaiting(layout: &Layout, record: Record, parts: &[Uuid]) -> Record {
+    let records = parts.iter().map(|part| peek_record(&layout.upload(*part)));
+    // Without all of them it will never be joined.
+    let Ok(records) = records.collect::<Result<Vec<Record>, _>>() else {
+        return record;
+    };
+    let commits = records.iter().map(|part| part.committed_at);
+    let newest = commits.chain([record.committed_at]);
+    let lengths = records.iter().map(|part| part.length);
+    let mut standing = record;
+    standing.committed_at = newest
+        .max_by_key(|moment| moment.wall_ms)
+        .unwrap_or(record.committed_at);
+    // An empty one would look as if it were joined.
+    standing.length = lengths.sum::<Option<u64>>().filter(|length| *length > 0);
+    standing
+}
