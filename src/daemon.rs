@@ -185,6 +185,9 @@ async fn control(
         models_dir: config.models_dir.clone(),
         unknown_model: config.transcribe.unknown_model,
         origins: config.http.origins.clone(),
+        base_url: config.http.base_url,
+        trusted_proxies: config.http.trusted_proxies,
+        header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
     });
     let server = Server {

@@ -30,6 +30,28 @@ pub enum Mode {
     },
 }
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Of the client, or the nearest to it that is known.
+    pub address: IpAddr,
+    /// How it came.
+    pub way: Way,
+}
+
+/// See [`Client`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client itself, as far as can be seen.
+    Direct,
+    /// Through a proxy, which says so. The address is the client's if that
+    /// proxy is trusted, else the proxy's.
+    Proxied,
+    /// Through a trusted proxy that does not tell for whom; the address is
+    /// that of the last proxy known.
+    Hidden,
+}
+
 /// Who makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -88,6 +110,11 @@ pub enum Denied {
         "your address {0} is in none of the networks this server is open to (`networks` in its configuration)"
     )]
     Network(IpAddr),
+    /// Mode `open`, and nobody knows where the client is.
+    #[error(
+        "your address is not known: the proxy {0} in front of this server must send it in `Forwarded` or `X-Forwarded-For`, and drop the other one"
+    )]
+    Hidden(IpAddr),
 }
 
 /// The guard.
@@ -139,19 +166,16 @@ impl Access {
         }
     }
 
-    /// Judges a request from `client`, the address at the other end of the
-    /// socket. `forwarded`: it came through a proxy and says so.
-    pub fn admit(
-        &self,
-        client: IpAddr,
-        forwarded: bool,
-        authorization: Option<&[u8]>,
-    ) -> Result<Caller, Denied> {
-        let client = client.to_canonical();
-        if let Mode::Open { networks } = &self.mode
-            && !networks.iter().any(|network| network.contains(&client))
-        {
-            return Err(Denied::Network(client));
+    /// Judges a request.
+    pub fn admit(&self, client: Client, authorization: Option<&[u8]>) -> Result<Caller, Denied> {
+        let address = client.address.to_canonical();
+        if let Mode::Open { networks } = &self.mode {
+            if client.way == Way::Hidden {
+                return Err(Denied::Hidden(address));
+            }
+            if !networks.iter().any(|network| network.contains(&address)) {
+                return Err(Denied::Network(address));
+            }
         }
         let tokens = self.tokens();
         match authorization {
@@ -162,18 +186,21 @@ impl Access {
                         Role::User => Caller::Token(Arc::clone(&token.name)),
                         Role::Admin => Caller::Admin(Arc::clone(&token.name)),
                     })
-                    .ok_or_else(|| self.wrong(client))
+                    .ok_or_else(|| self.wrong(address))
             }
             None if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
-            // Behind a proxy on this machine everybody would look local.
-            None if tokens.is_empty() && client.is_loopback() && !forwarded => Ok(Caller::Anyone),
+            // Not behind a proxy, whatever it says: one on this machine that is
+            // set up wrongly would make everybody look local.
+            None if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
+                Ok(Caller::Anyone)
+            }
             None if tokens.is_empty() => Err(Denied::NotSetUp),
             None => Err(Denied::NoToken),
         }
     }
 
-    fn wrong(&self, client: IpAddr) -> Denied {
-        match self.failures.count(client, Instant::now()) {
+    fn wrong(&self, address: IpAddr) -> Denied {
+        match self.failures.count(address, Instant::now()) {
             None => Denied::WrongToken,
             Some(wait) => Denied::TooManyFailures {
                 retry_after_s: wait.max(Duration::from_secs(1)).as_secs(),
@@ -202,11 +229,13 @@ mod tests {
     const REMOTE: &str = "192.168.1.7";
 
     fn admit(access: &Access, client: &str, authorization: Option<&str>) -> Result<Caller, Denied> {
-        access.admit(
-            client.parse().unwrap(),
-            false,
-            authorization.map(str::as_bytes),
-        )
+        let client = from(client, Way::Direct);
+        access.admit(client, authorization.map(str::as_bytes))
+    }
+
+    fn from(address: &str, way: Way) -> Client {
+        let address = address.parse().unwrap();
+        Client { address, way }
     }
 
     #[test]
@@ -219,11 +248,10 @@ mod tests {
             assert_eq!(admit(&access, local, None), Ok(Caller::Anyone));
         }
         assert_eq!(admit(&access, REMOTE, None), Err(Denied::NotSetUp));
-        assert_eq!(
-            access.admit(LOCAL.parse().unwrap(), true, None),
-            Err(Denied::NotSetUp),
-            "through a proxy"
-        );
+        for way in [Way::Proxied, Way::Hidden] {
+            let refused = access.admit(from(LOCAL, way), None);
+            assert_eq!(refused, Err(Denied::NotSetUp), "through a proxy");
+        }
 
         let token = tokens::add(&file, "phone", Role::User).unwrap();
         assert_eq!(
@@ -309,6 +337,10 @@ mod tests {
             admit(&access, REMOTE, Some("Bearer x")),
             Err(Denied::WrongToken)
         );
+        let proxied = access.admit(from(REMOTE, Way::Proxied), None);
+        assert_eq!(proxied, Ok(Caller::Anyone));
+        let hidden = access.admit(from(REMOTE, Way::Hidden), None);
+        assert_eq!(hidden, Err(Denied::Hidden(REMOTE.parse().unwrap())));
     }
 
     #[test]

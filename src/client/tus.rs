@@ -19,6 +19,9 @@ use super::http::Answer;
 use super::memory::Memory;
 use super::{Server, ServerError};
 
+/// Where uploads are made, and below it where they are.
+const UPLOADS: &str = "/uploads/files/";
+
 /// Piece that is read from the file at a time.
 const PIECE_BYTES: usize = 256 << 10;
 /// Attempts that may bring nothing before we give up ...
@@ -202,7 +205,7 @@ async fn create(
     if let Some(language) = &recording.language {
         metadata += &format!(",language {}", STANDARD.encode(language));
     }
-    let request = request(Method::POST, "/uploads/files/")
+    let request = request(Method::POST, UPLOADS)
         .header("Upload-Length", length)
         .header("Upload-Metadata", metadata);
     let answer = server.send(request, Empty::new()).await?;
@@ -213,12 +216,15 @@ async fn create(
     }
 }
 
-/// The server may give a whole address.
+/// The server may give a whole address, and behind a proxy one below another
+/// path than it has where we reach it.
 fn path_of(location: &str) -> Result<String, ServerError> {
     let uri: hyper::Uri = location
         .parse()
         .map_err(|_| ServerError::Nonsense(format!("Location: {location}")))?;
-    Ok(uri.path().to_owned())
+    let path = uri.path();
+    let own = path.rfind(UPLOADS).unwrap_or_default();
+    Ok(path[own..].to_owned())
 }
 
 /// How far the server has it; `None` if it does not know it any more.
@@ -329,8 +335,13 @@ mod tests {
 
     #[test]
     fn a_location_may_be_a_path_or_an_address() {
-        for location in ["/uploads/files/x", "http://box:8000/uploads/files/x"] {
+        for location in [
+            "/uploads/files/x",
+            "http://box:8000/uploads/files/x",
+            "https://notes.example/scribed/uploads/files/x",
+        ] {
             assert_eq!(path_of(location).unwrap(), "/uploads/files/x");
         }
+        assert_eq!(path_of("http://box/elsewhere/x").unwrap(), "/elsewhere/x");
     }
 }

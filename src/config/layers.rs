@@ -200,6 +200,7 @@ fn nearest(key: &str, known: &[String]) -> Option<String> {
 mod tests {
     use super::super::raw::validate;
     use super::*;
+    use crate::http::location::BaseUrl;
 
     fn load(
         file: &str,
@@ -227,6 +228,8 @@ mod tests {
             ("SCRIBED_STATE_DIR", "/environment"),
             ("SCRIBED_UPLOAD_MAX_SIZE", "2GiB"),
             ("SCRIBED_UPLOAD_INGEST_THREADS", "3"),
+            ("SCRIBED_HTTP_BASE_URL", "https://notes.example/scribed/"),
+            ("SCRIBED_HTTP_TRUSTED_PROXIES", "127.0.0.1, fd00::/8"),
             ("SCRIBED_TOKEN", "another program's"),
             ("HOME", "/root"),
         ];
@@ -241,6 +244,10 @@ mod tests {
         assert_eq!(config.upload.max_size_bytes, 2 << 30);
         assert_eq!(config.upload.idle_expiry.as_secs(), 3600);
         assert_eq!(config.upload.ingest_threads, 3);
+        let base_url = BaseUrl::parse("https://notes.example/scribed");
+        assert_eq!(Ok(config.http.base_url), base_url);
+        let proxies = ["127.0.0.1/32", "fd00::/8"].map(|proxy| proxy.parse().unwrap());
+        assert_eq!(config.http.trusted_proxies.0, proxies);
         assert_eq!(config.transcribe.model, "base");
         assert_eq!(config.models_dir, Path::new("/var/lib/scribed-models"));
     }
@@ -271,6 +278,18 @@ mod tests {
                 "`http.cors_origins`: `notes.example/` is no origin; write one like https://app.example or http://192.168.1.5:3000, or * for all",
             ),
             (
+                "[http]\nbase_url = 'notes.example'",
+                "`http.base_url`: `notes.example` does not begin with http:// or https://; write one like https://notes.example or https://notes.example/scribed",
+            ),
+            (
+                "[http]\ntrusted_proxies = ['127.0.0.1', 'nginx']",
+                "`http.trusted_proxies`: `nginx` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
+            ),
+            (
+                "[http]\nheader_timeout = '0s'",
+                "`http.header_timeout`: must be longer than zero",
+            ),
+            (
                 "[upload]\nmax_size = 'much'",
                 "`upload.max_size`: `much` is no size; write one like 500MiB or 5GiB",
             ),
@@ -284,7 +303,7 @@ mod tests {
             ),
             (
                 "[auth]\nmode = 'open'\nnetworks = ['lan']",
-                "`auth.networks`: `lan` is no network; write one like 192.168.0.0/16 or fd00::/8",
+                "`auth.networks`: `lan` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
             ),
             (
                 "[retention]\ntranscripts = 'until-transcribed'",

@@ -16,6 +16,8 @@ pub use layers::Flags;
 
 use crate::access::Mode;
 use crate::http::cors::Origins;
+use crate::http::location::BaseUrl;
+use crate::http::proxies::TrustedProxies;
 use crate::task::Retention;
 
 /// Where the configuration is looked for when no other file is named.
@@ -45,10 +47,17 @@ pub struct Config {
 /// Limits of the HTTP side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
+    /// Where clients find this server, if a proxy gives it another address.
+    pub base_url: BaseUrl,
+    /// Who is believed about the addresses of clients.
+    pub trusted_proxies: TrustedProxies,
     /// Whose pages may use this server.
     pub origins: Origins,
     /// Connections served at once; further ones wait to be accepted.
     pub max_connections: usize,
+    /// How long the head of a request may take, from its first byte on, or from
+    /// the start of a connection.
+    pub header_timeout: Duration,
     /// A connection that sends nothing for this long, between requests or in
     /// the middle of a body, is closed; what it had sent is kept.
     pub idle_timeout: Duration,

@@ -1,14 +1,17 @@
 //! The configuration as it is written, and the check that makes it typed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
 use crate::access::Mode;
 use crate::http::cors::Origins;
+use crate::http::location::BaseUrl;
+use crate::http::proxies::TrustedProxies;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};
 
@@ -29,8 +32,11 @@ pub(super) struct Raw {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct RawHttp {
+    base_url: String,
+    trusted_proxies: Vec<String>,
     cors_origins: Vec<String>,
     max_connections: usize,
+    header_timeout: String,
     idle_timeout: String,
 }
 
@@ -86,8 +92,11 @@ impl Default for Raw {
 impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
+            base_url: String::new(),
+            trusted_proxies: Vec::new(),
             cors_origins: vec!["*".into()],
             max_connections: 1024,
+            header_timeout: "10s".into(),
             idle_timeout: "60s".into(),
         }
     }
@@ -158,8 +167,15 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         state_dir: raw.state_dir,
         models_dir: raw.models_dir,
         http: Http {
+            base_url: BaseUrl::parse(&raw.http.base_url)
+                .map_err(|message| value("http.base_url", message))?,
+            trusted_proxies: TrustedProxies(networks(
+                "http.trusted_proxies",
+                &raw.http.trusted_proxies,
+            )?),
             origins: origins(&raw.http.cors_origins)?,
             max_connections: range("http.max_connections", raw.http.max_connections, 1, 100_000)?,
+            header_timeout: duration("http.header_timeout", &raw.http.header_timeout)?,
             idle_timeout: duration("http.idle_timeout", &raw.http.idle_timeout)?,
         },
         upload: Upload {
@@ -235,16 +251,26 @@ fn origins(raw: &[String]) -> Result<Origins, ConfigError> {
     }
 }
 
-fn mode(raw: &RawAuth) -> Result<Mode, ConfigError> {
-    let networks = raw.networks.iter().map(|network| {
-        network.parse().map_err(|_| {
+/// A single address is a network too.
+fn networks(key: &str, raw: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let parse = |network: &String| {
+        let address = || {
+            network
+                .parse()
+                .map(|address: IpAddr| address.to_canonical().into())
+        };
+        network.parse().or_else(|_| address()).map_err(|_| {
             value(
-                "auth.networks",
-                format!("`{network}` is no network; write one like 192.168.0.0/16 or fd00::/8"),
+                key,
+                format!("`{network}` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address"),
             )
         })
-    });
-    let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
+    };
+    raw.iter().map(parse).collect()
+}
+
+fn mode(raw: &RawAuth) -> Result<Mode, ConfigError> {
+    let networks = networks("auth.networks", &raw.networks)?;
     match raw.mode.as_str() {
         "tokens" if networks.is_empty() => Ok(Mode::Tokens),
         "tokens" => Err(value(

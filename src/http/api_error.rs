@@ -19,6 +19,15 @@ pub enum ApiError {
     /// The path is ours, the method is not.
     #[error("this address does not take that method; it takes {0}")]
     Method(String),
+    /// Longer than any address of ours.
+    #[error("this address is too long; the longest has {0} bytes")]
+    UriTooLong(usize),
+    /// None, or several.
+    #[error("a request over HTTP/1.1 needs one header Host")]
+    Host,
+    /// Something else than 100-continue.
+    #[error("the only Expect that this server knows is 100-continue")]
+    Expectation,
     /// Not with this token, or without one.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -53,6 +62,9 @@ impl ApiError {
         match self {
             ApiError::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             ApiError::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            ApiError::UriTooLong(_) => (StatusCode::URI_TOO_LONG, "URI_TOO_LONG"),
+            ApiError::Host => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            ApiError::Expectation => (StatusCode::EXPECTATION_FAILED, "EXPECTATION_FAILED"),
             ApiError::Denied(denied) => (status_of(denied), "ACCESS_DENIED"),
             ApiError::TaskNotFound => (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"),
             ApiError::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR"),
@@ -99,7 +111,7 @@ pub fn status_of(denied: &Denied) -> StatusCode {
         Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
-        Denied::NotSetUp | Denied::Network(_) => StatusCode::FORBIDDEN,
+        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
     }
 }
 
@@ -114,7 +126,7 @@ pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
         Denied::TooManyFailures { retry_after_s } => {
             reply::set(reply, RETRY_AFTER, retry_after_s);
         }
-        Denied::NotSetUp | Denied::Network(_) => {}
+        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => {}
     }
 }
 

@@ -3,10 +3,16 @@
 
 mod api_error;
 pub mod cors;
+mod farewell;
 mod file_body;
+mod forwarded;
+mod head_clock;
 mod health;
+pub mod location;
+pub mod proxies;
 mod reply;
 mod routes;
+mod rules;
 mod server;
 mod task;
 mod tus;
@@ -39,10 +45,16 @@ pub struct App {
     pub default_language: Option<String>,
     /// Whose pages may use this server.
     pub origins: cors::Origins,
+    /// What `Location` begins with.
+    pub base_url: location::BaseUrl,
+    /// Who is believed about clients.
+    pub trusted_proxies: proxies::TrustedProxies,
     /// To know which models are installed.
     pub models_dir: PathBuf,
     /// What happens to uploads for a model that is not.
     pub unknown_model: UnknownModel,
+    /// The head of a request that takes longer is not waited for.
+    pub header_timeout: Duration,
     /// Connections that give nothing for this long are closed.
     pub idle_timeout: Duration,
 }

@@ -1,6 +1,5 @@
 //! The one table of routes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use super::api_error::ApiError;
 use super::reply::Reply;
 use super::{App, cors, health, task, tus, visitor};
+use crate::access::Client;
 
 /// What a request is about. An id that is not one of ours reads like one that
 /// does not exist.
@@ -91,8 +91,8 @@ fn parse(id: &str) -> Option<Uuid> {
     (id.len() == 36).then(|| Uuid::try_parse(id).ok())?
 }
 
-/// Answers a request from `client`, the address at the other end of the socket.
-pub async fn answer(app: Arc<App>, client: IpAddr, request: Request<Incoming>) -> Reply {
+/// Answers a request from `client`.
+pub async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
     let visit = app.origins.visit(request.headers());
     let resource = Resource::of(request.uri().path());
     if let (Some(visit), Some(resource)) = (&visit, resource)
@@ -110,7 +110,7 @@ pub async fn answer(app: Arc<App>, client: IpAddr, request: Request<Incoming>) -
 
 async fn dispatch(
     app: Arc<App>,
-    client: IpAddr,
+    client: Client,
     resource: Option<Resource>,
     mut request: Request<Incoming>,
 ) -> Reply {

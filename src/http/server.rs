@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
-use super::{App, routes};
+use super::reply::{self, Reply};
+use super::{App, farewell, head_clock, routes, rules};
+use crate::access::Client;
 use crate::store::ring;
 use crate::upload::Line;
 
@@ -27,6 +30,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Pause after accepting failed, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest head of a request; hyper answers 431 to a longer one, and to one of
+/// more than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
+const HEAD_MAX_BYTES: usize = 16 << 10;
 
 /// Marks the first request over its connection.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +115,8 @@ async fn accept(server: Server, listener: TcpListener) {
     let _ = tokio::time::timeout(DRAIN, ended.closed()).await;
 }
 
-async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper::Result<()> {
+/// Serves one connection until it ends, and lets go of it gently.
+async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::Result<()> {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     let app = &server.app;
@@ -126,22 +134,52 @@ async fn connection(server: &Server, stream: TcpStream, client: IpAddr) -> hyper
         if let Some(line) = line.clone() {
             request.extensions_mut().insert(line);
         }
+        let client = app.trusted_proxies.client(peer, request.headers());
         // What is told of this request in the journal names its client.
-        let span = info_span!("request", %client);
-        async move { Ok::<_, Infallible>(routes::answer(app, client, request).await) }
-            .instrument(span)
+        let span = info_span!("request", client = %client.address);
+        async move { Ok::<_, Infallible>(answer(app, client, request).await) }.instrument(span)
     });
-    let mut connection = std::pin::pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(app.idle_timeout)
-            .max_buf_size(server.buffer_bytes())
-            .serve_connection(TokioIo::new(stream), service)
-    );
+    let (stream, clock) = head_clock::watch(stream, app.idle_timeout);
+    let mut connection = http1::Builder::new()
+        .timer(clock)
+        .header_read_timeout(app.header_timeout.min(app.idle_timeout))
+        .max_header_size(HEAD_MAX_BYTES)
+        .max_buf_size(server.buffer_bytes())
+        .serve_connection(TokioIo::new(stream), service);
     let mut stopping = server.stopping.clone();
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            return connection.await;
+        }
+    };
+    let rest = connection.into_parts();
+    let stream = rest.io.into_inner().into_inner();
+    let last_words = match &ended {
+        // Nobody was about to say something.
+        Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,
+        Err(error) if error.is_timeout() => farewell::too_slow(),
+        _ => String::new(),
+    };
     tokio::select! {
-        ended = connection.as_mut() => return ended,
-        _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
+        () = farewell::close(stream, &last_words) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
-    connection.await
+    ended
+}
+
+/// Answers a request.
+async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
+    let waits = rules::waits_for_consent(&request) && !request.body().is_end_stream();
+    let mut reply = match rules::check(&request) {
+        Ok(()) => routes::answer(app, client, request).await,
+        Err(error) => error.reply(),
+    };
+    // A client that got no consent does not send the body, but might: nothing
+    // else can come over this connection.
+    if waits && !reply.status().is_success() {
+        reply::set(&mut reply, CONNECTION, "close");
+    }
+    reply
 }

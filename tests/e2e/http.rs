@@ -2,11 +2,14 @@
 //! request, every wait bounded, and bodies can be cut off in the middle.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+};
 
 /// Longest silence on a connection before it is an error.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -73,7 +76,23 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect_timeout(&address, SILENCE)?;
+        Connection::over(TcpStream::connect_timeout(&address, SILENCE)?)
+    }
+
+    /// The same from an address of this machine, say 127.0.0.7.
+    pub fn open_from(client: Ipv4Addr, address: SocketAddr) -> io::Result<Connection> {
+        let SocketAddr::V4(address) = address else {
+            return Err(invalid("not IPv4"));
+        };
+        let (kind, flags) = (SockType::Stream, SockFlag::SOCK_CLOEXEC);
+        let socket = socket(AddressFamily::Inet, kind, flags, None)?;
+        let client = SocketAddrV4::new(client, 0);
+        bind(socket.as_raw_fd(), &SockaddrIn::from(client))?;
+        connect(socket.as_raw_fd(), &SockaddrIn::from(address))?;
+        Connection::over(TcpStream::from(socket))
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;

@@ -25,6 +25,7 @@ mod bad_start;
 mod checksums;
 mod clock;
 mod concat;
+mod connections;
 mod crashes;
 mod formats;
 mod idle;

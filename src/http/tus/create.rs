@@ -57,7 +57,7 @@ pub async fn create(
     };
     let mut reply = reply::empty(StatusCode::CREATED);
     describe(&mut reply, &status);
-    reply::set(&mut reply, LOCATION, format!("/uploads/files/{id}"));
+    reply::set(&mut reply, LOCATION, app.base_url.upload(id));
     Ok(reply)
 }
 

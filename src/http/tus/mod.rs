@@ -127,7 +127,7 @@ fn describe(reply: &mut Reply, status: &Status) {
 }
 
 /// RFC 9110, section 5.6.7. Rounded down: never later than the truth.
-fn http_date(time: SystemTime) -> String {
+pub fn http_date(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

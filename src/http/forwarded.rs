@@ -1,0 +1,238 @@
+//! The way of a request as proxies tell it: `Forwarded` (RFC 7239) and
+//! `X-Forwarded-For`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::{FORWARDED, HeaderMap, HeaderName};
+
+/// The older header, of no standard.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// A station of the way; `None` where it has no address that can be read, on
+/// purpose (`unknown`, `_hidden`) or by mistake.
+pub type Hop = Option<IpAddr>;
+
+/// The way that `Forwarded` tells, the client first; `None` without the header.
+/// What cannot be parsed is one station without an address.
+pub fn forwarded(headers: &HeaderMap) -> Option<Vec<Hop>> {
+    let hops = lines(headers, FORWARDED)?.map(|line| elements(line).unwrap_or_else(|| vec![None]));
+    Some(hops.flatten().collect())
+}
+
+/// The same for `X-Forwarded-For`.
+pub fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Hop>> {
+    let hops = lines(headers, X_FORWARDED_FOR)?.flat_map(|line| line.split(','));
+    let hops = hops.map(str::trim).filter(|hop| !hop.is_empty());
+    Some(hops.map(address).collect())
+}
+
+/// A list may be spread over several lines (RFC 9110, section 5.3). One that
+/// is not ASCII reads like no address.
+fn lines(headers: &HeaderMap, name: HeaderName) -> Option<impl Iterator<Item = &str>> {
+    let mut lines = headers.get_all(name).iter().peekable();
+    lines.peek()?;
+    Some(lines.map(|line| line.to_str().unwrap_or("?")))
+}
+
+/// The elements of a line of `Forwarded` (RFC 7239, section 4), each with the
+/// address of its `for`; `None` if the line breaks the grammar.
+fn elements(line: &str) -> Option<Vec<Hop>> {
+    let mut hops = Vec::new();
+    let mut element = Element::default();
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        // Empty elements of a list count for nothing (RFC 9110, section 5.6.1).
+        if !rest.starts_with([',', ';']) && !rest.is_empty() {
+            let (name, behind) = rest.split_once('=')?;
+            let (value, behind) = value(behind)?;
+            element.take(name, &value)?;
+            rest = behind.trim_start_matches([' ', '\t']);
+        }
+        let ends = match rest.chars().next() {
+            None | Some(',') => true,
+            Some(';') => false,
+            Some(_) => return None,
+        };
+        if ends && let Some(hop) = std::mem::take(&mut element).hop() {
+            hops.push(hop);
+        }
+        match rest.get(1..) {
+            Some(behind) => rest = behind,
+            None => return Some(hops),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Element {
+    has_parameters: bool,
+    client: Option<Hop>,
+}
+
+impl Element {
+    fn take(&mut self, name: &str, value: &str) -> Option<()> {
+        if !is_token(name) {
+            return None;
+        }
+        self.has_parameters = true;
+        if name.eq_ignore_ascii_case("for") && self.client.replace(address(value)).is_some() {
+            return None;
+        }
+        Some(())
+    }
+
+    /// What it tells; `None` if it is empty.
+    fn hop(self) -> Option<Hop> {
+        self.has_parameters.then(|| self.client.flatten())
+    }
+}
+
+/// A token or a quoted string (RFC 9110, section 5.6), and what is behind it.
+fn value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ';', ' ', '\t']).unwrap_or(text.len());
+        let (token, behind) = text.split_at(end);
+        return is_token(token).then(|| (token.to_owned(), behind));
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    loop {
+        match chars.next()? {
+            (at, '"') => return Some((value, &quoted[at + 1..])),
+            (_, '\\') => value.push(chars.next()?.1),
+            (_, other) => value.push(other),
+        }
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+/// The address of a node (RFC 7239, section 6), also with a port, and of IPv6
+/// also without brackets, as `X-Forwarded-For` has it.
+fn address(node: &str) -> Hop {
+    let bare = node
+        .strip_prefix('[')
+        .and_then(|node| node.strip_suffix(']'));
+    let address = match bare {
+        Some(v6) => IpAddr::V6(v6.parse().ok()?),
+        None => node
+            .parse()
+            .or_else(|_| node.parse().map(|with_port: SocketAddr| with_port.ip()))
+            .ok()?,
+    };
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &HeaderName, lines: &[&str]) -> HeaderMap {
+        let lines = lines
+            .iter()
+            .map(|line| (name.clone(), line.parse().unwrap()));
+        lines.collect()
+    }
+
+    fn hops(addresses: &[&str]) -> Vec<Hop> {
+        addresses
+            .iter()
+            .map(|address| address.parse().ok())
+            .collect()
+    }
+
+    #[test]
+    fn forwarded_is_read_as_the_standard_has_it() {
+        for (lines, way) in [
+            (&["for=192.0.2.60"][..], &["192.0.2.60"][..]),
+            (
+                &["For=\"192.0.2.43:47011\";proto=http; by=203.0.113.43"],
+                &["192.0.2.43"],
+            ),
+            (
+                &["for=192.0.2.43, for=198.51.100.17"],
+                &["192.0.2.43", "198.51.100.17"],
+            ),
+            (
+                &["for=192.0.2.43", "for=198.51.100.17"],
+                &["192.0.2.43", "198.51.100.17"],
+            ),
+            (
+                &["For=\"[2001:db8:cafe::17]:4711\""],
+                &["2001:db8:cafe::17"],
+            ),
+            (&["for=\"[2001:db8::1]\""], &["2001:db8::1"]),
+            (&["for=\"\\1\\92.0.2.1\""], &["192.0.2.1"]),
+            (&["for=\"[::ffff:192.0.2.1]\""], &["192.0.2.1"]),
+            (
+                &["for=unknown, for=_hidden, for=\"_SEVKISEK:80\""],
+                &["-", "-", "-"],
+            ),
+            (
+                &["proto=https;by=10.0.0.1, for=10.0.0.2"],
+                &["-", "10.0.0.2"],
+            ),
+            (&[" , for=10.0.0.1 ,, "], &["10.0.0.1"]),
+            (&["for=10.0.0.1;"], &["10.0.0.1"]),
+            (&["host=\"a, for=10.0.0.9\";for=10.0.0.1"], &["10.0.0.1"]),
+            (&[""], &[]),
+        ] {
+            let told = forwarded(&headers(&FORWARDED, lines)).unwrap();
+            assert_eq!(told, hops(way), "{lines:?}");
+        }
+        assert_eq!(forwarded(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_line_that_breaks_the_grammar_tells_no_address() {
+        for line in [
+            "10.0.0.1",
+            "for",
+            "for=",
+            "for=\"10.0.0.1",
+            "for=\"10.0.0.1\\",
+            "for=10.0.0.1 for=10.0.0.2",
+            "for=10.0.0.1;for=10.0.0.2",
+            "for=[2001:db8::1]",
+            "for=192.0.2.43:47011",
+            "for =10.0.0.1",
+            "for= 10.0.0.1",
+            "for=\"10.0.0.1\"x",
+            "for=\"x, for=10.0.0.1",
+            "=10.0.0.1",
+        ] {
+            let told = forwarded(&headers(&FORWARDED, &["for=10.0.0.8", line])).unwrap();
+            assert_eq!(told, hops(&["10.0.0.8", "-"]), "{line}");
+        }
+    }
+
+    #[test]
+    fn x_forwarded_for_is_read_as_proxies_write_it() {
+        for (lines, way) in [
+            (&["192.0.2.60"][..], &["192.0.2.60"][..]),
+            (&["192.0.2.60,10.0.0.1"], &["192.0.2.60", "10.0.0.1"]),
+            (&["192.0.2.60", " 10.0.0.1 ,"], &["192.0.2.60", "10.0.0.1"]),
+            (&["192.0.2.60:1234"], &["192.0.2.60"]),
+            (
+                &["2001:db8::1, [2001:db8::2]"],
+                &["2001:db8::1", "2001:db8::2"],
+            ),
+            (&["[2001:db8::1]:443"], &["2001:db8::1"]),
+            (&["::ffff:192.0.2.60"], &["192.0.2.60"]),
+            (&["unknown, 10.0.0.1"], &["-", "10.0.0.1"]),
+            (
+                &["192.0.2.060, 1.2.3, [1.2.3.4], fe80::1%eth0"],
+                &["-", "-", "-", "-"],
+            ),
+            (&["\u{ef}"], &["-"]),
+        ] {
+            let told = x_forwarded_for(&headers(&X_FORWARDED_FOR, lines)).unwrap();
+            assert_eq!(told, hops(way), "{lines:?}");
+        }
+        assert_eq!(x_forwarded_for(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Whose word about a client counts.
+
+use std::net::IpAddr;
+
+use hyper::header::HeaderMap;
+use ipnet::IpNet;
+
+use super::forwarded::{Hop, forwarded, x_forwarded_for};
+use crate::access::{Client, Way};
+
+/// Headers of proxies: who sends one is not the client itself.
+const PROXY_HEADERS: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// Proxies that are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Who made a request that came from `peer`, the address at the other end
+    /// of the socket. The way is followed back from there as long as a trusted
+    /// proxy tells it: what stands further left anybody may have written.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let peer = peer.to_canonical();
+        let way = match PROXY_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+            false => Way::Direct,
+            true => Way::Proxied,
+        };
+        let of_peer = Client { address: peer, way };
+        if !self.contains(peer) {
+            return of_peer;
+        }
+        match (forwarded(headers), x_forwarded_for(headers)) {
+            (None, None) => of_peer,
+            (Some(hops), None) | (None, Some(hops)) => self.follow(peer, &hops),
+            // A proxy writes one of them and may pass on what a client wrote
+            // into the other: which one is not known.
+            (Some(one), Some(other)) => {
+                let (one, other) = (self.follow(peer, &one), self.follow(peer, &other));
+                match one == other {
+                    true => one,
+                    false => hidden(peer),
+                }
+            }
+        }
+    }
+
+    fn follow(&self, peer: IpAddr, hops: &[Hop]) -> Client {
+        let mut address = peer;
+        for hop in hops.iter().rev() {
+            match hop {
+                Some(hop) => address = *hop,
+                None => return hidden(address),
+            }
+            if !self.contains(address) {
+                break;
+            }
+        }
+        Client {
+            address,
+            way: Way::Proxied,
+        }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn hidden(behind: IpAddr) -> Client {
+    Client {
+        address: behind,
+        way: Way::Hidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1";
+
+    fn client(peer: &str, headers: &[(&str, &str)]) -> (String, Way) {
+        let proxies = ["10.0.0.0/24", "fd00::1/128"];
+        let proxies = TrustedProxies(proxies.map(|network| network.parse().unwrap()).into());
+        let headers = headers.iter().map(|(name, value)| {
+            let name: hyper::header::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let client = proxies.client(peer.parse().unwrap(), &headers.collect());
+        (client.address.to_string(), client.way)
+    }
+
+    #[test]
+    fn the_word_of_a_stranger_changes_nothing() {
+        for (name, value) in [
+            ("X-Forwarded-For", "127.0.0.1"),
+            ("Forwarded", "for=127.0.0.1"),
+            ("X-Forwarded-For", "unknown"),
+            ("X-Real-IP", "127.0.0.1"),
+            ("X-Forwarded-Proto", "https"),
+            ("Via", "1.1 somewhere"),
+        ] {
+            let told = client("192.0.2.1", &[(name, value)]);
+            assert_eq!(told, ("192.0.2.1".into(), Way::Proxied), "{name}");
+        }
+        let told = client("192.0.2.1", &[("Accept", "*/*")]);
+        assert_eq!(told, ("192.0.2.1".into(), Way::Direct));
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_last_stranger_is_the_client() {
+        for (way, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("127.0.0.1, 192.0.2.1", "192.0.2.1"),
+            ("unknown, 192.0.2.1, 10.0.0.9", "192.0.2.1"),
+            ("192.0.2.7, 192.0.2.1, fd00::1, 10.0.0.2", "192.0.2.1"),
+            ("10.0.0.5, 10.0.0.6", "10.0.0.5"),
+        ] {
+            for peer in [PROXY, "::ffff:10.0.0.1", "fd00::1"] {
+                let told = client(peer, &[("X-Forwarded-For", way)]);
+                assert_eq!(told, (address.into(), Way::Proxied), "{way}");
+            }
+        }
+        let told = client(PROXY, &[("Forwarded", "for=127.0.0.1, for=192.0.2.1")]);
+        assert_eq!(told, ("192.0.2.1".into(), Way::Proxied));
+    }
+
+    #[test]
+    fn a_client_that_a_proxy_hides_has_no_address() {
+        for (headers, behind) in [
+            (&[("X-Forwarded-For", "unknown")][..], PROXY),
+            (
+                &[("X-Forwarded-For", "192.0.2.1, unknown, 10.0.0.7")],
+                "10.0.0.7",
+            ),
+            (&[("Forwarded", "for=_hidden")], PROXY),
+            (&[("Forwarded", "proto=https")], PROXY),
+            (&[("Forwarded", "for=\"x, for=192.0.2.1")], PROXY),
+            (
+                &[
+                    ("Forwarded", "for=192.0.2.7"),
+                    ("X-Forwarded-For", "192.0.2.1"),
+                ],
+                PROXY,
+            ),
+        ] {
+            let told = client(PROXY, headers);
+            assert_eq!(told, (behind.into(), Way::Hidden), "{headers:?}");
+        }
+        let agreeing = [
+            ("Forwarded", "for=192.0.2.1"),
+            ("X-Forwarded-For", "10.9.9.9, 192.0.2.1"),
+        ];
+        let told = client(PROXY, &agreeing);
+        assert_eq!(told, ("192.0.2.1".into(), Way::Proxied));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_asks_itself_is_its_own() {
+        assert_eq!(client(PROXY, &[]), (PROXY.into(), Way::Direct));
+        let told = client(PROXY, &[("X-Forwarded-Proto", "https")]);
+        assert_eq!(told, (PROXY.into(), Way::Proxied));
+    }
+}
