@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test durability soak check lint deb bench appliance build-packages disk-packages fault-packages speech-packages
+.PHONY: demo test durability soak check lint deb bench appliance build-packages disk-packages fault-packages proxy-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -9,7 +9,7 @@ demo: build-packages speech-packages
 	packaging/demo/run target/release
 
 # Every test.
-test: check fault-packages speech-packages
+test: check fault-packages proxy-packages speech-packages
 	cargo test --locked --test e2e
 	$(MAKE) durability
 	$(MAKE) appliance
@@ -71,3 +71,7 @@ disk-packages:
 # A wall clock that tests can set.
 fault-packages:
 	@packaging/install-packages libfaketime
+
+# The proxy that tests put in front of scribed, and a client that speaks TLS.
+proxy-packages:
+	@packaging/install-packages curl nginx openssl

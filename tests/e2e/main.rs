@@ -12,6 +12,7 @@ mod downloads;
 mod encodings;
 mod http;
 mod model;
+mod nginx;
 #[allow(dead_code, reason = "shared with other tests")]
 mod random;
 mod speech;
@@ -32,6 +33,7 @@ mod idle;
 mod limits;
 mod many;
 mod programs;
+mod proxies;
 mod readme;
 mod sequences;
 mod storm;

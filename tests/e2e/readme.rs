@@ -13,6 +13,13 @@ fn document(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
 }
 
+/// The README's block in that language.
+pub fn block(language: &str) -> String {
+    let readme = document("README.md");
+    let (_, rest) = readme.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
 /// What the daemon thinks of this configuration.
 fn check(configuration: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -44,9 +51,7 @@ fn keys(toml: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_documented_key_exists() {
-    let readme = document("README.md");
-    let (_, rest) = readme.split_once("```toml\n").unwrap();
-    let (in_readme, _) = rest.split_once("```").unwrap();
+    let in_readme = &block("toml");
     // The packaged file names the defaults in comments: `#key = value`.
     let packaged: String = document("packaging/scribed.toml")
         .lines()
