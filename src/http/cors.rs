@@ -15,7 +15,8 @@ use super::reply::{self, Reply};
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Retry-After, \
      Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, \
-     Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset",
+     Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, \
+     Upload-Expires, Upload-Incomplete, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset",
 );
 
 /// What a page may send where a preflight names no headers.

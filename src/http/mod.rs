@@ -1,20 +1,31 @@
 //! HTTP: turns requests into calls on [`crate::upload`] and [`crate::task`],
 //! and their answers into responses. No paths of files, no syncs, no models.
 
+mod announcer;
 mod api_error;
+mod body;
 pub mod cors;
+mod download;
 mod farewell;
 mod file_body;
 mod forwarded;
 mod head_clock;
 mod health;
+mod ietf;
+mod interim;
 pub mod location;
+mod names;
+mod new_upload;
+mod options;
+mod protocol;
+mod protocol_error;
 pub mod proxies;
 mod reply;
 mod routes;
 mod rules;
 mod server;
 mod task;
+mod terminate;
 mod tus;
 mod visitor;
 

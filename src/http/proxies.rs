@@ -28,7 +28,7 @@ impl TrustedProxies {
     /// proxy tells it: what stands further left anybody may have written.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
-        let way = match PROXY_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+        let way = match is_proxied(headers) {
             false => Way::Direct,
             true => Way::Proxied,
         };
@@ -71,6 +71,11 @@ impl TrustedProxies {
     fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Whether a proxy says that it passed this request on.
+pub fn is_proxied(headers: &HeaderMap) -> bool {
+    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
 fn hidden(behind: IpAddr) -> Client {

@@ -7,8 +7,14 @@ use hyper::{Method, Request};
 use uuid::Uuid;
 
 use super::api_error::ApiError;
+use super::download::download;
+use super::options::options;
+use super::protocol::{Interop, Protocol};
+use super::protocol_error::ProtocolError;
 use super::reply::Reply;
-use super::{App, cors, health, task, tus, visitor};
+use super::terminate::terminate;
+use super::{App, cors, health, ietf, task, tus, visitor};
+use crate::access::Caller;
 use crate::access::Client;
 
 /// What a request is about. An id that is not one of ours reads like one that
@@ -48,7 +54,7 @@ impl Resource {
     /// The methods it takes, for `Allow`.
     fn allowed(self) -> &'static str {
         match self {
-            Resource::Uploads => "OPTIONS, POST",
+            Resource::Uploads => "OPTIONS, POST, PUT",
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
@@ -63,8 +69,8 @@ impl Resource {
         matches!(self, Resource::Health | Resource::Live | Resource::Ready)
     }
 
-    /// Speaks TUS, also in its errors.
-    fn is_tus(self) -> bool {
+    /// Speaks the upload protocols, also in its errors.
+    fn is_upload(self) -> bool {
         matches!(self, Resource::Uploads | Resource::Upload(_))
     }
 
@@ -114,43 +120,32 @@ async fn dispatch(
     resource: Option<Resource>,
     mut request: Request<Incoming>,
 ) -> Reply {
-    if resource.is_some_and(Resource::is_tus)
-        && let Err(error) = tus::override_method(&mut request)
-    {
-        return error.reply();
+    let is_upload = resource.is_some_and(Resource::is_upload);
+    let protocol = match Protocol::of(request.headers()) {
+        Err(error) if is_upload => return error.reply(Protocol::Ietf(Interop::V8)),
+        told => told.unwrap_or(Protocol::Tus),
+    };
+    if is_upload && let Err(error) = tus::override_method(&mut request) {
+        return error.reply(protocol);
     }
     if let Some(health) = resource.filter(|resource| resource.is_public()) {
         return health.answer_public(&app, request.method());
     }
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
-        Err(denied) if resource.is_some_and(Resource::is_tus) => {
-            return tus::TusError::from(denied).reply();
-        }
+        Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
         Err(denied) => return ApiError::from(denied).reply(),
     };
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
     let query = request.uri().query();
-    let refused = |error: tus::TusError| error.reply();
     let reply = match (resource, plain_method(resource, request.method())) {
-        (Resource::Uploads | Resource::Upload(_), &Method::OPTIONS) => Ok(tus::options(&app)),
-        (Resource::Uploads, &Method::POST) => Ok(tus::create(&app, &caller, request)
-            .await
-            .unwrap_or_else(refused)),
-        (Resource::Upload(id), &Method::HEAD) => Ok(tus::head(&app, &caller, id, &request)
-            .await
-            .unwrap_or_else(refused)),
-        (Resource::Upload(id), &Method::GET) => Ok(tus::download(&app, &caller, id, &request)
-            .await
-            .unwrap_or_else(refused)),
-        (Resource::Upload(id), &Method::PATCH) => Ok(tus::patch(&app, &caller, id, request)
-            .await
-            .unwrap_or_else(refused)),
-        (Resource::Upload(id), &Method::DELETE) => Ok(tus::terminate(&app, &caller, id, &request)
-            .await
-            .unwrap_or_else(refused)),
+        (Resource::Uploads | Resource::Upload(_), _) => {
+            return upload(&app, &caller, protocol, resource, request)
+                .await
+                .unwrap_or_else(|error| error.reply(protocol));
+        }
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
@@ -163,6 +158,37 @@ async fn dispatch(
         _ => Err(ApiError::Method(resource.allowed().into())),
     };
     reply.unwrap_or_else(|error| error.reply())
+}
+
+/// The verbs of the upload protocols.
+async fn upload(
+    app: &App,
+    caller: &Caller,
+    protocol: Protocol,
+    resource: Resource,
+    request: Request<Incoming>,
+) -> Result<Reply, ProtocolError> {
+    use Protocol::{Ietf, Tus};
+    match (resource, request.method(), protocol) {
+        (_, &Method::OPTIONS, _) => Ok(options(app)),
+        (Resource::Uploads, &Method::POST, Tus) => tus::create(app, caller, request).await,
+        (Resource::Uploads, &Method::POST | &Method::PUT, Ietf(interop)) => {
+            ietf::create(app, caller, interop, request).await
+        }
+        (Resource::Upload(id), &Method::HEAD, Tus) => tus::head(app, caller, id, &request).await,
+        (Resource::Upload(id), &Method::HEAD, Ietf(interop)) => {
+            ietf::head(app, caller, interop, id, &request).await
+        }
+        (Resource::Upload(id), &Method::PATCH, Tus) => tus::patch(app, caller, id, request).await,
+        (Resource::Upload(id), &Method::PATCH, Ietf(interop)) => {
+            ietf::append(app, caller, interop, id, request).await
+        }
+        (Resource::Upload(id), &Method::GET, _) => download(app, caller, id, &request).await,
+        (Resource::Upload(id), &Method::DELETE, _) => {
+            terminate(app, caller, protocol, id, &request).await
+        }
+        _ => Err(ProtocolError::Method(resource.allowed())),
+    }
 }
 
 /// HEAD is GET to everything but uploads; hyper leaves the body out by itself.

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::reply::{self, Reply};
-use super::{App, farewell, head_clock, routes, rules};
+use super::{App, farewell, head_clock, interim, routes, rules};
 use crate::access::Client;
 use crate::store::ring;
 use crate::upload::Line;
@@ -125,6 +125,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
     let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &timeout_ms);
     // Without one HEAD knows less, that is all.
     let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
+    let (stream, interim) = interim::interruptible(stream, line.clone());
     let is_first = Cell::new(true);
     let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
@@ -133,6 +134,9 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         }
         if let Some(line) = line.clone() {
             request.extensions_mut().insert(line);
+        }
+        if let Some(interim) = interim.clone() {
+            request.extensions_mut().insert(interim);
         }
         let client = app.trusted_proxies.client(peer, request.headers());
         // What is told of this request in the journal names its client.
@@ -155,7 +159,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         }
     };
     let rest = connection.into_parts();
-    let stream = rest.io.into_inner().into_inner();
+    let stream = rest.io.into_inner().into_inner().into_inner();
     let last_words = match &ended {
         // Nobody was about to say something.
         Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,

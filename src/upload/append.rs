@@ -48,6 +48,8 @@ pub struct Chunk {
     /// What they must come to: otherwise, or if they do not all come, none of
     /// them is kept.
     pub checksum: Option<Promise>,
+    /// The upload is complete with them, also where nobody knows how many they are.
+    pub is_last: bool,
 }
 
 impl Uploads {
@@ -77,7 +79,7 @@ impl Uploads {
             writer,
         };
         match appending.accept(&chunk).await {
-            Ok(()) => run(appending, source, chunk.checksum, Some(arrival)).await,
+            Ok(()) => run(appending, source, chunk, Some(arrival)).await,
             Err(refusal) => {
                 appending.writer.close().await;
                 Err(refusal)
@@ -105,8 +107,10 @@ impl Appending {
             return Err(UploadError::LengthKnown { length: known });
         }
         let end = offset.saturating_add(chunk.announced_bytes.unwrap_or(0));
+        let is_short = chunk.is_last && chunk.announced_bytes.is_some();
         match length.or(chunk.length) {
             Some(length) if end > length => return Err(UploadError::PastLength { length }),
+            Some(length) if is_short && end < length => return Err(UploadError::Short { length }),
             Some(_) => {}
             None => self.uploads.require_size(end)?,
         }
@@ -115,8 +119,27 @@ impl Appending {
         };
         self.uploads.require_size(length)?;
         self.uploads.require_space(length - offset)?;
+        self.measure(length).await
+    }
+
+    /// The upload is as long as what came.
+    async fn end(&mut self) -> Result<(), UploadError> {
+        let length = self.writer.position();
+        match self.writer.record().length {
+            Some(known) if known == length => Ok(()),
+            Some(known) => Err(UploadError::Short { length: known }),
+            None => {
+                self.commit().await?;
+                self.measure(length).await
+            }
+        }
+    }
+
+    /// Makes the length durable, and takes the space for all of it.
+    async fn measure(&mut self, length: u64) -> Result<(), UploadError> {
+        let missing = length - self.writer.record().offset;
         let reserved = self.writer.reserve_all(length).await;
-        reserved.map_err(|error| no_space(error, length - offset))?;
+        reserved.map_err(|error| no_space(error, missing))?;
         let measured = self.writer.measure(length).await;
         self.told_durable(measured).await
     }
@@ -158,20 +181,23 @@ impl Appending {
 pub(super) async fn run<S: Source + 'static>(
     appending: Appending,
     mut source: S,
-    checksum: Option<Promise>,
+    chunk: Chunk,
     arrival: Option<Arrival>,
 ) -> Result<Status, UploadError> {
     let work = async move {
         let _until_the_end = arrival;
         let mut appending = appending;
         let id = appending.id;
-        let mut check = checksum.map(Check::new);
+        let mut check = chunk.checksum.map(Check::new);
         let mut received = receive(&mut appending, &mut source, &mut check).await;
         let is_all_or_nothing = check.is_some();
         if let (Ok(()), Some(check)) = (&received, check) {
             received = check.settle(source.checksum()).await;
         }
         drop(source);
+        if chunk.is_last && received.is_ok() {
+            received = appending.end().await;
+        }
         let received = match received {
             // After a failure of storage nobody knows what the disk holds.
             Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
@@ -218,6 +244,7 @@ async fn receive<S: Source>(
                 Wish::Commit(number) => {
                     if check.is_none() {
                         appending.commit().await?;
+                        source.committed(appending.writer.record().offset);
                     }
                     appending.turn.answer(number);
                     continue;
@@ -252,6 +279,7 @@ async fn receive<S: Source>(
             || committed_at.elapsed() >= COMMIT_EVERY;
         if is_due && check.is_none() {
             appending.commit().await?;
+            source.committed(appending.writer.record().offset);
             committed_at = Instant::now();
         }
         appending.turn.waits(true);

@@ -72,8 +72,9 @@ impl Uploads {
         };
         let status = match first {
             None => append::finish(appending).await?,
-            Some((chunk, source)) => {
-                match append::run(appending, source, chunk.checksum, None).await {
+            Some((chunk, mut source)) => {
+                source.created(id, &self.status_of(appending.writer.record()));
+                match append::run(appending, source, chunk, None).await {
                     Ok(status) => status,
                     Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
                     Err(_) => self.durable(id).await?.0,

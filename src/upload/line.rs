@@ -1,13 +1,19 @@
 //! The connection that bytes come over.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A stream socket, to ask how it is; never read or written through this.
+/// A stream socket, to ask how it is.
 #[derive(Debug, Clone)]
 pub struct Line(Arc<OwnedFd>);
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Line {
     /// Of this socket, which stays open as long as this.

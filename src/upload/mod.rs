@@ -79,6 +79,12 @@ pub trait Source {
 
     /// What they must come to, if that was told after the regular end.
     fn checksum(&self) -> Option<Checksum>;
+
+    /// Hears of the upload that was made for them, once it is durable.
+    fn created(&mut self, _id: Uuid, _status: &Status) {}
+
+    /// Hears of what is durable, while it goes on.
+    fn committed(&mut self, _offset: u64) {}
 }
 
 /// The source ended before its regular end: a lost connection.
@@ -160,6 +166,12 @@ pub enum UploadError {
     /// More bytes than the upload's length; nothing of this frame was kept.
     #[error("more bytes than the upload's length of {length}")]
     PastLength {
+        /// The length.
+        length: u64,
+    },
+    /// The last bytes came, and there should be more.
+    #[error("these were not all of its {length} bytes")]
+    Short {
         /// The length.
         length: u64,
     },

@@ -35,6 +35,7 @@ mod many;
 mod programs;
 mod proxies;
 mod readme;
+mod resumable_http;
 mod sequences;
 mod storm;
 mod takeover;

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{HeaderMap, TRAILER};
 
-use super::{TusError, UPLOAD_CHECKSUM};
+use super::super::names::UPLOAD_CHECKSUM;
+use super::super::protocol_error::ProtocolError;
 use crate::upload::{Algorithm, Checksum, Promise};
 
 /// The names of all algorithms, for Tus-Checksum-Algorithm.
@@ -14,7 +15,7 @@ pub fn names() -> String {
 
 /// What the client says of its bytes before it sends them, if anything
 /// (checksum-trailer extension: that it will tell after them).
-pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, TusError> {
+pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, ProtocolError> {
     if let Some(checksum) = checksum(headers)? {
         return Ok(Some(Promise::Told(checksum)));
     }
@@ -28,11 +29,11 @@ pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, TusError> {
 }
 
 /// What the client says that its bytes come to, if it does.
-pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, TusError> {
+pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, ProtocolError> {
     let Some(value) = headers.get(UPLOAD_CHECKSUM) else {
         return Ok(None);
     };
-    let bad = |message: &str| TusError::Checksum(message.to_owned());
+    let bad = |message: &str| ProtocolError::Checksum(message.to_owned());
     let value = value.to_str().map_err(|_| bad("it is not ASCII"))?;
     let (name, encoded) = value
         .trim()
@@ -41,13 +42,15 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, TusError> {
     let algorithm = Algorithm::ALL
         .into_iter()
         .find(|algorithm| algorithm.name() == name)
-        .ok_or_else(|| TusError::Checksum(format!("this server computes {}", names())))?;
+        .ok_or_else(|| ProtocolError::Checksum(format!("this server computes {}", names())))?;
     let value = STANDARD
         .decode(encoded.trim())
         .map_err(|_| bad("the checksum is not Base64"))?;
     if value.len() != algorithm.bytes() {
         let expected = algorithm.bytes();
-        return Err(TusError::Checksum(format!("{name} has {expected} bytes")));
+        return Err(ProtocolError::Checksum(format!(
+            "{name} has {expected} bytes"
+        )));
     }
     Ok(Some(Checksum { algorithm, value }))
 }

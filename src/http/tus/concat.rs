@@ -5,19 +5,20 @@ use hyper::Uri;
 use hyper::header::HeaderMap;
 use uuid::Uuid;
 
+use super::super::names::UPLOAD_CONCAT;
+use super::super::protocol_error::ProtocolError;
 use super::super::routes::upload_of;
-use super::{TusError, UPLOAD_CONCAT};
 use crate::store::facts::Concat;
 
 /// So many parts can be joined at once.
 const PARTS_MAX: usize = 256;
 
 /// What a new upload is to others, if anything.
-pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>, TusError> {
+pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>, ProtocolError> {
     let Some(value) = headers.get(UPLOAD_CONCAT) else {
         return Ok(None);
     };
-    let bad = |message: String| TusError::Concat(message);
+    let bad = |message: String| ProtocolError::Concat(message);
     let told = value
         .to_str()
         .map_err(|_| bad("it is not ASCII".into()))?
@@ -57,7 +58,7 @@ mod tests {
     const A: &str = "0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57";
     const B: &str = "1aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57";
 
-    fn parse(value: &str) -> Result<Option<Concat>, TusError> {
+    fn parse(value: &str) -> Result<Option<Concat>, ProtocolError> {
         let mut headers = HeaderMap::new();
         headers.insert(UPLOAD_CONCAT, value.parse().unwrap());
         concat(&headers)

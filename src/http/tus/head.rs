@@ -5,12 +5,12 @@ use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::super::App;
+use super::super::names::{UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA};
+use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::server::FirstRequest;
-use super::{
-    TusError, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, check_version,
-    describe, owned,
-};
+use super::super::visitor::owned;
+use super::{check_version, describe};
 use crate::access::Caller;
 
 /// Answers HEAD.
@@ -19,7 +19,7 @@ pub async fn head<B>(
     caller: &Caller,
     id: Option<Uuid>,
     request: &Request<B>,
-) -> Result<Reply, TusError> {
+) -> Result<Reply, ProtocolError> {
     check_version(request.headers())?;
     let id = owned(app, caller, id).await?;
     let is_first = request.extensions().get::<FirstRequest>().is_some();

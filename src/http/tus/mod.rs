@@ -1,60 +1,40 @@
 //! The TUS resumable upload protocol 1.0.0: core, creation,
 //! all extensions. One file per verb.
 
-mod body;
 mod checksum;
 mod concat;
 mod create;
-mod download;
-mod error;
 mod head;
 mod metadata;
-mod options;
 mod patch;
-mod terminate;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::{Method, Request};
 
-use uuid::Uuid;
-
-use super::App;
+use super::names::{METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_OFFSET};
+use super::protocol::Protocol;
+use super::protocol_error::ProtocolError;
 use super::reply::{self, Reply};
-use crate::access::Caller;
-use crate::upload::{Status, UploadError};
+use crate::upload::Status;
 
+pub use checksum::{checksum, names as algorithms};
 pub use create::create;
-pub use download::download;
-pub use error::TusError;
 pub use head::head;
-pub use options::options;
 pub use patch::patch;
-pub use terminate::terminate;
 
-const VERSION: &str = "1.0.0";
-const EXTENSIONS: &str = "checksum,checksum-trailer,concatenation,concatenation-unfinished,\
+/// The version of the protocol.
+pub const VERSION: &str = "1.0.0";
+/// What it offers beyond the core of the protocol.
+pub const EXTENSIONS: &str = "checksum,checksum-trailer,concatenation,concatenation-unfinished,\
      creation,creation-defer-length,creation-with-upload,expiration,termination";
-const CHUNK_TYPE: &str = "application/offset+octet-stream";
-
-const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
-const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
-const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
-const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
-const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
-const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
-const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
-const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
-const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
-const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
-const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+/// What the bytes of an upload are called.
+pub const CHUNK_TYPE: &str = "application/offset+octet-stream";
 
 /// Core protocol, X-HTTP-Method-Override: for clients that cannot send every
 /// method, and proxies that let not every one through.
-pub fn override_method<B>(request: &mut Request<B>) -> Result<(), TusError> {
+pub fn override_method<B>(request: &mut Request<B>) -> Result<(), ProtocolError> {
     let Some(method) = request.headers_mut().remove(METHOD_OVERRIDE) else {
         return Ok(());
     };
@@ -63,30 +43,16 @@ pub fn override_method<B>(request: &mut Request<B>) -> Result<(), TusError> {
             *request.method_mut() = method;
             Ok(())
         }
-        Err(_) => Err(TusError::MethodOverride),
+        Err(_) => Err(ProtocolError::MethodOverride),
     }
 }
 
 /// Core protocol, Tus-Resumable: every request but OPTIONS names a version
 /// that we speak.
-fn check_version(headers: &HeaderMap) -> Result<(), TusError> {
+pub fn check_version(headers: &HeaderMap) -> Result<(), ProtocolError> {
     match headers.get(TUS_RESUMABLE) {
         Some(version) if version == VERSION => Ok(()),
-        _ => Err(TusError::Version),
-    }
-}
-
-/// The upload that a path names, if it is the caller's. Somebody else's reads
-/// like one that does not exist.
-async fn owned(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Uuid, TusError> {
-    let id = id.ok_or(UploadError::NotFound)?;
-    let Caller::Token(_) = caller else {
-        return Ok(id);
-    };
-    let facts = app.uploads.facts(id).await?;
-    match caller.may_use(facts.owner.as_deref()) {
-        true => Ok(id),
-        false => Err(UploadError::NotFound.into()),
+        _ => Err(ProtocolError::Version),
     }
 }
 
@@ -98,7 +64,7 @@ fn is_chunk(headers: &HeaderMap) -> bool {
 }
 
 /// A header that holds a number of bytes, in digits alone.
-fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, TusError> {
+fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, ProtocolError> {
     let Some(value) = headers.get(&name) else {
         return Ok(None);
     };
@@ -111,13 +77,13 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Tu
     match number {
         Some(number) => Ok(Some(number)),
         None if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Ok(Some(u64::MAX)),
-        None => Err(TusError::NotANumber { name }),
+        None => Err(ProtocolError::NotANumber { name }),
     }
 }
 
 /// What every answer about a living upload carries.
 fn describe(reply: &mut Reply, status: &Status) {
-    reply::set(reply, TUS_RESUMABLE, VERSION);
+    Protocol::Tus.mark(reply);
     if !status.is_pending {
         reply::set(reply, UPLOAD_OFFSET, status.offset);
     }
@@ -140,6 +106,7 @@ pub fn http_date(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::UPLOAD_LENGTH;
     use super::*;
 
     #[test]

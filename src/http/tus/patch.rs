@@ -5,12 +5,13 @@ use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::super::App;
+use super::super::body::BodySource;
+use super::super::names::{UPLOAD_LENGTH, UPLOAD_OFFSET};
+use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
-use super::body::BodySource;
+use super::super::visitor::owned;
 use super::checksum::promise;
-use super::{
-    TusError, UPLOAD_LENGTH, UPLOAD_OFFSET, bytes_header, check_version, describe, is_chunk, owned,
-};
+use super::{bytes_header, check_version, describe, is_chunk};
 use crate::access::Caller;
 use crate::upload::Chunk;
 
@@ -20,15 +21,15 @@ pub async fn patch(
     caller: &Caller,
     id: Option<Uuid>,
     request: Request<Incoming>,
-) -> Result<Reply, TusError> {
+) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head);
     check_version(&head.headers)?;
     if !is_chunk(&head.headers) {
-        return Err(TusError::ContentType);
+        return Err(ProtocolError::ContentType);
     }
-    let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(TusError::Missing {
+    let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(ProtocolError::Missing {
         name: UPLOAD_OFFSET,
     })?;
     let id = owned(app, caller, id).await?;
@@ -37,6 +38,7 @@ pub async fn patch(
         length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
         announced_bytes,
         checksum: promise(&head.headers)?,
+        is_last: false,
     };
     let status = app.uploads.append(id, chunk, source).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);

@@ -7,12 +7,14 @@ use hyper::header::{
     HeaderMap, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::file_body::FileBody;
-use super::super::reply::{self, Reply};
-use super::{TusError, owned};
+use super::App;
+use super::file_body::FileBody;
+use super::protocol_error::ProtocolError;
+use super::reply::{self, Reply};
+use super::visitor::owned;
 use crate::access::Caller;
 
 /// Answers GET. No browser shows what it gets here, it saves it: a recording
@@ -22,14 +24,14 @@ pub async fn download<B>(
     caller: &Caller,
     id: Option<Uuid>,
     request: &Request<B>,
-) -> Result<Reply, TusError> {
+) -> Result<Reply, ProtocolError> {
     let id = owned(app, caller, id).await?;
     let (status, facts) = app.uploads.durable(id).await?;
     if !status.is_finished() {
-        return Err(TusError::NotFinished);
+        return Err(ProtocolError::NotFinished);
     }
     let file = app.uploads.recording(id).await?;
-    let file = file.ok_or(TusError::RecordingGone)?;
+    let file = file.ok_or(ProtocolError::RecordingGone)?;
     let length = status.offset;
     // A finished recording never changes.
     let etag = format!("\"{id}\"");
@@ -57,7 +59,7 @@ pub async fn download<B>(
 
 /// Where the part that is asked for begins and ends; `None`: the whole. Of
 /// several parts, or what is no range at all, the whole is sent, as it may be.
-fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, TusError> {
+fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, ProtocolError> {
     let is_of_this = headers.get(IF_RANGE).is_none_or(|known| known == etag);
     let asked = headers.get(RANGE).filter(|_| is_of_this);
     let Some(asked) = asked.and_then(|value| parse_range_header(value.to_str().ok()?).ok()) else {
@@ -70,20 +72,19 @@ fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64
         Ok([range]) if length > 0 => Ok(Some((*range.start(), *range.end() + 1))),
         // The last bytes, more than there are: all.
         Err(RangeUnsatisfiableError::FileSuffixOutOfBounds) => Ok(None),
-        _ => Err(TusError::Range { length }),
+        _ => Err(ProtocolError::Range { length }),
     }
 }
 
 /// Content-Disposition with a name of any characters (RFC 6266, RFC 8187).
 fn attachment(name: &str) -> String {
-    let mut value = String::from("attachment; filename*=UTF-8''");
-    for byte in name.bytes() {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => value.push(char::from(byte)),
-            false => value.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    value
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    let name = utf8_percent_encode(name, ENCODED);
+    format!("attachment; filename*=UTF-8''{name}")
 }
 
 /// What the client said it is, if that is a recording.

@@ -1,13 +1,17 @@
-//! DELETE: an upload nobody wants any more (termination extension).
+//! DELETE: an upload nobody wants any more (TUS, termination extension;
+//! Resumable Uploads for HTTP, upload cancellation).
 
 use std::sync::Arc;
 
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::reply::{self, Reply};
-use super::{TUS_RESUMABLE, TusError, VERSION, check_version, owned};
+use super::App;
+use super::protocol::Protocol;
+use super::protocol_error::ProtocolError;
+use super::reply::{self, Reply};
+use super::tus::check_version;
+use super::visitor::owned;
 use crate::access::Caller;
 use crate::store::helper;
 use crate::task::DeleteError;
@@ -17,10 +21,13 @@ use crate::upload::UploadError;
 pub async fn terminate<B>(
     app: &App,
     caller: &Caller,
+    protocol: Protocol,
     id: Option<Uuid>,
     request: &Request<B>,
-) -> Result<Reply, TusError> {
-    check_version(request.headers())?;
+) -> Result<Reply, ProtocolError> {
+    if protocol == Protocol::Tus {
+        check_version(request.headers())?;
+    }
     let id = owned(app, caller, id).await?;
     let tasks = Arc::clone(&app.tasks);
     let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
@@ -33,6 +40,6 @@ pub async fn terminate<B>(
         })?,
     }
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
-    reply::set(&mut reply, TUS_RESUMABLE, VERSION);
+    protocol.mark(&mut reply);
     Ok(reply)
 }

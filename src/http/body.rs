@@ -7,10 +7,14 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{EXPECT, HeaderMap};
 use hyper::http::request::Parts;
+use uuid::Uuid;
 
-use super::checksum::checksum;
+use super::App;
+use super::announcer::Announcer;
+use super::protocol::Interop;
+use super::tus::checksum;
 use crate::store::ring;
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, Line, Source, Status};
 
 /// How much of a body that nobody wants is read all the same ...
 const LINGER_BYTES: usize = 64 << 20;
@@ -27,6 +31,7 @@ pub struct BodySource {
     body: Option<Incoming>,
     line: Option<Line>,
     trailers: Option<HeaderMap>,
+    told: Option<Announcer>,
     /// The client waits for our consent to send the body; its answer is the refusal.
     waits: bool,
 }
@@ -38,12 +43,34 @@ impl BodySource {
             body: Some(body),
             line: head.extensions.get().cloned(),
             trailers: None,
+            told: None,
             waits: head.headers.contains_key(EXPECT),
         }
     }
 }
 
+impl BodySource {
+    /// The same, of a client that is told how far it is.
+    pub fn telling(body: Incoming, head: &Parts, app: &App, interop: Interop) -> BodySource {
+        let mut source = BodySource::new(body, head);
+        source.told = Announcer::to(head, app, interop);
+        source
+    }
+}
+
 impl Source for BodySource {
+    fn created(&mut self, id: Uuid, status: &Status) {
+        if let Some(told) = &self.told {
+            told.created(id, status);
+        }
+    }
+
+    fn committed(&mut self, offset: u64) {
+        if let Some(told) = &self.told {
+            told.committed(offset);
+        }
+    }
+
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         loop {
             match self.body.as_mut()?.frame().await {

@@ -1,0 +1,84 @@
+//! PATCH: more bytes for an upload (upload append).
+
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::body::BodySource;
+use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
+use super::super::protocol::Interop;
+use super::super::protocol_error::ProtocolError;
+use super::super::reply::{self, Reply};
+use super::super::visitor::owned;
+use super::{CHUNK_TYPE, completed, completes, describe, fields, length_of};
+use crate::access::Caller;
+use crate::upload::{Chunk, UploadError};
+
+/// Answers PATCH, once every byte that it tells of is durable.
+pub async fn append(
+    app: &App,
+    caller: &Caller,
+    interop: Interop,
+    id: Option<Uuid>,
+    request: Request<Incoming>,
+) -> Result<Reply, ProtocolError> {
+    let (head, body) = request.into_parts();
+    let announced_bytes = body.size_hint().exact();
+    let source = BodySource::telling(body, &head, app, interop);
+    let missing = |name| ProtocolError::Missing { name };
+    let headers = &head.headers;
+    if interop >= Interop::V6 && !is_chunk(headers) {
+        return Err(ProtocolError::PartialContentType);
+    }
+    let offset = fields::integer(headers, &UPLOAD_OFFSET).ok_or(missing(UPLOAD_OFFSET))?;
+    let is_last = completes(headers, interop).ok_or(missing(UPLOAD_COMPLETE))?;
+    let told = fields::integer(headers, &UPLOAD_LENGTH);
+    let chunk = Chunk {
+        offset,
+        length: length_of(told, announced_bytes.filter(|_| is_last), offset)?,
+        announced_bytes,
+        checksum: None,
+        is_last,
+    };
+    let id = owned(app, caller, id).await?;
+    let status = match app.uploads.append(id, chunk, source).await {
+        Ok(status) => status,
+        Err(error) => return Err(refusal(app, id, offset, error).await),
+    };
+    let mut reply = match (status.is_finished(), interop) {
+        (true, _) => completed(StatusCode::OK, id),
+        (false, Interop::V3) => reply::empty(StatusCode::CREATED),
+        (false, _) => reply::empty(StatusCode::NO_CONTENT),
+    };
+    describe(app, &mut reply, &status, interop);
+    Ok(reply)
+}
+
+fn is_chunk(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == CHUNK_TYPE)
+}
+
+/// Why an append was refused, in the words of this protocol.
+async fn refusal(app: &App, id: Uuid, provided: u64, error: UploadError) -> ProtocolError {
+    match error {
+        UploadError::Conflict { offset } => ProtocolError::Offset {
+            expected: offset,
+            provided,
+        },
+        UploadError::LengthKnown { .. } | UploadError::Short { .. } => ProtocolError::Length,
+        UploadError::PastLength { .. } => {
+            // Such an upload must not go on: nobody knows which bytes are meant.
+            let unfinished = app.uploads.durable(id).await;
+            if unfinished.is_ok_and(|(status, _)| !status.is_finished()) {
+                // Where it cannot be taken away it expires.
+                let _ = app.uploads.terminate(id).await;
+            }
+            ProtocolError::Length
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,82 @@
+//! POST or PUT: a new upload, with all of its bytes, some, or none (upload
+//! creation).
+
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+
+use super::super::App;
+use super::super::body::BodySource;
+use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH};
+use super::super::new_upload::{Told, new_upload};
+use super::super::protocol::Interop;
+use super::super::protocol_error::ProtocolError;
+use super::super::reply::{self, Reply};
+use super::disposition::filename;
+use super::{completed, completes, describe, fields, length_of};
+use crate::access::Caller;
+use crate::upload::{Chunk, UploadError};
+
+/// Answers POST and PUT, once everything that it tells of is durable.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    interop: Interop,
+    request: Request<Incoming>,
+) -> Result<Reply, ProtocolError> {
+    let (head, body) = request.into_parts();
+    let announced_bytes = body.size_hint().exact();
+    let is_last = completes(&head.headers, interop).ok_or(ProtocolError::Missing {
+        name: UPLOAD_COMPLETE,
+    })?;
+    let told = fields::integer(&head.headers, &UPLOAD_LENGTH);
+    let length = length_of(told, announced_bytes.filter(|_| is_last), 0)?;
+    let source = BodySource::telling(body, &head, app, interop);
+    let new = new_upload(app, caller, told_by(&head, length)).await?;
+    let chunk = Chunk {
+        announced_bytes,
+        is_last,
+        ..Chunk::default()
+    };
+    let created = app.uploads.create(new, Some((chunk, source))).await;
+    let (id, status) = created.map_err(|error| match error {
+        UploadError::PastLength { .. } => ProtocolError::Length,
+        other => other.into(),
+    })?;
+    if is_last && !status.is_finished() {
+        return Err(ProtocolError::Length);
+    }
+    let mut reply = match status.is_finished() {
+        true => completed(StatusCode::CREATED, id),
+        false => reply::empty(StatusCode::CREATED),
+    };
+    describe(app, &mut reply, &status, interop);
+    reply::set(&mut reply, LOCATION, app.base_url.upload(id));
+    Ok(reply)
+}
+
+/// There is no header for wishes: they come with the address, the rest with
+/// the headers that say what a body is.
+fn told_by(head: &Parts, length: Option<u64>) -> Told {
+    let query = head.uri.query().unwrap_or_default();
+    let wish = |key: &str| {
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.into_owned())
+    };
+    Told {
+        length,
+        task_id: wish("taskId"),
+        filename: filename(&head.headers),
+        filetype: content_type(&head.headers),
+        language: wish("language"),
+        model: wish("model"),
+        ..Told::default()
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.to_owned())
+}

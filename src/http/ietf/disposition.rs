@@ -1,0 +1,95 @@
+//! Content-Disposition: the name of a file (RFC 6266).
+
+use hyper::header::{CONTENT_DISPOSITION, HeaderMap};
+use percent_encoding::percent_decode_str;
+
+/// The name that a request gives its body, if it can be read.
+pub fn filename(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_DISPOSITION)?.to_str().ok()?;
+    let parameters: Vec<(&str, String)> = parameters(value).collect();
+    let find = |wanted: &str| {
+        let found = parameters
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.as_str())
+    };
+    // The extended form says more (section 4.3).
+    let name = find("filename*")
+        .and_then(extended)
+        .or_else(|| find("filename").map(str::to_owned))?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// `; name=value` after the type; a value may be quoted.
+fn parameters(value: &str) -> impl Iterator<Item = (&str, String)> {
+    let mut rest = value.split_once(';').map_or("", |(_, rest)| rest);
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once('=')?;
+        let name = name.trim_start_matches([';', ' ', '\t']).trim_end();
+        let after = after.trim_start();
+        let (value, end) = match after.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let end = after.find(';').unwrap_or(after.len());
+                (after[..end].trim_end().to_owned(), &after[end..])
+            }
+        };
+        rest = end;
+        Some((name, value))
+    })
+}
+
+/// The content of a quoted string, and what follows it.
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '"' => return (value, &text[at + 1..]),
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            char => value.push(char),
+        }
+    }
+    (value, "")
+}
+
+/// `UTF-8'language'percent-encoded` (RFC 8187, section 3.2).
+fn extended(value: &str) -> Option<String> {
+    let mut parts = value.splitn(3, '\'');
+    let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);
+    if !charset.eq_ignore_ascii_case("UTF-8") {
+        return None;
+    }
+    let name = percent_decode_str(encoded).decode_utf8().ok()?;
+    Some(name.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_every_form() {
+        for (value, expected) in [
+            ("attachment; filename=a.wav", Some("a.wav")),
+            ("inline; filename=\"a b.wav\"", Some("a b.wav")),
+            ("inline;FILENAME=\"a\\\"b;c.wav\" ; x=y", Some("a\"b;c.wav")),
+            (
+                "inline; filename=\"a.wav\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.wav",
+                Some("größe.wav"),
+            ),
+            ("inline; filename*=utf-8'de'%e2%82%ac", Some("€")),
+            ("inline; filename*=latin1''a; filename=b", Some("b")),
+            ("inline; filename*=UTF-8''%ff; filename=b", Some("b")),
+            ("inline; filename=\"never ends", Some("never ends")),
+            ("inline; filename=\"\"", None),
+            ("inline; filename", None),
+            ("inline", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_DISPOSITION, value.parse().unwrap());
+            assert_eq!(filename(&headers).as_deref(), expected, "{value}");
+        }
+    }
+}

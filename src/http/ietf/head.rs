@@ -1,0 +1,36 @@
+//! HEAD: how far an upload is (offset retrieval).
+
+use hyper::header::{CACHE_CONTROL, HeaderValue};
+use hyper::{Request, StatusCode};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::names::UPLOAD_LENGTH;
+use super::super::protocol::Interop;
+use super::super::protocol_error::ProtocolError;
+use super::super::reply::{self, Reply};
+use super::super::server::FirstRequest;
+use super::super::visitor::owned;
+use super::describe;
+use crate::access::Caller;
+
+/// Answers HEAD.
+pub async fn head<B>(
+    app: &App,
+    caller: &Caller,
+    interop: Interop,
+    id: Option<Uuid>,
+    request: &Request<B>,
+) -> Result<Reply, ProtocolError> {
+    let id = owned(app, caller, id).await?;
+    let is_first = request.extensions().get::<FirstRequest>().is_some();
+    let (status, _) = app.uploads.look(id, is_first).await?;
+    let mut reply = reply::empty(StatusCode::NO_CONTENT);
+    describe(app, &mut reply, &status, interop);
+    if let Some(length) = status.length {
+        reply::set(&mut reply, UPLOAD_LENGTH, length);
+    }
+    let never = HeaderValue::from_static("no-store");
+    reply.headers_mut().insert(CACHE_CONTROL, never);
+    Ok(reply)
+}

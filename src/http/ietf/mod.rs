@@ -1,0 +1,109 @@
+//! Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload), in the
+//! states of the draft that clients speak. One file per verb; cancellation,
+//! limits and problems are those of all uploads.
+
+mod append;
+mod create;
+mod disposition;
+mod fields;
+mod head;
+
+use std::time::SystemTime;
+
+use hyper::StatusCode;
+use hyper::header::HeaderMap;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::App;
+use super::names::{UPLOAD_COMPLETE, UPLOAD_INCOMPLETE, UPLOAD_LIMIT, UPLOAD_OFFSET};
+use super::protocol::{Interop, Protocol};
+use super::protocol_error::ProtocolError;
+use super::reply::{self, Reply};
+use crate::upload::Status;
+
+pub use append::append;
+pub use create::create;
+pub use head::head;
+
+/// What the bytes of an upload are called, from the sixth state on.
+pub const CHUNK_TYPE: &str = "application/partial-upload";
+
+/// Whether a request brings the last of the bytes; `None` if it does not say.
+fn completes(headers: &HeaderMap, interop: Interop) -> Option<bool> {
+    match interop {
+        Interop::V3 => match fields::boolean(headers, &UPLOAD_INCOMPLETE) {
+            Some(is_incomplete) => Some(!is_incomplete),
+            None => Some(true),
+        },
+        _ => fields::boolean(headers, &UPLOAD_COMPLETE),
+    }
+}
+
+/// How long the whole will be, as far as a request tells: by itself, or since
+/// it brings the rest.
+fn length_of(
+    told: Option<u64>,
+    rest: Option<u64>,
+    offset: u64,
+) -> Result<Option<u64>, ProtocolError> {
+    let end = rest.map(|rest| offset.saturating_add(rest));
+    match (told, end) {
+        (Some(told), Some(end)) if told != end => Err(ProtocolError::Length),
+        (told, end) => Ok(told.or(end)),
+    }
+}
+
+/// Upload-Limit of an upload, or of one that could be made.
+pub fn limits(max_size_bytes: u64, expires: Option<SystemTime>) -> String {
+    let mut limits = format!("max-size={max_size_bytes}, min-size=0");
+    let left = expires.and_then(|expires| expires.duration_since(SystemTime::now()).ok());
+    if let Some(left) = left {
+        limits += &format!(", max-age={}", left.as_secs());
+    }
+    limits
+}
+
+/// What every answer about an upload carries.
+fn describe(app: &App, reply: &mut Reply, status: &Status, interop: Interop) {
+    Protocol::Ietf(interop).mark(reply);
+    if !status.is_pending {
+        reply::set(reply, UPLOAD_OFFSET, status.offset);
+    }
+    tell_complete(reply, status.is_finished(), interop);
+    let max_size_bytes = app.uploads.limits().max_size_bytes;
+    let limits = limits(max_size_bytes, status.expires);
+    reply::set(reply, UPLOAD_LIMIT, limits);
+}
+
+/// Says whether an upload is complete.
+pub fn tell_complete(reply: &mut Reply, is_complete: bool, interop: Interop) {
+    let (name, value) = match interop {
+        Interop::V3 => (UPLOAD_INCOMPLETE, !is_complete),
+        _ => (UPLOAD_COMPLETE, is_complete),
+    };
+    reply::set(reply, name, if value { "?1" } else { "?0" });
+}
+
+/// The answer to whoever sent the last bytes: what becomes of them.
+fn completed(status: StatusCode, id: Uuid) -> Reply {
+    reply::json(
+        status,
+        &json!({ "identifier": id, "message": "Task queued" }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_must_agree() {
+        assert_eq!(length_of(None, None, 4).unwrap(), None);
+        assert_eq!(length_of(Some(10), None, 4).unwrap(), Some(10));
+        assert_eq!(length_of(None, Some(6), 4).unwrap(), Some(10));
+        assert_eq!(length_of(Some(10), Some(6), 4).unwrap(), Some(10));
+        assert!(length_of(Some(11), Some(6), 4).is_err());
+        assert!(length_of(Some(9), Some(u64::MAX), 4).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! What clients tell of a recording, in whatever protocol.
+
+use uuid::Uuid;
+
+use super::App;
+use super::protocol_error::ProtocolError;
+use crate::access::Caller;
+use crate::config::UnknownModel;
+use crate::store::facts::Concat;
+use crate::store::helper;
+use crate::upload::NewUpload;
+use crate::{languages, models};
+
+/// As the client wrote it.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Bytes of the whole, if known.
+    pub length: Option<u64>,
+    /// `Upload-Metadata`.
+    pub metadata: Option<String>,
+    /// Id of the task to be.
+    pub task_id: Option<String>,
+    /// Name of the file.
+    pub filename: Option<String>,
+    /// Media type.
+    pub filetype: Option<String>,
+    /// Code or name of a language.
+    pub language: Option<String>,
+    /// Name of a model.
+    pub model: Option<String>,
+    /// Whether it is a part, or has parts.
+    pub concat: Option<Concat>,
+}
+
+/// Judges it and completes it.
+pub async fn new_upload(
+    app: &App,
+    caller: &Caller,
+    told: Told,
+) -> Result<NewUpload, ProtocolError> {
+    let model = told.model.filter(|model| !model.is_empty());
+    check_model(app, model.as_deref()).await?;
+    let is_partial = told
+        .concat
+        .as_ref()
+        .is_some_and(|concat| concat.parts.is_empty());
+    Ok(NewUpload {
+        length: told.length,
+        // The id of another task, or no UUID at all, is no reason to refuse. A
+        // part is no task: its recording may want the id.
+        wanted_id: told
+            .task_id
+            .and_then(|id| Uuid::try_parse(&id).ok())
+            .filter(|id| !id.is_nil() && !is_partial),
+        owner: caller.name().map(str::to_owned),
+        metadata: told.metadata,
+        filename: told.filename.map(|name| display_name(&name)),
+        filetype: told.filetype,
+        language: match told.language {
+            Some(language) => languages::parse(&language)?,
+            None => app.default_language.clone(),
+        },
+        model,
+        concat: told.concat,
+    })
+}
+
+/// The last part of a path, without what could fool a terminal or a reader.
+fn display_name(name: &str) -> String {
+    const NAME_MAX_CHARS: usize = 255;
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    last.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_MAX_CHARS)
+        .collect()
+}
+
+async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), ProtocolError> {
+    let Some(wanted) = wanted.filter(|_| app.unknown_model == UnknownModel::Reject) else {
+        return Ok(());
+    };
+    let dir = app.models_dir.clone();
+    let installed = helper::run(move || models::installed(&dir))
+        .await
+        .unwrap_or_default();
+    if models::is_known(wanted, &installed) {
+        return Ok(());
+    }
+    Err(ProtocolError::UnknownModel(
+        wanted.chars().take(80).collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_presentable() {
+        for (given, shown) in [
+            ("a.wav", "a.wav"),
+            ("C:\\Users\\me\\a.wav", "a.wav"),
+            ("../../etc/passwd", "passwd"),
+            ("a\x1b[31m\n.wav", "a[31m.wav"),
+        ] {
+            assert_eq!(display_name(given), shown);
+        }
+    }
+}

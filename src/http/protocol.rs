@@ -1,0 +1,113 @@
+//! Which of the two upload protocols a client speaks.
+
+use hyper::header::HeaderMap;
+
+use super::names::{TUS_RESUMABLE, UPLOAD_COMPLETE, UPLOAD_DRAFT, UPLOAD_INCOMPLETE};
+use super::protocol_error::ProtocolError;
+use super::reply::{self, Reply};
+use super::tus;
+
+/// A protocol for resumable uploads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// TUS 1.0.0.
+    Tus,
+    /// Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload).
+    Ietf(Interop),
+}
+
+/// A state of the draft, as clients name it in Upload-Draft-Interop-Version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interop {
+    /// Draft 01: Upload-Incomplete.
+    V3 = 3,
+    /// Draft 02: Upload-Complete.
+    V4 = 4,
+    /// Draft 03: interim answers tell how far an upload is.
+    V5 = 5,
+    /// Drafts 04 and 05: a media type for PATCH, Upload-Limit.
+    V6 = 6,
+    /// Draft 09 and later.
+    V8 = 8,
+}
+
+impl Interop {
+    /// All that are spoken.
+    pub const ALL: [Interop; 5] = [
+        Interop::V3,
+        Interop::V4,
+        Interop::V5,
+        Interop::V6,
+        Interop::V8,
+    ];
+}
+
+impl std::fmt::Display for Interop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", *self as u8)
+    }
+}
+
+impl Protocol {
+    /// The protocol of a request. Those that name none are taken for TUS,
+    /// which will tell them.
+    pub fn of(headers: &HeaderMap) -> Result<Protocol, ProtocolError> {
+        if headers.contains_key(TUS_RESUMABLE) {
+            return Ok(Protocol::Tus);
+        }
+        if let Some(told) = headers.get(UPLOAD_DRAFT) {
+            let known = |interop: &Interop| told.as_bytes() == interop.to_string().as_bytes();
+            let interop = Interop::ALL.into_iter().find(known);
+            return interop.map(Protocol::Ietf).ok_or(ProtocolError::Interop);
+        }
+        Ok(if headers.contains_key(UPLOAD_COMPLETE) {
+            Protocol::Ietf(Interop::V8)
+        } else if headers.contains_key(UPLOAD_INCOMPLETE) {
+            Protocol::Ietf(Interop::V3)
+        } else {
+            Protocol::Tus
+        })
+    }
+
+    /// Says in an answer which one it is in.
+    pub fn mark(self, reply: &mut Reply) {
+        match self {
+            Protocol::Tus => reply::set(reply, TUS_RESUMABLE, tus::VERSION),
+            Protocol::Ietf(interop) => reply::set(reply, UPLOAD_DRAFT, interop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_known_by_their_headers() {
+        use Protocol::{Ietf, Tus};
+        let tus = ("tus-resumable", "1.0.0");
+        for (headers, protocol) in [
+            (&[][..], Some(Tus)),
+            (&[tus], Some(Tus)),
+            (&[tus, ("upload-complete", "?1")], Some(Tus)),
+            (&[("upload-complete", "?1")], Some(Ietf(Interop::V8))),
+            (&[("upload-incomplete", "?1")], Some(Ietf(Interop::V3))),
+            (
+                &[("upload-draft-interop-version", "3")],
+                Some(Ietf(Interop::V3)),
+            ),
+            (
+                &[("upload-draft-interop-version", "6")],
+                Some(Ietf(Interop::V6)),
+            ),
+            (&[("upload-draft-interop-version", "7")], None),
+            (&[("upload-draft-interop-version", "x")], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            assert_eq!(Protocol::of(&map).ok(), protocol, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The one table of errors of the upload protocols.
+
+use hyper::StatusCode;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
+use serde_json::json;
+use tracing::error;
+
+use super::api_error::{status_of, tell_denied};
+use super::ietf::{self, limits, tell_complete};
+use super::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
+use super::protocol::{Interop, Protocol};
+use super::reply::{self, Reply};
+use super::tus::{self, VERSION};
+use crate::access::Denied;
+use crate::languages::UnknownLanguage;
+use crate::upload::{PartError, UploadError};
+
+/// Why a request was refused. The texts are the bodies, for people.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// Not with this token, or without one.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Tus-Resumable is missing or another version.
+    #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
+    Version,
+    /// A state of the draft that is not spoken.
+    #[error(
+        "this server speaks resumable uploads of Upload-Draft-Interop-Version {}, and TUS {VERSION}",
+        Interop::ALL.map(|interop| interop.to_string()).join(", ")
+    )]
+    Interop,
+    /// A header that must be there.
+    #[error("the header {name} is missing")]
+    Missing {
+        /// Which.
+        name: HeaderName,
+    },
+    /// A header that must be a number.
+    #[error("the header {name} must be a number of bytes, in digits")]
+    NotANumber {
+        /// Which.
+        name: HeaderName,
+    },
+    /// Not with this method.
+    #[error("use one of {0}")]
+    Method(&'static str),
+    /// Not the name of a method.
+    #[error("X-HTTP-Method-Override is not the name of a method")]
+    MethodOverride,
+    /// Upload-Checksum cannot be read.
+    #[error("bad Upload-Checksum: {0}")]
+    Checksum(String),
+    /// Upload-Concat cannot be read.
+    #[error("bad Upload-Concat: {0}")]
+    Concat(String),
+    /// A final upload is as long as its parts.
+    #[error("send no length with a final upload: it is that of its parts")]
+    FinalLength,
+    /// Both lengths.
+    #[error("send either Upload-Length or Upload-Defer-Length, not both")]
+    TwoLengths,
+    /// A value that the protocol does not know.
+    #[error("the only value of Upload-Defer-Length is 1")]
+    DeferLength,
+    /// Upload-Metadata cannot be read.
+    #[error("bad Upload-Metadata: {0}")]
+    Metadata(String),
+    /// The body is not marked as a chunk.
+    #[error("send the bytes with Content-Type: {}", tus::CHUNK_TYPE)]
+    ContentType,
+    /// The same in the other protocol.
+    #[error("send the bytes with Content-Type: {}", ietf::CHUNK_TYPE)]
+    PartialContentType,
+    /// The bytes do not start where the upload stands.
+    #[error("the upload stands at offset {expected}, not at {provided}")]
+    Offset {
+        /// Where it stands.
+        expected: u64,
+        /// Where the client believes it to stand.
+        provided: u64,
+    },
+    /// Several lengths for one upload.
+    #[error("the lengths of the upload and of what was sent do not agree")]
+    Length,
+    /// There is no whole recording yet.
+    #[error("the upload is not complete yet; its recording can be had when it is")]
+    NotFinished,
+    /// There was one.
+    #[error("the recording was deleted after its retention period")]
+    RecordingGone,
+    /// A part that is not there.
+    #[error("the recording has {length} bytes; ask for some of them")]
+    Range {
+        /// Bytes of the whole.
+        length: u64,
+    },
+    /// A model that is not installed, and the configuration refuses those.
+    #[error("there is no model `{0}` on this server")]
+    UnknownModel(String),
+    /// The upload engine said no.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+impl From<UnknownLanguage> for ProtocolError {
+    fn from(error: UnknownLanguage) -> ProtocolError {
+        ProtocolError::Metadata(error.to_string())
+    }
+}
+
+impl ProtocolError {
+    fn status(&self) -> StatusCode {
+        match self {
+            ProtocolError::Denied(denied) => status_of(denied),
+            ProtocolError::Version => StatusCode::PRECONDITION_FAILED,
+            ProtocolError::Missing { .. }
+            | ProtocolError::NotANumber { .. }
+            | ProtocolError::Interop
+            | ProtocolError::Length
+            | ProtocolError::MethodOverride
+            | ProtocolError::Checksum(_)
+            | ProtocolError::Concat(_)
+            | ProtocolError::FinalLength
+            | ProtocolError::TwoLengths
+            | ProtocolError::DeferLength
+            | ProtocolError::Metadata(_) => StatusCode::BAD_REQUEST,
+            ProtocolError::ContentType | ProtocolError::PartialContentType => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            ProtocolError::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
+            ProtocolError::RecordingGone => StatusCode::GONE,
+            ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            ProtocolError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ProtocolError::Upload(error) => match error {
+                UploadError::NotFound
+                | UploadError::Part {
+                    why: PartError::Missing,
+                    ..
+                } => StatusCode::NOT_FOUND,
+                UploadError::Expired
+                | UploadError::Damaged
+                | UploadError::Part {
+                    why: PartError::Expired,
+                    ..
+                } => StatusCode::GONE,
+                UploadError::Part {
+                    why: PartError::NotPartial,
+                    ..
+                } => StatusCode::BAD_REQUEST,
+                UploadError::Final => StatusCode::FORBIDDEN,
+                UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
+                    StatusCode::PAYLOAD_TOO_LARGE
+                }
+                UploadError::LengthKnown { .. }
+                | UploadError::Short { .. }
+                | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
+                UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                // Superseded: the client that sees this is not the newest one;
+                // asking again for the offset is right for it too.
+                UploadError::Conflict { .. } | UploadError::Superseded { .. } => {
+                    StatusCode::CONFLICT
+                }
+                UploadError::Checksum => checksum_mismatch(),
+                UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
+                UploadError::Busy => StatusCode::LOCKED,
+                UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+                UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    /// The response, in the words of this protocol.
+    pub fn reply(&self, protocol: Protocol) -> Reply {
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            error!("{self}");
+        }
+        let mut reply = match protocol {
+            Protocol::Tus => reply::body(status, "text/plain; charset=utf-8", format!("{self}\n")),
+            Protocol::Ietf(_) => self.problem(status),
+        };
+        protocol.mark(&mut reply);
+        if let (Some(offset), Protocol::Ietf(interop)) = (self.offset(), protocol) {
+            reply::set(&mut reply, UPLOAD_OFFSET, offset);
+            tell_complete(&mut reply, false, interop);
+        }
+        match self {
+            ProtocolError::Method(allowed) => reply::set(&mut reply, ALLOW, allowed),
+            ProtocolError::Denied(denied) => tell_denied(&mut reply, denied),
+            ProtocolError::Version => reply::set(&mut reply, TUS_VERSION, VERSION),
+            ProtocolError::Range { length } => {
+                reply::set(&mut reply, CONTENT_RANGE, format!("bytes */{length}"));
+            }
+            ProtocolError::Upload(
+                UploadError::Conflict { offset } | UploadError::Superseded { offset },
+            ) => {
+                reply::set(&mut reply, UPLOAD_OFFSET, offset);
+            }
+            ProtocolError::Upload(UploadError::TooLarge { max_size_bytes }) => {
+                reply::set(&mut reply, UPLOAD_LIMIT, limits(*max_size_bytes, None));
+            }
+            ProtocolError::Upload(UploadError::Cut { .. }) => {
+                reply::set(&mut reply, CONNECTION, "close")
+            }
+            ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
+                reply::set(&mut reply, RETRY_AFTER, 1);
+            }
+            // Some will be finished by then, or expire.
+            ProtocolError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
+            _ => {}
+        }
+        reply
+    }
+}
+
+impl ProtocolError {
+    /// Where the upload stands, if that is what was wrong.
+    fn offset(&self) -> Option<u64> {
+        match self {
+            ProtocolError::Offset { expected, .. } => Some(*expected),
+            ProtocolError::Upload(
+                UploadError::Conflict { offset }
+                | UploadError::Superseded { offset }
+                | UploadError::Cut { offset },
+            ) => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Problem details (RFC 9457).
+    fn problem(&self, status: StatusCode) -> Reply {
+        let kind = match self {
+            ProtocolError::Offset { .. } => "mismatching-upload-offset",
+            ProtocolError::Length => "inconsistent-upload-length",
+            _ => "",
+        };
+        let mut problem = json!({ "title": self.to_string(), "status": status.as_u16() });
+        if !kind.is_empty() {
+            problem["type"] = format!("{PROBLEM_TYPES}{kind}").into();
+        }
+        if let ProtocolError::Offset { expected, provided } = self {
+            problem["expected-offset"] = (*expected).into();
+            problem["provided-offset"] = (*provided).into();
+        }
+        reply::body(status, "application/problem+json", problem.to_string())
+    }
+}
+
+/// The registry of problem types.
+const PROBLEM_TYPES: &str = "https://iana.org/assignments/http-problem-types#";
+
+/// 460, a status of the checksum extension's own.
+fn checksum_mismatch() -> StatusCode {
+    StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
+}
