@@ -1,0 +1,27 @@
+// One line per check; what failed is explained on the lines below it.
+import { appendFileSync } from 'node:fs';
+
+import { Rig } from './rig.mjs';
+import { within } from './waiting.mjs';
+
+/** So that a check that hangs ends, and no other. */
+const LIMIT_S = 240;
+
+/** Runs `test` with a rig of its own; `options` are those of the daemon. */
+export async function check(what, test, options = {}) {
+    let rig;
+    let result = 'ok     ';
+    try {
+        rig = await Rig.set_up(options);
+        await within(LIMIT_S, 'this check', test(rig));
+    } catch (error) {
+        result = 'FAILED ';
+        process.exitCode = 1;
+        const log = rig ? rig.log().split('\n').slice(-30).map((line) => `daemon: ${line}`) : [];
+        console.error([...String(error.stack).split('\n'), ...log].map((line) => `        ${line}`).join('\n'));
+    } finally {
+        await rig?.take_down();
+    }
+    console.log(`${result} ${what}`);
+    appendFileSync(process.env.CLIENTS_TALLY, `${result.trim()}\n`);
+}

@@ -1,0 +1,45 @@
+// A client that runs as a process of its own: it gets its job as an argument,
+// its commands on standard input, and tells what happens as lines of JSON.
+import { createInterface } from 'node:readline';
+import { once } from 'node:events';
+
+import { mortal } from './daemon.mjs';
+
+export class Program {
+    #asked = [];
+    #complaints = '';
+
+    constructor(command, job) {
+        // In a network of its own, where there is one.
+        const place = process.env.LAN_CLIENT ? ['nsenter', `--net=${process.env.LAN_CLIENT}`] : [];
+        this.process = mortal([...place, ...command, JSON.stringify(job)], { stdio: 'pipe' });
+        this.process.stdin.on('error', () => {});
+        this.process.stderr.on('data', (chunk) => (this.#complaints += chunk));
+        this.exited = once(this.process, 'exit');
+        this.url = new Promise((resolve, reject) => {
+            createInterface(this.process.stdout).on('line', (line) => {
+                const told = JSON.parse(line);
+                if (told.done) this.#asked.shift()?.();
+                if (told.error) reject(new Error(told.error));
+                if (told.url) resolve(told.url);
+            });
+            this.process.once('close', (status, signal) => {
+                reject(new Error(`the client ended (${signal ?? status}) ${this.#complaints}`));
+            });
+        });
+        // Those that kill it do not ask for what came of it.
+        this.url.catch(() => {});
+    }
+
+    /** Returns once the client has done it. */
+    async ask(command) {
+        const done = new Promise((resolve) => this.#asked.push(resolve));
+        this.process.stdin.write(`${command}\n`);
+        await Promise.race([done, this.url]);
+    }
+
+    async kill() {
+        this.process.kill('SIGKILL');
+        await this.exited;
+    }
+}

@@ -1,0 +1,93 @@
+// What every check has for itself: a daemon, a cutter in front of it, recordings.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { Cutter } from './cutter.mjs';
+import { Daemon } from './daemon.mjs';
+import { Program } from './program.mjs';
+import { MIB, WORDS, record } from './recording.mjs';
+import { until } from './waiting.mjs';
+
+const PROGRAMS = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..', 'programs');
+
+export class Rig {
+    #programs = [];
+
+    static async set_up(options) {
+        const rig = new Rig();
+        rig.folder = mkdtempSync(join(process.env.CLIENTS_WORK, 'rig-'));
+        rig.daemon = await Daemon.start(rig.folder, options);
+        rig.cutter = await Cutter.listen(() => ({ host: rig.daemon.host, port: rig.daemon.port }));
+        return rig;
+    }
+
+    record(bytes = 100 * MIB, name = 'interview.wav') {
+        return record(join(this.folder, name), bytes);
+    }
+
+    /** A client in Node. */
+    node(recording, job = {}) {
+        return this.#program(['node', join(PROGRAMS, 'tus-node.mjs')], recording, job);
+    }
+
+    /** A client in Python. */
+    tuspy(recording, job = {}) {
+        return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'tuspy-client.py')], recording, job);
+    }
+
+    #program(command, recording, job) {
+        const program = new Program(command, {
+            server: this.cutter.address,
+            file: recording.path,
+            metadata: { filename: basename(recording.path) },
+            ...job,
+        });
+        this.#programs.push(program);
+        return program;
+    }
+
+    /** Asks the daemon itself, without a cutter. */
+    fetch(path, options = {}) {
+        return fetch(this.daemon.address + path, { ...options, headers: { ...this.headers, ...options.headers } });
+    }
+
+    /** The upload at `url` is the recording, bit for bit, and was understood. */
+    async expectArrived(recording, url) {
+        const path = new URL(url).pathname;
+        const answer = await this.fetch(path);
+        assert.equal(answer.status, 200, `GET ${path}`);
+        const hash = createHash('sha256');
+        for await (const chunk of answer.body) hash.update(chunk);
+        assert.equal(hash.digest('hex'), recording.hash, 'other bytes arrived than were sent');
+        const id = basename(path);
+        const task = await until('the recording is transcribed', async () => {
+            const task = await (await this.fetch(`/task/${id}`)).json();
+            return ['completed', 'failed'].includes(task.status) && task;
+        });
+        assert.equal(task.status, 'completed', task.error);
+        const transcript = await this.fetch(`/task/${id}/transcript`);
+        assert.equal((await transcript.text()).trim(), WORDS);
+    }
+
+    /** The same, and nothing was begun anew or sent for nothing after each of the faults. */
+    async expectResumed(recording, url) {
+        await this.expectArrived(recording, url);
+        this.cutter.expectStruck();
+        assert.deepEqual(this.daemon.uploads(), [basename(new URL(url).pathname)], 'uploads on disk');
+        const { carried } = this.cutter;
+        assert.ok(carried < 2 * recording.bytes, `${carried} bytes were sent for a file of ${recording.bytes}`);
+    }
+
+    log() {
+        return readFileSync(this.daemon.log, 'utf8');
+    }
+
+    async take_down() {
+        for (const program of this.#programs) program.process.kill('SIGKILL');
+        this.cutter.close();
+        await this.daemon.stop();
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+}
