@@ -10,18 +10,19 @@ const LIMIT_S = 240;
 /** Runs `test` with a rig of its own; `options` are those of the daemon. */
 export async function check(what, test, options = {}) {
     let rig;
-    let result = 'ok     ';
+    let result = 'ok';
+    let explanation = [];
     try {
         rig = await Rig.set_up(options);
         await within(LIMIT_S, 'this check', test(rig));
     } catch (error) {
-        result = 'FAILED ';
+        result = 'FAILED';
         process.exitCode = 1;
-        const log = rig ? rig.log().split('\n').slice(-30).map((line) => `daemon: ${line}`) : [];
-        console.error([...String(error.stack).split('\n'), ...log].map((line) => `        ${line}`).join('\n'));
+        explanation = [...String(error.stack).split('\n'), ...(rig?.log() ?? [])];
     } finally {
         await rig?.take_down();
     }
-    console.log(`${result} ${what}`);
-    appendFileSync(process.env.CLIENTS_TALLY, `${result.trim()}\n`);
+    console.log(`${result.padEnd(8)}${what}`);
+    for (const line of explanation) console.log(`        ${line}`);
+    appendFileSync(process.env.CLIENTS_TALLY, `${result}\n`);
 }

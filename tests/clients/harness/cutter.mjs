@@ -21,6 +21,7 @@ export class Cutter {
     #waiting = [];
     #trouble = null;
     #sockets = new Set();
+    #torn = false;
 
     static async listen(target) {
         const cutter = new Cutter();
@@ -50,12 +51,27 @@ export class Cutter {
         if (this.#losesAnswer) throw new Error('no answer was lost');
     }
 
+    /** Nothing and nobody gets through until `mend` is called. */
+    tear() {
+        this.#torn = true;
+        for (const socket of this.#sockets) socket.resetAndDestroy();
+    }
+
+    mend() {
+        this.#torn = false;
+    }
+
     close() {
         this.listener.close();
-        for (const socket of this.#sockets) socket.destroy();
+        this.tear();
     }
 
     #connect(client) {
+        client.on('error', () => {});
+        if (this.#torn) {
+            client.resetAndDestroy();
+            return;
+        }
         const server = net.connect({ ...this.target(), allowHalfOpen: true });
         for (const socket of [client, server]) {
             this.#sockets.add(socket);

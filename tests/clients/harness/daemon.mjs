@@ -1,7 +1,7 @@
 // The real daemon, with a state directory of its own.
-import { once } from 'node:events';
-import { mkdirSync, openSync, closeSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { until } from './waiting.mjs';
@@ -14,15 +14,14 @@ export function mortal(command, options) {
 }
 
 export class Daemon {
-    /** `host` is where it listens, `configuration` what else it is told, in TOML. */
-    static async start(folder, { host = '127.0.0.1', configuration = '' } = {}) {
+    /** `host` is where it listens, `auth` what it is told of whom to serve, in TOML. */
+    static async start(folder, { host = '127.0.0.1', auth = '' } = {}) {
         const daemon = new Daemon();
         daemon.host = host;
         daemon.state = join(folder, 'state');
         daemon.log = join(folder, 'log');
         daemon.configuration = join(folder, 'scribed.toml');
-        mkdirSync(folder, { recursive: true });
-        writeFileSync(daemon.configuration, configuration);
+        writeFileSync(daemon.configuration, `[auth]\ntokens_file = '${join(folder, 'tokens')}'\n${auth}\n`);
         writeFileSync(daemon.log, '');
         daemon.arguments = ['--config', daemon.configuration, '--listen', `${host}:0`, '--state-dir', daemon.state,
             '--models-dir', join(folder, 'models')];
@@ -62,11 +61,12 @@ export class Daemon {
         clearTimeout(late);
     }
 
-    /** A new token; from now on nothing is answered without one. */
-    token(name) {
+    /** The first token; from now on nothing is answered without one. */
+    async token(name) {
         const made = spawnSync(PROGRAM, ['tokens', 'add', name, '--config', this.configuration], { encoding: 'utf8' });
         if (made.status !== 0) throw new Error(made.stderr);
         this.process.kill('SIGHUP');
+        await until('a token is needed', async () => (await fetch(`${this.address}/task/all`)).status === 401);
         return /scribed_\S+/.exec(made.stdout)[0];
     }
 

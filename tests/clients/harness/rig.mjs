@@ -14,6 +14,7 @@ const PROGRAMS = join(import.meta.dirname ?? new URL('.', import.meta.url).pathn
 
 export class Rig {
     #programs = [];
+    #browsers = [];
 
     static async set_up(options) {
         const rig = new Rig();
@@ -37,15 +38,29 @@ export class Rig {
         return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'tuspy-client.py')], recording, job);
     }
 
+    /** Chromium, where nothing is uploaded yet. */
+    async browser() {
+        const { Browser } = await import('./browser.mjs');
+        const browser = await Browser.open(this.folder);
+        this.#browsers.push(browser);
+        return browser;
+    }
+
+    /** What a client is told to do. */
+    job(recording, more) {
+        const metadata = { filename: basename(recording.path) };
+        return { server: this.cutter.address, headers: this.headers, file: recording.path, metadata, ...more };
+    }
+
     #program(command, recording, job) {
-        const program = new Program(command, {
-            server: this.cutter.address,
-            file: recording.path,
-            metadata: { filename: basename(recording.path) },
-            ...job,
-        });
+        const program = new Program(command, this.job(recording, job));
         this.#programs.push(program);
         return program;
+    }
+
+    /** From now on only those are served who show a token, as everybody here then does. */
+    async lock() {
+        this.headers = { Authorization: `Bearer ${await this.daemon.token('clients')}` };
     }
 
     /** Asks the daemon itself, without a cutter. */
@@ -75,16 +90,30 @@ export class Rig {
     async expectResumed(recording, url) {
         await this.expectArrived(recording, url);
         this.cutter.expectStruck();
+        this.expectAlone(url);
+        this.expectThrifty(recording);
+    }
+
+    /** There is no other upload, as there would be if one had been begun anew. */
+    expectAlone(url) {
         assert.deepEqual(this.daemon.uploads(), [basename(new URL(url).pathname)], 'uploads on disk');
+    }
+
+    /** Little was sent twice. */
+    expectThrifty(recording) {
         const { carried } = this.cutter;
         assert.ok(carried < 2 * recording.bytes, `${carried} bytes were sent for a file of ${recording.bytes}`);
     }
 
+    /** What there is to say about a failure. */
     log() {
-        return readFileSync(this.daemon.log, 'utf8');
+        const daemon = readFileSync(this.daemon.log, 'utf8').trim().split('\n').slice(-30);
+        const pages = this.#browsers.flatMap((browser) => browser.complaints);
+        return [...daemon.map((line) => `daemon: ${line}`), ...pages.map((line) => `page: ${line}`)];
     }
 
     async take_down() {
+        for (const browser of this.#browsers) await browser.close();
         for (const program of this.#programs) program.process.kill('SIGKILL');
         this.cutter.close();
         await this.daemon.stop();

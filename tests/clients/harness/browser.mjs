@@ -1,0 +1,86 @@
+// Headless Chromium with a page of another origin than the daemon's.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import puppeteer from 'puppeteer-core';
+
+import { until } from './waiting.mjs';
+
+const source = (name) => fileURLToPath(new URL(`../page/${name}`, import.meta.url));
+
+async function serve() {
+    const bundle = await build({ entryPoints: [source('page.mjs')], bundle: true, format: 'iife', write: false });
+    const files = new Map([
+        ['/', ['text/html', readFileSync(source('index.html'))]],
+        ['/page.js', ['text/javascript', bundle.outputFiles[0].contents]],
+    ]);
+    const server = http.createServer((request, answer) => {
+        const [type, content] = files.get(request.url) ?? [];
+        answer.writeHead(type ? 200 : 404, { 'Content-Type': type ?? 'text/plain' }).end(content);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+}
+
+/** A page, and uploads in it that are asked for as those of a `Program` are. */
+export class Browser {
+    static async open(folder) {
+        const browser = new Browser();
+        browser.server = await serve();
+        browser.chromium = await puppeteer.launch({
+            executablePath: '/usr/bin/chromium',
+            // Over a pipe it ends when this process does.
+            pipe: true,
+            userDataDir: `${folder}/chromium`,
+            // Root's Chromium has no sandbox; the pages are our own.
+            args: ['--no-sandbox', '--disable-dev-shm-usage'],
+            protocolTimeout: 300_000,
+        });
+        [browser.page] = await browser.chromium.pages();
+        browser.complaints = [];
+        browser.page.on('console', (message) => browser.complaints.push(message.text()));
+        browser.failures = 0;
+        browser.page.on('requestfailed', (request) => {
+            browser.failures += 1;
+            browser.complaints.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`);
+        });
+        browser.page.on('pageerror', (error) => browser.complaints.push(String(error)));
+        await browser.page.goto(`http://127.0.0.1:${browser.server.address().port}/`);
+        return browser;
+    }
+
+    /** Chooses the recording and begins to upload it. */
+    async begin(recording, job) {
+        const input = await this.page.$('input');
+        await input.uploadFile(recording.path);
+        await this.page.evaluate((job) => window.begin(job), job);
+    }
+
+    async ask(command) {
+        await this.page.evaluate((command) => window.running[command](), command);
+    }
+
+    /** Where the upload is, once it has arrived. */
+    url() {
+        return this.page.evaluate(() => window.running.url);
+    }
+
+    /** Whether the page knows that there is a network. */
+    async set_online(is_online) {
+        await this.page.setOfflineMode(!is_online);
+        await until('the page notices', () => this.page.evaluate((wanted) => navigator.onLine === wanted, is_online));
+    }
+
+    async reload() {
+        await this.page.reload();
+    }
+
+    async close() {
+        await this.chromium.close();
+        this.server.close();
+        this.server.closeAllConnections?.();
+    }
+}
