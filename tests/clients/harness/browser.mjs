@@ -8,30 +8,31 @@ import puppeteer from 'puppeteer-core';
 
 import { until } from './waiting.mjs';
 
-const source = (name) => fileURLToPath(new URL(`../page/${name}`, import.meta.url));
+const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-async function serve() {
-    const bundle = await build({ entryPoints: [source('page.mjs')], bundle: true, format: 'iife', write: false });
+async function serve(host) {
+    const bundle = await build({ entryPoints: [beside('../page/page.mjs')], bundle: true, format: 'iife', write: false });
     const files = new Map([
-        ['/', ['text/html', readFileSync(source('index.html'))]],
+        ['/', ['text/html', readFileSync(beside('../page/index.html'))]],
         ['/page.js', ['text/javascript', bundle.outputFiles[0].contents]],
     ]);
     const server = http.createServer((request, answer) => {
         const [type, content] = files.get(request.url) ?? [];
         answer.writeHead(type ? 200 : 404, { 'Content-Type': type ?? 'text/plain' }).end(content);
     });
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     return server;
 }
 
 /** A page, and uploads in it that are asked for as those of a `Program` are. */
 export class Browser {
-    static async open(folder) {
+    /** `host` is where the page comes from. */
+    static async open(folder, host) {
         const browser = new Browser();
-        browser.server = await serve();
+        browser.server = await serve(host);
         browser.chromium = await puppeteer.launch({
-            executablePath: '/usr/bin/chromium',
+            executablePath: beside('chromium'),
             // Over a pipe it ends when this process does.
             pipe: true,
             userDataDir: `${folder}/chromium`,
@@ -48,7 +49,7 @@ export class Browser {
             browser.complaints.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`);
         });
         browser.page.on('pageerror', (error) => browser.complaints.push(String(error)));
-        await browser.page.goto(`http://127.0.0.1:${browser.server.address().port}/`);
+        await browser.page.goto(`http://${host}:${browser.server.address().port}/`);
         return browser;
     }
 

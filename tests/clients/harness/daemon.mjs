@@ -38,7 +38,7 @@ export class Daemon {
         await until('the daemon listens', () => {
             if (this.process.exitCode !== null) throw new Error('the daemon did not start');
             const listening = /^listening on http:\/\/.*:(\d+)$/m.exec(readFileSync(this.log, 'utf8').slice(told));
-            this.port = Number(listening?.[1]);
+            if (listening) this.port = Number(listening[1]);
             return listening;
         });
     }

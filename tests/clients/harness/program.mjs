@@ -5,14 +5,24 @@ import { once } from 'node:events';
 
 import { mortal } from './daemon.mjs';
 
+/** In a network of its own, where there is one. */
+const PLACE = process.env.LAN_CLIENT ? ['nsenter', `--net=${process.env.LAN_CLIENT}`] : [];
+
+/** What a command of a shell says; that it fails is no matter. */
+export async function shell(command, options) {
+    const bash = mortal([...PLACE, 'bash', '-c', command], { ...options, stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    bash.stdout.setEncoding('utf8').on('data', (chunk) => (said += chunk));
+    await once(bash, 'close');
+    return said;
+}
+
 export class Program {
     #asked = [];
     #complaints = '';
 
     constructor(command, job) {
-        // In a network of its own, where there is one.
-        const place = process.env.LAN_CLIENT ? ['nsenter', `--net=${process.env.LAN_CLIENT}`] : [];
-        this.process = mortal([...place, ...command, JSON.stringify(job)], { stdio: 'pipe' });
+        this.process = mortal([...PLACE, ...command, JSON.stringify(job)], { stdio: 'pipe' });
         this.process.stdin.on('error', () => {});
         this.process.stderr.on('data', (chunk) => (this.#complaints += chunk));
         this.exited = once(this.process, 'exit');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { Cutter } from './cutter.mjs';
 import { Daemon } from './daemon.mjs';
@@ -10,7 +11,7 @@ import { Program } from './program.mjs';
 import { MIB, WORDS, record } from './recording.mjs';
 import { until } from './waiting.mjs';
 
-const PROGRAMS = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..', 'programs');
+const PROGRAMS = fileURLToPath(new URL('../programs', import.meta.url));
 
 export class Rig {
     #programs = [];
@@ -21,6 +22,7 @@ export class Rig {
         rig.folder = mkdtempSync(join(process.env.CLIENTS_WORK, 'rig-'));
         rig.daemon = await Daemon.start(rig.folder, options);
         rig.cutter = await Cutter.listen(() => ({ host: rig.daemon.host, port: rig.daemon.port }));
+        rig.server = rig.cutter.address;
         return rig;
     }
 
@@ -41,7 +43,7 @@ export class Rig {
     /** Chromium, where nothing is uploaded yet. */
     async browser() {
         const { Browser } = await import('./browser.mjs');
-        const browser = await Browser.open(this.folder);
+        const browser = await Browser.open(this.folder, this.daemon.host);
         this.#browsers.push(browser);
         return browser;
     }
@@ -49,7 +51,7 @@ export class Rig {
     /** What a client is told to do. */
     job(recording, more) {
         const metadata = { filename: basename(recording.path) };
-        return { server: this.cutter.address, headers: this.headers, file: recording.path, metadata, ...more };
+        return { server: this.server, headers: this.headers, file: recording.path, metadata, ...more };
     }
 
     #program(command, recording, job) {

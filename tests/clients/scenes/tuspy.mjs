@@ -21,12 +21,12 @@ await check('tuspy: cut, an answer lost, the daemon killed; the id is the one wi
     assert.equal(basename(url), taskId);
 });
 
-await check('tuspy: with checksums; cut, an answer lost', async (rig) => {
+await check('tuspy: with checksums; cut, an answer lost, a bit changed on the way', async (rig) => {
     const recording = rig.record();
     rig.cutter.faults = [
         { after: 20 * MIB, reset: true },
         { after: 60 * MIB, loseAnswer: true },
-        { after: 85 * MIB, reset: true },
+        { after: 85 * MIB, flip: true },
     ];
     const options = { upload_checksum: true, chunk_size: 16 * MIB };
     await rig.expectResumed(recording, await rig.tuspy(recording, { options }).url);

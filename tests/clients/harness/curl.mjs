@@ -1,0 +1,42 @@
+// curl, with the commands of the README.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { shell } from './program.mjs';
+import { until } from './waiting.mjs';
+
+const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const [, BLOCK] = /^Any TUS client works too\. With curl:\n\n((?: {4}.*\n)+)/m.exec(README);
+/** Those that make an upload, send it, and ask for its transcript. */
+const [CREATE, SEND, READ] = BLOCK.replaceAll(/ \\\n +/g, ' ').trim().split(/\n +/);
+
+/** Uploads the recording; returns its URL. Whenever curl fails it is asked to go on. */
+export async function upload(rig, recording) {
+    const here = { cwd: dirname(recording.path) };
+    const run = async (command, id) => {
+        const named = command.replace('http://127.0.0.1:8000', rig.server).replace(/\bID\b/, id);
+        return shell(named.replaceAll('interview.m4a', basename(recording.path)), here);
+    };
+    const created = await run(CREATE);
+    const [, id] = /^location: \/uploads\/files\/(\S+)/im.exec(created) ?? assert.fail(created);
+    await run(SEND, id);
+    const url = `${rig.server}/uploads/files/${id}`;
+    const offset = async () => {
+        const said = await shell(`curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`, here);
+        return Number(/^upload-offset: (\d+)/im.exec(said)?.[1]);
+    };
+    await until('the upload is finished', async () => {
+        const at = await offset();
+        if (at === recording.bytes) return true;
+        const rest = `@<(tail -c +${at + 1} interview.m4a)`;
+        if (at >= 0) await run(SEND.replace('Upload-Offset: 0', `Upload-Offset: ${at}`).replace('@interview.m4a', rest), id);
+        return false;
+    });
+    const transcript = await until('there is a transcript', async () => {
+        const said = await run(READ, id);
+        return said.includes('-->') && said;
+    });
+    assert.match(transcript, /^1\n00:00:\S+ --> 00:00:\S+\nhello world$/m);
+    return url;
+}

@@ -1,0 +1,15 @@
+// curl, exactly as the README shows it.
+import { check } from '../harness/checks.mjs';
+import { upload } from '../harness/curl.mjs';
+import { MIB } from '../harness/recording.mjs';
+
+await check('curl as in the README: cut, an answer lost, the daemon killed', async (rig) => {
+    const recording = rig.record(100 * MIB, 'interview.m4a');
+    rig.cutter.faults = [
+        { after: 20 * MIB, reset: true },
+        { after: 45 * MIB, hold: () => rig.daemon.crash() },
+        { after: 75 * MIB, reset: true },
+        { after: 99 * MIB, loseAnswer: true },
+    ];
+    await rig.expectResumed(recording, await upload(rig, recording));
+});
