@@ -133,7 +133,9 @@ fn parse(like: Option<Value>, text: String) -> Value {
         Some(Value::Boolean(_)) => text.parse().map_or(Value::String(text), Value::Boolean),
         Some(Value::Array(_)) => Value::Array(
             text.split(',')
-                .map(|item| Value::String(item.trim().into()))
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| Value::String(item.into()))
                 .collect(),
         ),
         _ => Value::String(text),
@@ -200,6 +202,7 @@ fn nearest(key: &str, known: &[String]) -> Option<String> {
 mod tests {
     use super::super::raw::validate;
     use super::*;
+    use crate::http::cors::Origins;
     use crate::http::location::BaseUrl;
 
     fn load(
@@ -229,6 +232,7 @@ mod tests {
             ("SCRIBED_UPLOAD_MAX_SIZE", "2GiB"),
             ("SCRIBED_UPLOAD_INGEST_THREADS", "3"),
             ("SCRIBED_HTTP_BASE_URL", "https://notes.example/scribed/"),
+            ("SCRIBED_HTTP_CORS_ORIGINS", ""),
             ("SCRIBED_HTTP_TRUSTED_PROXIES", "127.0.0.1, fd00::/8"),
             ("SCRIBED_TOKEN", "another program's"),
             ("HOME", "/root"),
@@ -246,6 +250,7 @@ mod tests {
         assert_eq!(config.upload.ingest_threads, 3);
         let base_url = BaseUrl::parse("https://notes.example/scribed");
         assert_eq!(Ok(config.http.base_url), base_url);
+        assert_eq!(config.http.origins, Origins::These(Vec::new()));
         let proxies = ["127.0.0.1/32", "fd00::/8"].map(|proxy| proxy.parse().unwrap());
         assert_eq!(config.http.trusted_proxies.0, proxies);
         assert_eq!(config.transcribe.model, "base");
