@@ -138,7 +138,7 @@ impl Tasks {
     /// sweep took it away (I5). Blocks on the disk.
     pub fn find(&self, id: Uuid) -> Option<Arc<TaskRecord>> {
         let known = self.look_up(id);
-        if known.is_none() && peek_record(&self.dir(id)).is_ok_and(|record| record.is_finished()) {
+        if known.is_none() && peek_record(&self.dir(id)).is_ok_and(|record| record.is_recording()) {
             self.adopt(id);
             return self.look_up(id);
         }

@@ -29,6 +29,61 @@ pub struct Client<'a> {
     measured: bool,
 }
 
+/// HEAD of an upload, once it is joined if it is one that will be.
+pub fn head_of(address: SocketAddr, id: &str) -> Response {
+    let path = format!("{FILES}{id}");
+    until("the upload is joined", || {
+        let head = request(address, "HEAD", &path, &[RESUMABLE], None).expect("an answer");
+        let is_pending = head.status == 200 && head.header("upload-offset").is_none();
+        (!is_pending).then_some(head)
+    })
+}
+
+/// Uploads `parts` and has them joined.
+pub fn join(
+    story: &Story,
+    address: SocketAddr,
+    parts: &[&[u8]],
+    random: &mut Random,
+) -> io::Result<()> {
+    let mut concat = String::from("final;");
+    for part in parts {
+        let length = part.len().to_string();
+        let headers = [
+            RESUMABLE,
+            CONTENT,
+            ("Upload-Concat", "partial"),
+            ("Upload-Length", &*length),
+        ];
+        let created = request(address, "POST", FILES, &headers, Some(part))?.expect(201, "a part");
+        assert_eq!(created.number("upload-offset"), Some(part.len() as u64));
+        concat += created.header("location").expect("Location");
+        concat += " ";
+    }
+    let content: Arc<[u8]> = parts.concat().into();
+    let id = new_id(random);
+    let metadata = encode_metadata(&[("filename", "joined"), ("taskId", &id)]);
+    let headers = [
+        RESUMABLE,
+        ("Upload-Concat", &*concat),
+        ("Upload-Metadata", &*metadata),
+    ];
+    story.creating(&id, &content);
+    story.mark(&id, Event::Sending(content.len() as u64));
+    let joined = request(address, "POST", FILES, &headers, Some(b""))?.expect(201, "all parts");
+    let mut client = Client::again(story, address, &id, content);
+    client.told(&joined);
+    client.told_length();
+    assert!(client.is_finished(), "its parts were complete");
+    Ok(())
+}
+
+fn new_id(random: &mut Random) -> String {
+    let bytes: [u8; 16] = random.bytes(16).try_into().expect("16 bytes");
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    id.to_string()
+}
+
 /// When the daemon is told how long an upload will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
@@ -49,10 +104,7 @@ impl<'a> Client<'a> {
         told: Length,
         random: &mut Random,
     ) -> io::Result<Client<'a>> {
-        let bytes: [u8; 16] = random.bytes(16).try_into().expect("16 bytes");
-        let id = uuid::Builder::from_random_bytes(bytes)
-            .into_uuid()
-            .to_string();
+        let id = new_id(random);
         let length = content.len().to_string();
         let metadata = encode_metadata(&[("filename", name), ("taskId", &id)]);
         let told_length = match told {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::appliance::{Engine, start, state_dir};
+use crate::client::head_of;
 use crate::http::{get, request};
 use crate::random::Random;
 use crate::story::{Expected, Story};
@@ -105,6 +106,10 @@ impl Check<'_> {
 
     /// Asks about everything.
     fn look(&mut self, address: SocketAddr) {
+        // What was about to be joined is joined by now.
+        for id in self.claims.uploads.keys() {
+            head_of(address, id);
+        }
         let tasks = all_tasks(address);
         for folder in entries(&state_dir(self.disk).join("damaged")) {
             let id = folder.split('.').next().unwrap_or_default();
@@ -114,7 +119,12 @@ impl Check<'_> {
             }
         }
         for folder in entries(&state_dir(self.disk).join("uploads")) {
-            if !self.claims.uploads.contains_key(&folder) {
+            // Parts are asked for without a name.
+            if is_part(self.disk, &folder) {
+                if get(address, &format!("/task/{folder}")).status == 200 {
+                    self.violated("I4", &folder, "is a part and has a task");
+                }
+            } else if !self.claims.uploads.contains_key(&folder) {
                 self.violated("I2", &folder, "was never asked for");
             }
         }
@@ -294,6 +304,11 @@ fn all_tasks(address: SocketAddr) -> Vec<String> {
         }
     }
     ids
+}
+
+fn is_part(disk: &Path, id: &str) -> bool {
+    let facts = state_dir(disk).join("uploads").join(id).join("upload.json");
+    std::fs::read_to_string(facts).is_ok_and(|facts| facts.contains("\"told\": \"partial\""))
 }
 
 fn entries(folder: &Path) -> BTreeSet<String> {

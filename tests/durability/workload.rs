@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use crate::client::{Client, Length};
+use crate::client::{Client, Length, head_of, join};
 use crate::daemon::{Daemon, PROGRAM};
 use crate::http::{Cut, request};
 use crate::random::Random;
@@ -73,6 +73,13 @@ fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
             while !slow_is_done.load(Ordering::Relaxed) {
                 removing(story, address, &mut random).expect("removed uploads");
                 sleep(Duration::from_millis(100));
+            }
+        });
+        let mut random = numbers();
+        threads.spawn(move || {
+            while !slow_is_done.load(Ordering::Relaxed) {
+                joining(story, address, &mut random).expect("joined uploads");
+                sleep(Duration::from_millis(200));
             }
         });
         let mut random = numbers();
@@ -173,6 +180,18 @@ fn removing(story: &Story, address: SocketAddr, random: &mut Random) -> io::Resu
     }
 }
 
+/// Parts that lie evenly on blocks, and others, become one.
+fn joining(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
+    let mut length = || match random.one_in(2) {
+        true => 4096 * random.between(1, 20),
+        false => random.between(1, 90_000),
+    };
+    let lengths = [length(), length()];
+    let content = random.bytes(lengths[0] + lengths[1]);
+    let (first, second) = content.split_at(lengths[0]);
+    join(story, address, &[first, second], random)
+}
+
 /// A real recording, which becomes a transcript.
 fn speaking<'a>(
     story: &'a Story,
@@ -264,8 +283,9 @@ fn kill_in_the_middle(story: &Story, daemon: &mut Daemon, random: &mut Random) {
 }
 
 fn busy(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
-    match random.below(3) {
+    match random.below(5) {
         0 => removing(story, address, random),
+        1 | 2 => joining(story, address, random),
         _ => {
             let told = match random.one_in(8) {
                 true => Length::Last,
@@ -285,8 +305,7 @@ fn look_at_everything(story: &Story, address: SocketAddr) {
     let expected = story.expected(usize::MAX);
     for (id, content) in story.contents() {
         let expected = expected.get(&id).cloned().unwrap_or_default();
-        let path = format!("{FILES}{id}");
-        let response = request(address, "HEAD", &path, &[RESUMABLE], None).expect("an answer");
+        let response = head_of(address, &id);
         match (response.status, expected.told) {
             (404, None) => continue,
             (404, Some(_)) if expected.may_be_gone => continue,

@@ -81,6 +81,7 @@ fn concatenation_joins_complete_parts() {
         let head = part.head().expect(200, "HEAD of a part");
         assert_eq!(head.header("upload-concat"), Some("partial"));
         assert!(head.header("upload-expires").is_some(), "parts expire");
+        get(address, &format!("/task/{}", part.id())).expect(404, "the task of a part");
     }
     assert_eq!(task::count(address), 0, "parts make no tasks");
 
