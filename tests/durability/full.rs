@@ -11,7 +11,7 @@ use crate::speech::{self, Script, VOICES};
 use crate::task;
 use crate::tus::{self, FILES, RESUMABLE, Upload};
 use crate::verify::text_of;
-use crate::volume::Small;
+use crate::volume::{Kind, Small};
 use crate::waiting::until;
 
 const DISK_BYTES: u64 = 16 << 20;
@@ -47,7 +47,7 @@ fn fill(disk: &Small) {
 
 #[test]
 fn a_full_disk_refuses_and_never_breaks() {
-    let disk = Small::new(DISK_BYTES);
+    let disk = Small::new(Kind::Ext4, DISK_BYTES);
     let mut daemon = start(disk.path(), Engine::Mute);
     let mut uploads = create_until_full(&daemon);
     println!("{} uploads of {LENGTH} bytes fit", uploads.len());
@@ -95,7 +95,7 @@ fn a_task_whose_record_finds_no_space_is_made_good() {
         ..Script::short(VOICES[2], 60)
     });
     let file = spoken.bytes();
-    let disk = Small::new(DISK_BYTES);
+    let disk = Small::new(Kind::Ext4, DISK_BYTES);
     let mut daemon = start(disk.path(), Engine::Real);
     daemon.wait_until_ready();
     let mut upload = Upload::create(daemon.address(), file.len(), &[("filename", "a.wav")]);

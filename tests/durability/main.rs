@@ -15,6 +15,7 @@ mod client;
 mod disk;
 mod faults;
 mod full;
+mod joining;
 mod powercut;
 mod restarts;
 mod sharing;

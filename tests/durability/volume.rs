@@ -230,7 +230,7 @@ impl Base {
     }
 }
 
-/// A small ext4 file system that nobody records, to be filled.
+/// A small file system that nobody records, to be filled.
 pub struct Small {
     mounted: Mounted,
     _folder: TempDir,
@@ -238,11 +238,11 @@ pub struct Small {
 
 impl Small {
     /// Makes and mounts one of that size.
-    pub fn new(size_bytes: u64) -> Small {
+    pub fn new(kind: Kind, size_bytes: u64) -> Small {
         let folder = folder();
         let image = folder.path().join("image");
-        Kind::Ext4.make(&image, size_bytes);
-        let mounted = Mounted::image(Kind::Ext4, &image, &folder.path().join("mounted"))
+        kind.make(&image, size_bytes);
+        let mounted = Mounted::image(kind, &image, &folder.path().join("mounted"))
             .unwrap_or_else(|error| panic!("cannot mount: {error}"));
         Small {
             mounted,
