@@ -45,7 +45,7 @@ fn assert_goes_on(connection: &mut Connection) {
 #[test]
 fn a_head_that_trickles_is_cut_and_nobody_else_is_kept_waiting() {
     // Were it one timer for both, this test would wait for an hour.
-    let daemon = daemon("header_timeout = '1s'\nidle_timeout = '1h'");
+    let daemon = daemon("header_timeout = '3s'\nidle_timeout = '1h'");
     let address = daemon.address();
     let beginnings = [
         "G",
@@ -84,7 +84,7 @@ fn a_head_that_trickles_is_cut_and_nobody_else_is_kept_waiting() {
 
 #[test]
 fn a_connection_may_rest_longer_than_a_head_may_take() {
-    let daemon = daemon("header_timeout = '1s'\nidle_timeout = '1h'");
+    let daemon = daemon("header_timeout = '3s'\nidle_timeout = '1h'");
     let mut resting = Connection::open(daemon.address()).unwrap();
     assert_goes_on(&mut resting);
     // Opened later, cut before: then the other one has rested for longer.
@@ -96,7 +96,7 @@ fn a_connection_may_rest_longer_than_a_head_may_take() {
 
 #[test]
 fn a_long_body_and_a_long_answer_have_nothing_to_do_with_the_head() {
-    let daemon = daemon("header_timeout = '1s'\nidle_timeout = '1h'");
+    let daemon = daemon("header_timeout = '3s'\nidle_timeout = '1h'");
     let address = daemon.address();
     let upload = Upload::create(address, 10, &[]);
     let mut stalled = upload.patch_in_part(0, 10, b"RIFF").unwrap();
