@@ -77,6 +77,48 @@ fn what_came_before_the_client_was_cut_is_kept_unless_nginx_buffers_it() {
 }
 
 #[test]
+fn uploads_of_the_other_protocol_go_through_nginx_too() {
+    let content = large();
+    let draft = ("Upload-Draft-Interop-Version", "8");
+    let (complete, incomplete) = (("Upload-Complete", "?1"), ("Upload-Complete", "?0"));
+    let chunk = ("Content-Type", "application/partial-upload");
+    for changes in [&[][..], &[OLD], &[BUFFERED]] {
+        let daemon = daemon(TRUSTING);
+        let nginx = Nginx::start(daemon.address(), changes);
+        let address = nginx.address;
+        let at_once = request(address, "POST", FILES, &[draft, complete], Some(&content));
+        let path = tus::location_path(&at_once.unwrap().expect(201, "in one request"));
+        task::failure(address, path.rsplit('/').next().unwrap());
+
+        let length = content.len().to_string();
+        let headers = [draft, incomplete, ("Upload-Length", &*length)];
+        let created = request(address, "POST", FILES, &headers, Some(b""));
+        let path = tus::location_path(&created.unwrap().expect(201, "creation"));
+        let append = [draft, complete, chunk];
+        let headers = [&append[..], &[("Upload-Offset", "0")]].concat();
+        let mut connection = Connection::open(address).unwrap();
+        connection
+            .send_head("PATCH", &path, &headers, Some(content.len()))
+            .unwrap();
+        connection.send(&content[..content.len() / 2]).unwrap();
+        connection.cut(Cut::Close);
+        until("the rest is taken", || {
+            let head = request(address, "HEAD", &path, &[draft], None).unwrap();
+            let offset = head.expect(204, "HEAD").number("upload-offset").unwrap();
+            let rest = &content[offset as usize..];
+            let offset = offset.to_string();
+            let headers = [&append[..], &[("Upload-Offset", &*offset)]].concat();
+            let last = request(address, "PATCH", &path, &headers, Some(rest)).unwrap();
+            // What nginx still held may have come in between.
+            (last.status != 409).then(|| last.expect(200, "the rest"))
+        });
+        let id = path.rsplit('/').next().unwrap();
+        let data = daemon.state_dir().join("uploads").join(id).join("data");
+        assert!(std::fs::read(data).unwrap() == content);
+    }
+}
+
+#[test]
 fn refusals_reach_the_client_through_nginx() {
     let content = large();
     let daemon = daemon(&format!("{TRUSTING}\n[upload]\nmax_size = '20MiB'"));
