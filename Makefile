@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test durability soak check lint deb bench appliance build-packages disk-packages fault-packages proxy-packages speech-packages
+.PHONY: demo test clients durability soak check lint deb bench appliance build-packages disk-packages fault-packages proxy-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -11,8 +11,15 @@ demo: build-packages speech-packages
 # Every test.
 test: check fault-packages proxy-packages speech-packages
 	cargo test --locked --test e2e
+	$(MAKE) clients
 	$(MAKE) durability
 	$(MAKE) appliance
+
+# Clients of others upload over connections that break; SCENES="curl lan" runs these alone.
+clients: build-packages speech-packages
+	@packaging/install-packages chromium curl iproute2 python3-venv $(if $(shell command -v npm),,nodejs npm)
+	cargo build --locked
+	tests/clients/run target/debug $(SCENES)
 
 # Power cuts, failing disks and full ones, and daemons that are broken on purpose,
 # which must be caught; as root. SEED=N repeats a run, POWERCUT_STATES=N is how

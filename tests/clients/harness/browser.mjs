@@ -11,7 +11,8 @@ import { until } from './waiting.mjs';
 const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 async function serve(host) {
-    const bundle = await build({ entryPoints: [beside('../page/page.mjs')], bundle: true, format: 'iife', write: false });
+    const page = { entryPoints: [beside('../page/page.mjs')], bundle: true, format: 'iife', write: false };
+    const bundle = await build(page);
     const files = new Map([
         ['/', ['text/html', readFileSync(beside('../page/index.html'))]],
         ['/page.js', ['text/javascript', bundle.outputFiles[0].contents]],
@@ -70,9 +71,9 @@ export class Browser {
     }
 
     /** Whether the page knows that there is a network. */
-    async set_online(is_online) {
-        await this.page.setOfflineMode(!is_online);
-        await until('the page notices', () => this.page.evaluate((wanted) => navigator.onLine === wanted, is_online));
+    async setOnline(isOnline) {
+        await this.page.setOfflineMode(!isOnline);
+        await until('the page notices', () => this.page.evaluate((wanted) => navigator.onLine === wanted, isOnline));
     }
 
     async reload() {

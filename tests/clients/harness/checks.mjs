@@ -13,14 +13,14 @@ export async function check(what, test, options = {}) {
     let result = 'ok';
     let explanation = [];
     try {
-        rig = await Rig.set_up(options);
+        rig = await Rig.setUp(options);
         await within(LIMIT_S, 'this check', test(rig));
     } catch (error) {
         result = 'FAILED';
         process.exitCode = 1;
         explanation = [...String(error.stack).split('\n'), ...(rig?.log() ?? [])];
     } finally {
-        await rig?.take_down();
+        await rig?.takeDown();
     }
     console.log(`${result.padEnd(8)}${what}`);
     for (const line of explanation) console.log(`        ${line}`);

@@ -22,17 +22,17 @@ export async function upload(rig, recording) {
     const [, id] = /^location: \/uploads\/files\/(\S+)/im.exec(created) ?? assert.fail(created);
     await run(SEND, id);
     const url = `${rig.server}/uploads/files/${id}`;
-    const offset = async () => {
-        const said = await shell(`curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`, here);
-        return Number(/^upload-offset: (\d+)/im.exec(said)?.[1]);
-    };
-    await until('the upload is finished', async () => {
-        const at = await offset();
-        if (at === recording.bytes) return true;
-        const rest = `@<(tail -c +${at + 1} interview.m4a)`;
-        if (at >= 0) await run(SEND.replace('Upload-Offset: 0', `Upload-Offset: ${at}`).replace('@interview.m4a', rest), id);
-        return false;
-    });
+    const ask = `curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`;
+    const offset = () =>
+        until('the daemon tells an offset', async () => {
+            const said = /^upload-offset: (\d+)/im.exec(await shell(ask, here));
+            return said && Number(said[1]);
+        });
+    for (let at = await offset(); at !== recording.bytes; at = await offset()) {
+        const rest = `@<(tail -c +${at + 1} ${basename(recording.path)})`;
+        const further = SEND.replace('Upload-Offset: 0', `Upload-Offset: ${at}`).replace('@interview.m4a', rest);
+        await run(further, id);
+    }
     const transcript = await until('there is a transcript', async () => {
         const said = await run(READ, id);
         return said.includes('-->') && said;

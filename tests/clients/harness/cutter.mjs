@@ -16,6 +16,7 @@ export class Cutter {
     faults = [];
     /** Bytes of clients that were passed on. */
     carried = 0;
+    faultsStruck = 0;
     #losesAnswer = false;
     #striking = 0;
     #waiting = [];
@@ -113,6 +114,7 @@ export class Cutter {
 
     async #strike(fault, chunk, reset) {
         this.#striking += 1;
+        this.faultsStruck += 1;
         try {
             if (fault.flip) chunk[0] ^= 1;
             if (fault.loseAnswer) this.#losesAnswer = true;

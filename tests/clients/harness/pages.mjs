@@ -9,7 +9,7 @@ import { check } from './checks.mjs';
 import { MIB } from './recording.mjs';
 import { until } from './waiting.mjs';
 
-export async function check_page(name, client) {
+export async function checkPage(name, client) {
     const what = (event) => `${name} in Chromium: ${event}`;
     /** A page, and what it is to upload. */
     const open = async (rig, more) => {
@@ -18,7 +18,7 @@ export async function check_page(name, client) {
         return [await rig.browser(), recording, rig.job(recording, { client, ...more })];
     };
 
-    await check(what('cut, an answer lost, the daemon killed; the id is the one wished for'), async (rig) => {
+    await check(what('cut, an answer lost, the daemon killed; the id wished for'), async (rig) => {
         const taskId = randomUUID();
         const metadata = { filename: 'interview.wav', language: 'en', model: 'large-v3', taskId };
         const [browser, recording, job] = await open(rig, { metadata });
@@ -50,14 +50,14 @@ export async function check_page(name, client) {
     await check(what('offline and online again, twice'), async (rig) => {
         const [browser, recording, job] = await open(rig);
         const offline = async () => {
-            await browser.set_online(false);
+            await browser.setOnline(false);
             browser.failures = 0;
             rig.cutter.tear();
         };
         const online = async () => {
             await until('a request has failed', () => browser.failures > 0);
             rig.cutter.mend();
-            await browser.set_online(true);
+            await browser.setOnline(true);
         };
         rig.cutter.faults = [{ after: 30 * MIB, hold: offline }];
         await browser.begin(recording, job);

@@ -10,7 +10,6 @@ export const SETTINGS = {
  * in the end, and commands. What was begun by an earlier client is gone on with.
  */
 export function client(tus, file, job, options = {}) {
-    let begin;
     let upload;
     const url = new Promise((resolve, reject) => {
         upload = new tus.Upload(file, {
@@ -23,16 +22,16 @@ export function client(tus, file, job, options = {}) {
             onSuccess: () => resolve(upload.url),
             onError: (error) => {
                 // This client gives up when there is no network at all; its user tries again.
-                if (globalThis.navigator?.onLine === false) addEventListener('online', () => upload.start(), { once: true });
+                const again = () => upload.start();
+                if (globalThis.navigator?.onLine === false) addEventListener('online', again, { once: true });
                 else reject(error);
             },
         });
-        begin = async () => {
-            const [previous] = await upload.findPreviousUploads();
+        const begin = ([previous]) => {
             if (previous) upload.resumeFromPreviousUpload(previous);
             upload.start();
         };
-        begin().catch(reject);
+        upload.findPreviousUploads().then(begin).catch(reject);
     });
     return {
         url,

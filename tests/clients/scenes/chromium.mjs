@@ -1,4 +1,4 @@
 // tus-js-client in a page.
-import { check_page } from '../harness/pages.mjs';
+import { checkPage } from '../harness/pages.mjs';
 
-await check_page('tus-js-client', 'tus-js-client');
+await checkPage('tus-js-client', 'tus-js-client');

@@ -6,7 +6,7 @@ import { check } from '../harness/checks.mjs';
 import { upload } from '../harness/curl.mjs';
 import { MIB } from '../harness/recording.mjs';
 
-const size_mib = Number(process.env.LAN_MIB);
+const sizeMib = Number(process.env.LAN_MIB);
 const CLIENTS = {
     'tus-js-client in Node': (rig, recording) => rig.node(recording).url,
     'tus-js-client in Chromium': async (rig, recording) => {
@@ -22,10 +22,10 @@ const CLIENTS = {
 const BOX = { host: '10.77.0.1', auth: "mode = 'open'\nnetworks = ['10.77.0.0/24']" };
 const checks = Object.entries(CLIENTS).map(([name, send]) =>
     check(
-        `${name}: ${size_mib} MiB over a bad network, with loss, delay and resets`,
+        `${name}: ${sizeMib} MiB over a bad network, with loss, delay and resets`,
         async (rig) => {
             rig.server = rig.daemon.address;
-            const recording = rig.record(size_mib * MIB, 'interview.m4a');
+            const recording = rig.record(sizeMib * MIB, 'interview.m4a');
             const url = await send(rig, recording);
             await rig.expectArrived(recording, url);
             rig.expectAlone(url);

@@ -7,7 +7,7 @@ import { check } from '../harness/checks.mjs';
 import { MIB } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
-await check('tus-js-client in Node: cut, an answer lost, the daemon killed; the id is the one wished for', async (rig) => {
+await check('tus-js-client in Node: cut, an answer lost, the daemon killed; the id wished for', async (rig) => {
     const recording = rig.record();
     const taskId = randomUUID();
     rig.cutter.faults = [
@@ -56,7 +56,7 @@ await check('tus-js-client in Node: cancelled', async (rig) => {
 
 await check('tus-js-client in Node: the first chunk with the creation; cut', async (rig) => {
     const recording = rig.record();
-    // What comes back for a creation that was cut is no URL: the client begins anew.
+    // The creation itself is not cut: a client that was told no URL begins anew.
     rig.cutter.faults = [
         { after: 60 * MIB, reset: true },
         { after: 90 * MIB, loseAnswer: true },

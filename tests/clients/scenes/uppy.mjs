@@ -1,4 +1,4 @@
 // Uppy and its Tus plugin in a page.
-import { check_page } from '../harness/pages.mjs';
+import { checkPage } from '../harness/pages.mjs';
 
-await check_page('Uppy', 'uppy');
+await checkPage('Uppy', 'uppy');
