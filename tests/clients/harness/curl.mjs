@@ -7,7 +7,7 @@ import { shell } from './program.mjs';
 import { until } from './waiting.mjs';
 
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, BLOCK] = /^Any TUS client works too\. With curl:\n\n((?: {4}.*\n)+)/m.exec(README);
+const [, BLOCK] = /^Any TUS client works too.* With curl:\n\n((?: {4}.*\n)+)/m.exec(README);
 /** Those that make an upload, send it, and ask for its transcript. */
 const [CREATE, SEND, READ] = BLOCK.replaceAll(/ \\\n +/g, ' ').trim().split(/\n +/);
 

@@ -88,6 +88,7 @@ export class Rig {
         assert.equal(task.status, 'completed', task.error);
         const transcript = await this.fetch(`/task/${id}/transcript`);
         assert.equal((await transcript.text()).trim(), WORDS);
+        await this.expectOneTask(id);
     }
 
     /** The same; the faults did happen, and after none of them it was begun anew. */
@@ -96,6 +97,12 @@ export class Rig {
         this.cutter.expectStruck();
         this.expectAlone(url);
         this.expectThrifty(recording);
+    }
+
+    /** There is one task, however many requests, connections and parts it took. */
+    async expectOneTask(id) {
+        const { tasks } = await (await this.fetch('/task/all')).json();
+        assert.deepEqual(tasks.map((task) => task.identifier), [id], 'tasks');
     }
 
     /** There is no other upload, as there would be if one had been begun anew. */
