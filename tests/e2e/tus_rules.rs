@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
+use jiff::fmt::rfc2822;
+
 use crate::daemon::Daemon;
 use crate::http::{Response, request};
 use crate::task;
 use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
+use crate::waiting::until;
 
 /// What every request about an existing upload is tried on: 10 bytes long, 4 there.
 fn four_of_ten(address: SocketAddr) -> Upload {
@@ -183,7 +186,7 @@ fn an_upload_whose_length_comes_last_is_whole() {
 }
 
 #[test]
-fn appending() {
+fn core_patch() {
     let daemon = Daemon::start();
     let offset = ("Upload-Offset", "4");
     for (status, headers, body) in [
@@ -237,7 +240,7 @@ fn a_finished_upload_takes_no_more_bytes() {
 }
 
 #[test]
-fn asking_for_the_offset() {
+fn core_head() {
     let daemon = Daemon::start();
     let upload = Upload::create(daemon.address(), 10, &[("filename", "a.wav")]);
     for (offset, piece) in [(0, &b"RIFF"[..]), (4, b"12"), (6, b"")] {
@@ -258,7 +261,7 @@ fn asking_for_the_offset() {
 }
 
 #[test]
-fn terminating() {
+fn termination() {
     let daemon = Daemon::start();
     let upload = four_of_ten(daemon.address());
     ask(daemon.address(), "DELETE", &upload.path, &[], b"").expect(412, "without a version");
@@ -273,6 +276,40 @@ fn terminating() {
         assert!([404, 410].contains(&status), "{status} after DELETE");
     }
     assert_eq!(task::count(daemon.address()), 0);
+}
+
+#[test]
+fn expiration() {
+    let config = "[upload]\nidle_expiry = '2s'";
+    let daemon = Daemon::start_unready(Daemon::folder_with(config), &[]);
+    let address = daemon.address();
+    let headers = [RESUMABLE, CONTENT, ("Upload-Length", "10")];
+    let created = ask(address, "POST", FILES, &headers, b"RIFF").expect(201, "creation");
+    let upload = Upload {
+        address,
+        path: tus::location_path(&created),
+    };
+    let patched = upload.patch(4, b"12").unwrap().expect(204, "PATCH");
+    for answer in [&created, &patched, &upload.head()] {
+        let expires = answer.header("upload-expires").expect("Upload-Expires");
+        let expires = rfc2822::parse(expires).expect("an HTTP date").timestamp();
+        let left = expires.duration_since(jiff::Timestamp::now());
+        assert!(left <= jiff::SignedDuration::from_secs(2), "{left}");
+    }
+    let finished = tus::upload(address, "a.wav", b"0123456789");
+    until("it has expired", || {
+        (upload.head().status == 410).then_some(())
+    });
+    upload.patch(6, b"3").unwrap().expect(410, "PATCH");
+    let swept = daemon.sweep_command().output().unwrap();
+    assert!(swept.status.success(), "{swept:?}");
+    upload.head().expect(404, "HEAD after the sweep");
+    upload
+        .patch(6, b"3")
+        .unwrap()
+        .expect(404, "PATCH after the sweep");
+    let head = finished.head().expect(200, "HEAD of a finished one");
+    assert_eq!(head.header("upload-expires"), None);
 }
 
 #[test]
@@ -310,7 +347,7 @@ fn ids_that_are_not_ours_do_not_exist() {
 }
 
 #[test]
-fn options_tell_what_is_supported() {
+fn core_options() {
     let daemon = Daemon::start();
     let upload = four_of_ten(daemon.address());
     for target in [FILES, &upload.path] {
@@ -385,7 +422,7 @@ fn the_task_id_that_the_client_made_is_honoured_once() {
 }
 
 #[test]
-fn x_http_method_override() {
+fn core_x_http_method_override() {
     let daemon = Daemon::start();
     let address = daemon.address();
     let upload = four_of_ten(address);

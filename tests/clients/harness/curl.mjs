@@ -11,6 +11,18 @@ const [, BLOCK] = /^Any TUS client works too.* With curl:\n\n((?: {4}.*\n)+)/m.e
 /** Those that make an upload, send it, and ask for its transcript. */
 const [CREATE, SEND, READ] = BLOCK.replaceAll(/ \\\n +/g, ' ').trim().split(/\n +/);
 
+/** The one that does all of it in one request. */
+const [AT_ONCE] = /^ {4}curl .*Upload-Complete.*\n.* -T .*$/m.exec(README);
+
+/** Uploads the recording in one request; returns its URL. */
+export async function uploadAtOnce(rig, recording) {
+    const command = AT_ONCE.replace(/ \\\n +/, ' ').replace('http://127.0.0.1:8000', rig.server);
+    const said = await shell(command, { cwd: dirname(recording.path) });
+    assert.match(said, /^HTTP\/1.1 104 .*^HTTP\/1.1 201 .*^upload-complete: \?1\b/ms);
+    const [, path] = /^location: (\S+)/im.exec(said) ?? assert.fail(said);
+    return rig.server + path;
+}
+
 /** Uploads the recording; returns its URL. Whenever curl fails it is asked to go on. */
 export async function upload(rig, recording) {
     const here = { cwd: dirname(recording.path) };

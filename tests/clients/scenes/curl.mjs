@@ -1,6 +1,6 @@
 // curl, exactly as the README shows it.
 import { check } from '../harness/checks.mjs';
-import { upload } from '../harness/curl.mjs';
+import { upload, uploadAtOnce } from '../harness/curl.mjs';
 import { MIB } from '../harness/recording.mjs';
 
 await check('curl as in the README: cut, an answer lost, the daemon killed', async (rig) => {
@@ -12,4 +12,9 @@ await check('curl as in the README: cut, an answer lost, the daemon killed', asy
         { after: 99 * MIB, loseAnswer: true },
     ];
     await rig.expectResumed(recording, await upload(rig, recording));
+});
+
+await check('curl as in the README: all in one request', async (rig) => {
+    const recording = rig.record(100 * MIB, 'interview.m4a');
+    await rig.expectArrived(recording, await uploadAtOnce(rig, recording));
 });
