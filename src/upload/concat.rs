@@ -16,6 +16,7 @@ use crate::store::helper;
 use crate::store::join::{Join, JoinError};
 use crate::store::moment::Moment;
 use crate::store::record::{Kind, Record};
+use crate::store::ring;
 
 /// Why an upload cannot be a part of another.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +34,20 @@ pub enum PartError {
 
 impl Uploads {
     /// Makes a final upload, durably. If all its parts are complete it is
-    /// joined at once, otherwise as soon as they are; the status tells.
+    /// joined at once, otherwise as soon as they are; the status tells. Goes on
+    /// to its end even when the caller loses interest.
     pub async fn create_final(
+        self: &Arc<Uploads>,
+        new: NewUpload,
+    ) -> Result<(Uuid, Status), UploadError> {
+        let uploads = Arc::clone(self);
+        let work = async move { uploads.make_final(new).await };
+        ring::spawn(work.in_current_span())
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    async fn make_final(
         self: &Arc<Uploads>,
         new: NewUpload,
     ) -> Result<(Uuid, Status), UploadError> {
@@ -43,11 +56,7 @@ impl Uploads {
         let (id, writer) = self.make(new).await?;
         writer.close().await;
         self.found_pending(id, parts);
-        // Goes on when the client does not wait for it.
-        let uploads = Arc::clone(self);
-        let joining = async move { uploads.join(id).await };
-        let joined = tokio::spawn(joining.in_current_span());
-        match joined.await.map_err(io::Error::other)? {
+        match self.join(id).await {
             Ok(()) => Ok((id, self.durable(id).await?.0)),
             Err(error) => {
                 // Nobody knows of it yet, so it is as if it had never been.
