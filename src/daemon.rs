@@ -28,7 +28,7 @@ use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, ModelChoice, Tasks};
 use crate::upload::{self, Found, Limits, Uploads};
-use crate::{models, sweep, systemd};
+use crate::{descriptors, models, sweep, systemd};
 
 /// The whole way down must be over in ten seconds.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
@@ -190,10 +190,11 @@ async fn control(
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
     });
+    let max_connections = descriptors::allow(config.http.max_connections);
     let server = Server {
         app,
-        connections: Arc::new(Semaphore::new(config.http.max_connections)),
-        max_connections: config.http.max_connections,
+        connections: Arc::new(Semaphore::new(max_connections)),
+        max_connections,
         stopping,
     };
     let (ingest, hearts) = start_ingest(&server, &listeners, config.upload.ingest_threads)?;

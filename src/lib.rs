@@ -12,7 +12,13 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
+mod descriptors;
 pub mod engine_client;
+/// Doors for hostile bytes.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+#[path = "../tests/fuzz/doors/mod.rs"]
+pub mod fuzzing;
 pub mod http;
 pub mod languages;
 pub mod models;

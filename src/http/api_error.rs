@@ -1,11 +1,12 @@
 //! Errors of everything but TUS: one shape, one table.
 
 use hyper::StatusCode;
-use hyper::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 use tracing::error;
 use uuid::Uuid;
 
+use super::head::BadHead;
 use super::reply::{self, Reply};
 use crate::access::Denied;
 use crate::task::DeleteError;
@@ -13,6 +14,9 @@ use crate::task::DeleteError;
 /// Why a request was not carried out. The texts are for people.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
+    /// The head of the request cannot be trusted.
+    #[error(transparent)]
+    Head(#[from] BadHead),
     /// Nothing of ours has this path.
     #[error("there is nothing at this address")]
     NoRoute,
@@ -60,6 +64,7 @@ pub enum ApiError {
 impl ApiError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
+            ApiError::Head(bad) => (bad.status(), "BAD_REQUEST"),
             ApiError::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             ApiError::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             ApiError::UriTooLong(_) => (StatusCode::URI_TOO_LONG, "URI_TOO_LONG"),
@@ -94,6 +99,8 @@ impl ApiError {
             }),
         );
         match self {
+            // Where the next request begins may be disputed too.
+            ApiError::Head(_) | ApiError::Host => reply::set(&mut reply, CONNECTION, "close"),
             ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
             ApiError::Busy(_) | ApiError::Starting => {

@@ -59,7 +59,11 @@ pub async fn download<B>(
 
 /// Where the part that is asked for begins and ends; `None`: the whole. Of
 /// several parts, or what is no range at all, the whole is sent, as it may be.
-fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, ProtocolError> {
+pub(crate) fn part(
+    headers: &HeaderMap,
+    etag: &str,
+    length: u64,
+) -> Result<Option<(u64, u64)>, ProtocolError> {
     let is_of_this = headers.get(IF_RANGE).is_none_or(|known| known == etag);
     let asked = headers.get(RANGE).filter(|_| is_of_this);
     let Some(asked) = asked.and_then(|value| parse_range_header(value.to_str().ok()?).ok()) else {
@@ -77,7 +81,7 @@ fn part(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64
 }
 
 /// Content-Disposition with a name of any characters (RFC 6266, RFC 8187).
-fn attachment(name: &str) -> String {
+pub(crate) fn attachment(name: &str) -> String {
     const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

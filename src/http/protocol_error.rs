@@ -66,6 +66,9 @@ pub enum ProtocolError {
     /// Upload-Metadata cannot be read.
     #[error("bad Upload-Metadata: {0}")]
     Metadata(String),
+    /// Every task keeps it.
+    #[error("Upload-Metadata may have {} bytes at most", tus::metadata::MAX_BYTES)]
+    MetadataTooLarge,
     /// The body is not marked as a chunk.
     #[error("send the bytes with Content-Type: {}", tus::CHUNK_TYPE)]
     ContentType,
@@ -125,6 +128,7 @@ impl ProtocolError {
             | ProtocolError::TwoLengths
             | ProtocolError::DeferLength
             | ProtocolError::Metadata(_) => StatusCode::BAD_REQUEST,
+            ProtocolError::MetadataTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ProtocolError::ContentType | ProtocolError::PartialContentType => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }

@@ -1,10 +1,11 @@
 //! What every request must keep to, whatever it is about. HTTP/1.0 has none of
-//! these rules but the first.
+//! these rules but the first two.
 
 use hyper::header::{EXPECT, HOST, HeaderMap};
 use hyper::{Request, Version};
 
 use super::api_error::ApiError;
+use super::head;
 
 /// Longest address, with its query. A much longer one makes the whole head too
 /// long, which is 431.
@@ -12,6 +13,7 @@ const URI_MAX_BYTES: usize = 8 << 10;
 
 /// Says what is wrong, if anything.
 pub fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
+    head::check(request)?;
     let target = request.uri().path_and_query();
     // RFC 9112, section 3.
     if target.is_some_and(|target| target.as_str().len() > URI_MAX_BYTES) {

@@ -174,7 +174,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
 }
 
 /// Answers a request.
-async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
     let waits = rules::waits_for_consent(&request) && !request.body().is_end_stream();
     let mut reply = match rules::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,

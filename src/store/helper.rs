@@ -5,7 +5,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// So many at a time, over all ingest threads: each has a thread, and so many
 /// syncs can share a flush of the disk.
-static HELPERS: Semaphore = Semaphore::const_new(16);
+static HELPERS: Semaphore = Semaphore::const_new(COUNT);
+const COUNT: usize = 16;
 
 /// A helper that is free.
 #[derive(Debug)]
@@ -26,6 +27,12 @@ pub async fn free() -> Free {
 /// its end, also when the returned future is dropped.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     free().await.run(work).await
+}
+
+/// Waits until none is at work.
+#[cfg(any(test, fuzzing))]
+pub async fn idle() {
+    drop(HELPERS.acquire_many(COUNT as u32).await);
 }
 
 impl Free {

@@ -27,8 +27,8 @@ pub const SLOT_BYTES: usize = 4096;
 /// The whole file.
 pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
 
-const MAGIC: [u8; 8] = *b"scribed1";
-const USED_BYTES: usize = 60;
+pub(crate) const MAGIC: [u8; 8] = *b"scribed1";
+pub(crate) const USED_BYTES: usize = 60;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// What an upload is to others (TUS, concatenation extension).

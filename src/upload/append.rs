@@ -78,13 +78,19 @@ impl Uploads {
             turn,
             writer,
         };
-        match appending.accept(&chunk).await {
-            Ok(()) => run(appending, source, chunk, Some(arrival)).await,
-            Err(refusal) => {
-                appending.writer.close().await;
-                Err(refusal)
+        let work = async move {
+            match appending.accept(&chunk).await {
+                Ok(()) => run(appending, source, chunk, Some(arrival)).await,
+                Err(refusal) => {
+                    appending.writer.close().await;
+                    Err(refusal)
+                }
             }
-        }
+        };
+        // From here on: the length that a chunk tells may complete an upload.
+        ring::spawn(work.in_current_span())
+            .await
+            .map_err(io::Error::other)?
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use tracing::debug;
+use tracing::{Instrument, debug};
 use uuid::Uuid;
 
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::store::facts::{Concat, Facts};
+use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
 /// What a client tells at creation.
@@ -45,8 +46,23 @@ impl Uploads {
     /// Makes an upload, durable and with all its space reserved, and appends
     /// its `first` chunk. An error in that append is no error of the creation:
     /// the status tells how far it came.
+    ///
+    /// Goes on to its end even when the caller loses interest: what is on disk
+    /// by then must be counted, and an empty upload is complete at once.
     pub async fn create<S: Source + 'static>(
         self: &Arc<Uploads>,
+        new: NewUpload,
+        first: Option<(Chunk, S)>,
+    ) -> Result<(Uuid, Status), UploadError> {
+        let uploads = Arc::clone(self);
+        let work = async move { uploads.create_to_the_end(new, first).await };
+        ring::spawn(work.in_current_span())
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    async fn create_to_the_end<S: Source + 'static>(
+        self: Arc<Uploads>,
         new: NewUpload,
         first: Option<(Chunk, S)>,
     ) -> Result<(Uuid, Status), UploadError> {
@@ -65,7 +81,7 @@ impl Uploads {
             return Ok((id, self.durable(id).await?.0));
         };
         let appending = Appending {
-            uploads: Arc::clone(self),
+            uploads: Arc::clone(&self),
             id,
             turn,
             writer,

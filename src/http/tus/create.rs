@@ -14,7 +14,7 @@ use super::super::reply::{self, Reply};
 use super::super::visitor::owned;
 use super::checksum::promise;
 use super::concat::concat;
-use super::metadata::Metadata;
+use super::metadata::{self, Metadata};
 use super::{bytes_header, check_version, describe, is_chunk};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
@@ -73,8 +73,11 @@ fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
         }
         (length, _) => length,
     };
-    let raw = headers
-        .get(UPLOAD_METADATA)
+    let raw = headers.get(UPLOAD_METADATA);
+    if raw.is_some_and(|value| value.len() > metadata::MAX_BYTES) {
+        return Err(ProtocolError::MetadataTooLarge);
+    }
+    let raw = raw
         .map(|value| {
             value
                 .to_str()

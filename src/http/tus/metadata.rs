@@ -1,7 +1,13 @@
 //! Upload-Metadata (creation extension): `key base64,key base64,key`.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+/// No longer header is read: it is kept with the recording, and told with
+/// every HEAD, whose head must stay within what clients read.
+pub const MAX_BYTES: usize = 8 << 10;
 
 /// Pairs as the client sent them, keys unique.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,6 +17,7 @@ impl Metadata {
     /// Reads the header; the error says what is wrong with it.
     pub fn parse(header: &str) -> Result<Metadata, String> {
         let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut keys = HashSet::new();
         if header.trim().is_empty() {
             return Ok(Metadata::default());
         }
@@ -26,7 +33,7 @@ impl Metadata {
             if words.next().is_some() {
                 return Err(format!("`{key}` has more than one value"));
             }
-            if pairs.iter().any(|(known, _)| known == key) {
+            if !keys.insert(key) {
                 return Err(format!("the key `{key}` is there twice"));
             }
             pairs.push((key.to_owned(), value));

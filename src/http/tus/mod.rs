@@ -1,11 +1,11 @@
 //! The TUS resumable upload protocol 1.0.0: core, creation,
 //! all extensions. One file per verb.
 
-mod checksum;
+pub(crate) mod checksum;
 mod concat;
 mod create;
 mod head;
-mod metadata;
+pub(crate) mod metadata;
 mod patch;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,0 +1,1 @@
+//! Nothing: the engine is not fuzzed here.
