@@ -22,6 +22,7 @@ mod protocol;
 pub(crate) mod protocol_error;
 pub mod proxies;
 pub(crate) mod reply;
+mod request_body;
 mod routes;
 mod rules;
 pub(crate) mod server;

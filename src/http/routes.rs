@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request};
 use uuid::Uuid;
 
@@ -12,6 +11,7 @@ use super::options::options;
 use super::protocol::{Interop, Protocol};
 use super::protocol_error::ProtocolError;
 use super::reply::Reply;
+use super::request_body::RequestBody;
 use super::terminate::terminate;
 use super::{App, cors, health, ietf, task, tus, visitor};
 use crate::access::Caller;
@@ -98,7 +98,7 @@ fn parse(id: &str) -> Option<Uuid> {
 }
 
 /// Answers a request from `client`.
-pub async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
+pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
     let visit = app.origins.visit(request.headers());
     let resource = Resource::of(request.uri().path());
     if let (Some(visit), Some(resource)) = (&visit, resource)
@@ -118,7 +118,7 @@ async fn dispatch(
     app: Arc<App>,
     client: Client,
     resource: Option<Resource>,
-    mut request: Request<Incoming>,
+    mut request: Request<RequestBody>,
 ) -> Reply {
     let is_upload = resource.is_some_and(Resource::is_upload);
     let protocol = match Protocol::of(request.headers()) {
@@ -166,7 +166,7 @@ async fn upload(
     caller: &Caller,
     protocol: Protocol,
     resource: Resource,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     use Protocol::{Ietf, Tus};
     match (resource, request.method(), protocol) {

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::reply::{self, Reply};
+use super::request_body::RequestBody;
 use super::{App, farewell, head_clock, interim, routes, rules};
 use crate::access::Client;
 use crate::store::ring;
@@ -176,6 +177,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
 /// Answers a request.
 pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
     let waits = rules::waits_for_consent(&request) && !request.body().is_end_stream();
+    let request = request.map(|body| RequestBody::new(body, waits));
     let mut reply = match rules::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,
         Err(error) => error.reply(),

@@ -1,6 +1,6 @@
 //! PATCH: more bytes for an upload (upload append).
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
 use super::super::visitor::owned;
 use super::{CHUNK_TYPE, completed, completes, describe, fields, length_of};
 use crate::access::Caller;
@@ -22,7 +23,7 @@ pub async fn append(
     caller: &Caller,
     interop: Interop,
     id: Option<Uuid>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();

@@ -1,7 +1,7 @@
 //! POST or PUT: a new upload, with all of its bytes, some, or none (upload
 //! creation).
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
@@ -13,6 +13,7 @@ use super::super::new_upload::{Told, new_upload};
 use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
 use super::disposition::filename;
 use super::{completed, completes, describe, fields, length_of};
 use crate::access::Caller;
@@ -23,7 +24,7 @@ pub async fn create(
     app: &App,
     caller: &Caller,
     interop: Interop,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();

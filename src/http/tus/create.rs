@@ -1,7 +1,7 @@
 //! POST: a new upload, maybe with its first bytes (creation,
 //! creation-with-upload and creation-defer-length extensions).
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Request, StatusCode};
 
@@ -11,6 +11,7 @@ use super::super::names::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA};
 use super::super::new_upload::{Told, new_upload};
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
 use super::super::visitor::owned;
 use super::checksum::promise;
 use super::concat::concat;
@@ -23,7 +24,7 @@ use crate::upload::{Chunk, UploadError};
 pub async fn create(
     app: &App,
     caller: &Caller,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();

@@ -1,6 +1,6 @@
 //! PATCH: bytes for an upload (core protocol, PATCH).
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use super::super::body::BodySource;
 use super::super::names::{UPLOAD_LENGTH, UPLOAD_OFFSET};
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
 use super::super::visitor::owned;
 use super::checksum::promise;
 use super::{bytes_header, check_version, describe, is_chunk};
@@ -20,7 +21,7 @@ pub async fn patch(
     app: &App,
     caller: &Caller,
     id: Option<Uuid>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
