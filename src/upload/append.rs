@@ -80,7 +80,7 @@ impl Uploads {
         };
         let work = async move {
             match appending.accept(&chunk).await {
-                Ok(()) => run(appending, source, chunk, Some(arrival)).await,
+                Ok(()) => run(appending, source, chunk, arrival).await,
                 Err(refusal) => {
                     appending.writer.close().await;
                     Err(refusal)
@@ -183,51 +183,44 @@ impl Appending {
 }
 
 /// Takes bytes until the source ends, then commits; with a checksum only what
-/// is right and whole.
+/// is right and whole. Must not be dropped before its end.
 pub(super) async fn run<S: Source + 'static>(
-    appending: Appending,
+    mut appending: Appending,
     mut source: S,
     chunk: Chunk,
-    arrival: Option<Arrival>,
+    _until_the_end: Arrival,
 ) -> Result<Status, UploadError> {
-    let work = async move {
-        let _until_the_end = arrival;
-        let mut appending = appending;
-        let id = appending.id;
-        let mut check = chunk.checksum.map(Check::new);
-        let mut received = receive(&mut appending, &mut source, &mut check).await;
-        let is_all_or_nothing = check.is_some();
-        if let (Ok(()), Some(check)) = (&received, check) {
-            received = check.settle(source.checksum()).await;
+    let id = appending.id;
+    let mut check = chunk.checksum.map(Check::new);
+    let mut received = receive(&mut appending, &mut source, &mut check).await;
+    let is_all_or_nothing = check.is_some();
+    if let (Ok(()), Some(check)) = (&received, check) {
+        received = check.settle(source.checksum()).await;
+    }
+    drop(source);
+    if chunk.is_last && received.is_ok() {
+        received = appending.end().await;
+    }
+    let received = match received {
+        // After a failure of storage nobody knows what the disk holds.
+        Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
+            info!(upload_id = %id, "nothing of a chunk is kept: {error}");
+            appending.writer.close().await;
+            return Err(error);
         }
-        drop(source);
-        if chunk.is_last && received.is_ok() {
-            received = appending.end().await;
-        }
-        let received = match received {
-            // After a failure of storage nobody knows what the disk holds.
-            Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
-                info!(upload_id = %id, "nothing of a chunk is kept: {error}");
-                appending.writer.close().await;
-                return Err(error);
-            }
-            received => received,
-        };
-        let status = finish(appending).await?;
-        let offset = status.offset;
-        if let Err(error) = &received {
-            info!(upload_id = %id, bytes = offset, "upload parked at {offset}: {error}");
-        }
-        Err(match received {
-            Ok(()) => return Ok(status),
-            Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
-            Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
-            Err(other) => other,
-        })
+        received => received,
     };
-    ring::spawn(work.in_current_span())
-        .await
-        .map_err(io::Error::other)?
+    let status = finish(appending).await?;
+    let offset = status.offset;
+    if let Err(error) = &received {
+        info!(upload_id = %id, bytes = offset, "upload parked at {offset}: {error}");
+    }
+    Err(match received {
+        Ok(()) => return Ok(status),
+        Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
+        Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
+        Err(other) => other,
+    })
 }
 
 async fn receive<S: Source>(

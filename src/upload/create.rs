@@ -76,10 +76,13 @@ impl Uploads {
         }
         self.require_space(length.unwrap_or(STEP_BYTES))?;
         let (id, writer) = self.make(new).await?;
+        let line = first.as_ref().and_then(|(_, source)| source.line());
+        let arrival = self.writers.arrive(id, line);
         let Some(turn) = self.writers.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.durable(id).await?.0));
         };
+        turn.committed(writer.record());
         let appending = Appending {
             uploads: Arc::clone(&self),
             id,
@@ -90,7 +93,7 @@ impl Uploads {
             None => append::finish(appending).await?,
             Some((chunk, mut source)) => {
                 source.created(id, &self.status_of(appending.writer.record()));
-                match append::run(appending, source, chunk, None).await {
+                match append::run(appending, source, chunk, arrival).await {
                     Ok(status) => status,
                     Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
                     Err(_) => self.durable(id).await?.0,
