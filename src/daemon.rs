@@ -23,6 +23,7 @@ use crate::access::Access;
 use crate::access::tokens::TokensError;
 use crate::config::Config;
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
+use crate::http::shares::Shares;
 use crate::http::{self, App, Server};
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
@@ -194,6 +195,7 @@ async fn control(
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),
+        shares: Shares::of(max_connections),
         max_connections,
         stopping,
     };

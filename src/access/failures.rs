@@ -19,7 +19,7 @@ impl Failures {
     /// Counts one; how long to wait if there were too many.
     pub(super) fn count(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = prefix(client);
+        let client = network_of(client);
         if seen.len() >= ADDRESSES_MAX && !seen.contains_key(&client) {
             let oldest = seen.iter().min_by_key(|(_, (first, _))| *first);
             if let Some(oldest) = oldest.map(|(address, _)| *address) {
@@ -35,8 +35,9 @@ impl Failures {
     }
 }
 
-/// Whoever has one IPv6 address has a whole /64 of them.
-fn prefix(client: IpAddr) -> IpAddr {
+/// The network that a client has for itself: whoever has one IPv6 address has
+/// a whole /64 of them.
+pub fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => {

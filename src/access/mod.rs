@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+pub use failures::network_of;
+
 use failures::Failures;
 use tokens::{Role, Tokens, TokensError};
 

@@ -1,5 +1,6 @@
 //! The end of a connection.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,12 +27,26 @@ pub async fn close(mut stream: TcpStream, last_words: &str) {
     let _ = tokio::time::timeout(LINGER, close).await;
 }
 
+/// Turns a connection away, as far as that can be said without waiting.
+pub fn refuse(stream: TcpStream) {
+    let text = "too many connections from this address; close some of them\n";
+    let answer = answer("503 Service Unavailable\r\nRetry-After: 1", text);
+    // Who does not hear it finds the connection closed.
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(answer.as_bytes());
+    }
+}
+
 /// The answer to a head that did not come to its end (RFC 9110, section 15.5.9).
 pub fn too_slow() -> String {
-    let date = tus::http_date(SystemTime::now());
     let text = "the head of the request took longer than the header_timeout of this server\n";
+    answer("408 Request Timeout", text)
+}
+
+fn answer(status: &str, text: &str) -> String {
+    let date = tus::http_date(SystemTime::now());
     format!(
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nDate: {date}\r\n\
+        "HTTP/1.1 {status}\r\nConnection: close\r\nDate: {date}\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{text}",
         text.len()
     )

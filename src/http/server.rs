@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::reply::{self, Reply};
 use super::request_body::RequestBody;
+use super::shares::Shares;
 use super::{App, farewell, head_clock, interim, routes, rules};
 use crate::access::Client;
 use crate::store::ring;
@@ -47,6 +48,8 @@ pub struct Server {
     pub app: Arc<App>,
     /// One permit per connection, over all threads.
     pub connections: Arc<Semaphore>,
+    /// How many of them each client has.
+    pub shares: Arc<Shares>,
     /// How many permits there are.
     pub max_connections: usize,
     /// Turns true when the daemon stops.
@@ -94,13 +97,19 @@ async fn accept(server: Server, listener: TcpListener) {
         };
         match accepted {
             (Ok(permit), Ok((stream, peer))) => {
+                let peer = peer.ip().to_canonical();
+                let share = server.shares.take(peer);
+                // Behind a proxy that is known there are many clients.
+                if share.is_none() && !server.app.trusted_proxies.contains(peer) {
+                    farewell::refuse(stream);
+                    continue;
+                }
                 let (server, open) = (server.clone(), open.clone());
                 ring::spawn(async move {
-                    if let Err(error) = connection(&server, stream, peer.ip().to_canonical()).await
-                    {
+                    if let Err(error) = connection(&server, stream, peer).await {
                         debug!(%peer, "connection ended: {error}");
                     }
-                    drop((permit, open));
+                    drop((permit, share, open));
                 });
             }
             (_, Err(error)) => {

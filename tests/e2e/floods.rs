@@ -1,16 +1,21 @@
 //! Many connections that send nothing, or hardly anything, or read nothing:
 //! they cost a known amount of memory, and honest clients get their turn.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use crate::daemon::Daemon;
 use crate::honest::{Honest, peak_kib};
 use crate::http::request;
 use crate::random::{Random, letters};
 use crate::tus::{self, CONTENT, FILES, RESUMABLE};
+use crate::waiting::until;
 
 /// As many as may be open at a time ...
 const CONNECTIONS: usize = 300;
@@ -26,18 +31,36 @@ fn daemon() -> Daemon {
     Daemon::start_unready(Daemon::folder_with(&configuration), &[])
 }
 
-/// Connections on which these bytes were sent, or as many of them as the
-/// daemon takes, and nothing is read.
+/// Connections of several clients on which these bytes were sent, or as many of
+/// them as the daemon takes, and nothing is read.
 fn hold(address: SocketAddr, count: usize, sent: &[u8]) -> Vec<TcpStream> {
-    // Those that the kernel has no place for are not waited for.
-    const PATIENCE: Duration = Duration::from_millis(50);
-    let open = || {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-        stream.set_nonblocking(true).ok()?;
-        let _ = stream.write(sent);
-        Some(stream)
+    let client = |number: usize| Ipv4Addr::new(127, 0, 0, 2 + (number % 4) as u8);
+    (0..count)
+        .filter_map(|number| hold_one(client(number), address, sent))
+        .collect()
+}
+
+/// One of them, of the client with that address.
+fn hold_one(client: Ipv4Addr, server: SocketAddr, sent: &[u8]) -> Option<TcpStream> {
+    let SocketAddr::V4(server) = server else {
+        return None;
     };
-    (0..count).filter_map(|_| open()).collect()
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).ok()?;
+    let of = |address| SockaddrIn::from(SocketAddrV4::new(address, 0));
+    bind(socket.as_raw_fd(), &of(client)).ok()?;
+    match connect(socket.as_raw_fd(), &SockaddrIn::from(server)) {
+        Ok(()) | Err(Errno::EINPROGRESS) => {}
+        Err(_) => return None,
+    }
+    // Those that the kernel has no place for are not waited for.
+    let mut connected = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut connected, 50_u8)
+        .ok()
+        .filter(|count| *count == 1)?;
+    let mut stream = TcpStream::from(socket);
+    let _ = stream.write(sent);
+    Some(stream)
 }
 
 /// An honest client behind so many that are not: it waits until these are
@@ -141,4 +164,33 @@ fn connections_never_take_the_descriptors_that_uploads_need() {
     let said = daemon.said();
     assert!(!said.contains("Too many open files"), "{said}");
     drop(held);
+}
+
+/// The worst client: what it asks for keeps the daemon busy, over all the
+/// connections that it can get. Another one is served at once.
+#[test]
+fn one_client_does_not_take_the_connections_of_others() {
+    let configuration = format!("[http]\nmax_connections = {CONNECTIONS}");
+    let mut daemon = Daemon::start_unready(Daemon::folder_with(&configuration), &[]);
+    let greedy = Ipv4Addr::new(127, 0, 0, 9);
+    let address = daemon.address();
+    let mut held: Vec<TcpStream> = (0..CONNECTIONS)
+        .filter_map(|_| hold_one(greedy, address, b""))
+        .collect();
+    let honest = Honest::beside(&daemon);
+    honest.unharmed(&mut daemon, BASE_KIB + 96 * CONNECTIONS as u64);
+    let mut told = String::new();
+    let last = held.last_mut().expect("a connection");
+    last.set_nonblocking(false).unwrap();
+    last.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 503 "), "{told:?}");
+    drop(held);
+    until("it is served once the others are closed", || {
+        let sent = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut again = hold_one(greedy, address, sent)?;
+        again.set_nonblocking(false).unwrap();
+        let mut answer = [0; 15];
+        again.read_exact(&mut answer).ok()?;
+        (&answer == b"HTTP/1.1 200 OK").then_some(())
+    });
 }

@@ -4,8 +4,8 @@
 
 mod append;
 mod create;
-mod disposition;
-mod fields;
+pub(crate) mod disposition;
+pub(crate) mod fields;
 mod head;
 
 use std::time::SystemTime;

@@ -2,7 +2,7 @@
 //! all extensions. One file per verb.
 
 pub(crate) mod checksum;
-mod concat;
+pub(crate) mod concat;
 mod create;
 mod head;
 pub(crate) mod metadata;

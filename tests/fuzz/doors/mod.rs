@@ -3,12 +3,14 @@
 //! behind its walls; compiled for fuzzing and for unit tests alone.
 
 mod checksum;
+mod fields;
 mod metadata;
 mod range;
 mod record;
 mod requests;
 
 pub use checksum::checksum;
+pub use fields::fields;
 pub use metadata::metadata;
 pub use range::range;
 pub use record::record;
@@ -61,5 +63,5 @@ mod tests {
         };
     }
 
-    targets! { checksum metadata range record requests }
+    targets! { checksum fields metadata range record requests }
 }
