@@ -7,7 +7,6 @@
 //! for the other as soon as something is heard. Who has just connected has
 //! something to say: there only the second one counts.
 
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,79 +14,26 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Makes the clock of one connection, and the connection that moves it.
-pub fn watch<S>(stream: S, rest: Duration) -> (Heard<S>, HeadClock) {
+/// Makes the clock of one connection, and what moves it.
+pub fn head_clock(rest: Duration) -> (Heard, HeadClock) {
     let has_heard = Arc::new(AtomicBool::new(false));
-    let heard = Heard {
-        stream,
-        has_heard: Arc::clone(&has_heard),
-    };
     let clock = HeadClock {
-        has_heard,
+        has_heard: Arc::clone(&has_heard),
         is_fresh: AtomicBool::new(true),
         rest,
     };
-    (heard, clock)
+    (Heard(has_heard), clock)
 }
 
-/// A connection that remembers whether something came.
+/// Where a connection says that something came.
 #[derive(Debug)]
-pub struct Heard<S> {
-    stream: S,
-    has_heard: Arc<AtomicBool>,
-}
+pub struct Heard(Arc<AtomicBool>);
 
-impl<S> Heard<S> {
-    /// The connection alone.
-    pub fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.has_heard.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl Heard {
+    /// Something came.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

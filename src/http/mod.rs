@@ -31,6 +31,7 @@ mod task;
 mod terminate;
 pub(crate) mod tus;
 mod visitor;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;

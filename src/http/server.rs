@@ -18,10 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
+use super::head_clock::head_clock;
+use super::interim::Interim;
 use super::reply::{self, Reply};
 use super::request_body::RequestBody;
 use super::shares::Shares;
-use super::{App, farewell, head_clock, interim, routes, rules};
+use super::wire::Wire;
+use super::{App, farewell, routes, rules};
 use crate::access::Client;
 use crate::store::ring;
 use crate::upload::Line;
@@ -135,7 +138,13 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
     let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &timeout_ms);
     // Without one HEAD knows less, that is all.
     let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
-    let (stream, interim) = interim::interruptible(stream, line.clone());
+    let interim = line.clone().map(Interim::new);
+    let (heard, clock) = head_clock(app.idle_timeout);
+    let wire = Wire {
+        stream,
+        heard,
+        interim: interim.clone(),
+    };
     let is_first = Cell::new(true);
     let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
@@ -153,13 +162,12 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         let span = info_span!("request", client = %client.address);
         async move { Ok::<_, Infallible>(answer(app, client, request).await) }.instrument(span)
     });
-    let (stream, clock) = head_clock::watch(stream, app.idle_timeout);
     let mut connection = http1::Builder::new()
         .timer(clock)
         .header_read_timeout(app.header_timeout.min(app.idle_timeout))
         .max_header_size(HEAD_MAX_BYTES)
         .max_buf_size(server.buffer_bytes())
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(wire), service);
     let mut stopping = server.stopping.clone();
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -169,7 +177,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         }
     };
     let rest = connection.into_parts();
-    let stream = rest.io.into_inner().into_inner().into_inner();
+    let stream = rest.io.into_inner().stream;
     let last_words = match &ended {
         // Nobody was about to say something.
         Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,

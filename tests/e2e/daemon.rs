@@ -342,6 +342,21 @@ impl Stat {
     }
 }
 
+/// Has a daemon's command run by another program, which the words begin.
+pub fn run_under(command: &mut Command, words: &[&str]) {
+    let mut other = Command::new(words[0]);
+    other.args(&words[1..]);
+    other.arg(command.get_program()).args(command.get_args());
+    for (name, _) in command.get_envs() {
+        other.env_remove(name);
+    }
+    other
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    *command = other;
+}
+
 /// Runs a command that is expected to end by itself; its status and stderr.
 pub fn run_to_end(command: &mut Command) -> (ExitStatus, String) {
     let mut child = KilledOnDrop(command.spawn().expect("it can be started"));

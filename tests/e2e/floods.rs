@@ -4,13 +4,13 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, run_under};
 use crate::honest::{Honest, peak_kib};
 use crate::http::request;
 use crate::random::{Random, letters};
@@ -125,17 +125,7 @@ fn a_flood_of_requests_whose_answers_nobody_reads_is_endured() {
 
 /// Has a command run where few files may be open.
 fn with_few_descriptors(command: &mut Command) {
-    let mut limited = Command::new("prlimit");
-    limited.arg("--nofile=256:512");
-    limited.arg(command.get_program()).args(command.get_args());
-    for (name, _) in command.get_envs() {
-        limited.env_remove(name);
-    }
-    limited
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    *command = limited;
+    run_under(command, &["prlimit", "--nofile=256:512"]);
 }
 
 #[test]

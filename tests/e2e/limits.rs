@@ -6,9 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, run_under};
 use crate::http::{Connection, Response, request};
 use crate::random::{Random, letters, seed};
 use crate::task;
@@ -208,21 +208,14 @@ fn assert_ended(mut connection: Connection) {
 /// Has a command run where little memory may be locked: enough for a ring, not
 /// for its buffers. Root may always lock it, unless that right is taken away.
 fn with_little_locked_memory(command: &mut Command) {
+    let limit = ["prlimit", "--memlock=1048576:1048576"];
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let mut limited = Command::new(if is_root { "setpriv" } else { "prlimit" });
-    if is_root {
-        limited.args(["--bounding-set=-ipc_lock", "prlimit"]);
-    }
-    limited.arg("--memlock=1048576:1048576");
-    limited.arg(command.get_program()).args(command.get_args());
-    for (name, _) in command.get_envs() {
-        limited.env_remove(name);
-    }
-    limited
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    *command = limited;
+    let without_the_right = ["setpriv", "--bounding-set=-ipc_lock"];
+    let words = match is_root {
+        true => [without_the_right, limit].concat(),
+        false => limit.to_vec(),
+    };
+    run_under(command, &words);
 }
 
 #[test]
