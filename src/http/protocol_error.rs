@@ -186,9 +186,11 @@ impl ProtocolError {
             Protocol::Ietf(_) => self.problem(status),
         };
         protocol.mark(&mut reply);
-        if let (Some(offset), Protocol::Ietf(interop)) = (self.offset(), protocol) {
+        if let Some(offset) = self.offset() {
             reply::set(&mut reply, UPLOAD_OFFSET, offset);
-            tell_complete(&mut reply, false, interop);
+            if let Protocol::Ietf(interop) = protocol {
+                tell_complete(&mut reply, false, interop);
+            }
         }
         match self {
             ProtocolError::Method(allowed) => reply::set(&mut reply, ALLOW, allowed),
@@ -197,16 +199,11 @@ impl ProtocolError {
             ProtocolError::Range { length } => {
                 reply::set(&mut reply, CONTENT_RANGE, format!("bytes */{length}"));
             }
-            ProtocolError::Upload(
-                UploadError::Conflict { offset } | UploadError::Superseded { offset },
-            ) => {
-                reply::set(&mut reply, UPLOAD_OFFSET, offset);
-            }
             ProtocolError::Upload(UploadError::TooLarge { max_size_bytes }) => {
                 reply::set(&mut reply, UPLOAD_LIMIT, limits(*max_size_bytes, None));
             }
             ProtocolError::Upload(UploadError::Cut { .. }) => {
-                reply::set(&mut reply, CONNECTION, "close")
+                reply::set(&mut reply, CONNECTION, "close");
             }
             ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
@@ -217,9 +214,7 @@ impl ProtocolError {
         }
         reply
     }
-}
 
-impl ProtocolError {
     /// Where the upload stands, if that is what was wrong.
     fn offset(&self) -> Option<u64> {
         match self {
