@@ -4,6 +4,10 @@ import { appendFileSync } from 'node:fs';
 import { Rig } from './rig.mjs';
 import { within } from './waiting.mjs';
 
+// Node waits for ever, at work, for a socket that was reset while it was being
+// shut down; so it ends without looking back.
+process.on('beforeExit', () => process.exit());
+
 /** So that a check that hangs ends, and no other. */
 const LIMIT_S = 240;
 
