@@ -23,6 +23,7 @@ use crate::access::Access;
 use crate::access::tokens::TokensError;
 use crate::config::Config;
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
+use crate::http::front_end::FrontEnd;
 use crate::http::shares::Shares;
 use crate::http::{self, App, Server};
 use crate::store::ring::{self, Heart, RingError};
@@ -186,6 +187,7 @@ async fn control(
         models_dir: config.models_dir.clone(),
         unknown_model: config.transcribe.unknown_model,
         origins: config.http.origins.clone(),
+        front_end: front_end(config.http.static_dir.as_deref()),
         base_url: config.http.base_url,
         trusted_proxies: config.http.trusted_proxies,
         header_timeout: config.http.header_timeout,
@@ -234,6 +236,18 @@ async fn control(
     // Does not wait for helper threads: all they could still do is durable
     // step by step, and a restart goes on from there.
     std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
+}
+
+/// The pages that are served too.
+fn front_end(dir: Option<&Path>) -> Option<FrontEnd> {
+    let dir = dir?;
+    if !dir.join("index.html").is_file() {
+        warn!(
+            "there is no front end in {}: it has no index.html that can be read",
+            dir.display()
+        );
+    }
+    Some(FrontEnd::at(dir))
 }
 
 fn start_ingest(

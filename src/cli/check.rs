@@ -62,6 +62,9 @@ impl Check {
             findings.push(("models", installed_models(config)));
             findings.push(("engine", engine(self.engine, config)));
             findings.push(("access", access(config)));
+            if let Some(dir) = &config.http.static_dir {
+                findings.push(("front end", front_end(dir)));
+            }
             findings.extend(config.listen.iter().map(|address| {
                 let finding = match TcpListener::bind(address) {
                     Ok(_) => Good(format!("{address} is free")),
@@ -138,6 +141,14 @@ fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
         )),
         Ok(free) => Good(format!("{path_text}: {} free", ByteSize(free))),
         Err(error) => Problem(format!("{path_text}: {error}")),
+    }
+}
+
+fn front_end(dir: &Path) -> Finding {
+    let index = dir.join("index.html");
+    match std::fs::File::open(&index) {
+        Ok(_) => Good(format!("{} is served at /ui/", dir.display())),
+        Err(error) => Note(format!("{} cannot be read: {error}", index.display())),
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Config {
 /// Limits of the HTTP side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
+    /// The folder of a front end that is served too.
+    pub static_dir: Option<PathBuf>,
     /// Where clients find this server, if a proxy gives it another address.
     pub base_url: BaseUrl,
     /// Who is believed about the addresses of clients.

@@ -33,6 +33,7 @@ pub(super) struct Raw {
 #[serde(default)]
 struct RawHttp {
     base_url: String,
+    static_dir: PathBuf,
     trusted_proxies: Vec<String>,
     cors_origins: Vec<String>,
     max_connections: usize,
@@ -93,6 +94,7 @@ impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
             base_url: String::new(),
+            static_dir: PathBuf::new(),
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".into()],
             max_connections: 1024,
@@ -167,6 +169,7 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         state_dir: raw.state_dir,
         models_dir: raw.models_dir,
         http: Http {
+            static_dir: (raw.http.static_dir != PathBuf::new()).then_some(raw.http.static_dir),
             base_url: BaseUrl::parse(&raw.http.base_url)
                 .map_err(|message| value("http.base_url", message))?,
             trusted_proxies: TrustedProxies(networks(

@@ -1,6 +1,5 @@
 //! GET: a finished recording, or a part of it (RFC 9110, section 14).
 
-use http_body_util::Either;
 use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -37,7 +36,7 @@ pub async fn download<B>(
     let etag = format!("\"{id}\"");
     let part = part(request.headers(), &etag, length)?;
     let (start, end) = part.unwrap_or((0, length));
-    let mut reply = Response::new(Either::Right(FileBody::new(file, start, end)));
+    let mut reply = Response::new(reply::streamed(FileBody::new(file, start, end)));
     if part.is_some() {
         *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
         let range = format!("bytes {start}-{}/{length}", end - 1);

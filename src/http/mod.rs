@@ -9,6 +9,7 @@ pub(crate) mod download;
 mod farewell;
 mod file_body;
 mod forwarded;
+pub mod front_end;
 mod head;
 mod head_clock;
 mod health;
@@ -62,6 +63,8 @@ pub struct App {
     pub origins: cors::Origins,
     /// What `Location` begins with.
     pub base_url: location::BaseUrl,
+    /// Pages that are served beside all this.
+    pub front_end: Option<front_end::FrontEnd>,
     /// Who is believed about clients.
     pub trusted_proxies: proxies::TrustedProxies,
     /// To know which models are installed.

@@ -1,14 +1,29 @@
 //! Making responses.
 
+use std::io;
+use std::pin::Pin;
+
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{Either, Empty, Full};
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::file_body::FileBody;
+/// A response of ours: made whole, or as it is sent.
+pub type Reply = Response<Either<Full<Bytes>, Streamed>>;
 
-/// A response of ours: made whole, or read from a file as it is sent.
-pub type Reply = Response<Either<Full<Bytes>, FileBody>>;
+/// A body that is made as it is sent.
+pub type Streamed = Pin<Box<dyn Body<Data = Bytes, Error = io::Error>>>;
+
+/// The body of a request that has none.
+pub type Nothing = Empty<Bytes>;
+
+/// A body for a [`Reply`].
+pub fn streamed(
+    body: impl Body<Data = Bytes, Error = io::Error> + 'static,
+) -> Either<Full<Bytes>, Streamed> {
+    Either::Right(Box::pin(body))
+}
 
 /// No body.
 pub fn empty(status: StatusCode) -> Reply {

@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, health, ietf, task, tus, visitor};
+use super::{App, cors, front_end, health, ietf, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -28,6 +28,10 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
+    /// `/`
+    Root,
+    /// Below `/ui`.
+    FrontEnd,
     Health,
     Live,
     Ready,
@@ -44,6 +48,8 @@ impl Resource {
             ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
             ["task", id, "transcript"] => Resource::Transcript(parse(id)),
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
+            [""] => Resource::Root,
+            ["ui", ..] => Resource::FrontEnd,
             ["health"] => Resource::Health,
             ["health", "live"] => Resource::Live,
             ["health", "ready"] => Resource::Ready,
@@ -66,7 +72,14 @@ impl Resource {
 impl Resource {
     /// Needs no token.
     fn is_public(&self) -> bool {
-        matches!(self, Resource::Health | Resource::Live | Resource::Ready)
+        matches!(
+            self,
+            Resource::Root
+                | Resource::FrontEnd
+                | Resource::Health
+                | Resource::Live
+                | Resource::Ready
+        )
     }
 
     /// Speaks the upload protocols, also in its errors.
@@ -74,12 +87,14 @@ impl Resource {
         matches!(self, Resource::Uploads | Resource::Upload(_))
     }
 
-    fn answer_public(self, app: &App, method: &Method) -> Reply {
-        match (self, plain_method(self, method)) {
-            (Resource::Ready, &Method::GET) => health::ready(app),
-            (Resource::Live, &Method::GET) => health::live(),
-            (_, &Method::GET) => health::health(),
-            _ => ApiError::Method(self.allowed().into()).reply(),
+    async fn answer_public<B>(self, app: &App, request: &Request<B>) -> Result<Reply, ApiError> {
+        match (self, plain_method(self, request.method())) {
+            (Resource::Root, &Method::GET) => Ok(front_end::root(app)),
+            (Resource::FrontEnd, &Method::GET) => front_end::ui(app, request).await,
+            (Resource::Ready, &Method::GET) => Ok(health::ready(app)),
+            (Resource::Live, &Method::GET) => Ok(health::live()),
+            (_, &Method::GET) => Ok(health::health()),
+            _ => Err(ApiError::Method(self.allowed().into())),
         }
     }
 }
@@ -128,8 +143,9 @@ async fn dispatch(
     if is_upload && let Err(error) = tus::override_method(&mut request) {
         return error.reply(protocol);
     }
-    if let Some(health) = resource.filter(|resource| resource.is_public()) {
-        return health.answer_public(&app, request.method());
+    if let Some(public) = resource.filter(|resource| resource.is_public()) {
+        let answered = public.answer_public(&app, &request).await;
+        return answered.unwrap_or_else(|error| error.reply());
     }
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
@@ -234,7 +250,10 @@ mod tests {
                 Some(Resource::Progress(uuid)),
             ),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
-            ("/".to_owned(), None),
+            ("/".to_owned(), Some(Resource::Root)),
+            ("/ui".to_owned(), Some(Resource::FrontEnd)),
+            ("/ui/a/b.js".to_owned(), Some(Resource::FrontEnd)),
+            ("//".to_owned(), None),
             (format!("//task/{id}"), None),
             ("*".to_owned(), None),
         ];

@@ -31,6 +31,7 @@ mod connections;
 mod crashes;
 mod floods;
 mod formats;
+mod front_end;
 mod hostile;
 mod idle;
 mod limits;

@@ -90,6 +90,7 @@ impl Appliance {
             default_language: None,
             origins: Origins::All,
             base_url: BaseUrl::default(),
+            front_end: None,
             trusted_proxies: TrustedProxies::default(),
             header_timeout: TIMEOUT,
             models_dir: folder.join("models"),
