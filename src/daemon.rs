@@ -186,6 +186,7 @@ async fn control(
         default_language: config.transcribe.language,
         models_dir: config.models_dir.clone(),
         unknown_model: config.transcribe.unknown_model,
+        max_queue: config.transcribe.max_queue,
         origins: config.http.origins.clone(),
         front_end: front_end(config.http.static_dir.as_deref()),
         base_url: config.http.base_url,

@@ -92,6 +92,8 @@ pub struct Transcribe {
     pub threads: usize,
     /// What happens to a request for a model that is not installed.
     pub unknown_model: UnknownModel,
+    /// Recordings that may wait for the engine.
+    pub max_queue: usize,
 }
 
 /// Who may come in.

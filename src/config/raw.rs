@@ -58,6 +58,7 @@ struct RawTranscribe {
     language: String,
     threads: usize,
     unknown_model: String,
+    max_queue: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,6 +124,7 @@ impl Default for RawTranscribe {
             language: languages::DETECT.into(),
             threads: 0,
             unknown_model: "resident".into(),
+            max_queue: 10_000,
         }
     }
 }
@@ -198,6 +200,12 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
                 .map_err(|error| value("transcribe.language", error.to_string()))?,
             model: raw.transcribe.model,
             threads: range("transcribe.threads", raw.transcribe.threads, 0, 1024)?,
+            max_queue: range(
+                "transcribe.max_queue",
+                raw.transcribe.max_queue,
+                1,
+                1_000_000,
+            )?,
             unknown_model: match raw.transcribe.unknown_model.as_str() {
                 "resident" => UnknownModel::Resident,
                 "reject" => UnknownModel::Reject,

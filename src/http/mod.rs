@@ -71,6 +71,8 @@ pub struct App {
     pub models_dir: PathBuf,
     /// What happens to uploads for a model that is not.
     pub unknown_model: UnknownModel,
+    /// So many tasks may wait; then no more uploads are taken.
+    pub max_queue: usize,
     /// The head of a request that takes longer is not waited for.
     pub header_timeout: Duration,
     /// Connections that give nothing for this long are closed.

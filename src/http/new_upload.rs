@@ -44,6 +44,9 @@ pub async fn new_upload(
         .concat
         .as_ref()
         .is_some_and(|concat| concat.parts.is_empty());
+    if !is_partial && app.tasks.waiting() >= app.max_queue {
+        return Err(ProtocolError::QueueFull);
+    }
     Ok(NewUpload {
         length: told.length,
         // The id of another task, or no UUID at all, is no reason to refuse. A

@@ -101,6 +101,9 @@ pub enum ProtocolError {
     /// A model that is not installed, and the configuration refuses those.
     #[error("there is no model `{0}` on this server")]
     UnknownModel(String),
+    /// The engine cannot keep up.
+    #[error("too many recordings wait to be transcribed; try again later")]
+    QueueFull,
     /// The upload engine said no.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -136,6 +139,7 @@ impl ProtocolError {
             ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
             ProtocolError::RecordingGone => StatusCode::GONE,
             ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            ProtocolError::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
             ProtocolError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ProtocolError::Upload(error) => match error {
                 UploadError::NotFound
@@ -208,8 +212,10 @@ impl ProtocolError {
             ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
-            // Some will be finished by then, or expire.
-            ProtocolError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
+            // Some will be finished by then, transcribed, or expired.
+            ProtocolError::QueueFull | ProtocolError::Upload(UploadError::TooMany) => {
+                reply::set(&mut reply, RETRY_AFTER, 60);
+            }
             _ => {}
         }
         reply

@@ -192,6 +192,11 @@ impl Tasks {
         self.deletion.send_replace(());
     }
 
+    /// How many wait for the engine.
+    pub fn waiting(&self) -> usize {
+        self.state().queue.len()
+    }
+
     /// How far a task is.
     pub fn progress(&self, record: &TaskRecord) -> Progress {
         let state = self.state();

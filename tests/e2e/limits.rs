@@ -62,6 +62,38 @@ fn what_cannot_be_taken_in_is_refused_at_its_creation() {
 }
 
 #[test]
+fn no_more_uploads_are_taken_than_can_wait_for_the_engine() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Daemon::folder_with("[transcribe]\nmax_queue = 2");
+    // An engine that takes what it is told and never says anything.
+    let mute = folder.path().join("mute");
+    fs::write(&mute, "#!/bin/sh\nexec cat >/dev/null\n").unwrap();
+    fs::set_permissions(&mute, fs::Permissions::from_mode(0o755)).unwrap();
+    let daemon = Daemon::start_unready(folder, &["--engine".as_ref(), mute.as_os_str()]);
+    let address = daemon.address();
+    let wav = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0";
+    let begun = Upload::create(address, wav.len(), &[]);
+    // One that the engine should have, and two that wait.
+    let waiting = [0; 3].map(|_| tus::upload(address, "a.wav", wav));
+    let refused = post(address, ("Upload-Length", "4")).expect(503, "one more");
+    assert!(refused.number("retry-after").is_some());
+    assert!(refused.text().contains("wait"), "{}", refused.text());
+    let part = [
+        RESUMABLE,
+        ("Upload-Length", "4"),
+        ("Upload-Concat", "partial"),
+    ];
+    request(address, "POST", FILES, &part, Some(b""))
+        .unwrap()
+        .expect(201, "a part is no task yet");
+    begun.finish(wav, 100);
+    for upload in [&begun, &waiting[2]] {
+        upload.terminate().expect(204, "DELETE");
+    }
+    post(address, ("Upload-Length", "4")).expect(201, "there is a place again");
+}
+
+#[test]
 fn a_creation_beyond_the_file_size_limit_is_refused() {
     let mut daemon = limited();
     let address = daemon.address();

@@ -95,6 +95,7 @@ impl Appliance {
             header_timeout: TIMEOUT,
             models_dir: folder.join("models"),
             unknown_model: UnknownModel::Resident,
+            max_queue: usize::MAX,
             idle_timeout: TIMEOUT,
         });
         Appliance {
