@@ -67,6 +67,7 @@ impl Transcribe {
             model: None,
             language,
             translate: self.translate,
+            reached: None,
         };
         let source = engine_source(self.engine, &config)?;
         tokio::runtime::Builder::new_current_thread()

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use supervisor::supervise;
 
-use crate::protocol::{FailureKind, MediaInfo, ModelInfo, Outcome, Segment};
+use crate::protocol::{FailureKind, MediaInfo, ModelInfo, Outcome, Reached, Segment};
 
 /// Where an engine comes from.
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ pub struct Order {
     pub language: Option<String>,
     /// Into English.
     pub translate: bool,
+    /// What an earlier attempt had come to.
+    pub reached: Option<Reached>,
 }
 
 /// What happens to an order, the last three at its end.
@@ -83,8 +85,8 @@ pub enum JobEvent {
     Started(MediaInfo),
     /// So much is transcribed.
     Progress {
-        /// Seconds of audio.
-        done_s: f64,
+        /// Of the audio.
+        reached: Reached,
         /// Of the whole, 0..=1.
         fraction: f64,
     },

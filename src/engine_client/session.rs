@@ -152,10 +152,10 @@ impl Session<'_> {
             Report::Started { job, media } => self.tell(job, JobEvent::Started(media)).await,
             Report::Progress {
                 job,
-                done_s,
+                reached,
                 fraction,
             } => {
-                self.tell(job, JobEvent::Progress { done_s, fraction })
+                self.tell(job, JobEvent::Progress { reached, fraction })
                     .await;
             }
             Report::Segment { job, segment } => self.tell(job, JobEvent::Segment(segment)).await,
@@ -223,6 +223,7 @@ impl Session<'_> {
             model: order.model,
             language: order.language,
             translate: order.translate,
+            reached: order.reached,
         }))?;
         // From here on the one who ordered is told how it ends.
         self.running = Some(Running {

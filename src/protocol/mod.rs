@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of this protocol, told in [`Report::Hello`]. A daemon that meets an
 /// engine of another version asks it to exit and starts its own.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The kinds of files that can be transcribed, for messages to people.
 pub const ACCEPTED: &str =
@@ -52,6 +52,20 @@ pub struct Job {
     pub language: Option<String>,
     /// Translate into English instead of transcribing.
     pub translate: bool,
+    /// What an earlier attempt had come to, with the same model.
+    pub reached: Option<Reached>,
+}
+
+/// How far a transcription is. Windows of audio are independent of each other,
+/// so whoever knows this can go on from there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Audio up to here is transcribed, in seconds: the end of a window.
+    pub done_s: f64,
+    /// Where the last segment ends, in seconds.
+    pub last_end_s: f64,
+    /// Whisper code of the language, if it was asked for or found.
+    pub language: Option<String>,
 }
 
 /// Engine to daemon.
@@ -72,10 +86,10 @@ pub enum Report {
     Alive { job: u64 },
     /// The recording is understood and being decoded.
     Started { job: u64, media: MediaInfo },
-    /// Audio up to `done_s` is transcribed; `fraction` (0..=1) of the whole.
+    /// So far it is, `fraction` (0..=1) of the whole; the segments were sent before.
     Progress {
         job: u64,
-        done_s: f64,
+        reached: Reached,
         fraction: f64,
     },
     /// One more segment, in order of time.

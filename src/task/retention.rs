@@ -159,7 +159,7 @@ mod tests {
         let record = Record::new(Some(4), ENDED).advanced(4, ENDED);
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         std::fs::write(dir.join("data"), "data").unwrap();
-        let mut part = transcript::Part::begin(&dir).unwrap();
+        let (mut part, _) = transcript::Part::begin(&dir, "base").unwrap();
         part.push(&Segment {
             start: 0.0,
             end: 1.0,

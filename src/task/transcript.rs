@@ -2,39 +2,91 @@
 //! [`Segment`] as JSON per line, in order of time.
 //!
 //! It is written to `transcript.part` segment by segment, so that its length
-//! never sits in memory, and gets its name once it is whole and durable.
+//! never sits in memory, and gets its name once it is whole and durable. Until
+//! then `transcript.reached` tells from time to time how much of it is, so that
+//! what was transcribed before a crash is not transcribed again.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::protocol::Segment;
-use crate::store::{remove_durably, sync_dir};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Reached, Segment};
+use crate::store::{remove_durably, replace_durably, sync_dir};
 
 const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
+const REACHED: &str = "transcript.reached";
+
+/// How often that is told: a crash costs as much work at most, and a window.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// `transcript.reached`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checkpoint {
+    /// Bytes of the part that are durable.
+    bytes: u64,
+    /// What they were made by and from.
+    made_by: String,
+    reached: Reached,
+}
 
 /// A transcript that is being written. Its calls block on the disk.
 #[derive(Debug)]
 pub struct Part {
     dir: PathBuf,
     file: BufWriter<File>,
+    /// See [`Part::begin`].
+    made_by: String,
+    told_at: Option<Instant>,
 }
 
 impl Part {
-    /// Starts anew; an older unfinished one is forgotten.
-    pub fn begin(dir: &Path) -> io::Result<Part> {
-        let file = File::options()
+    /// Goes on with an unfinished one that was `made_by` the same model in the
+    /// same way, and tells how far that had come; else starts anew.
+    pub fn begin(dir: &Path, made_by: &str) -> io::Result<(Part, Option<Reached>)> {
+        let mut file = File::options()
             .write(true)
             .create(true)
-            .truncate(true)
+            .truncate(false)
             .mode(0o600)
             .open(dir.join(PART))?;
-        Ok(Part {
+        let length = file.metadata()?.len();
+        let checkpoint = checkpoint(dir)?
+            .filter(|checkpoint| checkpoint.made_by == made_by && checkpoint.bytes <= length);
+        let bytes = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.bytes);
+        file.set_len(bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        let part = Part {
             dir: dir.into(),
             file: BufWriter::new(file),
-        })
+            made_by: made_by.to_owned(),
+            told_at: None,
+        };
+        Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
+    }
+
+    /// Says how much audio the segments so far are all of; makes that durable
+    /// from time to time.
+    pub fn reached(&mut self, reached: Reached) -> io::Result<()> {
+        let told = self.told_at.map(|told_at| told_at.elapsed());
+        if told.is_some_and(|ago| ago < TOLD_EVERY) {
+            return Ok(());
+        }
+        self.file.flush()?;
+        let file = self.file.get_mut();
+        file.sync_data()?;
+        let checkpoint = Checkpoint {
+            bytes: file.stream_position()?,
+            made_by: self.made_by.clone(),
+            reached,
+        };
+        replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
+        self.told_at = Some(Instant::now());
+        Ok(())
     }
 
     /// Adds a segment.
@@ -47,6 +99,8 @@ impl Part {
     pub fn finish(self) -> io::Result<()> {
         let file = self.file.into_inner().map_err(|error| error.into_error())?;
         file.sync_all()?;
+        // First, so that it never counts for another one.
+        forget_checkpoint(&self.dir)?;
         std::fs::rename(self.dir.join(PART), self.dir.join(FILE))?;
         sync_dir(&self.dir)
     }
@@ -54,7 +108,24 @@ impl Part {
     /// Takes it away.
     pub fn discard(self) {
         // What cannot be removed now is overwritten by the next attempt.
+        let _ = forget_checkpoint(&self.dir);
         let _ = std::fs::remove_file(self.dir.join(PART));
+    }
+}
+
+/// One that cannot be read is as good as none.
+fn checkpoint(dir: &Path) -> io::Result<Option<Checkpoint>> {
+    match std::fs::read(dir.join(REACHED)) {
+        Ok(json) => Ok(serde_json::from_slice(&json).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn forget_checkpoint(dir: &Path) -> io::Result<()> {
+    match remove_durably(dir, REACHED) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -86,11 +157,81 @@ mod tests {
             end: 1.0,
             text: "hello".into(),
         };
-        let mut part = Part::begin(dir.path()).unwrap();
+        let (mut part, reached) = Part::begin(dir.path(), "base").unwrap();
+        assert_eq!(reached, None);
         part.push(&segment).unwrap();
         assert!(read(dir.path()).is_err());
         part.finish().unwrap();
         let read: Vec<Segment> = read(dir.path()).unwrap().map(Result::unwrap).collect();
         assert_eq!(read, [segment]);
+    }
+
+    #[test]
+    fn what_was_transcribed_before_a_crash_is_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let segment = |start| Segment {
+            start,
+            end: start + 0.5,
+            text: "hello".into(),
+        };
+        let reached = Reached {
+            done_s: 10.0,
+            last_end_s: 1.0,
+            language: Some("en".into()),
+        };
+        let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
+        part.push(&segment(0.5)).unwrap();
+        part.reached(reached.clone()).unwrap();
+        // Lost: nobody has told how much of the audio this is all of.
+        part.push(&segment(11.0)).unwrap();
+        drop(part);
+
+        let (mut part, known) = Part::begin(dir.path(), "base").unwrap();
+        assert_eq!(known, Some(reached));
+        part.push(&segment(12.0)).unwrap();
+        drop(part);
+        let (mut part, known) = Part::begin(dir.path(), "base").unwrap();
+        assert!(known.is_some(), "as often as need be");
+        part.push(&segment(13.0)).unwrap();
+        part.finish().unwrap();
+        let segments: Vec<Segment> = read(dir.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(segments, [segment(0.5), segment(13.0)]);
+        let (_, known) = Part::begin(dir.path(), "base").unwrap();
+        assert_eq!(known, None, "of a finished one nothing is left");
+    }
+
+    #[test]
+    fn what_another_model_made_or_what_is_damaged_counts_for_nothing() {
+        let reached = || Reached {
+            done_s: 10.0,
+            last_end_s: 1.0,
+            language: None,
+        };
+        type Damage = fn(&Path);
+        let cases: [(&str, Damage); 4] = [
+            ("large", |_| {}),
+            ("base", |dir| {
+                std::fs::write(dir.join(REACHED), "{").unwrap()
+            }),
+            ("base", |dir| std::fs::write(dir.join(PART), "").unwrap()),
+            ("base", |dir| std::fs::remove_file(dir.join(PART)).unwrap()),
+        ];
+        for (made_by, damage) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
+            part.push(&Segment {
+                start: 0.0,
+                end: 1.0,
+                text: "hello".into(),
+            })
+            .unwrap();
+            part.reached(reached()).unwrap();
+            drop(part);
+            damage(dir.path());
+            let (part, known) = Part::begin(dir.path(), made_by).unwrap();
+            assert_eq!(known, None, "{made_by}");
+            part.finish().unwrap();
+            assert_eq!(read(dir.path()).unwrap().count(), 0, "it starts anew");
+        }
     }
 }

@@ -158,7 +158,12 @@ async fn transcribe(
     recording: File,
     dir: &Path,
 ) -> io::Result<Attempt> {
-    let mut part = Part::begin(dir)?;
+    let made_by = format!("{model} {:?}", record.wanted_language);
+    let (mut part, reached) = Part::begin(dir, &made_by)?;
+    if let Some(reached) = &reached {
+        let done_s = reached.done_s;
+        info!(task_id = %record.id, "task goes on after {done_s:.0} seconds of its recording");
+    }
     let file_name = record.file_name.as_deref().map(Path::new);
     let mut events = engine.submit(Order {
         size_bytes: recording.metadata()?.len(),
@@ -167,13 +172,18 @@ async fn transcribe(
         model: Some(model.to_owned()),
         language: record.wanted_language.clone(),
         translate: false,
+        reached,
     });
     let mut media = None;
     let outcome = loop {
         match events.recv().await {
             Some(JobEvent::Started(found)) => media = Some(found),
-            Some(JobEvent::Progress { fraction, .. }) => {
+            Some(JobEvent::Progress { reached, fraction }) => {
                 tasks.set_running(Some((record.id, fraction.clamp(0.0, 1.0))));
+                // At the end the whole is about to be durable.
+                if fraction < 1.0 {
+                    part.reached(reached)?;
+                }
             }
             Some(JobEvent::Segment(segment)) => part.push(&segment)?,
             Some(JobEvent::Done(outcome)) => match media {
@@ -194,6 +204,8 @@ async fn transcribe(
             None => break Attempt::EngineLost("the daemon is stopping".into()),
         }
     };
-    part.discard();
+    if !matches!(outcome, Attempt::EngineLost(_)) {
+        part.discard();
+    }
     Ok(outcome)
 }

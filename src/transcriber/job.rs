@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use scribed::protocol::{FailureKind, Job, MediaInfo, Outcome, Report};
+use scribed::protocol::{FailureKind, Job, MediaInfo, Outcome, Reached, Report};
 
 use crate::media::{self, Description, MediaError, Recording, Source};
 use crate::pulse::Pulse;
@@ -89,15 +89,18 @@ pub fn run(
     let (model_name, model) = resident
         .ensure(job.model.as_deref(), report)
         .map_err(JobError::NoModel)?;
+    let reached = job.reached.as_ref();
+    let found = reached.and_then(|reached| speech::language_code(reached.language.as_deref()?));
     let mut transcription = Transcription {
         job,
         model,
         model_name,
-        language,
+        language: language.or(found),
         pulse,
         report,
         duration_s: None,
-        last_end_s: 0.0,
+        done_s: reached.map_or(0.0, |reached| reached.done_s),
+        last_end_s: reached.map_or(0.0, |reached| reached.last_end_s),
     };
     let source = Source::new(recording, job.size_bytes);
     let extension = job.extension.as_deref();
@@ -191,6 +194,8 @@ struct Transcription<'a> {
     pulse: &'a Pulse<'a>,
     report: &'a (dyn Fn(&Report) + Sync),
     duration_s: Option<f64>,
+    /// Audio before this was transcribed by an earlier attempt.
+    done_s: f64,
     last_end_s: f64,
 }
 
@@ -250,6 +255,10 @@ impl Transcription<'_> {
         if !self.pulse.keep_going() {
             return Err(JobError::Cancelled);
         }
+        // The same audio is cut into the same windows every time.
+        if window.end_s() <= self.done_s {
+            return Ok(());
+        }
         if window.audible {
             self.speak(window).map_err(|error| match error {
                 TranscribeError::Stopped => JobError::Cancelled,
@@ -258,7 +267,11 @@ impl Transcription<'_> {
         }
         (self.report)(&Report::Progress {
             job: self.job.id,
-            done_s: window.end_s(),
+            reached: Reached {
+                done_s: window.end_s(),
+                last_end_s: self.last_end_s,
+                language: self.language.map(str::to_owned),
+            },
             fraction: (window.end_s() / total_s).clamp(0.0, 1.0),
         });
         Ok(())
@@ -371,12 +384,12 @@ mod tests {
             "{starts:?}, not {second_s}"
         );
         let Some(Report::Progress {
-            done_s, fraction, ..
+            reached, fraction, ..
         }) = reports.last()
         else {
             panic!("{reports:?}");
         };
-        assert!((done_s - duration_s).abs() < 0.01 && *fraction == 1.0);
+        assert!((reached.done_s - duration_s).abs() < 0.01 && *fraction == 1.0);
     }
 
     #[test]

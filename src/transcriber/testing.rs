@@ -31,6 +31,7 @@ pub fn job(id: u64, recording: &File) -> Job {
         model: None,
         language: None,
         translate: false,
+        reached: None,
     }
 }
 

@@ -63,6 +63,14 @@ fn freeze_engine_in(daemon: &mut Daemon, id: &str) -> Process {
     engine
 }
 
+/// What was transcribed before was not transcribed again.
+#[track_caller]
+fn assert_went_on(daemon: &Daemon) {
+    let said = daemon.said();
+    assert!(said.contains("task goes on after "), "{said}");
+    assert!(!said.contains("task goes on after 0 "), "{said}");
+}
+
 #[test]
 fn kill_in_mid_upload_loses_nothing_that_was_acknowledged() {
     let mut daemon = Daemon::start();
@@ -109,6 +117,7 @@ fn kill_in_mid_transcription_is_made_good_after_the_restart() {
     daemon.start_again();
     assert_said(daemon.address(), upload.id(), &spoken);
     assert_eq!(task::count(daemon.address()), 1);
+    assert_went_on(&daemon);
 
     // What is completed stays as it is over the next crash.
     let transcript = task::transcript(daemon.address(), upload.id());
@@ -118,6 +127,11 @@ fn kill_in_mid_transcription_is_made_good_after_the_restart() {
     assert_eq!(task["status"], "completed", "{task}");
     assert_eq!(task::segments(&task["result"]), transcript);
     assert_eq!(task::count(daemon.address()), 1);
+
+    // And it is as if nothing had happened.
+    let whole = tus::upload(daemon.address(), "long.wav", &spoken.bytes());
+    let uninterrupted = task::transcript(daemon.address(), whole.id());
+    assert_eq!(uninterrupted, transcript);
 }
 
 #[test]
@@ -149,6 +163,7 @@ fn a_killed_engine_costs_nothing_but_time() {
     let short = tus::upload(daemon.address(), "short.wav", &other.bytes());
     daemon.engine_after(engine);
     assert_said(daemon.address(), long.id(), &spoken);
+    assert_went_on(&daemon);
     assert_said(daemon.address(), short.id(), &other);
     assert_eq!(task::count(daemon.address()), 2);
     daemon.assert_alive();
