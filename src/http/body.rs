@@ -1,5 +1,8 @@
 //! A request's body as a source of bytes for the upload engine.
 
+use std::error::Error;
+use std::io;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::HeaderMap;
@@ -63,9 +66,9 @@ impl Source for BodySource {
                     Ok(bytes) => return Some(Ok(bytes)),
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
-                Some(Err(_)) => {
+                Some(Err(error)) => {
                     self.body = None;
-                    return Some(Err(Cut));
+                    return Some(Err(cut(&error)));
                 }
                 None => {
                     self.body = None;
@@ -81,5 +84,15 @@ impl Source for BodySource {
 
     fn checksum(&self) -> Option<Checksum> {
         checksum(self.trailers.as_ref()?).ok()?
+    }
+}
+
+/// hyper tells a body that breaks the rules from one that is cut by the kind
+/// of the error below its own.
+fn cut(error: &hyper::Error) -> Cut {
+    let below = error.source().and_then(|below| below.downcast_ref());
+    match below.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cut::Malformed,
+        _ => Cut::Lost,
     }
 }

@@ -163,6 +163,7 @@ impl ProtocolError {
                 }
                 UploadError::LengthKnown { .. }
                 | UploadError::Short { .. }
+                | UploadError::Malformed { .. }
                 | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
                 UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 // Superseded: the client that sees this is not the newest one;
@@ -206,7 +207,7 @@ impl ProtocolError {
             ProtocolError::Upload(UploadError::TooLarge { max_size_bytes }) => {
                 reply::set(&mut reply, UPLOAD_LIMIT, limits(*max_size_bytes, None));
             }
-            ProtocolError::Upload(UploadError::Cut { .. }) => {
+            ProtocolError::Upload(UploadError::Cut { .. } | UploadError::Malformed { .. }) => {
                 reply::set(&mut reply, CONNECTION, "close");
             }
             ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
@@ -228,7 +229,8 @@ impl ProtocolError {
             ProtocolError::Upload(
                 UploadError::Conflict { offset }
                 | UploadError::Superseded { offset }
-                | UploadError::Cut { offset },
+                | UploadError::Cut { offset }
+                | UploadError::Malformed { offset },
             ) => Some(*offset),
             _ => None,
         }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::checksum::{Check, Promise};
 use super::create::no_space;
 use super::writers::{Arrival, Turn, Wish};
-use super::{Source, Status, UploadError, Uploads};
+use super::{Cut, Source, Status, UploadError, Uploads};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -218,6 +218,7 @@ pub(super) async fn run<S: Source + 'static>(
     Err(match received {
         Ok(()) => return Ok(status),
         Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
+        Err(UploadError::Malformed { .. }) => UploadError::Malformed { offset },
         Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
         Err(other) => other,
     })
@@ -260,7 +261,8 @@ async fn receive<S: Source>(
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
-            Ok(Some(Err(_))) | Err(_) => return Err(UploadError::Cut { offset }),
+            Ok(Some(Err(Cut::Malformed))) => return Err(UploadError::Malformed { offset }),
+            Ok(Some(Err(Cut::Lost))) | Err(_) => return Err(UploadError::Cut { offset }),
         };
         let count = bytes.len() as u64;
         trickled_bytes += count;

@@ -87,9 +87,14 @@ pub trait Source {
     fn committed(&mut self, _offset: u64) {}
 }
 
-/// The source ended before its regular end: a lost connection.
+/// Why a source ended before its regular end.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cut;
+pub enum Cut {
+    /// The connection was lost.
+    Lost,
+    /// What came cannot be understood.
+    Malformed,
+}
 
 /// Hears of each upload that is complete, once that is durable and before
 /// anybody is answered. May wait for the disk.
@@ -184,6 +189,12 @@ pub enum UploadError {
     /// The source was cut or stalled; what had arrived is kept.
     #[error("the connection was lost at offset {offset}")]
     Cut {
+        /// Where it stands now.
+        offset: u64,
+    },
+    /// The source broke the rules of its protocol; what had arrived is kept.
+    #[error("what was sent after offset {offset} is not a body as HTTP/1.1 has them")]
+    Malformed {
         /// Where it stands now.
         offset: u64,
     },
