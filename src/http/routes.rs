@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, health, ietf, task, tus, visitor};
+use super::{App, cors, health, ietf, intake, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -28,6 +28,8 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
+    UploadStream,
+    SpeechToText,
     Health,
     Live,
     Ready,
@@ -43,6 +45,8 @@ impl Resource {
             ["task", id] => Resource::Task(parse(id)),
             ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
             ["task", id, "transcript"] => Resource::Transcript(parse(id)),
+            ["upload", "stream"] => Resource::UploadStream,
+            ["speech-to-text"] => Resource::SpeechToText,
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
             ["health"] => Resource::Health,
             ["health", "live"] => Resource::Live,
@@ -58,6 +62,7 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
+            Resource::UploadStream | Resource::SpeechToText => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -146,6 +151,12 @@ async fn dispatch(
                 .await
                 .unwrap_or_else(|error| error.reply(protocol));
         }
+        (Resource::UploadStream, &Method::POST) => {
+            intake::upload_stream(&app, &caller, request).await
+        }
+        (Resource::SpeechToText, &Method::POST) => {
+            intake::speech_to_text(&app, &caller, request).await
+        }
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
@@ -233,6 +244,8 @@ mod tests {
                 format!("/tasks/{id}/progress"),
                 Some(Resource::Progress(uuid)),
             ),
+            ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
+            ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
             ("/".to_owned(), None),
             (format!("//task/{id}"), None),

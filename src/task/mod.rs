@@ -15,7 +15,7 @@ pub mod transcript;
 mod worker;
 
 pub use index::Query;
-pub use inspect::{LOOK_BYTES, refusal};
+pub use inspect::{LOOK_BYTES, media_type, refusal};
 pub use record::{Status, TaskRecord};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use tasks::{DeleteError, Progress, Tasks};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::options::Options;
 use crate::store::facts::Facts;
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
@@ -57,6 +58,9 @@ pub struct TaskRecord {
     pub wanted_language: Option<String>,
     /// Model asked for; `None`: whichever is resident.
     pub wanted_model: Option<String>,
+    /// Further wishes.
+    #[serde(default)]
+    pub options: Options,
     /// How far it is.
     pub status: Status,
     /// Language of the transcript.
@@ -91,6 +95,7 @@ impl TaskRecord {
             file_name: facts.filename,
             wanted_language: facts.language,
             wanted_model: facts.model,
+            options: facts.options,
             status: Status::Queued,
             language: None,
             model: None,

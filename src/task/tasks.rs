@@ -308,6 +308,8 @@ mod tests {
             language: None,
             model: None,
             concat: None,
+            options: crate::options::Options::default(),
+            is_whole: false,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
         let record = Record::new(Some(0), Moment::now());

@@ -166,7 +166,7 @@ async fn transcribe(
         extension: file_name.and_then(extension_of),
         model: Some(model.to_owned()),
         language: record.wanted_language.clone(),
-        translate: false,
+        options: record.options.clone(),
     });
     let mut media = None;
     let outcome = loop {

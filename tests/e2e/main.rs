@@ -33,6 +33,7 @@ mod floods;
 mod formats;
 mod hostile;
 mod idle;
+mod intake;
 mod limits;
 mod many;
 mod programs;
