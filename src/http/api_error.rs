@@ -13,7 +13,7 @@ use super::protocol_error::status_of_upload;
 use super::reply::{self, Reply};
 use crate::access::Denied;
 use crate::options::BadOption;
-use crate::task::DeleteError;
+use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
 /// Why a request was not carried out. The texts are for people.
@@ -55,6 +55,9 @@ pub enum ApiError {
     /// There will be none.
     #[error("the transcription failed: {0}")]
     TaskFailed(String),
+    /// It cannot be transcribed again.
+    #[error(transparent)]
+    Retry(RetryError),
     /// The upload engine said no.
     #[error("{0}")]
     Upload(UploadError),
@@ -96,6 +99,8 @@ impl ApiError {
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
             ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
             ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
+            ApiError::Retry(RetryError::NoRecording) => (StatusCode::GONE, "RECORDING_GONE"),
+            ApiError::Retry(_) => (StatusCode::CONFLICT, "TASK_NOT_ENDED"),
             ApiError::Upload(error) => match status_of_upload(error) {
                 StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
                 StatusCode::INSUFFICIENT_STORAGE => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE"),
@@ -190,6 +195,17 @@ impl From<BadOption> for ApiError {
 impl From<Unmet> for ApiError {
     fn from(unmet: Unmet) -> ApiError {
         ApiError::Validation(unmet.to_string())
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> ApiError {
+        match error {
+            RetryError::NotFound => ApiError::TaskNotFound,
+            RetryError::Busy => ApiError::Busy(error.to_string()),
+            RetryError::Storage(_) => ApiError::Internal(error.to_string()),
+            RetryError::NotEnded(_) | RetryError::NoRecording => ApiError::Retry(error),
+        }
     }
 }
 

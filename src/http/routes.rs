@@ -28,6 +28,7 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
+    Retry(Option<Uuid>),
     UploadStream,
     SpeechToText,
     Health,
@@ -45,6 +46,7 @@ impl Resource {
             ["task", id] => Resource::Task(parse(id)),
             ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
             ["task", id, "transcript"] => Resource::Transcript(parse(id)),
+            ["task", id, "retry"] => Resource::Retry(parse(id)),
             ["upload", "stream"] => Resource::UploadStream,
             ["speech-to-text"] => Resource::SpeechToText,
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
@@ -62,7 +64,7 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
-            Resource::UploadStream | Resource::SpeechToText => "POST",
+            Resource::Retry(_) | Resource::UploadStream | Resource::SpeechToText => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -157,6 +159,7 @@ async fn dispatch(
         (Resource::SpeechToText, &Method::POST) => {
             intake::speech_to_text(&app, &caller, request).await
         }
+        (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
@@ -244,6 +247,7 @@ mod tests {
                 format!("/tasks/{id}/progress"),
                 Some(Resource::Progress(uuid)),
             ),
+            (format!("/task/{id}/retry"), Some(Resource::Retry(uuid))),
             ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
             ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),

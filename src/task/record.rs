@@ -83,6 +83,10 @@ pub struct TaskRecord {
     /// What is wrong with the recording of a completed task.
     #[serde(default)]
     pub warning: Option<String>,
+    /// What it came to before, while it is transcribed again: its transcript
+    /// stays where it is until there is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<TaskRecord>>,
 }
 
 impl TaskRecord {
@@ -106,6 +110,7 @@ impl TaskRecord {
             ended: None,
             error: None,
             warning: None,
+            before: None,
         }
     }
 

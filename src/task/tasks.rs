@@ -19,7 +19,7 @@ use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
 /// or written to them.
 #[derive(Debug)]
 pub struct Tasks {
-    layout: Layout,
+    pub(super) layout: Layout,
     state: Mutex<State>,
     wanted: Notify,
     /// Changes whenever a task was deleted.
@@ -275,6 +275,18 @@ impl Tasks {
         }
         state.index.put(record, saved.is_ok());
         saved.map(|()| true)
+    }
+
+    /// Makes durable that a task waits again, and queues it; false if it was
+    /// deleted meanwhile. Blocks on the disk.
+    pub(super) fn queue_again(&self, record: TaskRecord) -> io::Result<bool> {
+        let id = record.id;
+        let is_known = self.update(record)?;
+        if is_known {
+            self.state().queue.push_back(id);
+            self.wanted.notify_one();
+        }
+        Ok(is_known)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -75,6 +75,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         tasks.set_running(None);
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
+        let before = record.before.take();
         match outcome {
             Attempt::Deleted => continue,
             Attempt::Completed(media, outcome) => {
@@ -91,8 +92,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             }
             Attempt::Failed(reason) | Attempt::EngineLost(reason) => {
                 warn!(task_id = %id, "task failed: {reason}");
-                record.status = Status::Failed;
-                record.error = Some(reason);
+                record = record.failed(before, reason);
             }
         }
         if let Err(error) = tasks.update(record) {

@@ -40,6 +40,7 @@ mod programs;
 mod proxies;
 mod readme;
 mod resumable_http;
+mod retry;
 mod sequences;
 mod storm;
 mod takeover;

@@ -4,6 +4,7 @@ mod delete;
 mod detail;
 mod list;
 mod progress;
+mod retry;
 mod transcript;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use delete::delete;
 pub use detail::detail;
 pub use list::list;
 pub use progress::progress;
+pub use retry::retry;
 pub use transcript::transcript;
 
 /// What every task of ours does.
