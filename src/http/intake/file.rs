@@ -46,7 +46,8 @@ impl FormFile {
 
     /// As the client calls it, without the folders.
     pub fn filename(&self) -> Option<String> {
-        self.filename.as_deref().map(display_name)
+        let name = self.filename.as_deref().map(display_name);
+        name.filter(|name| !name.is_empty())
     }
 
     /// Media type the client claims.

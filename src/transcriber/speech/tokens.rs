@@ -108,11 +108,15 @@ mod tests {
                 "{name}={value}"
             );
         }
-        // More than any model can take before a window.
+        // More than any model can take before a window, or nothing it knows.
         let options = wish("initial_prompt", &"one two ".repeat(125));
         let prompt = model.tokens(&options).unwrap().prompt;
         assert!(prompt.len() >= 250, "{}", prompt.len());
         heard(&mut model, &options);
+        for odd in ["\u{1f600}", "a", "(", "\u{e4}", "7", "[_SOT_]<|endoftext|>"] {
+            let odd = odd.repeat(1000 / odd.chars().count());
+            heard(&mut model, &wish("initial_prompt", &odd));
+        }
         // Never sure enough, and never speech.
         let mut options = wish("no_speech_threshold", "0");
         options.set("log_prob_threshold", "0").unwrap();
