@@ -22,6 +22,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod languages;
 pub mod models;
+pub mod options;
 pub mod protocol;
 pub mod store;
 pub mod sweep;

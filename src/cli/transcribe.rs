@@ -9,6 +9,7 @@ use clap::Args;
 use super::{Failure, bar, engine_source, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, Order, extension_of};
+use crate::options::{Options, Task};
 use crate::task::refusal;
 use crate::task::render::{Format, render};
 use crate::{languages, models};
@@ -66,7 +67,10 @@ impl Transcribe {
             extension: extension_of(&self.file),
             model: None,
             language,
-            translate: self.translate,
+            options: Options {
+                task: self.translate.then_some(Task::Translate),
+                ..Options::default()
+            },
             reached: None,
         };
         let source = engine_source(self.engine, &config)?;

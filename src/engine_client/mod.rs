@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use supervisor::supervise;
 
+use crate::options::Options;
 use crate::protocol::{FailureKind, MediaInfo, ModelInfo, Outcome, Reached, Segment};
 
 /// Where an engine comes from.
@@ -72,8 +73,8 @@ pub struct Order {
     pub model: Option<String>,
     /// Whisper code; `None`: detect.
     pub language: Option<String>,
-    /// Into English.
-    pub translate: bool,
+    /// Further wishes.
+    pub options: Options,
     /// What an earlier attempt had come to.
     pub reached: Option<Reached>,
 }

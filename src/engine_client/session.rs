@@ -216,15 +216,15 @@ impl Session<'_> {
             return Ok(());
         }
         self.jobs += 1;
-        let frame = encode(&Request::Transcribe(Job {
+        let frame = encode(&Request::Transcribe(Box::new(Job {
             id: self.jobs,
             size_bytes: order.size_bytes,
             extension: order.extension,
             model: order.model,
             language: order.language,
-            translate: order.translate,
+            options: order.options,
             reached: order.reached,
-        }))?;
+        })))?;
         // From here on the one who ordered is told how it ends.
         self.running = Some(Running {
             id: self.jobs,

@@ -7,9 +7,14 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::head::BadHead;
+use super::intake::BadForm;
+use super::new_upload::Unmet;
+use super::protocol_error::status_of_upload;
 use super::reply::{self, Reply};
 use crate::access::Denied;
-use crate::task::DeleteError;
+use crate::options::BadOption;
+use crate::task::{DeleteError, RetryError};
+use crate::upload::UploadError;
 
 /// Why a request was not carried out. The texts are for people.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,23 @@ pub enum ApiError {
     /// There will be none.
     #[error("the transcription failed: {0}")]
     TaskFailed(String),
+    /// It cannot be transcribed again.
+    #[error(transparent)]
+    Retry(RetryError),
+    /// The upload engine said no.
+    #[error("{0}")]
+    Upload(UploadError),
+    /// The body is no form that can be read.
+    #[error(transparent)]
+    Form(#[from] BadForm),
+    /// What it brings is no recording.
+    #[error("{0}")]
+    NoRecording(String),
+    /// A wish that this server does not grant to anybody.
+    #[error(
+        "callbacks are not allowed on this server: send no callback_url, and ask for the task instead"
+    )]
+    Callback,
     /// Somebody has it.
     #[error("{0}")]
     Busy(String),
@@ -77,6 +99,17 @@ impl ApiError {
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
             ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
             ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
+            ApiError::Retry(RetryError::NoRecording) => (StatusCode::GONE, "RECORDING_GONE"),
+            ApiError::Retry(_) => (StatusCode::CONFLICT, "TASK_NOT_ENDED"),
+            ApiError::Upload(error) => match status_of_upload(error) {
+                StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
+                StatusCode::INSUFFICIENT_STORAGE => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE"),
+                status => (status, "UPLOAD_REFUSED"),
+            },
+            ApiError::Form(bad) => (bad.status(), "BAD_FORM"),
+            // Clients know it as final.
+            ApiError::NoRecording(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "NO_RECORDING"),
+            ApiError::Callback => (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
             ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
@@ -106,6 +139,8 @@ impl ApiError {
             ApiError::Busy(_) | ApiError::Starting => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
+            // Some will be finished by then, or expire.
+            ApiError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
             _ => {}
         }
         reply
@@ -134,6 +169,46 @@ pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
             reply::set(reply, RETRY_AFTER, retry_after_s);
         }
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => {}
+    }
+}
+
+/// What was sent in one piece, and cannot be gone on with.
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> ApiError {
+        match error {
+            UploadError::Cut { .. } => BadForm::Incomplete.into(),
+            UploadError::Stopping | UploadError::Busy => {
+                ApiError::Busy("the server is restarting; send the recording again".into())
+            }
+            UploadError::Storage(_) => ApiError::Internal(error.to_string()),
+            other => ApiError::Upload(other),
+        }
+    }
+}
+
+impl From<BadOption> for ApiError {
+    fn from(bad: BadOption) -> ApiError {
+        ApiError::Validation(bad.to_string())
+    }
+}
+
+impl From<Unmet> for ApiError {
+    fn from(unmet: Unmet) -> ApiError {
+        match unmet {
+            Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
+            Unmet::Language(_) | Unmet::Model(_) => ApiError::Validation(unmet.to_string()),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> ApiError {
+        match error {
+            RetryError::NotFound => ApiError::TaskNotFound,
+            RetryError::Busy => ApiError::Busy(error.to_string()),
+            RetryError::Storage(_) => ApiError::Internal(error.to_string()),
+            RetryError::NotEnded(_) | RetryError::NoRecording => ApiError::Retry(error),
+        }
     }
 }
 

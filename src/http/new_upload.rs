@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::App;
-use super::protocol_error::ProtocolError;
 use crate::access::Caller;
 use crate::config::UnknownModel;
+use crate::languages::UnknownLanguage;
+use crate::options::Options;
 use crate::store::facts::Concat;
 use crate::store::helper;
 use crate::upload::NewUpload;
@@ -30,14 +31,26 @@ pub struct Told {
     pub model: Option<String>,
     /// Whether it is a part, or has parts.
     pub concat: Option<Concat>,
+    /// Further wishes.
+    pub options: Options,
+}
+
+/// A wish that cannot be met. The texts are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmet {
+    /// None of Whisper's.
+    #[error(transparent)]
+    Language(#[from] UnknownLanguage),
+    /// A model that is not installed, and the configuration refuses those.
+    #[error("there is no model `{0}` on this server")]
+    Model(String),
+    /// The engine cannot keep up.
+    #[error("too many recordings wait to be transcribed; try again later")]
+    QueueFull,
 }
 
 /// Judges it and completes it.
-pub async fn new_upload(
-    app: &App,
-    caller: &Caller,
-    told: Told,
-) -> Result<NewUpload, ProtocolError> {
+pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
     let model = told.model.filter(|model| !model.is_empty());
     check_model(app, model.as_deref()).await?;
     let is_partial = told
@@ -45,7 +58,7 @@ pub async fn new_upload(
         .as_ref()
         .is_some_and(|concat| concat.parts.is_empty());
     if !is_partial && app.tasks.waiting() >= app.max_queue {
-        return Err(ProtocolError::QueueFull);
+        return Err(Unmet::QueueFull);
     }
     Ok(NewUpload {
         length: told.length,
@@ -65,11 +78,13 @@ pub async fn new_upload(
         },
         model,
         concat: told.concat,
+        options: told.options,
+        is_whole: false,
     })
 }
 
 /// The last part of a path, without what could fool a terminal or a reader.
-fn display_name(name: &str) -> String {
+pub fn display_name(name: &str) -> String {
     const NAME_MAX_CHARS: usize = 255;
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     last.chars()
@@ -78,7 +93,8 @@ fn display_name(name: &str) -> String {
         .collect()
 }
 
-async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), ProtocolError> {
+/// Whether this model may be asked for.
+pub async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), Unmet> {
     let Some(wanted) = wanted.filter(|_| app.unknown_model == UnknownModel::Reject) else {
         return Ok(());
     };
@@ -89,9 +105,7 @@ async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), ProtocolErro
     if models::is_known(wanted, &installed) {
         return Ok(());
     }
-    Err(ProtocolError::UnknownModel(
-        wanted.chars().take(80).collect(),
-    ))
+    Err(Unmet::Model(wanted.chars().take(80).collect()))
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use tracing::error;
 use super::api_error::{status_of, tell_denied};
 use super::ietf::{self, limits, tell_complete};
 use super::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
+use super::new_upload::Unmet;
 use super::protocol::{Interop, Protocol};
 use super::reply::{self, Reply};
 use super::tus::{self, VERSION};
 use crate::access::Denied;
-use crate::languages::UnknownLanguage;
 use crate::upload::{PartError, UploadError};
 
 /// Why a request was refused. The texts are the bodies, for people.
@@ -98,20 +98,24 @@ pub enum ProtocolError {
         /// Bytes of the whole.
         length: u64,
     },
-    /// A model that is not installed, and the configuration refuses those.
-    #[error("there is no model `{0}` on this server")]
-    UnknownModel(String),
+    /// A wish that cannot be met.
+    #[error(transparent)]
+    UnknownModel(Unmet),
     /// The engine cannot keep up.
-    #[error("too many recordings wait to be transcribed; try again later")]
-    QueueFull,
+    #[error(transparent)]
+    QueueFull(Unmet),
     /// The upload engine said no.
     #[error(transparent)]
     Upload(#[from] UploadError),
 }
 
-impl From<UnknownLanguage> for ProtocolError {
-    fn from(error: UnknownLanguage) -> ProtocolError {
-        ProtocolError::Metadata(error.to_string())
+impl From<Unmet> for ProtocolError {
+    fn from(unmet: Unmet) -> ProtocolError {
+        match unmet {
+            Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
+            Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
+            Unmet::QueueFull => ProtocolError::QueueFull(unmet),
+        }
     }
 }
 
@@ -139,44 +143,9 @@ impl ProtocolError {
             ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
             ProtocolError::RecordingGone => StatusCode::GONE,
             ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            ProtocolError::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
+            ProtocolError::QueueFull(_) => StatusCode::SERVICE_UNAVAILABLE,
             ProtocolError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            ProtocolError::Upload(error) => match error {
-                UploadError::NotFound
-                | UploadError::Part {
-                    why: PartError::Missing,
-                    ..
-                } => StatusCode::NOT_FOUND,
-                UploadError::Expired
-                | UploadError::Damaged
-                | UploadError::Part {
-                    why: PartError::Expired,
-                    ..
-                } => StatusCode::GONE,
-                UploadError::Part {
-                    why: PartError::NotPartial,
-                    ..
-                } => StatusCode::BAD_REQUEST,
-                UploadError::Final => StatusCode::FORBIDDEN,
-                UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
-                    StatusCode::PAYLOAD_TOO_LARGE
-                }
-                UploadError::LengthKnown { .. }
-                | UploadError::Short { .. }
-                | UploadError::Malformed { .. }
-                | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
-                UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
-                // Superseded: the client that sees this is not the newest one;
-                // asking again for the offset is right for it too.
-                UploadError::Conflict { .. } | UploadError::Superseded { .. } => {
-                    StatusCode::CONFLICT
-                }
-                UploadError::Checksum => checksum_mismatch(),
-                UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
-                UploadError::Busy => StatusCode::LOCKED,
-                UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
-                UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+            ProtocolError::Upload(error) => status_of_upload(error),
         }
     }
 
@@ -214,7 +183,7 @@ impl ProtocolError {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // Some will be finished by then, transcribed, or expired.
-            ProtocolError::QueueFull | ProtocolError::Upload(UploadError::TooMany) => {
+            ProtocolError::QueueFull(_) | ProtocolError::Upload(UploadError::TooMany) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }
             _ => {}
@@ -252,6 +221,44 @@ impl ProtocolError {
             problem["provided-offset"] = (*provided).into();
         }
         reply::body(status, "application/problem+json", problem.to_string())
+    }
+}
+
+/// The status of what the upload engine refused, whatever protocol it is told in.
+pub fn status_of_upload(error: &UploadError) -> StatusCode {
+    match error {
+        UploadError::NotFound
+        | UploadError::Part {
+            why: PartError::Missing,
+            ..
+        } => StatusCode::NOT_FOUND,
+        UploadError::Expired
+        | UploadError::Damaged
+        | UploadError::Part {
+            why: PartError::Expired,
+            ..
+        } => StatusCode::GONE,
+        UploadError::Part {
+            why: PartError::NotPartial,
+            ..
+        } => StatusCode::BAD_REQUEST,
+        UploadError::Final => StatusCode::FORBIDDEN,
+        UploadError::TooLarge { .. } | UploadError::PastLength { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        UploadError::LengthKnown { .. }
+        | UploadError::Short { .. }
+        | UploadError::Malformed { .. }
+        | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
+        UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        // Superseded: the client that sees this is not the newest one;
+        // asking again for the offset is right for it too.
+        UploadError::Conflict { .. } | UploadError::Superseded { .. } => StatusCode::CONFLICT,
+        UploadError::Checksum => checksum_mismatch(),
+        UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
+        UploadError::Busy => StatusCode::LOCKED,
+        UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+        UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

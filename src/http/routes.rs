@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, front_end, health, ietf, task, tus, visitor};
+use super::{App, cors, front_end, health, ietf, intake, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -32,6 +32,9 @@ enum Resource {
     Root,
     /// Below `/ui`.
     FrontEnd,
+    Retry(Option<Uuid>),
+    UploadStream,
+    SpeechToText,
     Health,
     Live,
     Ready,
@@ -47,6 +50,9 @@ impl Resource {
             ["task", id] => Resource::Task(parse(id)),
             ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
             ["task", id, "transcript"] => Resource::Transcript(parse(id)),
+            ["task", id, "retry"] => Resource::Retry(parse(id)),
+            ["upload", "stream"] => Resource::UploadStream,
+            ["speech-to-text"] => Resource::SpeechToText,
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
@@ -64,6 +70,7 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
+            Resource::Retry(_) | Resource::UploadStream | Resource::SpeechToText => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -162,6 +169,13 @@ async fn dispatch(
                 .await
                 .unwrap_or_else(|error| error.reply(protocol));
         }
+        (Resource::UploadStream, &Method::POST) => {
+            intake::upload_stream(&app, &caller, request).await
+        }
+        (Resource::SpeechToText, &Method::POST) => {
+            intake::speech_to_text(&app, &caller, request).await
+        }
+        (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
@@ -249,6 +263,9 @@ mod tests {
                 format!("/tasks/{id}/progress"),
                 Some(Resource::Progress(uuid)),
             ),
+            (format!("/task/{id}/retry"), Some(Resource::Retry(uuid))),
+            ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
+            ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),

@@ -13,6 +13,8 @@ pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
+use crate::options::Options;
+
 /// Version of this protocol, told in [`Report::Hello`]. A daemon that meets an
 /// engine of another version asks it to exit and starts its own.
 pub const VERSION: u32 = 2;
@@ -29,7 +31,7 @@ pub enum Request {
     /// Transcribe the recording whose descriptor came with this frame. At most
     /// one job at a time; the engine answers with reports that carry its id,
     /// the last of them [`Report::Done`] or [`Report::Failed`].
-    Transcribe(Job),
+    Transcribe(Box<Job>),
     /// Stop that job as soon as possible and report it failed as
     /// [`FailureKind::Cancelled`]. Unknown and finished ids are ignored.
     Cancel { job: u64 },
@@ -50,8 +52,8 @@ pub struct Job {
     pub model: Option<String>,
     /// Whisper language code; `None` to detect it.
     pub language: Option<String>,
-    /// Translate into English instead of transcribing.
-    pub translate: bool,
+    /// Further wishes.
+    pub options: Options,
     /// What an earlier attempt had come to, with the same model.
     pub reached: Option<Reached>,
 }

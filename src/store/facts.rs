@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record::Kind;
+use crate::options::Options;
 
 /// `upload.json`, written once. Unknown fields are ignored, so that an older
 /// program can read what a newer one wrote.
@@ -34,6 +35,13 @@ pub struct Facts {
     /// What it is to other uploads, if anything.
     #[serde(default)]
     pub concat: Option<Concat>,
+    /// How it is to be transcribed.
+    #[serde(default)]
+    pub options: Options,
+    /// It comes in one piece or not at all: nobody goes on with what a crash
+    /// left of it.
+    #[serde(default)]
+    pub is_whole: bool,
 }
 
 /// A part of a recording, or one that is joined from parts (TUS,

@@ -277,6 +277,8 @@ mod tests {
             language: None,
             model: None,
             concat: None,
+            options: crate::options::Options::default(),
+            is_whole: false,
         }
     }
 

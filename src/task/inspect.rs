@@ -23,6 +23,11 @@ pub fn refusal(start: &[u8]) -> Option<String> {
     Some(format!("this is {seen}, not a recording; {ACCEPTED}"))
 }
 
+/// The media type that it begins like, if it is a known one.
+pub fn media_type(start: &[u8]) -> Option<&'static str> {
+    Some(infer::get(start)?.mime_type())
+}
+
 /// UTF-8 without control characters, maybe cut within the last character.
 fn is_text(start: &[u8]) -> bool {
     let text = match str::from_utf8(start) {

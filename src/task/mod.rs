@@ -10,13 +10,15 @@ mod inspect;
 mod record;
 pub mod render;
 mod retention;
+mod retry;
 mod tasks;
 pub mod transcript;
 mod worker;
 
 pub use index::Query;
-pub use inspect::{LOOK_BYTES, refusal};
+pub use inspect::{LOOK_BYTES, media_type, refusal};
 pub use record::{Status, TaskRecord};
 pub use retention::{Keep, Removed, Retention, sweep};
+pub use retry::RetryError;
 pub use tasks::{DeleteError, Progress, Tasks};
 pub use worker::{ModelChoice, work};

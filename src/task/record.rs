@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::options::Options;
 use crate::store::facts::Facts;
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
@@ -57,6 +58,9 @@ pub struct TaskRecord {
     pub wanted_language: Option<String>,
     /// Model asked for; `None`: whichever is resident.
     pub wanted_model: Option<String>,
+    /// Further wishes.
+    #[serde(default)]
+    pub options: Options,
     /// How far it is.
     pub status: Status,
     /// Language of the transcript.
@@ -79,6 +83,10 @@ pub struct TaskRecord {
     /// What is wrong with the recording of a completed task.
     #[serde(default)]
     pub warning: Option<String>,
+    /// What it came to before, while it is transcribed again: its transcript
+    /// stays where it is until there is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<TaskRecord>>,
 }
 
 impl TaskRecord {
@@ -91,6 +99,7 @@ impl TaskRecord {
             file_name: facts.filename,
             wanted_language: facts.language,
             wanted_model: facts.model,
+            options: facts.options,
             status: Status::Queued,
             language: None,
             model: None,
@@ -101,6 +110,7 @@ impl TaskRecord {
             ended: None,
             error: None,
             warning: None,
+            before: None,
         }
     }
 

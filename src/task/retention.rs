@@ -177,6 +177,8 @@ mod tests {
             language: None,
             model: None,
             concat: None,
+            options: crate::options::Options::default(),
+            is_whole: false,
         });
         task.status = status;
         task.model = Some(model.into());

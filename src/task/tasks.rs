@@ -19,7 +19,7 @@ use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
 /// or written to them.
 #[derive(Debug)]
 pub struct Tasks {
-    layout: Layout,
+    pub(super) layout: Layout,
     state: Mutex<State>,
     wanted: Notify,
     /// Changes whenever a task was deleted.
@@ -282,6 +282,18 @@ impl Tasks {
         saved.map(|()| true)
     }
 
+    /// Makes durable that a task waits again, and queues it; false if it was
+    /// deleted meanwhile. Blocks on the disk.
+    pub(super) fn queue_again(&self, record: TaskRecord) -> io::Result<bool> {
+        let id = record.id;
+        let is_known = self.update(record)?;
+        if is_known {
+            self.state().queue.push_back(id);
+            self.wanted.notify_one();
+        }
+        Ok(is_known)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -313,6 +325,8 @@ mod tests {
             language: None,
             model: None,
             concat: None,
+            options: crate::options::Options::default(),
+            is_whole: false,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
         let record = Record::new(Some(0), Moment::now());

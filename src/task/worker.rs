@@ -75,6 +75,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         tasks.set_running(None);
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
+        let before = record.before.take();
         match outcome {
             Attempt::Deleted => continue,
             Attempt::Completed(media, outcome) => {
@@ -91,8 +92,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             }
             Attempt::Failed(reason) | Attempt::EngineLost(reason) => {
                 warn!(task_id = %id, "task failed: {reason}");
-                record.status = Status::Failed;
-                record.error = Some(reason);
+                record = record.failed(before, reason);
             }
         }
         if let Err(error) = tasks.update(record) {
@@ -158,7 +158,7 @@ async fn transcribe(
     recording: File,
     dir: &Path,
 ) -> io::Result<Attempt> {
-    let made_by = format!("{model} {:?}", record.wanted_language);
+    let made_by = format!("{model} {:?} {:?}", record.wanted_language, record.options);
     let (mut part, reached) = Part::begin(dir, &made_by)?;
     if let Some(reached) = &reached {
         let done_s = reached.done_s;
@@ -171,7 +171,7 @@ async fn transcribe(
         extension: file_name.and_then(extension_of),
         model: Some(model.to_owned()),
         language: record.wanted_language.clone(),
-        translate: false,
+        options: record.options.clone(),
         reached,
     });
     let mut media = None;

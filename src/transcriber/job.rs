@@ -10,7 +10,7 @@ use scribed::protocol::{FailureKind, Job, MediaInfo, Outcome, Reached, Report};
 use crate::media::{self, Description, MediaError, Recording, Source};
 use crate::pulse::Pulse;
 use crate::resident::Resident;
-use crate::speech::{self, Cutter, Model, Task, TranscribeError, Window};
+use crate::speech::{self, Cutter, Model, Task, Tokens, TranscribeError, Window};
 
 /// Stretches of audio between decoder and model: with [`STRETCH_SAMPLES`] the
 /// decoder is at most a few seconds ahead of the window being collected.
@@ -91,11 +91,13 @@ pub fn run(
         .map_err(JobError::NoModel)?;
     let reached = job.reached.as_ref();
     let found = reached.and_then(|reached| speech::language_code(reached.language.as_deref()?));
+    let tokens = model.tokens(&job.options).map_err(JobError::Model)?;
     let mut transcription = Transcription {
         job,
         model,
         model_name,
         language: language.or(found),
+        tokens,
         pulse,
         report,
         duration_s: None,
@@ -191,6 +193,7 @@ struct Transcription<'a> {
     model_name: &'a str,
     /// As asked for, or as found in the first window with speech.
     language: Option<&'static str>,
+    tokens: Tokens,
     pulse: &'a Pulse<'a>,
     report: &'a (dyn Fn(&Report) + Sync),
     duration_s: Option<f64>,
@@ -285,7 +288,8 @@ impl Transcription<'_> {
         self.language = Some(language);
         let task = Task {
             language,
-            translate: self.job.translate,
+            options: &self.job.options,
+            tokens: &self.tokens,
         };
         for segment in self
             .model

@@ -105,7 +105,7 @@ enum Command {
 }
 
 struct Task {
-    job: Job,
+    job: Box<Job>,
     recording: File,
     stop: Arc<AtomicBool>,
 }
@@ -230,7 +230,7 @@ impl Reader {
         }
     }
 
-    fn accept(&self, job: Job, recording: OwnedFd) -> Result<Command, ServeError> {
+    fn accept(&self, job: Box<Job>, recording: OwnedFd) -> Result<Command, ServeError> {
         let mut current = lock(&self.connection.current);
         if current.is_some() {
             return Err(ServeError::Busy(job.id));
@@ -296,7 +296,7 @@ mod tests {
         }
 
         fn transcribe(&mut self, job: Job, recording: &File) {
-            let frame = wire::encode(&Request::Transcribe(job)).unwrap();
+            let frame = wire::encode(&Request::Transcribe(Box::new(job))).unwrap();
             let sent = descriptor::send(self.stream.as_fd(), &frame, recording.as_fd()).unwrap();
             self.stream.write_all(&frame[sent..]).unwrap();
         }
@@ -484,7 +484,7 @@ mod tests {
         ));
 
         let mut daemon = Daemon::connect();
-        daemon.send(&Request::Transcribe(job));
+        daemon.send(&Request::Transcribe(Box::new(job)));
         while daemon.next().is_some() {}
         assert!(matches!(
             daemon.server.join().unwrap(),

@@ -30,7 +30,7 @@ pub fn job(id: u64, recording: &File) -> Job {
         extension: None,
         model: None,
         language: None,
-        translate: false,
+        options: scribed::options::Options::default(),
         reached: None,
     }
 }

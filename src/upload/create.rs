@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
+use crate::options::Options;
 use crate::store::facts::{Concat, Facts};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -33,6 +34,10 @@ pub struct NewUpload {
     pub model: Option<String>,
     /// See [`Facts`].
     pub concat: Option<Concat>,
+    /// See [`Facts`].
+    pub options: Options,
+    /// See [`Facts`].
+    pub is_whole: bool,
 }
 
 impl NewUpload {
@@ -116,6 +121,8 @@ impl Uploads {
             language: new.language,
             model: new.model,
             concat: new.concat,
+            options: new.options,
+            is_whole: new.is_whole,
         };
         let writer = loop {
             // Counted before it is made: those that are being made count too.

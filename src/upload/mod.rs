@@ -14,6 +14,7 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod unfinished;
+mod whole;
 mod writers;
 
 use std::collections::HashSet;
@@ -415,7 +416,7 @@ impl Uploads {
     }
 
     /// Refuses what the disk has no space for (I8), seen before it is tried.
-    fn require_space(&self, bytes: u64) -> Result<(), UploadError> {
+    pub fn require_space(&self, bytes: u64) -> Result<(), UploadError> {
         let free_bytes = self.layout.free_bytes()?;
         match free_bytes < bytes.saturating_add(self.limits.reserve_free_bytes) {
             true => Err(UploadError::NoSpace { bytes }),
@@ -423,7 +424,8 @@ impl Uploads {
         }
     }
 
-    fn require_size(&self, length: u64) -> Result<(), UploadError> {
+    /// Refuses what is larger than may be.
+    pub fn require_size(&self, length: u64) -> Result<(), UploadError> {
         let max_size_bytes = self.limits.max_size_bytes;
         match length > max_size_bytes {
             true => Err(UploadError::TooLarge { max_size_bytes }),

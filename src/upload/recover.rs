@@ -38,6 +38,8 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
             Ok((id, Some((record, facts)))) => {
                 if record.is_recording() {
                     found(Found::Finished(id));
+                } else if facts.is_whole {
+                    remove_if_left(layout, id);
                 } else if !record.is_finished() {
                     found(Found::Unfinished(id));
                     if is_pending(&record) {
@@ -51,6 +53,20 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Takes away what a crash left of a recording that nobody can go on with; one
+/// that is coming in right now has its lock.
+fn remove_if_left(layout: &Layout, id: Uuid) {
+    let removed = match Parked::lock(layout, id) {
+        Ok(parked) if parked.record.is_finished() => Ok(0),
+        Ok(parked) => parked.remove(layout),
+        Err(_) => Ok(0),
+    };
+    if let Err(error) = removed {
+        // It expires like any other.
+        error!(upload_id = %id, "the rest of it cannot be removed: {error}");
+    }
 }
 
 /// Makes everything durable that a daemon which was killed had written and not

@@ -198,6 +198,7 @@ fn what_a_token_made_is_its_own() {
         ("GET", &progress),
         ("GET", &uploading),
         ("DELETE", &task),
+        ("POST", &format!("{task}/retry")),
     ] {
         ask(address, method, path, Some(&other), &patch).expect(404, &format!("{method} {path}"));
     }
@@ -210,6 +211,11 @@ fn what_a_token_made_is_its_own() {
         ask(address, "HEAD", &unfinished, Some(token), &patch).expect(200, "HEAD");
         ask(address, "GET", &task, Some(token), &[]).expect(200, "GET");
         ask(address, "GET", &finished, Some(token), &[]).expect(200, "GET");
+    }
+    for path in ["/speech-to-text", "/upload/stream"] {
+        let form = [("Content-Type", "multipart/form-data; boundary=b")];
+        ask(address, "POST", path, None, &form).expect(401, path);
+        ask(address, "POST", path, Some(&mine), &form).expect(400, path);
     }
     ask(address, "DELETE", &task, Some(&boss), &[]).expect(200, "an admin deletes");
     ask(address, "DELETE", &unfinished, Some(&mine), &[RESUMABLE]).expect(204, "the owner deletes");

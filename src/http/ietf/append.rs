@@ -12,8 +12,9 @@ use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
+use super::super::task::queued;
 use super::super::visitor::owned;
-use super::{CHUNK_TYPE, completed, completes, describe, fields, length_of};
+use super::{CHUNK_TYPE, completes, describe, fields, length_of};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
 
@@ -49,7 +50,7 @@ pub async fn append(
         Err(error) => return Err(refusal(app, id, offset, error).await),
     };
     let mut reply = match (status.is_finished(), interop) {
-        (true, _) => completed(StatusCode::OK, id),
+        (true, _) => queued(StatusCode::OK, id),
         (false, Interop::V3) => reply::empty(StatusCode::CREATED),
         (false, _) => reply::empty(StatusCode::NO_CONTENT),
     };

@@ -8,14 +8,15 @@ use hyper::{Request, StatusCode};
 
 use super::super::App;
 use super::super::body::BodySource;
+use super::super::disposition::filename;
 use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH};
 use super::super::new_upload::{Told, new_upload};
 use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
-use super::disposition::filename;
-use super::{completed, completes, describe, fields, length_of};
+use super::super::task::queued;
+use super::{completes, describe, fields, length_of};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
 
@@ -49,7 +50,7 @@ pub async fn create(
         return Err(ProtocolError::Length);
     }
     let mut reply = match status.is_finished() {
-        true => completed(StatusCode::CREATED, id),
+        true => queued(StatusCode::CREATED, id),
         false => reply::empty(StatusCode::CREATED),
     };
     describe(app, &mut reply, &status, interop);

@@ -4,16 +4,12 @@
 
 mod append;
 mod create;
-pub(crate) mod disposition;
 pub(crate) mod fields;
 mod head;
 
 use std::time::SystemTime;
 
-use hyper::StatusCode;
 use hyper::header::HeaderMap;
-use serde_json::json;
-use uuid::Uuid;
 
 use super::App;
 use super::names::{UPLOAD_COMPLETE, UPLOAD_INCOMPLETE, UPLOAD_LIMIT, UPLOAD_OFFSET};
@@ -83,14 +79,6 @@ pub fn tell_complete(reply: &mut Reply, is_complete: bool, interop: Interop) {
         _ => (UPLOAD_COMPLETE, is_complete),
     };
     reply::set(reply, name, if value { "?1" } else { "?0" });
-}
-
-/// The answer to whoever sent the last bytes: what becomes of them.
-fn completed(status: StatusCode, id: Uuid) -> Reply {
-    reply::json(
-        status,
-        &json!({ "identifier": id, "message": "Task queued" }),
-    )
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub async fn detail(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Repl
 fn metadata(record: &TaskRecord) -> Value {
     json!({
         "task_type": TASK_TYPE,
-        "task_params": { "language": record.wanted_language, "model": record.wanted_model },
+        "task_params": params(record),
         "language": record.language.as_ref().or(record.wanted_language.as_ref()),
         "file_name": record.file_name,
         "url": null,
@@ -63,4 +63,12 @@ fn metadata(record: &TaskRecord) -> Value {
         "format": record.format,
         "warning": record.warning,
     })
+}
+
+/// What was asked for; wishes that nobody had are not there.
+fn params(record: &TaskRecord) -> Value {
+    let mut params = serde_json::to_value(&record.options).unwrap_or_default();
+    params["language"] = json!(record.wanted_language);
+    params["model"] = json!(record.wanted_model);
+    params
 }

@@ -4,14 +4,18 @@ mod delete;
 mod detail;
 mod list;
 mod progress;
+mod retry;
 mod transcript;
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::App;
 use super::api_error::ApiError;
+use super::reply::{self, Reply};
 use crate::access::Caller;
 use crate::store::helper;
 use crate::task::TaskRecord;
@@ -20,10 +24,17 @@ pub use delete::delete;
 pub use detail::detail;
 pub use list::list;
 pub use progress::progress;
+pub use retry::retry;
 pub use transcript::transcript;
 
 /// What every task of ours does.
 const TASK_TYPE: &str = "full_process";
+
+/// The answer to whoever sent the last bytes of a recording: what becomes of it.
+pub fn queued(status: StatusCode, id: Uuid) -> Reply {
+    let document = json!({ "identifier": id, "message": "Task queued" });
+    reply::json(status, &document)
+}
 
 /// A task, if it is the caller's. Somebody else's reads like one that does not
 /// exist.

@@ -96,6 +96,7 @@ fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
         language: text("language")?,
         model: text("model")?,
         concat,
+        ..Told::default()
     })
 }
 

@@ -6,10 +6,12 @@ mod header;
 mod model;
 mod pauses;
 mod run;
+mod tokens;
 mod transcribe;
 mod window;
 
 pub use model::Model;
+pub use tokens::Tokens;
 pub use transcribe::{Task, TranscribeError, language_code};
 pub use window::{Cutter, Window};
 

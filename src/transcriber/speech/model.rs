@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use scribed::options::Options;
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
     WhisperState,
@@ -67,8 +68,32 @@ pub struct Model {
     pub(super) threads: usize,
     pub(super) multilingual: bool,
     warm_up: Duration,
-    /// One for each language ever used: whisper-rs leaks the strings in them.
-    pub(super) params: HashMap<&'static str, FullParams<'static, 'static>>,
+    /// To know its vocabulary.
+    pub(super) context: WhisperContext,
+    /// One for each language and search ever used: whisper-rs leaks the strings
+    /// in them.
+    pub(super) params: HashMap<(&'static str, Search), FullParams<'static, 'static>>,
+}
+
+/// How the text of a window is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Search {
+    /// The likeliest token each time; so many candidates once the temperature
+    /// is raised.
+    Greedy(i32),
+    /// So many texts at once.
+    Beams(i32),
+}
+
+impl Search {
+    /// The one that is wished for.
+    pub(super) fn of(options: &Options) -> Search {
+        let count = |wanted: u32| i32::try_from(wanted).unwrap_or(i32::MAX);
+        match (options.beam_size, options.best_of) {
+            (Some(beams), _) if beams > 1 => Search::Beams(count(beams)),
+            (_, best_of) => Search::Greedy(best_of.map_or(BEST_OF, count)),
+        }
+    }
 }
 
 impl Model {
@@ -107,6 +132,7 @@ impl Model {
             state,
             threads,
             multilingual: context.is_multilingual(),
+            context,
             params: HashMap::new(),
             warm_up: Duration::ZERO,
         };
@@ -144,7 +170,7 @@ impl Model {
     /// build, and a full pass of a large model would take it half a minute.
     fn warm_up(&mut self) -> Result<(), WhisperError> {
         const CPU_AUDIO_CONTEXT: i32 = 150;
-        let mut params = base_params(self.threads);
+        let mut params = base_params(self.threads, Search::Greedy(BEST_OF));
         params.set_language(Some(super::ENGLISH));
         params.set_audio_ctx(if USE_GPU { 0 } else { CPU_AUDIO_CONTEXT });
         params.set_temperature_inc(0.0);
@@ -152,13 +178,26 @@ impl Model {
         params.set_max_tokens(4);
         let never = AtomicBool::new(false);
         let pulse = Pulse::new(&never, &|| ());
-        run::full(&mut self.state, params, &faint_noise(SAMPLE_RATE), &pulse)
+        run::full(
+            &mut self.state,
+            params,
+            &faint_noise(SAMPLE_RATE),
+            &[],
+            &pulse,
+        )
     }
 }
 
 /// What all runs have in common.
-pub(super) fn base_params(threads: usize) -> FullParams<'static, 'static> {
-    let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: BEST_OF });
+pub(super) fn base_params(threads: usize, search: Search) -> FullParams<'static, 'static> {
+    let mut params = FullParams::new(match search {
+        Search::Greedy(best_of) => SamplingStrategy::Greedy { best_of },
+        // whisper.cpp knows the word patience, and has none.
+        Search::Beams(beam_size) => SamplingStrategy::BeamSearch {
+            beam_size,
+            patience: -1.0,
+        },
+    });
     params.set_n_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     // Each window stands for itself: what was misheard in one does not mislead the next.
     params.set_no_context(true);

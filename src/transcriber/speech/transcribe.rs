@@ -1,9 +1,11 @@
 //! One window through the model: language, parameters, segments.
 
+use scribed::options::Options;
 use scribed::protocol::Segment;
 use whisper_rs::{FullParams, WhisperError};
 
-use super::model::{Model, base_params};
+use super::model::{Model, Search, base_params};
+use super::tokens::Tokens;
 use super::window::Window;
 use super::{ENGLISH, SAMPLE_RATE, run};
 use crate::pulse::Pulse;
@@ -19,13 +21,22 @@ const ORDINARY_POWER: f32 = 1e-2;
 /// 60 dB: beyond that there is only the rounding of samples.
 const GAIN_MAX: f32 = 1000.0;
 
+/// Whisper's own limit on how much a text can be compressed. whisper.cpp tells
+/// repetition by the entropy of the tokens instead, which falls where the ratio
+/// rises; its limit happens to be the same number.
+const ORDINARY_RATIO: f64 = 2.4;
+/// Stands for all tokens that are no speech.
+const NO_SPEECH: i32 = -1;
+
 /// What to do with the speech of one recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
     /// A code from [`language_code`] or [`Model::language`].
     pub language: &'static str,
-    /// Into English.
-    pub translate: bool,
+    /// The sender's wishes.
+    pub options: &'a Options,
+    /// What they come to in this model's tokens.
+    pub tokens: &'a Tokens,
 }
 
 /// Why a window has no text.
@@ -75,13 +86,17 @@ impl Model {
     pub fn transcribe(
         &mut self,
         window: &Window,
-        task: Task,
+        task: Task<'_>,
         not_before_s: f64,
         pulse: &Pulse<'_>,
     ) -> Result<Vec<Segment>, TranscribeError> {
-        let params = self.params(task);
+        let mut params: FullParams<'_, '_> = self.params(task);
+        if !task.tokens.prompt.is_empty() {
+            params.set_tokens(&task.tokens.prompt);
+        }
         let samples = prepared(&window.samples);
-        match run::full(&mut self.state, params, &samples, pulse) {
+        let banned = &task.tokens.banned;
+        match run::full(&mut self.state, params, &samples, banned, pulse) {
             _ if pulse.stopped() => return Err(TranscribeError::Stopped),
             result => result?,
         }
@@ -96,18 +111,36 @@ impl Model {
         Ok(place(spoken, window, not_before_s))
     }
 
-    fn params(&mut self, task: Task) -> FullParams<'static, 'static> {
+    fn params(&mut self, task: Task<'_>) -> FullParams<'static, 'static> {
         let threads = self.threads;
+        let wanted = task.options;
+        let search = Search::of(wanted);
         let mut params = self
             .params
-            .entry(task.language)
+            .entry((task.language, search))
             .or_insert_with(|| {
-                let mut params = base_params(threads);
+                let mut params = base_params(threads, search);
                 params.set_language(Some(task.language));
                 params
             })
             .clone();
-        params.set_translate(task.translate);
+        params.set_translate(wanted.translates());
+        params.set_suppress_nst(wanted.suppress_tokens.contains(&NO_SPEECH));
+        if let Some(penalty) = wanted.length_penalty {
+            params.set_length_penalty(penalty as f32);
+        }
+        if let Some(temperature) = wanted.temperatures {
+            params.set_temperature(temperature as f32);
+        }
+        if let Some(ratio) = wanted.compression_ratio_threshold {
+            params.set_entropy_thold((ORDINARY_RATIO * ORDINARY_RATIO / ratio) as f32);
+        }
+        if let Some(least) = wanted.log_prob_threshold {
+            params.set_logprob_thold(least as f32);
+        }
+        if let Some(most) = wanted.no_speech_threshold {
+            params.set_no_speech_thold(most as f32);
+        }
         params
     }
 }

@@ -2,7 +2,7 @@
 
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 
-use crate::http::ietf::disposition::filename;
+use crate::http::disposition::filename;
 use crate::http::ietf::fields::{boolean, integer};
 use crate::http::names::{UPLOAD_COMPLETE, UPLOAD_CONCAT, UPLOAD_OFFSET};
 use crate::http::tus::concat::concat;

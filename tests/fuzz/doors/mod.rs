@@ -5,6 +5,7 @@
 mod checksum;
 mod fields;
 mod metadata;
+mod multipart;
 mod range;
 mod record;
 mod requests;
@@ -12,6 +13,7 @@ mod requests;
 pub use checksum::checksum;
 pub use fields::fields;
 pub use metadata::metadata;
+pub use multipart::multipart;
 pub use range::range;
 pub use record::record;
 pub use requests::requests;
@@ -63,5 +65,5 @@ mod tests {
         };
     }
 
-    targets! { checksum fields metadata range record requests }
+    targets! { checksum fields metadata multipart range record requests }
 }

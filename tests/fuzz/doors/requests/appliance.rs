@@ -156,6 +156,7 @@ impl Appliance {
             let data = std::fs::metadata(self.layout.upload(id).join("data")).expect("its data");
             assert!(status.length.is_none_or(|length| status.offset <= length));
             assert!(status.offset <= data.len(), "{} bytes", data.len());
+            assert!(!facts.is_whole || status.is_finished(), "a part of a form");
             let has_task = told.contains(&id);
             let is_recording = status.is_finished() && facts.kind() != Kind::Partial;
             assert_eq!(has_task, is_recording, "one task if finished");

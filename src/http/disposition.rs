@@ -6,18 +6,29 @@ use percent_encoding::percent_decode_str;
 /// The name that a request gives its body, if it can be read.
 pub fn filename(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_DISPOSITION)?.to_str().ok()?;
-    let parameters: Vec<(&str, String)> = parameters(value).collect();
-    let find = |wanted: &str| {
-        let found = parameters
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| value.as_str())
-    };
+    filename_in(value)
+}
+
+/// The name of a field of a form, and that of its file (RFC 7578, section
+/// 4.2). Clients write names as they are, in UTF-8.
+pub fn field(headers: &HeaderMap) -> (Option<String>, Option<String>) {
+    let value = headers.get(CONTENT_DISPOSITION);
+    let value = String::from_utf8_lossy(value.map_or(&[], |value| value.as_bytes()));
+    (parameter(&value, "name"), filename_in(&value))
+}
+
+fn filename_in(value: &str) -> Option<String> {
     // The extended form says more (section 4.3).
-    let name = find("filename*")
-        .and_then(extended)
-        .or_else(|| find("filename").map(str::to_owned))?;
+    let name = parameter(value, "filename*")
+        .and_then(|name| extended(&name))
+        .or_else(|| parameter(value, "filename"))?;
     (!name.is_empty()).then_some(name)
+}
+
+fn parameter(value: &str, wanted: &str) -> Option<String> {
+    parameters(value)
+        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| value)
 }
 
 /// `; name=value` after the type; a value may be quoted.
@@ -91,5 +102,35 @@ mod tests {
             headers.insert(CONTENT_DISPOSITION, value.parse().unwrap());
             assert_eq!(filename(&headers).as_deref(), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn fields_have_a_name_and_maybe_a_file() {
+        for (value, name, file) in [
+            (
+                "form-data; name=\"file\"; filename=\"größe.wav\"",
+                Some("file"),
+                Some("größe.wav"),
+            ),
+            (
+                "form-data; filename=\"a; name=x\"; name=file",
+                Some("file"),
+                Some("a; name=x"),
+            ),
+            ("form-data; name=\"a\\\"b\"", Some("a\"b"), None),
+            ("form-data; filename=\"\"; NAME=file", Some("file"), None),
+            ("form-data", None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let header = hyper::header::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.insert(CONTENT_DISPOSITION, header);
+            let found = field(&headers);
+            assert_eq!(
+                (found.0.as_deref(), found.1.as_deref()),
+                (name, file),
+                "{value}"
+            );
+        }
+        assert_eq!(field(&HeaderMap::new()), (None, None));
     }
 }

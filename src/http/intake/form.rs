@@ -1,0 +1,166 @@
+//! A body as a form, field after field, without ever holding much of it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use hyper::StatusCode;
+use hyper::body::Body;
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request::Parts;
+use multer::{Error, Multipart};
+
+use super::file::FormFile;
+use crate::http::disposition;
+use crate::upload::Line;
+
+/// What may come before the recording: the heads of fields, and other fields.
+pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
+
+/// RFC 2046, section 5.1.1.
+const BOUNDARY_MAX_BYTES: usize = 70;
+
+/// Why a body is no form that can be read. The texts are for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadForm {
+    /// Another type, or none.
+    #[error("send the recording as multipart/form-data, in the field `file`")]
+    Type,
+    /// A form that cannot be taken apart.
+    #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
+    Boundary,
+    /// Its parts are not what they should be.
+    #[error("the body is not a form with the boundary that its Content-Type names")]
+    Malformed,
+    /// No such field.
+    #[error("the form has no field `{0}`")]
+    Missing(String),
+    /// The recording does not come.
+    #[error("more than {} KiB come before the recording; send it first", BESIDE_MAX_BYTES >> 10)]
+    Beside,
+    /// Nor does it here.
+    #[error("the recording did not begin within the idle_timeout of this server")]
+    Slow,
+    /// The connection was lost, or the body ends in the middle.
+    #[error("the recording did not come to its end; nothing of it was kept, send it again")]
+    Incomplete,
+}
+
+impl BadForm {
+    /// The status it is refused with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            BadForm::Beside => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
+            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<Error> for BadForm {
+    fn from(error: Error) -> BadForm {
+        match error {
+            // Ours.
+            Error::StreamReadFailed(error) => match error.downcast::<BadForm>() {
+                Ok(ours) => *ours,
+                Err(_) => BadForm::Incomplete,
+            },
+            Error::IncompleteFieldData { .. } => BadForm::Incomplete,
+            _ => BadForm::Malformed,
+        }
+    }
+}
+
+/// A form that is being read.
+pub struct Form {
+    fields: Multipart<'static>,
+    has_begun: Arc<AtomicBool>,
+    line: Option<Line>,
+}
+
+impl Form {
+    /// The body of a request with this head.
+    pub fn of<B>(head: &Parts, body: B) -> Result<Form, BadForm>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let told = head.headers.get(CONTENT_TYPE).ok_or(BadForm::Type)?;
+        let told = told.to_str().map_err(|_| BadForm::Type)?;
+        let media_type = told.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("multipart/form-data") {
+            return Err(BadForm::Type);
+        }
+        let boundary = multer::parse_boundary(told).map_err(|_| BadForm::Boundary)?;
+        if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
+            return Err(BadForm::Boundary);
+        }
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let frames = Frames {
+            body,
+            is_at_rest: false,
+            read_bytes: 0,
+            has_begun: Arc::clone(&has_begun),
+        };
+        Ok(Form {
+            fields: Multipart::new(frames, boundary),
+            has_begun,
+            line: head.extensions.get().cloned(),
+        })
+    }
+
+    /// The file in this field, as soon as its first bytes are there. Fields
+    /// before it are passed over; those behind it are not looked at.
+    pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
+        while let Some(field) = self.fields.next_field().await? {
+            let (name, filename) = disposition::field(field.headers());
+            if name.as_deref() == Some(wanted) {
+                self.has_begun.store(true, Ordering::Relaxed);
+                return FormFile::begin(field, filename, self.line).await;
+            }
+        }
+        Err(BadForm::Missing(wanted.to_owned()))
+    }
+}
+
+/// A body's frames, one at a time: the parser would take as many as it can get
+/// before it looks at the first, and hold them all. It has no limit for what
+/// comes before a field's content either.
+struct Frames<B> {
+    body: B,
+    is_at_rest: bool,
+    read_bytes: u64,
+    /// The recording has: what comes now is counted elsewhere.
+    has_begun: Arc<AtomicBool>,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
+    type Item = Result<Bytes, BadForm>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.is_at_rest) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.read_bytes > BESIDE_MAX_BYTES && !self.has_begun.load(Ordering::Relaxed) {
+            return Poll::Ready(Some(Err(BadForm::Beside)));
+        }
+        loop {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(_)) => return Poll::Ready(Some(Err(BadForm::Incomplete))),
+                None => return Poll::Ready(None),
+            };
+            // Trailers are no content.
+            if let Ok(bytes) = frame.into_data() {
+                self.is_at_rest = true;
+                self.read_bytes += bytes.len() as u64;
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `POST /upload/stream`.
+
+use hyper::{Request, StatusCode};
+use serde_json::json;
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
+use super::intake;
+use super::wishes::told_by;
+use crate::access::Caller;
+
+/// Takes a recording, and tells what arrived.
+pub async fn upload_stream(
+    app: &App,
+    caller: &Caller,
+    request: Request<RequestBody>,
+) -> Result<Reply, ApiError> {
+    let told = told_by(request.uri().query())?;
+    let taken = intake(app, caller, request, told).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({
+            "upload_id": taken.id,
+            "filename": taken.filename,
+            "size_bytes": taken.size_bytes,
+            // RFC 2046, section 4.5.1: what is known of the others.
+            "detected_type": taken.detected_type.unwrap_or("application/octet-stream"),
+        }),
+    ))
+}

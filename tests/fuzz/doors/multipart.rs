@@ -1,0 +1,79 @@
+//! Forms: what is read of one does not depend on how it came.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::{Body, Frame};
+use hyper::header::CONTENT_TYPE;
+
+use crate::http::intake::BadForm;
+use crate::http::intake::form::Form;
+use crate::upload::Source;
+
+/// The first byte tells how large the pieces are, the rest is the body: what
+/// is read of it in pieces is what is read of it at once, the file is a stretch
+/// of the body without a boundary in it, and nothing waits for what never comes.
+pub fn multipart(input: &[u8]) {
+    let Some((size, body)) = input.split_first() else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    let read = |piece_bytes: usize| runtime.block_on(read(body, piece_bytes.max(1)));
+    let whole = read(body.len());
+    let pieces = read(usize::from(*size));
+    assert_eq!(whole, pieces, "in pieces of {size}");
+    let Ok((name, Some(content))) = whole else {
+        return;
+    };
+    assert!(name.is_none_or(|name| !name.is_empty() && !name.contains(['/', '\\'])));
+    let is_in = |what: &[u8], part: &[u8]| what.windows(part.len()).any(|found| found == part);
+    assert!(
+        content.is_empty() || is_in(body, &content),
+        "not of the body"
+    );
+    assert!(!is_in(&content, b"\r\n--b"), "a boundary in the file");
+}
+
+/// The name and the content of the file; no content if it does not end.
+type Read = Result<(Option<String>, Option<Vec<u8>>), BadForm>;
+
+async fn read(body: &[u8], piece_bytes: usize) -> Read {
+    let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+    let (head, ()) = request.body(()).expect("a request").into_parts();
+    let pieces = body
+        .chunks(piece_bytes)
+        .map(Bytes::copy_from_slice)
+        .collect();
+    let file = Form::of(&head, Pieces(pieces))?.file("file").await?;
+    let name = file.filename();
+    let start = file.start().to_vec();
+    let mut source = file.source();
+    let mut content = Vec::new();
+    while let Some(bytes) = source.next().await {
+        match bytes {
+            Ok(bytes) => content.extend_from_slice(&bytes),
+            Err(_) => return Ok((name, None)),
+        }
+    }
+    assert!(content.starts_with(&start));
+    Ok((name, Some(content)))
+}
+
+struct Pieces(VecDeque<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(Frame::data).map(Ok))
+    }
+}
