@@ -158,6 +158,7 @@ mod tests {
         ));
         let restarted = Tasks::new(layout.clone());
         restarted.adopt(id);
+        assert_eq!(restarted.find(id).unwrap().status, Status::Queued);
         let again = restarted.next().await;
         assert_eq!(again.wanted_model.as_deref(), Some("large"));
         assert_eq!(

@@ -164,3 +164,59 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicUsize;
+
+    use hyper::Request;
+    use hyper::body::Frame;
+
+    use super::*;
+    use crate::upload::Source;
+
+    const FRAMES: usize = 1000;
+    const FRAME: [u8; 1024] = [b'x'; 1024];
+
+    /// Has all of its frames at once, and counts those that are taken.
+    struct Eager(Arc<AtomicUsize>);
+
+    impl Body for Eager {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let head = "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n";
+            let frame = match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Bytes::from_static(head.as_bytes()),
+                FRAMES => Bytes::from_static(b"\r\n--b--"),
+                number if number > FRAMES => return Poll::Ready(None),
+                _ => Bytes::from_static(&FRAME),
+            };
+            Poll::Ready(Some(Ok(Frame::data(frame))))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_taken_than_somebody_wants() {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let form = Form::of(&head, Eager(Arc::clone(&taken))).unwrap();
+        let file = form.file("file").await.unwrap();
+        let start = file.start().len();
+        assert!(taken.load(Ordering::Relaxed) <= start / FRAME.len() + 3);
+        let mut source = file.source();
+        let mut read_bytes = 0;
+        while let Some(bytes) = source.next().await {
+            read_bytes += bytes.unwrap().len();
+            let ahead = taken.load(Ordering::Relaxed) * FRAME.len() - read_bytes;
+            assert!(ahead <= 3 * FRAME.len(), "{ahead} bytes ahead");
+        }
+        assert_eq!(read_bytes, (FRAMES - 1) * FRAME.len());
+    }
+}
