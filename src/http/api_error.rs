@@ -1,14 +1,14 @@
 //! Errors of everything but TUS: one shape, one table.
 
 use hyper::StatusCode;
-use hyper::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use serde_json::json;
 use tracing::error;
 use uuid::Uuid;
 
 use super::head::BadHead;
 use super::reply::{self, Reply};
-use crate::access::Denied;
+use crate::access::{Denied, TooManyTickets};
 use crate::task::DeleteError;
 
 /// Why a request was not carried out. The texts are for people.
@@ -56,6 +56,11 @@ pub enum ApiError {
     /// Start-up has not read everything yet.
     #[error("the server is starting; try again in a moment")]
     Starting,
+    /// A request that is none for a WebSocket.
+    #[error(
+        "this address is a WebSocket (version 13); /task/ID/events tells the same as server-sent events"
+    )]
+    NoWebSocket,
     /// Our fault.
     #[error("internal error; the journal of the server has the details under the correlation id")]
     Internal(String),
@@ -79,6 +84,7 @@ impl ApiError {
             ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
+            ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
             ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
     }
@@ -106,6 +112,12 @@ impl ApiError {
             ApiError::Busy(_) | ApiError::Starting => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
+            // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
+            ApiError::NoWebSocket => {
+                reply::set(&mut reply, CONNECTION, "upgrade");
+                reply::set(&mut reply, UPGRADE, "websocket");
+                reply::set(&mut reply, SEC_WEBSOCKET_VERSION, 13);
+            }
             _ => {}
         }
         reply
@@ -115,7 +127,7 @@ impl ApiError {
 /// The status of a refusal at the door, whatever protocol it is told in.
 pub fn status_of(denied: &Denied) -> StatusCode {
     match denied {
-        Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
+        Denied::NoToken | Denied::WrongToken | Denied::WrongTicket => StatusCode::UNAUTHORIZED,
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
@@ -125,7 +137,9 @@ pub fn status_of(denied: &Denied) -> StatusCode {
 /// The headers that go with it (RFC 6750, section 3; RFC 9110, section 10.2.3).
 pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
     match denied {
-        Denied::NoToken => reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\""),
+        Denied::NoToken | Denied::WrongTicket => {
+            reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\"")
+        }
         Denied::WrongToken => {
             let challenge = "Bearer realm=\"scribed\", error=\"invalid_token\"";
             reply::set(reply, WWW_AUTHENTICATE, challenge);
@@ -134,6 +148,12 @@ pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
             reply::set(reply, RETRY_AFTER, retry_after_s);
         }
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => {}
+    }
+}
+
+impl From<TooManyTickets> for ApiError {
+    fn from(error: TooManyTickets) -> ApiError {
+        ApiError::Busy(error.to_string())
     }
 }
 

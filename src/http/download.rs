@@ -37,7 +37,7 @@ pub async fn download<B>(
     let etag = format!("\"{id}\"");
     let part = part(request.headers(), &etag, length)?;
     let (start, end) = part.unwrap_or((0, length));
-    let mut reply = Response::new(Either::Right(FileBody::new(file, start, end)));
+    let mut reply = Response::new(Either::Right(Either::Left(FileBody::new(file, start, end))));
     if part.is_some() {
         *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
         let range = format!("bytes {start}-{}/{length}", end - 1);

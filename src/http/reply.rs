@@ -6,9 +6,11 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::file_body::FileBody;
+use super::live::EventBody;
 
-/// A response of ours: made whole, or read from a file as it is sent.
-pub type Reply = Response<Either<Full<Bytes>, FileBody>>;
+/// A response of ours: made whole, read from a file as it is sent, or made as
+/// things happen.
+pub type Reply = Response<Either<Full<Bytes>, Either<FileBody, EventBody>>>;
 
 /// No body.
 pub fn empty(status: StatusCode) -> Reply {
@@ -24,6 +26,15 @@ pub fn body(status: StatusCode, content_type: &'static str, content: impl Into<B
     reply
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// A body that is made as things happen.
+pub fn stream(status: StatusCode, content_type: &'static str, content: EventBody) -> Reply {
+    let mut reply = Response::new(Either::Right(Either::Right(content)));
+    *reply.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    reply.headers_mut().insert(CONTENT_TYPE, content_type);
     reply
 }
 

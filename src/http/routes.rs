@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, health, ietf, task, tus, visitor};
+use super::{App, cors, health, ietf, live, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -28,6 +28,9 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
+    Events(Option<Uuid>),
+    Socket(Option<Uuid>),
+    Ticket,
     Health,
     Live,
     Ready,
@@ -44,6 +47,9 @@ impl Resource {
             ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
             ["task", id, "transcript"] => Resource::Transcript(parse(id)),
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
+            ["task", id, "events"] => Resource::Events(parse(id)),
+            ["ws", "tasks", id] => Resource::Socket(parse(id)),
+            ["api", "ws", "ticket"] => Resource::Ticket,
             ["health"] => Resource::Health,
             ["health", "live"] => Resource::Live,
             ["health", "ready"] => Resource::Ready,
@@ -58,6 +64,9 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
+            Resource::Ticket => "POST",
+            // A HEAD would wait for an answer that does not end.
+            Resource::Events(_) | Resource::Socket(_) => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -131,6 +140,19 @@ async fn dispatch(
     if let Some(health) = resource.filter(|resource| resource.is_public()) {
         return health.answer_public(&app, request.method());
     }
+    // Judged there: a ticket may stand for the token.
+    let live = match (resource, request.method()) {
+        (Some(Resource::Events(id)), &Method::GET) => {
+            Some(live::events(app.clone(), client, id, &request).await)
+        }
+        (Some(Resource::Socket(id)), &Method::GET) => {
+            Some(live::open(app.clone(), client, id, &request).await)
+        }
+        _ => None,
+    };
+    if let Some(reply) = live {
+        return reply.unwrap_or_else(|error| error.reply());
+    }
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
         Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
@@ -139,6 +161,10 @@ async fn dispatch(
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
+    if let (Resource::Ticket, &Method::POST) = (resource, request.method()) {
+        let ticket = live::ticket(&app, &caller, request).await;
+        return ticket.unwrap_or_else(|error| error.reply());
+    }
     let query = request.uri().query();
     let reply = match (resource, plain_method(resource, request.method())) {
         (Resource::Uploads | Resource::Upload(_), _) => {
@@ -233,6 +259,9 @@ mod tests {
                 format!("/tasks/{id}/progress"),
                 Some(Resource::Progress(uuid)),
             ),
+            (format!("/task/{id}/events"), Some(Resource::Events(uuid))),
+            (format!("/ws/tasks/{id}"), Some(Resource::Socket(uuid))),
+            ("/api/ws/ticket".to_owned(), Some(Resource::Ticket)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
             ("/".to_owned(), None),
             (format!("//task/{id}"), None),

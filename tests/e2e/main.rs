@@ -12,6 +12,7 @@ mod downloads;
 mod encodings;
 mod honest;
 mod http;
+mod listener;
 mod model;
 mod nginx;
 #[allow(dead_code, reason = "shared with other tests")]
@@ -34,6 +35,7 @@ mod formats;
 mod hostile;
 mod idle;
 mod limits;
+mod live;
 mod many;
 mod programs;
 mod proxies;

@@ -1,0 +1,54 @@
+//! `GET /task/{id}/events`: server-sent events (HTML standard, section 9.2).
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{LocalBoxStream, StreamExt, unfold};
+use http_body_util::StreamBody;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::{CACHE_CONTROL, HeaderName};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::feed::Feed;
+use super::{admit, too_many};
+use crate::access::Client;
+
+/// Asks nginx not to hold events back.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Event after event, each made when there is room for it.
+pub type EventBody = StreamBody<LocalBoxStream<'static, io::Result<Frame<Bytes>>>>;
+
+/// All that happens to a task or the upload that becomes one, until the client
+/// leaves, the task is deleted, or the daemon stops.
+pub async fn events<B>(
+    app: Arc<App>,
+    client: Client,
+    id: Option<Uuid>,
+    request: &Request<B>,
+) -> Result<Reply, ApiError> {
+    let caller = admit(&app, client, request.headers(), request.uri().query(), id)?;
+    let id = id.ok_or(ApiError::TaskNotFound)?;
+    let stopping = app.stopping.clone();
+    let feed = Feed::begin(app, caller, id).await;
+    let feed = feed.map_err(|_| too_many())?;
+    let events = unfold((feed, stopping), async |(mut feed, mut stopping)| {
+        let message = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+            message = feed.next() => message,
+        };
+        let event = format!("data: {}\n\n", message?);
+        Some((Ok(Frame::data(event.into())), (feed, stopping)))
+    });
+    let body = StreamBody::new(events.boxed_local());
+    let mut reply = reply::stream(StatusCode::OK, "text/event-stream", body);
+    reply::set(&mut reply, CACHE_CONTROL, "no-store");
+    reply::set(&mut reply, X_ACCEL_BUFFERING, "no");
+    Ok(reply)
+}
