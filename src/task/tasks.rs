@@ -300,7 +300,10 @@ impl Tasks {
 
     fn run(&self, state: &mut State, running: Running) {
         state.running = Some(running);
-        self.events.tell(running.id, running.standing());
+        // One that was just deleted may still run, and its id be another's.
+        if state.index.contains(running.id) {
+            self.events.tell(running.id, running.standing());
+        }
     }
 
     fn tell_queue(&self, state: &State) {

@@ -14,6 +14,7 @@ use crate::honest::peak_kib;
 use crate::http::{self, Connection, Response, request};
 use crate::idle::number_of;
 use crate::listener::{Listener, WAYS, connection};
+use crate::nginx::Nginx;
 use crate::speech::{self, Script, VOICES};
 use crate::task;
 use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
@@ -436,6 +437,30 @@ fn who_reads_nothing_is_dropped_and_harms_nobody() {
     daemon.assert_alive();
 }
 
+#[test]
+fn both_ways_lead_through_nginx() {
+    const OLD: (&str, &str) = ("proxy_http_version 1.1;", "proxy_http_version 1.0;");
+    let trusting = "[http]\ntrusted_proxies = ['127.0.0.1']\n\
+        [auth]\nmode = 'open'\nnetworks = ['127.0.0.0/8']";
+    let daemon = Daemon::start_unready(Daemon::folder_with(trusting), &[]);
+    let id = Uuid::new_v4().to_string();
+    let nginx = Nginx::start(daemon.address(), &[]);
+    let old = Nginx::start(daemon.address(), &[OLD]);
+    let mut listeners = [
+        Listener::socket(nginx.address, &id, &[]),
+        Listener::events(nginx.address, &id, &[]),
+        Listener::events(old.address, &id, &[]),
+    ];
+    for listener in &mut listeners {
+        listener.news();
+    }
+    upload_as(daemon.address(), &id, 5).finish(b"hello", 5);
+    for listener in &mut listeners {
+        listener.up_to("error");
+    }
+    assert_pong(&mut listeners[0]);
+}
+
 /// As many as may wait at a time for an upload.
 const WAITING: usize = 1024;
 
@@ -463,11 +488,15 @@ fn a_thousand_idle_listeners_cost_little_and_one_more_is_refused() {
         (listener, id)
     };
     drop(open(0));
-    let before_kib = resident_kib();
-    let mut listeners: Vec<(Listener, String)> = (0..WAITING).map(open).collect();
-    let each_kib = (resident_kib() - before_kib) as f64 / WAITING as f64;
-    println!("{each_kib:.1} KiB for each of {WAITING} idle listeners");
-    assert!(each_kib < IDLE_MAX_KIB as f64, "{each_kib} KiB each");
+    let mut listeners = Vec::new();
+    for (kind, first) in [("WebSockets", 0), ("event streams", 1)] {
+        let before_kib = resident_kib();
+        let numbers = (first..WAITING).step_by(2);
+        listeners.extend(numbers.map(open));
+        let each_kib = (resident_kib() - before_kib) as f64 * 2.0 / WAITING as f64;
+        println!("{each_kib:.1} KiB for each of {} idle {kind}", WAITING / 2);
+        assert!(each_kib < IDLE_MAX_KIB as f64, "{each_kib} KiB each");
+    }
 
     let more = Uuid::new_v4().to_string();
     assert_eq!(Listener::socket(address, &more, &[]).close_code(), 1013);
@@ -475,7 +504,7 @@ fn a_thousand_idle_listeners_cost_little_and_one_more_is_refused() {
     // Who has something to listen to is no burden.
     let upload = Upload::create(address, 10, &[]);
     Listener::socket(address, upload.id(), &[]).news();
-    for (listener, id) in listeners.iter_mut().rev().take(2) {
+    for (listener, id) in listeners.iter_mut().step_by(WAITING / 2) {
         upload_as(address, id, 10);
         assert_eq!(listener.news()["message"], "uploading");
     }
@@ -489,9 +518,12 @@ fn a_thousand_idle_listeners_cost_little_and_one_more_is_refused() {
 
 #[test]
 fn who_listens_hears_a_heartbeat_and_who_is_silent_is_dropped() {
-    let daemon = Daemon::start_unready(Daemon::folder(), &[]);
+    let folder = Daemon::folder_with("[upload]\nidle_expiry = '1s'");
+    let daemon = Daemon::start_unready(folder, &[]);
     let id = Uuid::new_v4().to_string();
     let mut listeners = WAYS.map(|listen| listen(daemon.address(), &id, &[]));
+    let expiring = Upload::create(daemon.address(), 10, &[]);
+    let mut of_expiring = WAYS.map(|listen| listen(daemon.address(), expiring.id(), &[]));
     // Answers nothing, since nothing is read.
     let Listener::Socket(silent) = Listener::socket(daemon.address(), &id, &[]) else {
         unreachable!()
@@ -506,6 +538,11 @@ fn who_listens_hears_a_heartbeat_and_who_is_silent_is_dropped() {
             assert_eq!(beat["type"], "heartbeat", "{beat}");
             assert!(beat["timestamp"].is_string(), "{beat}");
         }
+    }
+    for listener in &mut of_expiring {
+        let gone = listener.up_to("error").pop().unwrap();
+        assert_eq!(gone["error_code"], "TASK_DELETED", "{gone}");
+        assert_eq!(listener.next(), None);
     }
     let stream = silent.get_ref();
     stream.set_nonblocking(true).unwrap();
