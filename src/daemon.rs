@@ -167,14 +167,10 @@ async fn control(
         stall: config.http.idle_timeout,
     };
     let tasks = Arc::new(Tasks::new(layout.clone()));
-    let finished = {
-        let tasks = Arc::clone(&tasks);
-        Arc::new(move |id| tasks.adopt(id))
-    };
     let uploads = Arc::new(Uploads::new(
         layout.clone(),
         limits,
-        finished,
+        Arc::clone(&tasks) as _,
         stopping.clone(),
     ));
     let (engine, desk) = engine_client::engine();
@@ -193,6 +189,8 @@ async fn control(
         trusted_proxies: config.http.trusted_proxies,
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
+        stopping: stopping.clone(),
+        waiting: Arc::new(Semaphore::new(http::MAX_WAITING)),
     });
     let max_connections = descriptors::allow(config.http.max_connections);
     let server = Server {

@@ -6,6 +6,7 @@
 //! everybody in the named networks is, and everything is everybody's.
 
 mod failures;
+mod tickets;
 pub mod tokens;
 
 use std::net::IpAddr;
@@ -14,10 +15,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use uuid::Uuid;
 
 pub use failures::network_of;
+pub use tickets::{Ticket, TooManyTickets};
 
 use failures::Failures;
+use tickets::Tickets;
 use tokens::{Role, Tokens, TokensError};
 
 /// How the door is guarded.
@@ -96,6 +100,12 @@ pub enum Denied {
         "this access token is not valid; ask for a new one (`scribed tokens add NAME` on the server)"
     )]
     WrongToken,
+    /// The ticket is none of ours, or was one.
+    #[error(
+        "this ticket is not valid: each counts once, for one task and for {} seconds; ask for a new one",
+        tickets::VALID.as_secs()
+    )]
+    WrongTicket,
     /// Too many wrong tokens from this address.
     #[error("too many wrong access tokens from your address; try again in {retry_after_s} seconds")]
     TooManyFailures {
@@ -126,6 +136,7 @@ pub struct Access {
     tokens_file: PathBuf,
     tokens: RwLock<Arc<Tokens>>,
     failures: Failures,
+    tickets: Tickets,
 }
 
 impl Access {
@@ -137,6 +148,7 @@ impl Access {
             tokens_file,
             tokens: RwLock::new(tokens),
             failures: Failures::default(),
+            tickets: Tickets::default(),
         })
     }
 
@@ -198,6 +210,28 @@ impl Access {
             }
             None if tokens.is_empty() => Err(Denied::NotSetUp),
             None => Err(Denied::NoToken),
+        }
+    }
+
+    /// Makes a ticket with which this caller can listen to one task from where
+    /// no header can be sent.
+    pub fn ticket(&self, caller: &Caller, task: Uuid) -> Result<Ticket, TooManyTickets> {
+        self.tickets.issue(caller.clone(), task, Instant::now())
+    }
+
+    /// Judges a request that has a ticket for this task instead of a token.
+    /// The ticket is used up, whatever comes of it.
+    pub fn admit_with_ticket(
+        &self,
+        client: Client,
+        ticket: &str,
+        task: Option<Uuid>,
+    ) -> Result<Caller, Denied> {
+        let caller = self.tickets.redeem(ticket, task, Instant::now());
+        match self.admit(client, None) {
+            Ok(_) | Err(Denied::NoToken) => caller.ok_or(Denied::WrongTicket),
+            // Where it comes from counts all the same.
+            Err(denied) => Err(denied),
         }
     }
 

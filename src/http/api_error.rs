@@ -1,7 +1,7 @@
 //! Errors of everything but TUS: one shape, one table.
 
 use hyper::StatusCode;
-use hyper::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use serde_json::json;
 use tracing::error;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::intake::BadForm;
 use super::new_upload::Unmet;
 use super::protocol_error::status_of_upload;
 use super::reply::{self, Reply};
-use crate::access::Denied;
+use crate::access::{Denied, TooManyTickets};
 use crate::options::BadOption;
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
@@ -78,6 +78,11 @@ pub enum ApiError {
     /// Start-up has not read everything yet.
     #[error("the server is starting; try again in a moment")]
     Starting,
+    /// A request that is none for a WebSocket.
+    #[error(
+        "this address is a WebSocket (version 13); /task/ID/events tells the same as server-sent events"
+    )]
+    NoWebSocket,
     /// Our fault.
     #[error("internal error; the journal of the server has the details under the correlation id")]
     Internal(String),
@@ -112,6 +117,7 @@ impl ApiError {
             ApiError::Callback => (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
+            ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
             ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
     }
@@ -141,6 +147,12 @@ impl ApiError {
             }
             // Some will be finished by then, or expire.
             ApiError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
+            // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
+            ApiError::NoWebSocket => {
+                reply::set(&mut reply, CONNECTION, "upgrade");
+                reply::set(&mut reply, UPGRADE, "websocket");
+                reply::set(&mut reply, SEC_WEBSOCKET_VERSION, 13);
+            }
             _ => {}
         }
         reply
@@ -150,7 +162,7 @@ impl ApiError {
 /// The status of a refusal at the door, whatever protocol it is told in.
 pub fn status_of(denied: &Denied) -> StatusCode {
     match denied {
-        Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
+        Denied::NoToken | Denied::WrongToken | Denied::WrongTicket => StatusCode::UNAUTHORIZED,
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
@@ -160,7 +172,9 @@ pub fn status_of(denied: &Denied) -> StatusCode {
 /// The headers that go with it (RFC 6750, section 3; RFC 9110, section 10.2.3).
 pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
     match denied {
-        Denied::NoToken => reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\""),
+        Denied::NoToken | Denied::WrongTicket => {
+            reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\"")
+        }
         Denied::WrongToken => {
             let challenge = "Bearer realm=\"scribed\", error=\"invalid_token\"";
             reply::set(reply, WWW_AUTHENTICATE, challenge);
@@ -209,6 +223,12 @@ impl From<RetryError> for ApiError {
             RetryError::Storage(_) => ApiError::Internal(error.to_string()),
             RetryError::NotEnded(_) | RetryError::NoRecording => ApiError::Retry(error),
         }
+    }
+}
+
+impl From<TooManyTickets> for ApiError {
+    fn from(error: TooManyTickets) -> ApiError {
+        ApiError::Busy(error.to_string())
     }
 }
 

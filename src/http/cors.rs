@@ -70,6 +70,11 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 impl Visit {
+    /// Whether the page may use this server.
+    pub fn is_allowed(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Answers a preflight for a resource that takes these methods.
     pub fn preflight(&self, asked: &HeaderMap, methods: &'static str) -> Reply {
         let mut reply = reply::empty(StatusCode::NO_CONTENT);

@@ -17,6 +17,7 @@ mod health;
 pub(crate) mod ietf;
 pub(crate) mod intake;
 mod interim;
+mod live;
 pub mod location;
 pub(crate) mod names;
 mod new_upload;
@@ -40,12 +41,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, watch};
+
 use crate::access::Access;
 use crate::config::UnknownModel;
 use crate::engine_client::Engine;
 use crate::task::Tasks;
 use crate::upload::Uploads;
 
+pub use live::MAX_WAITING;
 pub use server::{Server, serve};
 
 /// What every request can reach.
@@ -79,4 +83,8 @@ pub struct App {
     pub header_timeout: Duration,
     /// Connections that give nothing for this long are closed.
     pub idle_timeout: Duration,
+    /// Turns true when the daemon stops.
+    pub stopping: watch::Receiver<bool>,
+    /// One permit for each who waits for an upload that is not there yet.
+    pub waiting: Arc<Semaphore>,
 }

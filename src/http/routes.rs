@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, front_end, health, ietf, intake, task, tus, visitor};
+use super::{App, cors, front_end, health, ietf, intake, live, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -35,6 +35,9 @@ enum Resource {
     Retry(Option<Uuid>),
     UploadStream,
     SpeechToText,
+    Events(Option<Uuid>),
+    Socket(Option<Uuid>),
+    Ticket,
     Health,
     Live,
     Ready,
@@ -56,6 +59,9 @@ impl Resource {
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
+            ["task", id, "events"] => Resource::Events(parse(id)),
+            ["ws", "tasks", id] => Resource::Socket(parse(id)),
+            ["api", "ws", "ticket"] => Resource::Ticket,
             ["health"] => Resource::Health,
             ["health", "live"] => Resource::Live,
             ["health", "ready"] => Resource::Ready,
@@ -71,6 +77,9 @@ impl Resource {
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
             Resource::Retry(_) | Resource::UploadStream | Resource::SpeechToText => "POST",
+            Resource::Ticket => "POST",
+            // A HEAD would wait for an answer that does not end.
+            Resource::Events(_) | Resource::Socket(_) => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -154,6 +163,19 @@ async fn dispatch(
         let answered = public.answer_public(&app, &request).await;
         return answered.unwrap_or_else(|error| error.reply());
     }
+    // Judged there: a ticket may stand for the token.
+    let live = match (resource, request.method()) {
+        (Some(Resource::Events(id)), &Method::GET) => {
+            Some(live::events(app.clone(), client, id, &request).await)
+        }
+        (Some(Resource::Socket(id)), &Method::GET) => {
+            Some(live::open(app.clone(), client, id, &request).await)
+        }
+        _ => None,
+    };
+    if let Some(reply) = live {
+        return reply.unwrap_or_else(|error| error.reply());
+    }
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
         Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
@@ -162,6 +184,10 @@ async fn dispatch(
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
+    if let (Resource::Ticket, &Method::POST) = (resource, request.method()) {
+        let ticket = live::ticket(&app, &caller, request).await;
+        return ticket.unwrap_or_else(|error| error.reply());
+    }
     let query = request.uri().query();
     let reply = match (resource, plain_method(resource, request.method())) {
         (Resource::Uploads | Resource::Upload(_), _) => {
@@ -266,6 +292,9 @@ mod tests {
             (format!("/task/{id}/retry"), Some(Resource::Retry(uuid))),
             ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
             ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
+            (format!("/task/{id}/events"), Some(Resource::Events(uuid))),
+            (format!("/ws/tasks/{id}"), Some(Resource::Socket(uuid))),
+            ("/api/ws/ticket".to_owned(), Some(Resource::Ticket)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),

@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::head_clock::head_clock;
 use super::interim::Interim;
+use super::live::{self, Handover};
 use super::reply::{self, Reply};
 use super::request_body::RequestBody;
 use super::shares::Shares;
@@ -146,6 +147,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         interim: interim.clone(),
     };
     let is_first = Cell::new(true);
+    let handover = Handover::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
         if is_first.replace(false) {
@@ -157,6 +159,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         if let Some(interim) = interim.clone() {
             request.extensions_mut().insert(interim);
         }
+        request.extensions_mut().insert(handover.clone());
         let client = app.trusted_proxies.client(peer, request.headers());
         // What is told of this request in the journal names its client.
         let span = info_span!("request", client = %client.address);
@@ -178,6 +181,14 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
     };
     let rest = connection.into_parts();
     let stream = rest.io.into_inner().stream;
+    // hyper has ended without a word of farewell, as it does after a 101.
+    if ended.is_ok()
+        && let Some(session) = handover.take()
+    {
+        let socket = live::serve(stream, rest.read_buf, session, stopping);
+        Box::pin(socket).await;
+        return ended;
+    }
     let last_words = match &ended {
         // Nobody was about to say something.
         Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,

@@ -5,20 +5,24 @@
 //! `task.json` is written into the upload's folder whenever its state changes;
 //! a finished upload without one is queued.
 
+mod events;
 mod index;
 mod inspect;
 mod record;
 pub mod render;
 mod retention;
 mod retry;
+mod standing;
 mod tasks;
 pub mod transcript;
 mod worker;
 
+pub use events::{Gone, Listener};
 pub use index::Query;
 pub use inspect::{LOOK_BYTES, media_type, refusal};
-pub use record::{Status, TaskRecord};
+pub use record::{Status, TaskRecord, now};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use retry::RetryError;
-pub use tasks::{DeleteError, Progress, Tasks};
+pub use standing::{Found, Standing};
+pub use tasks::{DeleteError, Tasks};
 pub use worker::{ModelChoice, work};

@@ -10,10 +10,13 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 use uuid::Uuid;
 
+use super::events::{Events, Listener};
 use super::index::{Index, Known, Query};
 use super::record::{Status, TaskRecord};
+use super::standing::{Found, Standing};
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
+use crate::upload::Observer;
 
 /// What is known of all tasks. Files are the truth; this is what was read from
 /// or written to them.
@@ -22,6 +25,8 @@ pub struct Tasks {
     pub(super) layout: Layout,
     state: Mutex<State>,
     wanted: Notify,
+    /// Told while the state is locked, so that what comes last is what holds.
+    events: Arc<Events>,
     /// Changes whenever a task was deleted.
     deletion: watch::Sender<()>,
 }
@@ -30,22 +35,20 @@ pub struct Tasks {
 struct State {
     index: Index,
     queue: VecDeque<Uuid>,
-    running: Option<(Uuid, f64)>,
+    running: Option<Running>,
+    /// How many attempts there were.
+    attempts: u64,
     /// Every upload that start-up found was looked at.
     complete: bool,
 }
 
-/// How far a task is, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
-    /// Its state.
-    pub status: Status,
-    /// Of the transcription, 0..=100.
-    pub percentage: f64,
-    /// Tasks before it in the queue.
-    pub waiting: usize,
-    /// Why it failed.
-    pub error: Option<String>,
+/// What the engine has.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    id: Uuid,
+    /// How much is done, 0..=1.
+    fraction: f64,
+    found: Found,
 }
 
 /// Why a task could not be deleted.
@@ -69,6 +72,7 @@ impl Tasks {
             layout,
             state: Mutex::default(),
             wanted: Notify::new(),
+            events: Arc::default(),
             deletion: watch::Sender::new(()),
         }
     }
@@ -108,6 +112,7 @@ impl Tasks {
             state.queue.push_back(id);
             self.wanted.notify_one();
         }
+        self.events.tell(id, state.standing(&record));
         state.index.put(record, true);
     }
 
@@ -119,6 +124,7 @@ impl Tasks {
         queue.sort_by_key(|id| state.index.created_at(*id));
         state.queue = queue.into();
         state.complete = true;
+        self.tell_queue(&state);
         if state.index.len() > 0 {
             info!(
                 "{} tasks found, {} of them waiting",
@@ -188,6 +194,8 @@ impl Tasks {
         let mut state = self.state();
         state.index.remove(id);
         state.queue.retain(|queued| *queued != id);
+        self.events.gone(id);
+        self.tell_queue(&state);
         drop(state);
         self.deletion.send_replace(());
     }
@@ -198,20 +206,13 @@ impl Tasks {
     }
 
     /// How far a task is.
-    pub fn progress(&self, record: &TaskRecord) -> Progress {
-        let state = self.state();
-        let percentage = match (record.status, state.running) {
-            (Status::Completed, _) => 100.0,
-            (_, Some((running, fraction))) if running == record.id => fraction * 100.0,
-            _ => 0.0,
-        };
-        let mut queue = state.queue.iter();
-        Progress {
-            status: record.status,
-            percentage,
-            waiting: queue.position(|queued| *queued == record.id).unwrap_or(0),
-            error: record.error.clone(),
-        }
+    pub fn standing(&self, record: &TaskRecord) -> Standing {
+        self.state().standing(record)
+    }
+
+    /// Listens to an upload and what becomes of it. It need not be there yet.
+    pub fn listen(&self, id: Uuid) -> Listener {
+        self.events.listen(id)
     }
 
     /// Deletes a task with its recording and transcript; a running one is
@@ -240,6 +241,7 @@ impl Tasks {
             let next = {
                 let mut state = self.state();
                 let id = state.queue.pop_front();
+                self.tell_queue(&state);
                 id.and_then(|id| state.index.held(id))
             };
             match next {
@@ -256,9 +258,65 @@ impl Tasks {
         while self.state().index.contains(id) && deletion.changed().await.is_ok() {}
     }
 
-    /// Tells how much of the running task is done, 0..=1; `None`: none runs.
-    pub(super) fn set_running(&self, running: Option<(Uuid, f64)>) {
-        self.state().running = running;
+    /// An engine gets this task, for the first time or once more.
+    pub(super) fn begin(&self, id: Uuid) {
+        let mut state = self.state();
+        state.attempts += 1;
+        let attempt = state.attempts;
+        let found = Found { attempt, bytes: 0 };
+        let fraction = 0.0;
+        self.run(
+            &mut state,
+            Running {
+                id,
+                fraction,
+                found,
+            },
+        );
+    }
+
+    /// So much of the running task is done, 0..=1.
+    pub(super) fn advance(&self, fraction: f64) {
+        let mut state = self.state();
+        if let Some(running) = state.running {
+            self.run(
+                &mut state,
+                Running {
+                    fraction,
+                    ..running
+                },
+            );
+        }
+    }
+
+    /// So many bytes of the running task's transcript are written.
+    pub(super) fn found(&self, bytes: u64) {
+        let mut state = self.state();
+        if let Some(mut running) = state.running {
+            running.found.bytes = bytes;
+            self.run(&mut state, running);
+        }
+    }
+
+    /// No task runs any more.
+    pub(super) fn rest(&self) {
+        self.state().running = None;
+    }
+
+    fn run(&self, state: &mut State, running: Running) {
+        state.running = Some(running);
+        // One that was just deleted may still run, and its id be another's.
+        if state.index.contains(running.id) {
+            self.events.tell(running.id, running.standing());
+        }
+    }
+
+    fn tell_queue(&self, state: &State) {
+        if !self.events.is_idle() {
+            let queue = state.queue.iter().enumerate();
+            let standing = |(before, id): (usize, &Uuid)| (*id, Standing::Queued { before });
+            self.events.tell_all(queue.map(standing));
+        }
     }
 
     /// Makes a change of a task durable and then known; false if it was deleted
@@ -278,6 +336,7 @@ impl Tasks {
         if !state.index.contains(id) {
             return Ok(false);
         }
+        self.events.tell(id, state.standing(&record));
         state.index.put(record, saved.is_ok());
         saved.map(|()| true)
     }
@@ -296,6 +355,57 @@ impl Tasks {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Uploads tell what they are, whoever listens.
+impl Observer for Tasks {
+    fn received(&self, id: Uuid, offset: u64, length: Option<u64>) {
+        self.events.tell(id, Standing::uploading(offset, length));
+    }
+
+    fn finished(&self, id: Uuid) {
+        self.adopt(id);
+    }
+
+    fn terminated(&self, id: Uuid) {
+        self.events.gone(id);
+    }
+}
+
+impl State {
+    fn standing(&self, record: &TaskRecord) -> Standing {
+        let running = self.running.filter(|running| running.id == record.id);
+        match record.status {
+            Status::Queued => {
+                let mut queue = self.queue.iter();
+                let before = queue.position(|queued| *queued == record.id);
+                let before = before.unwrap_or(0);
+                Standing::Queued { before }
+            }
+            Status::Processing => match running {
+                Some(running) => running.standing(),
+                None => Standing::Transcribing {
+                    percentage: 0.0,
+                    found: Found::default(),
+                },
+            },
+            Status::Completed => Standing::Complete {
+                found: running.map(|running| running.found),
+            },
+            Status::Failed => Standing::Failed {
+                reason: record.error.clone().unwrap_or_default(),
+            },
+        }
+    }
+}
+
+impl Running {
+    fn standing(&self) -> Standing {
+        Standing::Transcribing {
+            percentage: self.fraction * 100.0,
+            found: self.found,
+        }
     }
 }
 
@@ -347,7 +457,7 @@ mod tests {
         }
         tasks.adopted_all();
         let waits = tasks.find(third).unwrap();
-        assert_eq!(tasks.progress(&waits).waiting, 2);
+        assert_eq!(tasks.standing(&waits), Standing::Queued { before: 2 });
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, first);
         record.status = Status::Completed;

@@ -67,17 +67,19 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         let outcome = match tasks.update(record.clone()) {
             Ok(false) => continue,
             Ok(true) => {
-                tasks.set_running(Some((id, 0.0)));
+                tasks.begin(id);
                 process(tasks, engine, choice, &record).await
             }
             Err(error) => Attempt::Failed(storage_failed(&error)),
         };
-        tasks.set_running(None);
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
         let before = record.before.take();
         match outcome {
-            Attempt::Deleted => continue,
+            Attempt::Deleted => {
+                tasks.rest();
+                continue;
+            }
             Attempt::Completed(media, outcome) => {
                 record.status = Status::Completed;
                 record.language = Some(outcome.language);
@@ -99,6 +101,8 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
             // A restart tries once more.
             warn!(task_id = %id, "{}", storage_failed(&error));
         }
+        // Only now: who reads a transcript along must know its end.
+        tasks.rest();
     }
 }
 
@@ -128,7 +132,7 @@ async fn process(
         match outcome {
             Attempt::EngineLost(reason) => {
                 warn!(task_id = %record.id, attempt, "the engine was lost: {reason}");
-                tasks.set_running(Some((record.id, 0.0)));
+                tasks.begin(record.id);
                 lost = reason;
             }
             other => return other,
@@ -163,6 +167,7 @@ async fn transcribe(
     if let Some(reached) = &reached {
         let done_s = reached.done_s;
         info!(task_id = %record.id, "task goes on after {done_s:.0} seconds of its recording");
+        tasks.found(part.bytes());
     }
     let file_name = record.file_name.as_deref().map(Path::new);
     let mut events = engine.submit(Order {
@@ -179,13 +184,13 @@ async fn transcribe(
         match events.recv().await {
             Some(JobEvent::Started(found)) => media = Some(found),
             Some(JobEvent::Progress { reached, fraction }) => {
-                tasks.set_running(Some((record.id, fraction.clamp(0.0, 1.0))));
+                tasks.advance(fraction.clamp(0.0, 1.0));
                 // At the end the whole is about to be durable.
                 if fraction < 1.0 {
                     part.reached(reached)?;
                 }
             }
-            Some(JobEvent::Segment(segment)) => part.push(&segment)?,
+            Some(JobEvent::Segment(segment)) => tasks.found(part.push(&segment)?),
             Some(JobEvent::Done(outcome)) => match media {
                 Some(media) => {
                     part.finish()?;

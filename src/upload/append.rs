@@ -23,6 +23,9 @@ const COMMIT_EVERY_BYTES: u64 = 64 << 20;
 /// ... or so long, whichever comes first.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
+/// How often at most it is told what has come.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
 /// A source that gives less than this in [`Limits::stall`](super::Limits) has
 /// stalled too: it would hold its connection for ever.
 const TRICKLE_BYTES: u64 = 1024;
@@ -150,6 +153,13 @@ impl Appending {
         self.told_durable(measured).await
     }
 
+    /// Says how much has come.
+    fn tell(&self) {
+        let length = self.writer.record().length;
+        let observer = &self.uploads.observer;
+        observer.received(self.id, self.writer.position(), length);
+    }
+
     /// Makes what was written durable, and says so.
     async fn commit(&mut self) -> Result<(), UploadError> {
         let committed = self.writer.commit().await;
@@ -232,6 +242,7 @@ async fn receive<S: Source>(
     let mut stopping = appending.uploads.stopping.clone();
     let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
+    let mut told_at = committed_at;
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
     appending.turn.waits(true);
@@ -276,12 +287,17 @@ async fn receive<S: Source>(
         }
         let written = appending.writer.write(bytes).await;
         written.map_err(|error| no_space(error, count))?;
+        let now = Instant::now();
+        if now - told_at >= TELL_EVERY {
+            told_at = now;
+            appending.tell();
+        }
         let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
-            || committed_at.elapsed() >= COMMIT_EVERY;
+            || now - committed_at >= COMMIT_EVERY;
         if is_due && check.is_none() {
             appending.commit().await?;
             source.committed(appending.writer.record().offset);
-            committed_at = Instant::now();
+            committed_at = now;
         }
         appending.turn.waits(true);
     }
@@ -295,10 +311,10 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
         turn,
         writer,
     } = appending;
-    let finished = Arc::clone(&uploads.finished);
+    let observer = Arc::clone(&uploads.observer);
     let done = move |record: &Record| {
         if record.is_recording() {
-            finished(id);
+            observer.finished(id);
         }
     };
     let record = match writer.finish(done).await {
@@ -317,6 +333,9 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
             uploads.part_is_complete(id);
         }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
+    } else {
+        let Record { offset, length, .. } = record;
+        uploads.observer.received(id, offset, length);
     }
     Ok(uploads.status_of(&record))
 }

@@ -186,11 +186,11 @@ impl Uploads {
             (join, has_more) = stepped.map_err(|error| no_space(error, length))?;
             reserved = true;
         }
-        let finished = Arc::clone(&self.finished);
+        let observer = Arc::clone(&self.observer);
         let joined = helper::run(move || {
             let joined = join.finish();
             if joined.is_ok() {
-                finished(id);
+                observer.finished(id);
             }
             joined
         });

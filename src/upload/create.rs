@@ -145,6 +145,7 @@ impl Uploads {
             }
         };
         debug!(upload_id = %facts.id, bytes = length, "upload created");
+        self.observer.received(facts.id, 0, length);
         Ok((facts.id, writer))
     }
 }

@@ -97,9 +97,19 @@ pub enum Cut {
     Malformed,
 }
 
-/// Hears of each upload that is complete, once that is durable and before
-/// anybody is answered. May wait for the disk.
-pub type Finished = dyn Fn(Uuid) + Send + Sync;
+/// Hears of all uploads.
+pub trait Observer: Send + Sync {
+    /// It is complete; said once that is durable and before anybody is
+    /// answered. May wait for the disk.
+    fn finished(&self, id: Uuid);
+
+    /// It is there, and so much of it has come, durable or not; said from time
+    /// to time. Must not wait.
+    fn received(&self, _id: Uuid, _offset: u64, _length: Option<u64>) {}
+
+    /// It was taken away; said before another one can have its id. Must not wait.
+    fn terminated(&self, _id: Uuid) {}
+}
 
 /// All uploads. Its calls that touch files must be made on an ingest thread.
 pub struct Uploads {
@@ -113,7 +123,7 @@ pub struct Uploads {
     joining: tokio::sync::Mutex<()>,
     /// Uploads that a sync failed on: nobody knows what the disk holds of them.
     condemned: Mutex<HashSet<Uuid>>,
-    finished: Arc<Finished>,
+    observer: Arc<dyn Observer>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -261,7 +271,7 @@ impl Uploads {
     pub fn new(
         layout: Layout,
         limits: Limits,
-        finished: Arc<Finished>,
+        observer: Arc<dyn Observer>,
         stopping: watch::Receiver<bool>,
     ) -> Uploads {
         Uploads {
@@ -272,7 +282,7 @@ impl Uploads {
             pending: Pending::default(),
             joining: tokio::sync::Mutex::default(),
             condemned: Mutex::default(),
-            finished,
+            observer,
             stopping,
         }
     }
@@ -388,6 +398,7 @@ impl Uploads {
         removed.await?;
         self.unfinished.remove(id);
         self.pending.remove(id);
+        self.observer.terminated(id);
         info!(upload_id = %id, "upload terminated");
         Ok(())
     }

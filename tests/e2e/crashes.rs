@@ -18,7 +18,7 @@ use crate::waiting::until;
 use crate::wer::Tally;
 
 /// Long enough to be interrupted: more than ten minutes.
-fn long_recording() -> Spoken {
+pub fn long_recording() -> Spoken {
     let spoken = speech::speak(Script {
         phrases: 20,
         times: 12,
@@ -41,7 +41,7 @@ fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
 
 /// Waits until the engine is in the middle of that task and stops it there
 /// (SIGSTOP), so that nothing can end before the test has done its harm.
-fn freeze_engine_in(daemon: &mut Daemon, id: &str) -> Process {
+pub fn freeze_engine_in(daemon: &mut Daemon, id: &str) -> Process {
     let address = daemon.address();
     until("the transcription is under way", || {
         let progress = task::progress(address, id);

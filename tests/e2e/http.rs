@@ -166,6 +166,13 @@ impl Connection {
         Ok(response)
     }
 
+    /// What is left when something else than HTTP follows. Nothing may have
+    /// been received before.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.stream.buffer().is_empty(), "received already");
+        self.stream.into_inner()
+    }
+
     /// Cuts the connection off.
     pub fn cut(self, how: Cut) {
         if let Cut::Reset = how {

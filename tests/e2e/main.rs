@@ -12,6 +12,7 @@ mod downloads;
 mod encodings;
 mod honest;
 mod http;
+mod listener;
 mod model;
 mod nginx;
 #[allow(dead_code, reason = "shared with other tests")]
@@ -36,6 +37,7 @@ mod hostile;
 mod idle;
 mod intake;
 mod limits;
+mod live;
 mod many;
 mod programs;
 mod proxies;

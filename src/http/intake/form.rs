@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
+use futures_util::Stream;
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;

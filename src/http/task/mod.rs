@@ -18,7 +18,7 @@ use super::api_error::ApiError;
 use super::reply::{self, Reply};
 use crate::access::Caller;
 use crate::store::helper;
-use crate::task::TaskRecord;
+use crate::task::{Standing, TaskRecord};
 
 pub use delete::delete;
 pub use detail::detail;
@@ -47,9 +47,20 @@ async fn find(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Arc<TaskRe
         .ok_or(ApiError::TaskNotFound)
 }
 
+/// How far it is what will be, or is, a task of this id, from its upload on;
+/// `None` if nothing of the caller's has it.
+pub async fn standing(app: &App, caller: &Caller, id: Uuid) -> Option<Standing> {
+    if let Ok(record) = find(app, caller, Some(id)).await {
+        return Some(app.tasks.standing(&record));
+    }
+    let (status, facts) = app.uploads.durable(id).await.ok()?;
+    let is_theirs = caller.may_use(facts.owner.as_deref());
+    is_theirs.then(|| Standing::uploading(status.offset, status.length))
+}
+
 /// The parameters of a query, decoded. Of a parameter that is there twice the
 /// first one counts.
-fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+pub fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find(|(key, _)| key == name)
         .map(|(_, value)| value)

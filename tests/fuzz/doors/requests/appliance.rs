@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use super::Sent;
@@ -21,12 +21,12 @@ use super::wire::Wire;
 use crate::access::{Access, Mode};
 use crate::config::UnknownModel;
 use crate::engine_client::{self, Desk};
-use crate::http::App;
 use crate::http::cors::Origins;
 use crate::http::location::BaseUrl;
 use crate::http::proxies::TrustedProxies;
 use crate::http::reply::Reply;
 use crate::http::server;
+use crate::http::{App, MAX_WAITING};
 use crate::store::folder::peek_record;
 use crate::store::record::Kind;
 use crate::store::{Layout, helper};
@@ -77,9 +77,9 @@ impl Appliance {
             stall: TIMEOUT,
         };
         let (stop, stopping) = watch::channel(false);
-        let adopting = Arc::clone(&tasks);
-        let finished = Arc::new(move |id| adopting.adopt(id));
-        let uploads = Arc::new(Uploads::new(layout.clone(), limits, finished, stopping));
+        let observer = Arc::clone(&tasks) as _;
+        let uploads = Uploads::new(layout.clone(), limits, observer, stopping.clone());
+        let uploads = Arc::new(uploads);
         let (engine, desk) = engine_client::engine();
         let access = Access::new(Mode::Tokens, folder.join("tokens")).expect("no tokens");
         let app = Arc::new(App {
@@ -97,6 +97,8 @@ impl Appliance {
             unknown_model: UnknownModel::Resident,
             max_queue: usize::MAX,
             idle_timeout: TIMEOUT,
+            stopping,
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
         });
         Appliance {
             folder,

@@ -1,0 +1,74 @@
+//! What is told, as JSON.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::protocol::Segment;
+use crate::task::{Standing, now};
+
+/// How it stands.
+pub fn standing(id: Uuid, standing: &Standing) -> String {
+    match standing {
+        Standing::Failed { reason } => {
+            let text = format!("The transcription failed: {reason}");
+            error(id, "TRANSCRIPTION_FAILED", &text, reason)
+        }
+        _ => progress(
+            id,
+            standing.stage(),
+            standing.percentage(),
+            &standing.message(),
+        ),
+    }
+}
+
+/// Nothing of this id is there yet.
+pub fn waiting(id: Uuid) -> String {
+    progress(id, "uploading", 0.0, "waiting for the upload")
+}
+
+/// It was there.
+pub fn deleted(id: Uuid) -> String {
+    let text = "The upload or task was deleted or has expired.";
+    error(id, "TASK_DELETED", text, "nothing of this id is left")
+}
+
+/// One more stretch of speech.
+pub fn segment(segment: &Segment) -> String {
+    let Segment { start, end, text } = segment;
+    json!({ "type": "segment", "start": start, "end": end, "text": text }).to_string()
+}
+
+/// Nothing is new.
+pub fn heartbeat() -> String {
+    json!({ "type": "heartbeat", "timestamp": now() }).to_string()
+}
+
+/// The answer to a ping.
+pub fn pong() -> String {
+    json!({ "type": "pong" }).to_string()
+}
+
+fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> String {
+    json!({
+        "type": "progress",
+        "task_id": id,
+        "stage": stage,
+        "percentage": percentage,
+        "message": message,
+        "timestamp": now(),
+    })
+    .to_string()
+}
+
+fn error(id: Uuid, code: &str, user_message: &str, technical_detail: &str) -> String {
+    json!({
+        "type": "error",
+        "task_id": id,
+        "error_code": code,
+        "user_message": user_message,
+        "technical_detail": technical_detail,
+        "timestamp": now(),
+    })
+    .to_string()
+}

@@ -1,0 +1,50 @@
+//! Live progress: the same messages over a WebSocket and as server-sent events.
+
+mod event_stream;
+mod feed;
+mod handshake;
+mod message;
+mod socket;
+mod ticket;
+
+use std::time::Duration;
+
+use hyper::header::HeaderMap;
+use uuid::Uuid;
+
+use super::App;
+use super::api_error::ApiError;
+use super::task::parameter;
+use super::visitor;
+use crate::access::{Caller, Client, Denied};
+
+pub use event_stream::events;
+pub use handshake::{Handover, open};
+pub use socket::serve;
+pub use ticket::ticket;
+
+/// So many may wait at a time for uploads that are not there yet.
+pub const MAX_WAITING: usize = 1024;
+
+/// Who listens hears something this often, whatever happens.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Lets a listener in: by a ticket in the address if there is one, else like
+/// everybody else.
+fn admit(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    id: Option<Uuid>,
+) -> Result<Caller, Denied> {
+    match parameter(query, "ticket") {
+        Some(ticket) => app.access.admit_with_ticket(client, &ticket, id),
+        None => visitor::admit(app, client, headers),
+    }
+}
+
+/// Nobody else can be let wait.
+fn too_many() -> ApiError {
+    ApiError::Busy("too many clients wait for uploads that are not there yet; try again".into())
+}

@@ -1,0 +1,50 @@
+//! `POST /api/ws/ticket`.
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Body;
+use hyper::{Request, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
+use super::super::task::standing;
+use crate::access::Caller;
+
+const BODY_MAX_BYTES: usize = 4 << 10;
+
+#[derive(Deserialize)]
+struct Wanted {
+    task_id: Uuid,
+}
+
+/// Makes a ticket to listen to one task of the caller's, which may still be an
+/// upload.
+pub async fn ticket(
+    app: &App,
+    caller: &Caller,
+    request: Request<RequestBody>,
+) -> Result<Reply, ApiError> {
+    let wanted = read(request.into_body()).await.ok_or_else(|| {
+        let expected = "expected a JSON document with a UUID: {\"task_id\": \"...\"}";
+        ApiError::Validation(expected.into())
+    })?;
+    let task = wanted.task_id;
+    if standing(app, caller, task).await.is_none() {
+        return Err(ApiError::TaskNotFound);
+    }
+    let ticket = app.access.ticket(caller, task)?;
+    let document = json!({ "ticket": ticket.secret, "expires_at": ticket.expires_at });
+    Ok(reply::json(StatusCode::CREATED, &document))
+}
+
+async fn read(body: RequestBody) -> Option<Wanted> {
+    if body.size_hint().lower() > BODY_MAX_BYTES as u64 {
+        return None;
+    }
+    let body = Limited::new(body, BODY_MAX_BYTES).collect().await.ok()?;
+    serde_json::from_slice(&body.to_bytes()).ok()
+}
