@@ -13,6 +13,9 @@ use crate::http::Connection;
 /// Longer than between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// So many in a row, and what is waited for does not come.
+const HEARTBEATS_MAX: usize = 10;
+
 /// Somebody who listens.
 pub enum Listener {
     /// To a WebSocket.
@@ -106,12 +109,9 @@ impl Listener {
             Listener::Events(stream) => loop {
                 let mut line = String::new();
                 match stream.read_line(&mut line) {
-                    Ok(0) => return None,
+                    Ok(0) => panic!("cut off"),
                     Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        panic!("nothing for {SILENCE:?}")
-                    }
-                    Err(_) => return None,
+                    Err(error) => panic!("nothing for {SILENCE:?}, or cut off: {error}"),
                 }
                 // Lines between are those of the chunked coding, and this its last.
                 if line == "0\r\n" {
@@ -127,12 +127,13 @@ impl Listener {
     /// The next message that is no heartbeat.
     #[track_caller]
     pub fn news(&mut self) -> Value {
-        loop {
+        for _ in 0..HEARTBEATS_MAX {
             let message = self.next().expect("another message");
             if message["type"] != "heartbeat" {
                 return message;
             }
         }
+        panic!("nothing but heartbeats")
     }
 
     /// Everything up to a message of that kind, or that stage, and with it.
@@ -158,7 +159,7 @@ impl Listener {
         loop {
             match socket.read().expect("a close frame") {
                 Message::Close(frame) => return frame.expect("a code").code.into(),
-                _ => continue,
+                message => assert!(!message.to_string().contains("heartbeat"), "still open"),
             }
         }
     }
