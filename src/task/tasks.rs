@@ -342,15 +342,19 @@ impl Tasks {
     }
 
     /// Makes durable that a task waits again, and queues it; false if it was
-    /// deleted meanwhile. Blocks on the disk.
+    /// deleted meanwhile. It is as it was where that cannot be stored. Blocks
+    /// on the disk.
     pub(super) fn queue_again(&self, record: TaskRecord) -> io::Result<bool> {
         let id = record.id;
-        let is_known = self.update(record)?;
-        if is_known {
-            self.state().queue.push_back(id);
-            self.wanted.notify_one();
+        record.save(&self.dir(id))?;
+        let mut state = self.state();
+        if !state.index.contains(id) {
+            return Ok(false);
         }
-        Ok(is_known)
+        state.index.put(record, true);
+        state.queue.push_back(id);
+        self.wanted.notify_one();
+        Ok(true)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -493,6 +493,11 @@ fn begun(daemon: &Daemon) -> Connection {
     let content = NOISE.repeat(400_000);
     let body = part("; name=\"file\"; filename=\"a.mp3\"", &content);
     connection.send(&body).unwrap();
+    connection
+}
+
+fn being_taken_in(daemon: &Daemon) -> Connection {
+    let connection = begun(daemon);
     until("it is being taken in", || {
         (folders(&daemon.state_dir()) == 1).then_some(())
     });
@@ -501,13 +506,30 @@ fn begun(daemon: &Daemon) -> Connection {
 
 #[test]
 fn nothing_is_left_of_a_recording_that_does_not_come_to_its_end() {
-    let mut daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '2s'"), &[]);
+    let mut daemon = Daemon::start();
     for how in [Cut::Close, Cut::Reset] {
-        begun(&daemon).cut(how);
+        being_taken_in(&daemon).cut(how);
         assert_nothing_left(&daemon);
     }
-    let mut stalled = begun(&daemon);
-    let answer = stalled.receive("POST").unwrap();
+    let running = being_taken_in(&daemon);
+    assert!(daemon.terminate().success());
+    daemon.start_again();
+    drop(running);
+    assert_nothing_left(&daemon);
+    let running = being_taken_in(&daemon);
+    daemon.kill9();
+    assert_eq!(folders(&daemon.state_dir()), 1);
+    daemon.start_again();
+    drop(running);
+    assert_nothing_left(&daemon);
+    // Nor does it count as unfinished.
+    post(daemon.address(), STREAM, &file(NOISE)).expect(200, "the next one");
+}
+
+#[test]
+fn a_recording_that_stops_coming_is_answered_and_nothing_is_left() {
+    let daemon = Daemon::start_unready(Daemon::folder_with("[http]\nidle_timeout = '2s'"), &[]);
+    let answer = begun(&daemon).receive("POST").unwrap();
     answer.expect(400, "a body that stops coming");
     assert_nothing_left(&daemon);
     // Before there is anything to look at.
@@ -520,20 +542,7 @@ fn nothing_is_left_of_a_recording_that_does_not_come_to_its_end() {
         .receive("POST")
         .unwrap()
         .expect(408, "a form that does not begin");
-
-    let running = begun(&daemon);
-    assert!(daemon.terminate().success());
-    assert_eq!(folders(&daemon.state_dir()), 0, "after SIGTERM");
-    drop(running);
-    daemon.start_again();
-    let running = begun(&daemon);
-    daemon.kill9();
-    assert_eq!(folders(&daemon.state_dir()), 1);
-    daemon.start_again();
-    drop(running);
     assert_nothing_left(&daemon);
-    // Nor does it count as unfinished.
-    post(daemon.address(), STREAM, &file(NOISE)).expect(200, "the next one");
 }
 
 #[test]

@@ -147,7 +147,11 @@ fn a_lost_engine_begins_anew_and_so_do_the_segments() {
     engine.signal(nix::sys::signal::Signal::SIGKILL);
     let transcript = task::transcript(address, upload.id());
     let all = listener.up_to("complete");
-    let is_begun = |message: &Value| message["percentage"].as_f64().is_some_and(|done| done > 0.0);
+    let is_begun = |message: &Value| {
+        message["percentage"]
+            .as_f64()
+            .is_some_and(|done| done > 0.0)
+    };
     let begun = all.iter().position(is_begun).expect("it was under way");
     let is_anew = |message: &Value| is_progress(message, "transcribing", 0.0);
     let anew = all[begun..].iter().position(is_anew).expect("back to 0 %");
