@@ -351,9 +351,10 @@ impl Tasks {
         if !state.index.contains(id) {
             return Ok(false);
         }
-        state.index.put(record, true);
         state.queue.push_back(id);
         self.wanted.notify_one();
+        self.events.tell(id, state.standing(&record));
+        state.index.put(record, true);
         Ok(true)
     }
 

@@ -138,6 +138,26 @@ fn a_client_that_comes_in_the_middle_gets_the_state_and_all_segments() {
 }
 
 #[test]
+fn who_still_listens_hears_of_a_transcription_that_is_tried_again() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let spoken = speech::speak(Script::short(VOICES[0], 3));
+    let upload = tus::upload(address, "short.wav", &spoken.bytes());
+    let transcript = task::transcript(address, upload.id());
+    let mut listeners = WAYS.map(|listen| listen(address, upload.id(), &[]));
+    for listener in &mut listeners {
+        listener.up_to("complete");
+    }
+    let retry = format!("/task/{}/retry", upload.id());
+    request(address, "POST", &retry, &[], Some(b""))
+        .unwrap()
+        .expect(202, "retry");
+    for listener in &mut listeners {
+        assert_eq!(segments(&listener.up_to("complete")), transcript);
+    }
+}
+
+#[test]
 fn a_lost_engine_begins_anew_and_so_do_the_segments() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
