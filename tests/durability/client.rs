@@ -78,6 +78,29 @@ pub fn join(
     Ok(())
 }
 
+/// Sends a recording in a form, in one request.
+pub fn send_form(
+    story: &Story,
+    address: SocketAddr,
+    content: Arc<[u8]>,
+    random: &mut Random,
+) -> io::Result<()> {
+    let id = new_id(random);
+    let mut form =
+        b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n".to_vec();
+    form.extend_from_slice(&content);
+    form.extend_from_slice(b"\r\n--x--\r\n");
+    let headers = [("Content-Type", "multipart/form-data; boundary=x")];
+    let target = format!("/speech-to-text?taskId={id}");
+    story.creating(&id, &content);
+    story.mark(&id, Event::Sending(content.len() as u64));
+    let taken = request(address, "POST", &target, &headers, Some(&form))?.expect(200, "a form");
+    assert_eq!(taken.json()["identifier"], *id);
+    story.mark(&id, Event::Told(content.len() as u64));
+    story.mark(&id, Event::Measured);
+    Ok(())
+}
+
 fn new_id(random: &mut Random) -> String {
     let bytes: [u8; 16] = random.bytes(16).try_into().expect("16 bytes");
     let id = uuid::Builder::from_random_bytes(bytes).into_uuid();

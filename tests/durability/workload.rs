@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use crate::client::{Client, Length, head_of, join};
+use crate::client::{Client, Length, head_of, join, send_form};
 use crate::daemon::{Daemon, PROGRAM};
 use crate::http::{Cut, request};
 use crate::random::Random;
@@ -79,6 +79,7 @@ fn side_by_side(story: &Story, daemon: &Daemon, random: &mut Random) {
         threads.spawn(move || {
             while !slow_is_done.load(Ordering::Relaxed) {
                 joining(story, address, &mut random).expect("joined uploads");
+                in_a_form(story, address, &mut random).expect("forms");
                 sleep(Duration::from_millis(200));
             }
         });
@@ -192,6 +193,14 @@ fn joining(story: &Story, address: SocketAddr, random: &mut Random) -> io::Resul
     join(story, address, &[first, second], random)
 }
 
+/// Recordings that come whole or not at all.
+fn in_a_form(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
+    let length = random.between(1, 200_000);
+    // What is plainly no recording would be refused.
+    let content = [&b"ID3"[..], &random.bytes(length)].concat();
+    send_form(story, address, content.into(), random)
+}
+
 /// A real recording, which becomes a transcript.
 fn speaking<'a>(
     story: &'a Story,
@@ -283,8 +292,9 @@ fn kill_in_the_middle(story: &Story, daemon: &mut Daemon, random: &mut Random) {
 }
 
 fn busy(story: &Story, address: SocketAddr, random: &mut Random) -> io::Result<()> {
-    match random.below(5) {
+    match random.below(6) {
         0 => removing(story, address, random),
+        3 => in_a_form(story, address, random),
         1 | 2 => joining(story, address, random),
         _ => {
             let told = match random.one_in(8) {
