@@ -56,9 +56,9 @@ pub enum Kind {
         /// Whether it syncs the data of every PATCH.
         fsync: bool,
     },
-    /// <https://www.npmjs.com/package/@tus/server>
+    /// The npm package `@tus/server`.
     TusNode,
-    /// <https://pypi.org/project/tuspyserver/>
+    /// The Python package `tuspyserver`.
     TusPyServer,
     /// See [`crate::baselines`].
     Baseline(&'static str),
