@@ -53,10 +53,7 @@ pub enum Unmet {
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
     let model = told.model.filter(|model| !model.is_empty());
     check_model(app, model.as_deref()).await?;
-    let is_partial = told
-        .concat
-        .as_ref()
-        .is_some_and(|concat| concat.parts.is_empty());
+    let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {
         return Err(Unmet::QueueFull);
     }

@@ -54,12 +54,19 @@ pub struct Concat {
     pub parts: Vec<Uuid>,
 }
 
+impl Concat {
+    /// Is a part, and has none itself.
+    pub fn is_partial(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
 impl Facts {
     /// As the offset record tells it.
     pub fn kind(&self) -> Kind {
         match &self.concat {
             None => Kind::Whole,
-            Some(concat) if concat.parts.is_empty() => Kind::Partial,
+            Some(concat) if concat.is_partial() => Kind::Partial,
             Some(_) => Kind::Final,
         }
     }

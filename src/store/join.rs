@@ -100,16 +100,15 @@ impl Join {
         self.files.record()
     }
 
-    /// Takes the disk space for all of it.
-    pub fn reserve(&self) -> io::Result<()> {
-        self.files.data().set_len(self.length)?;
-        reserve(self.files.data(), self.length)
-    }
-
     /// Copies some more bytes; false when all are there. The kernel does it:
     /// it shares blocks where the file system can do that and they lie
-    /// evenly, and copies the others.
+    /// evenly, and copies the others. The first step takes the disk space for
+    /// all of them.
     pub fn step(&mut self) -> io::Result<bool> {
+        if self.copied == 0 && self.position == 0 {
+            self.files.data().set_len(self.length)?;
+            reserve(self.files.data(), self.length)?;
+        }
         let Some((dir, length)) = self.order.get(self.copied) else {
             return Ok(false);
         };

@@ -108,6 +108,12 @@ impl Tasks {
         if state.index.contains(id) {
             return;
         }
+        self.put(&mut state, record);
+    }
+
+    /// Makes known what is on disk of a task, and queues it if it waits.
+    fn put(&self, state: &mut State, record: TaskRecord) {
+        let id = record.id;
         if record.status == Status::Queued {
             state.queue.push_back(id);
             self.wanted.notify_one();
@@ -351,10 +357,7 @@ impl Tasks {
         if !state.index.contains(id) {
             return Ok(false);
         }
-        state.queue.push_back(id);
-        self.wanted.notify_one();
-        self.events.tell(id, state.standing(&record));
-        state.index.put(record, true);
+        self.put(&mut state, record);
         Ok(true)
     }
 

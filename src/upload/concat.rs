@@ -167,7 +167,6 @@ impl Uploads {
         self.require_size(length)?;
         self.require_space(length)?;
         let mut has_more = true;
-        let mut reserved = false;
         while has_more {
             if *self.stopping.borrow() {
                 return Err(UploadError::Stopping);
@@ -176,15 +175,11 @@ impl Uploads {
                 return Err(UploadError::Superseded { offset: 0 });
             }
             let step = move || {
-                if !reserved {
-                    join.reserve()?;
-                }
                 let has_more = join.step()?;
                 Ok((join, has_more))
             };
             let stepped: io::Result<(Join, bool)> = helper::run(step).await;
             (join, has_more) = stepped.map_err(|error| no_space(error, length))?;
-            reserved = true;
         }
         let observer = Arc::clone(&self.observer);
         let joined = helper::run(move || {

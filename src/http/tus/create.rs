@@ -60,9 +60,7 @@ pub async fn create(
 
 fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
     let concat = concat(headers)?;
-    let is_final = concat
-        .as_ref()
-        .is_some_and(|concat| !concat.parts.is_empty());
+    let is_final = concat.as_ref().is_some_and(|concat| !concat.is_partial());
     let length = match (bytes_header(headers, UPLOAD_LENGTH)?, deferred(headers)?) {
         (None, false) if is_final => None,
         _ if is_final => return Err(ProtocolError::FinalLength),
