@@ -5,7 +5,7 @@ use std::io;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::header::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 use uuid::Uuid;
 
@@ -85,6 +85,13 @@ impl Source for BodySource {
     fn checksum(&self) -> Option<Checksum> {
         checksum(self.trailers.as_ref()?).ok()?
     }
+}
+
+/// Whether a body is said to be of this type, which has no parameters.
+pub fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == media_type)
 }
 
 /// hyper tells a body that breaks the rules from one that is cut by the kind

@@ -1,12 +1,11 @@
 //! PATCH: more bytes for an upload (upload append).
 
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::super::App;
-use super::super::body::BodySource;
+use super::super::body::{BodySource, has_type};
 use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
@@ -31,7 +30,7 @@ pub async fn append(
     let source = BodySource::telling(body, &head, app, interop);
     let missing = |name| ProtocolError::Missing { name };
     let headers = &head.headers;
-    if interop >= Interop::V6 && !is_chunk(headers) {
+    if interop >= Interop::V6 && !has_type(headers, CHUNK_TYPE) {
         return Err(ProtocolError::PartialContentType);
     }
     let offset = fields::integer(headers, &UPLOAD_OFFSET).ok_or(missing(UPLOAD_OFFSET))?;
@@ -56,12 +55,6 @@ pub async fn append(
     };
     describe(app, &mut reply, &status, interop);
     Ok(reply)
-}
-
-fn is_chunk(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value == CHUNK_TYPE)
 }
 
 /// Why an append was refused, in the words of this protocol.

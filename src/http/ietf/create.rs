@@ -15,7 +15,7 @@ use super::super::protocol::Interop;
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
-use super::super::task::queued;
+use super::super::task::{parameter, queued};
 use super::{completes, describe, fields, length_of};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
@@ -61,12 +61,7 @@ pub async fn create(
 /// There is no header for wishes: they come with the address, the rest with
 /// the headers that say what a body is.
 fn told_by(head: &Parts, length: Option<u64>) -> Told {
-    let query = head.uri.query().unwrap_or_default();
-    let wish = |key: &str| {
-        form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.into_owned())
-    };
+    let wish = |key: &str| parameter(head.uri.query(), key).map(|value| value.into_owned());
     Told {
         length,
         task_id: wish("taskId"),

@@ -10,9 +10,10 @@ mod patch;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request};
 
+use super::body::has_type;
 use super::names::{METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_OFFSET};
 use super::protocol::Protocol;
 use super::protocol_error::ProtocolError;
@@ -58,9 +59,7 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), ProtocolError> {
 
 /// Whether the body is a chunk of the upload.
 fn is_chunk(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value == CHUNK_TYPE)
+    has_type(headers, CHUNK_TYPE)
 }
 
 /// A header that holds a number of bytes, in digits alone.
