@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::options::Options;
-use crate::store::facts::{Concat, Facts};
+use crate::store::facts::{Concat, Facts, Priority};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
@@ -36,6 +36,8 @@ pub struct NewUpload {
     pub concat: Option<Concat>,
     /// See [`Facts`].
     pub options: Options,
+    /// See [`Facts`].
+    pub priority: Priority,
     /// See [`Facts`].
     pub is_whole: bool,
 }
@@ -122,6 +124,7 @@ impl Uploads {
             model: new.model,
             concat: new.concat,
             options: new.options,
+            priority: new.priority,
             is_whole: new.is_whole,
         };
         let writer = loop {
