@@ -135,6 +135,50 @@ fn kill_in_mid_transcription_is_made_good_after_the_restart() {
 }
 
 #[test]
+fn killed_at_any_moment_every_job_has_one_end_and_the_same_transcript() {
+    let mut daemon = Daemon::start();
+    let spoken: Vec<Spoken> = (0..4)
+        .map(|seed| speech::speak(Script::short(VOICES[0], seed)))
+        .collect();
+    let names = ["0.wav", "1.wav", "2.wav", "3.wav"];
+    let upload_all = |address| -> Vec<String> {
+        let uploads = names.iter().zip(&spoken);
+        uploads
+            .map(|(name, spoken)| tus::upload(address, name, &spoken.bytes()).id().to_owned())
+            .collect()
+    };
+    let transcripts = |address, ids: &[String]| -> Vec<_> {
+        ids.iter().map(|id| task::transcript(address, id)).collect()
+    };
+    let undisturbed = upload_all(daemon.address());
+    let expected = transcripts(daemon.address(), &undisturbed);
+
+    // Moments between the end of the upload and the end of the last job.
+    let mut ids = undisturbed;
+    for moment in 0..12 {
+        ids.extend(upload_all(daemon.address()));
+        sleep(Duration::from_millis(moment * 60));
+        daemon.kill9();
+        daemon.start_again();
+    }
+    for ids in ids.chunks(names.len()) {
+        assert_eq!(transcripts(daemon.address(), ids), expected);
+    }
+    let mut known = task::all_ids(daemon.address());
+    known.sort();
+    ids.sort();
+    assert_eq!(known, ids);
+    for id in &ids {
+        let folder = daemon.state_dir().join("uploads").join(id);
+        let left: Vec<_> = ["transcript.part", "transcript.reached"]
+            .into_iter()
+            .filter(|name| folder.join(name).exists())
+            .collect();
+        assert!(left.is_empty(), "{id}: {left:?}");
+    }
+}
+
+#[test]
 fn sigterm_in_mid_transcription_ends_well_and_loses_nothing() {
     let mut daemon = Daemon::start();
     let spoken = long_recording();
