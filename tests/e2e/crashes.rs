@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::daemon::{Daemon, Process};
-use crate::http::get;
+use crate::http::{get, request};
 use crate::speech::{self, Script, Spoken, VOICES};
 use crate::task;
 use crate::tus::{self, Upload};
@@ -212,6 +212,32 @@ fn a_killed_engine_costs_nothing_but_time() {
     assert_eq!(task::count(daemon.address()), 2);
     daemon.assert_alive();
     assert_eq!(daemon.pid(), pid);
+}
+
+#[test]
+fn what_is_deleted_while_the_engine_is_slow_to_stop_keeps_nobody_else_waiting() {
+    let mut daemon = Daemon::start();
+    let address = daemon.address();
+    let long = tus::upload(address, "long.wav", &long_recording().bytes());
+    let engine = freeze_engine_in(&mut daemon, long.id());
+    let spoken = speech::speak(Script::short(VOICES[0], 1));
+    let upload = || tus::upload(address, "short.wav", &spoken.bytes());
+    let others = [(); 4].map(|()| upload());
+    for gone in [&long].into_iter().chain(&others) {
+        until("it is its turn", || {
+            let progress = task::progress(address, gone.id());
+            (progress["status"] == "processing").then_some(())
+        });
+        let path = format!("/task/{}", gone.id());
+        request(address, "DELETE", &path, &[], None)
+            .unwrap()
+            .expect(200, "deletion");
+    }
+    let last = upload();
+    engine.signal(Signal::SIGCONT);
+    assert_said(address, last.id(), &spoken);
+    assert_eq!(task::count(address), 1);
+    assert!(engine.lives(), "it was slow and no worse");
 }
 
 #[test]
