@@ -26,6 +26,7 @@ use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::front_end::FrontEnd;
 use crate::http::shares::Shares;
 use crate::http::{self, App, Server};
+use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, ModelChoice, Tasks};
@@ -173,11 +174,14 @@ async fn control(
         Arc::clone(&tasks) as _,
         stopping.clone(),
     ));
+    let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
+    let outgoing = Arc::new(outgoing);
     let (engine, desk) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
         uploads: Arc::clone(&uploads),
         tasks: Arc::clone(&tasks),
+        outgoing: Arc::clone(&outgoing),
         engine: engine.clone(),
         default_language: config.transcribe.language,
         models_dir: config.models_dir.clone(),

@@ -278,6 +278,8 @@ mod tests {
             model: None,
             concat: None,
             options: crate::options::Options::default(),
+            url: None,
+            callback_url: None,
             is_whole: false,
         }
     }

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::events::{Events, Listener};
 use super::index::{Index, Known, Query};
+use super::outbox::Outbox;
 use super::record::{Status, TaskRecord};
 use super::standing::{Found, Standing};
 use crate::store::Layout;
@@ -27,6 +28,7 @@ pub struct Tasks {
     wanted: Notify,
     /// Told while the state is locked, so that what comes last is what holds.
     events: Arc<Events>,
+    outbox: Outbox,
     /// Changes whenever a task was deleted.
     deletion: watch::Sender<()>,
 }
@@ -69,6 +71,7 @@ impl Tasks {
     /// None yet; [`Tasks::adopt`] adds them.
     pub fn new(layout: Layout) -> Tasks {
         Tasks {
+            outbox: Outbox::new(layout.clone()),
             layout,
             state: Mutex::default(),
             wanted: Notify::new(),
@@ -182,6 +185,11 @@ impl Tasks {
         self.layout.upload(id)
     }
 
+    /// Who is to be told of the ends of tasks.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// A page of tasks, newest first, and how many there are on all pages.
     /// Blocks on the disk.
     pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
@@ -237,6 +245,9 @@ impl Tasks {
         };
         removed?;
         self.forget(id);
+        if let Err(error) = self.outbox.forget(id) {
+            warn!(task_id = %id, "its callback cannot be removed yet: {error}");
+        }
         info!(task_id = %id, "task deleted");
         Ok(())
     }
@@ -444,6 +455,8 @@ mod tests {
             model: None,
             concat: None,
             options: crate::options::Options::default(),
+            url: None,
+            callback_url: None,
             is_whole: false,
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
