@@ -8,7 +8,7 @@ use crate::config::UnknownModel;
 use crate::languages::UnknownLanguage;
 use crate::options::Options;
 use crate::outgoing::BadAddress;
-use crate::store::facts::Concat;
+use crate::store::facts::{Concat, Priority};
 use crate::store::helper;
 use crate::upload::NewUpload;
 use crate::{languages, models};
@@ -36,6 +36,8 @@ pub struct Told {
     pub options: Options,
     /// Who is to be told of the task's end.
     pub callback_url: Option<String>,
+    /// When it is transcribed.
+    pub priority: Priority,
 }
 
 /// A wish that cannot be met. The texts are for people.
@@ -87,6 +89,7 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         options: told.options,
         url: None,
         callback_url: callback_url.map(|address| address.text()),
+        priority: told.priority,
         is_whole: false,
     })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::options::Options;
-use crate::store::facts::Facts;
+use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
 
@@ -67,6 +67,9 @@ pub struct TaskRecord {
     /// See [`Facts::callback_url`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
+    /// When it is transcribed.
+    #[serde(default)]
+    pub priority: Priority,
     /// How far it is.
     pub status: Status,
     /// Language of the transcript.
@@ -108,6 +111,7 @@ impl TaskRecord {
             options: facts.options,
             url: facts.url,
             callback_url: facts.callback_url,
+            priority: facts.priority,
             status: Status::Queued,
             language: None,
             model: None,

@@ -167,23 +167,14 @@ mod tests {
             start: 0.0,
             end: 1.0,
             text: "stop".into(),
+            ..Segment::default()
         })
         .unwrap();
         part.finish().unwrap();
         let mut task = TaskRecord::queued(Facts {
             id,
             created_at: jiff::Timestamp::now(),
-            owner: None,
-            metadata: None,
-            filename: None,
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            url: None,
-            callback_url: None,
-            is_whole: false,
+            ..Facts::default()
         });
         task.status = status;
         task.model = Some(model.into());

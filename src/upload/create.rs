@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::options::Options;
-use crate::store::facts::{Concat, Facts};
+use crate::store::facts::{Concat, Facts, Priority};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
@@ -40,6 +40,8 @@ pub struct NewUpload {
     pub url: Option<String>,
     /// See [`Facts`].
     pub callback_url: Option<String>,
+    /// See [`Facts`].
+    pub priority: Priority,
     /// See [`Facts`].
     pub is_whole: bool,
 }
@@ -128,6 +130,7 @@ impl Uploads {
             options: new.options,
             url: new.url,
             callback_url: new.callback_url,
+            priority: new.priority,
             is_whole: new.is_whole,
         };
         let writer = loop {
