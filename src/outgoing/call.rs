@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 
 use super::connection::send;
@@ -25,7 +25,9 @@ impl Outgoing {
         json: Bytes,
     ) -> Result<StatusCode, Failure> {
         self.permit(address)?;
-        let mut request = Request::post("").header(CONTENT_TYPE, "application/json");
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(name, value);
         }

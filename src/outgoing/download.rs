@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
@@ -48,7 +48,9 @@ impl Outgoing {
     async fn ask(&self, address: &Address) -> Result<(HeaderMap, Incoming, Going), Failure> {
         let mut address = address.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let request = Request::get("").header(ACCEPT_ENCODING, "identity");
+            let request = Request::builder()
+                .method(Method::GET)
+                .header(ACCEPT_ENCODING, "identity");
             let body = Empty::<Bytes>::new();
             let (answer, going) = send(&self.tls, &address, request, body).await?;
             let (head, body) = answer.into_parts();
