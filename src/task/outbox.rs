@@ -253,4 +253,26 @@ mod tests {
         assert_eq!(outbox.callback(id).unwrap(), None);
         outbox.forget(id).unwrap();
     }
+
+    #[tokio::test]
+    async fn the_callback_is_durable_before_the_end_of_its_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let id = Uuid::new_v4();
+        let folder = layout.upload(id);
+        std::fs::create_dir(&folder).unwrap();
+        let facts = format!(
+            r#"{{"id":"{id}","created_at":"2026-01-01T00:00:00Z","callback_url":"http://nas/"}}"#
+        );
+        std::fs::write(folder.join("upload.json"), facts).unwrap();
+        tasks.adopt(id);
+        let mut record = (*tasks.next().await).clone();
+        record.status = Status::Completed;
+        // No record can be put in its place: as if the daemon had ended before.
+        std::fs::create_dir_all(folder.join("task.json/x")).unwrap();
+        assert!(tasks.end(record).is_err());
+        assert!(Outbox::holds(&layout, id));
+        assert_eq!(tasks.outbox().next().await, [id]);
+    }
 }

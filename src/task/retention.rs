@@ -263,4 +263,24 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_transcript_stays_while_somebody_is_to_be_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let id = task(&layout, Status::Completed, "base");
+        let retention = Retention {
+            recordings: Keep::For(HOUR),
+            transcripts: Keep::For(HOUR),
+        };
+        let waits = layout.callbacks().join(id.to_string());
+        std::fs::write(&waits, "{}").unwrap();
+        let now = two_hours_later(2 * 3_600_000);
+        let removed = sweep_at(&layout, retention, now).unwrap();
+        assert_eq!((removed.recordings, removed.transcripts), (1, 0));
+        std::fs::remove_file(waits).unwrap();
+        let removed = sweep_at(&layout, retention, now).unwrap();
+        assert_eq!((removed.recordings, removed.transcripts), (0, 1));
+        assert!(!layout.upload(id).exists());
+    }
 }
