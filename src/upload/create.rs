@@ -37,6 +37,10 @@ pub struct NewUpload {
     /// See [`Facts`].
     pub options: Options,
     /// See [`Facts`].
+    pub url: Option<String>,
+    /// See [`Facts`].
+    pub callback_url: Option<String>,
+    /// See [`Facts`].
     pub priority: Priority,
     /// See [`Facts`].
     pub is_whole: bool,
@@ -124,6 +128,8 @@ impl Uploads {
             model: new.model,
             concat: new.concat,
             options: new.options,
+            url: new.url,
+            callback_url: new.callback_url,
             priority: new.priority,
             is_whole: new.is_whole,
         };

@@ -11,11 +11,11 @@ use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use multer::{Error, Multipart};
+use multer::{Error, Field, Multipart};
 
-use super::file::FormFile;
+use super::arriving::Arriving;
 use crate::http::disposition;
-use crate::upload::Line;
+use crate::upload::{Checksum, Cut, Line, Source};
 
 /// What may come before the recording: the heads of fields, and other fields.
 pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
@@ -29,6 +29,15 @@ pub enum BadForm {
     /// Another type, or none.
     #[error("send the recording as multipart/form-data, in the field `file`")]
     Type,
+    /// The same where nothing but a field is wanted.
+    #[error("send the field `{0}` as application/x-www-form-urlencoded or multipart/form-data")]
+    FieldType(&'static str),
+    /// More than such a field can need.
+    #[error("the form is longer than {} KiB", .0 >> 10)]
+    Long(usize),
+    /// It ends in the middle.
+    #[error("the form did not come to its end")]
+    Cut,
     /// A form that cannot be taken apart.
     #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
     Boundary,
@@ -42,7 +51,7 @@ pub enum BadForm {
     #[error("more than {} KiB come before the recording; send it first", BESIDE_MAX_BYTES >> 10)]
     Beside,
     /// Nor does it here.
-    #[error("the recording did not begin within the idle_timeout of this server")]
+    #[error("what the form brings did not come within the idle_timeout of this server")]
     Slow,
     /// The connection was lost, or the body ends in the middle.
     #[error("the recording did not come to its end; nothing of it was kept, send it again")]
@@ -53,11 +62,13 @@ impl BadForm {
     /// The status it is refused with.
     pub fn status(&self) -> StatusCode {
         match self {
-            BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BadForm::Type | BadForm::FieldType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BadForm::Beside => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Beside | BadForm::Long(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
-            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
+            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete | BadForm::Cut => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }
@@ -115,15 +126,54 @@ impl Form {
 
     /// The file in this field, as soon as its first bytes are there. Fields
     /// before it are passed over; those behind it are not looked at.
-    pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
+    pub async fn file(mut self, wanted: &str) -> Result<Arriving<FormFile>, BadForm> {
+        let (field, filename) = self.field(wanted).await?;
+        self.has_begun.store(true, Ordering::Relaxed);
+        let content_type = field.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let line = self.line;
+        let begun = Arriving::begin(FormFile { field, line }, filename, content_type);
+        begun.await.map_err(|_| BadForm::Incomplete)
+    }
+
+    /// The text in this field. It may be as long as the whole of what comes
+    /// before a recording.
+    pub async fn text(mut self, wanted: &str) -> Result<String, BadForm> {
+        let (field, _) = self.field(wanted).await?;
+        let text = field.bytes().await?;
+        String::from_utf8(text.into()).map_err(|_| BadForm::Malformed)
+    }
+
+    /// A field, and the name of its file if it has one.
+    async fn field(&mut self, wanted: &str) -> Result<(Field<'static>, Option<String>), BadForm> {
         while let Some(field) = self.fields.next_field().await? {
             let (name, filename) = disposition::field(field.headers());
             if name.as_deref() == Some(wanted) {
-                self.has_begun.store(true, Ordering::Relaxed);
-                return FormFile::begin(field, filename, self.line).await;
+                return Ok((field, filename));
             }
         }
         Err(BadForm::Missing(wanted.to_owned()))
+    }
+}
+
+/// The bytes of a file in a form.
+pub struct FormFile {
+    field: Field<'static>,
+    line: Option<Line>,
+}
+
+impl Source for FormFile {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        self.field.chunk().await.map_err(|_| Cut::Lost).transpose()
+    }
+
+    fn line(&self) -> Option<Line> {
+        self.line.clone()
+    }
+
+    fn checksum(&self) -> Option<Checksum> {
+        None
     }
 }
 
@@ -174,7 +224,6 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
-    use crate::upload::Source;
 
     const FRAMES: usize = 1000;
     const FRAME: [u8; 1024] = [b'x'; 1024];

@@ -1,9 +1,12 @@
-//! Recordings that come whole, in a form (RFC 7578): one request from whoever
-//! knows no upload protocol, `curl -F` or a page in a browser.
+//! Recordings that come whole: in a form (RFC 7578), one request from whoever
+//! knows no upload protocol, `curl -F` or a page in a browser; or from where a
+//! client says they are.
 
-mod file;
+mod arriving;
+mod fetched;
 pub(crate) mod form;
 mod speech_to_text;
+mod speech_to_text_url;
 mod upload_stream;
 mod wishes;
 
@@ -18,12 +21,14 @@ use super::new_upload::{Told, new_upload};
 use super::request_body::RequestBody;
 use crate::access::Caller;
 use crate::task::{media_type, refusal};
-use crate::upload::NewUpload;
+use crate::upload::{NewUpload, Source};
 
 pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
+pub use speech_to_text_url::speech_to_text_url;
 pub use upload_stream::upload_stream;
 
+use arriving::Arriving;
 use form::{BESIDE_MAX_BYTES, Form};
 
 /// The field that brings the recording.
@@ -53,7 +58,7 @@ pub async fn intake(
 ) -> Result<Taken, ApiError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let mut new = new_upload(app, caller, told).await?;
+    let new = new_upload(app, caller, told).await?;
     if let Some(bytes) = announced_bytes {
         // What goes with it may take some of that.
         app.uploads
@@ -64,22 +69,32 @@ pub async fn intake(
     // A client that stalls later is the upload engine's.
     let begun = timeout(app.idle_timeout, form.file(FIELD)).await;
     let file = begun.map_err(|_| BadForm::Slow)??;
-    let start = file.start();
-    if start.is_empty() {
+    if file.start().is_empty() {
         let why = format!("the field `{FIELD}` of the form is empty: there is no recording in it");
         return Err(ApiError::Validation(why));
     }
-    let detected_type = media_type(start);
-    if let Some(why) = refusal(start) {
+    keep(app, new, announced_bytes, file).await
+}
+
+/// Stores what arrives, unless its first bytes show that it is no recording.
+async fn keep<S: Source + 'static>(
+    app: &App,
+    new: NewUpload,
+    at_most_bytes: Option<u64>,
+    arriving: Arriving<S>,
+) -> Result<Taken, ApiError> {
+    let detected_type = media_type(arriving.start());
+    if let Some(why) = refusal(arriving.start()) {
         return Err(ApiError::NoRecording(why));
     }
-    new = NewUpload {
-        filename: file.filename().or(new.filename),
-        filetype: file.content_type().or(new.filetype),
+    let filename = arriving.filename.clone().or(new.filename);
+    let new = NewUpload {
+        filename: filename.clone(),
+        filetype: arriving.content_type.clone().or(new.filetype),
         ..new
     };
-    let filename = new.filename.clone();
-    let taken = app.uploads.take_whole(new, announced_bytes, file.source());
+    let source = arriving.source();
+    let taken = app.uploads.take_whole(new, at_most_bytes, source);
     let (id, status) = taken.await?;
     Ok(Taken {
         id,

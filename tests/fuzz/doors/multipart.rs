@@ -50,7 +50,7 @@ async fn read(body: &[u8], piece_bytes: usize) -> Read {
         .map(Bytes::copy_from_slice)
         .collect();
     let file = Form::of(&head, Pieces(pieces))?.file("file").await?;
-    let name = file.filename();
+    let name = file.filename.clone();
     let start = file.start().to_vec();
     let mut source = file.source();
     let mut content = Vec::new();
