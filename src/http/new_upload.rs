@@ -51,8 +51,7 @@ pub enum Unmet {
 
 /// Judges it and completes it.
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
-    let model = told.model.filter(|model| !model.is_empty());
-    check_model(app, model.as_deref()).await?;
+    let model = model(app, told.model).await?;
     let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {
         return Err(Unmet::QueueFull);
@@ -69,15 +68,35 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         metadata: told.metadata,
         filename: told.filename.map(|name| display_name(&name)),
         filetype: told.filetype,
-        language: match told.language {
-            Some(language) => languages::parse(&language)?,
-            None => app.default_language.clone(),
-        },
+        language: language(app, told.language)?,
         model,
         concat: told.concat,
         options: told.options,
         is_whole: false,
     })
+}
+
+/// What was judged before, with language, model and wishes as they are told now.
+pub async fn amended(app: &App, new: NewUpload, told: Told) -> Result<NewUpload, Unmet> {
+    Ok(NewUpload {
+        language: language(app, told.language)?,
+        model: model(app, told.model).await?,
+        options: told.options,
+        ..new
+    })
+}
+
+fn language(app: &App, told: Option<String>) -> Result<Option<String>, UnknownLanguage> {
+    match told {
+        Some(language) => languages::parse(&language),
+        None => Ok(app.default_language.clone()),
+    }
+}
+
+async fn model(app: &App, told: Option<String>) -> Result<Option<String>, Unmet> {
+    let model = told.filter(|model| !model.is_empty());
+    check_model(app, model.as_deref()).await?;
+    Ok(model)
 }
 
 /// The last part of a path, without what could fool a terminal or a reader.

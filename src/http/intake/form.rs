@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,13 +11,15 @@ use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use multer::{Error, Multipart};
+use multer::{Error, Field, Multipart};
 
 use super::file::FormFile;
+use super::texts::Texts;
 use crate::http::disposition;
 use crate::upload::Line;
 
-/// What may come before the recording: the heads of fields, and other fields.
+/// What may come before the recording, and once more behind it: the heads of
+/// fields, and other fields.
 pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
 
 /// RFC 2046, section 5.1.1.
@@ -40,7 +42,17 @@ pub enum BadForm {
     Missing(String),
     /// The recording does not come.
     #[error("more than {} KiB come before the recording; send it first", BESIDE_MAX_BYTES >> 10)]
-    Beside,
+    Before,
+    /// The form does not end.
+    #[error("more than {} KiB come behind the recording", BESIDE_MAX_BYTES >> 10)]
+    Behind,
+    /// Nobody has so many wishes.
+    #[error(
+        "the form has more than {} fields, or {} KiB in them, beside the recording",
+        Texts::MAX,
+        Texts::MAX_BYTES >> 10
+    )]
+    Texts,
     /// Nor does it here.
     #[error("the recording did not begin within the idle_timeout of this server")]
     Slow,
@@ -55,7 +67,7 @@ impl BadForm {
         match self {
             BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BadForm::Beside => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Before | BadForm::Behind | BadForm::Texts => StatusCode::PAYLOAD_TOO_LARGE,
             BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
             BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
         }
@@ -79,9 +91,22 @@ impl From<Error> for BadForm {
 /// A form that is being read.
 pub struct Form {
     fields: Multipart<'static>,
-    has_begun: Arc<AtomicBool>,
+    stage: Arc<AtomicU8>,
     line: Option<Line>,
+    texts: Texts,
+    /// A field that is being read, and its name.
+    open: Option<(String, Field<'static>)>,
 }
+
+/// Where in a form its reader is.
+mod stage {
+    pub const BEFORE: u8 = 0;
+    pub const RECORDING: u8 = 1;
+    pub const BEHIND: u8 = 2;
+}
+
+/// A field, and the name of its file if it has one.
+type Found = (Field<'static>, Option<String>);
 
 impl Form {
     /// The body of a request with this head.
@@ -99,31 +124,70 @@ impl Form {
         if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
             return Err(BadForm::Boundary);
         }
-        let has_begun = Arc::new(AtomicBool::new(false));
+        let stage = Arc::new(AtomicU8::new(stage::BEFORE));
         let frames = Frames {
             body,
             is_at_rest: false,
             read_bytes: 0,
-            has_begun: Arc::clone(&has_begun),
+            stage: stage::BEFORE,
+            reached: Arc::clone(&stage),
         };
         Ok(Form {
             fields: Multipart::new(frames, boundary),
-            has_begun,
+            stage,
             line: head.extensions.get().cloned(),
+            texts: Texts::default(),
+            open: None,
         })
     }
 
-    /// The file in this field, as soon as its first bytes are there. Fields
-    /// before it are passed over; those behind it are not looked at.
+    /// The file in this field, as soon as its first bytes are there. Of the
+    /// fields before it the texts are kept; those behind it are not looked at.
     pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
-        while let Some(field) = self.fields.next_field().await? {
-            let (name, filename) = disposition::field(field.headers());
-            if name.as_deref() == Some(wanted) {
-                self.has_begun.store(true, Ordering::Relaxed);
-                return FormFile::begin(field, filename, self.line).await;
+        let found = self.advance(Some(wanted)).await?;
+        let (field, filename) = found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))?;
+        self.stage.store(stage::RECORDING, Ordering::Relaxed);
+        FormFile::begin(self, field, filename).await
+    }
+
+    /// Reads the fields behind the recording. May be dropped and called again.
+    pub(super) async fn rest(&mut self) -> Result<(), BadForm> {
+        self.stage.store(stage::BEHIND, Ordering::Relaxed);
+        self.advance(None).await.map(drop)
+    }
+
+    /// The texts that were found so far.
+    pub(super) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// What the body comes over.
+    pub(super) fn line(&self) -> Option<Line> {
+        self.line.clone()
+    }
+
+    /// Keeps texts and passes over files, up to the field that is wanted or the
+    /// end of the form.
+    async fn advance(&mut self, wanted: Option<&str>) -> Result<Option<Found>, BadForm> {
+        loop {
+            if let Some((name, field)) = &mut self.open {
+                while let Some(bytes) = field.chunk().await? {
+                    self.texts.add(&bytes)?;
+                }
+                self.texts.end(std::mem::take(name))?;
+                self.open = None;
+            }
+            let Some(field) = self.fields.next_field().await? else {
+                return Ok(None);
+            };
+            match disposition::field(field.headers()) {
+                (Some(name), filename) if Some(&*name) == wanted => {
+                    return Ok(Some((field, filename)));
+                }
+                (Some(name), None) => self.open = Some((name, field)),
+                _ => {}
             }
         }
-        Err(BadForm::Missing(wanted.to_owned()))
     }
 }
 
@@ -133,9 +197,11 @@ impl Form {
 struct Frames<B> {
     body: B,
     is_at_rest: bool,
+    /// In this stage.
     read_bytes: u64,
-    /// The recording has: what comes now is counted elsewhere.
-    has_begun: Arc<AtomicBool>,
+    stage: u8,
+    /// Where the reader is now: the recording is counted elsewhere.
+    reached: Arc<AtomicU8>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
@@ -146,8 +212,16 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if self.read_bytes > BESIDE_MAX_BYTES && !self.has_begun.load(Ordering::Relaxed) {
-            return Poll::Ready(Some(Err(BadForm::Beside)));
+        let reached = self.reached.load(Ordering::Relaxed);
+        if reached != self.stage {
+            self.stage = reached;
+            self.read_bytes = 0;
+        }
+        if self.read_bytes > BESIDE_MAX_BYTES && reached != stage::RECORDING {
+            return Poll::Ready(Some(Err(match reached {
+                stage::BEFORE => BadForm::Before,
+                _ => BadForm::Behind,
+            })));
         }
         loop {
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {

@@ -4,6 +4,7 @@
 mod file;
 pub(crate) mod form;
 mod speech_to_text;
+pub(crate) mod texts;
 mod upload_stream;
 mod wishes;
 
@@ -20,14 +21,16 @@ use crate::access::Caller;
 use crate::task::{media_type, refusal};
 use crate::upload::NewUpload;
 
+pub use file::FileSource;
 pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
 pub use upload_stream::upload_stream;
 
+use file::FormFile;
 use form::{BESIDE_MAX_BYTES, Form};
 
 /// The field that brings the recording.
-const FIELD: &str = "file";
+pub const FIELD: &str = "file";
 
 /// A recording that is durable, and so a task.
 #[derive(Debug)]
@@ -42,22 +45,58 @@ pub struct Taken {
     pub detected_type: Option<&'static str>,
 }
 
+/// A recording that begins like one.
+pub struct Begun {
+    /// What is known of it.
+    pub new: NewUpload,
+    /// Of the request's body, where that is known.
+    pub announced_bytes: Option<u64>,
+    /// The recording.
+    pub file: FormFile,
+    /// See [`Taken`].
+    pub detected_type: Option<&'static str>,
+}
+
 /// Takes in the recording that a request brings, once all that was told of it
-/// makes sense. What is plainly none is refused by its first bytes; nothing is
-/// left of one that does not come to its end.
+/// makes sense. Nothing is left of one that does not come to its end.
 pub async fn intake(
     app: &App,
     caller: &Caller,
     request: Request<RequestBody>,
     told: Told,
 ) -> Result<Taken, ApiError> {
+    let begun = begin(app, caller, request, told).await?;
+    let (new, source) = (begun.new, begun.file.source());
+    let filename = new.filename.clone();
+    let as_told = async |new, _| Ok::<_, ApiError>(new);
+    let taken = app
+        .uploads
+        .take_whole(new, begun.announced_bytes, source, as_told);
+    let (id, status) = taken.await?;
+    Ok(Taken {
+        id,
+        filename,
+        size_bytes: status.offset,
+        detected_type: begun.detected_type,
+    })
+}
+
+/// Reads the beginning of the recording that a request brings, once all that
+/// was told of it makes sense. What is plainly none is refused by its first
+/// bytes.
+pub async fn begin(
+    app: &App,
+    caller: &Caller,
+    request: Request<RequestBody>,
+    told: Told,
+) -> Result<Begun, ApiError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let mut new = new_upload(app, caller, told).await?;
     if let Some(bytes) = announced_bytes {
         // What goes with it may take some of that.
         app.uploads
-            .require_size(bytes.saturating_sub(BESIDE_MAX_BYTES))?;
+            .require_size(bytes.saturating_sub(2 * BESIDE_MAX_BYTES))?;
         app.uploads.require_space(bytes)?;
     }
     let form = Form::of(&head, body)?;
@@ -67,9 +106,8 @@ pub async fn intake(
     let start = file.start();
     if start.is_empty() {
         let why = format!("the field `{FIELD}` of the form is empty: there is no recording in it");
-        return Err(ApiError::Validation(why));
+        return Err(ApiError::Parameter { name: FIELD, why });
     }
-    let detected_type = media_type(start);
     if let Some(why) = refusal(start) {
         return Err(ApiError::NoRecording(why));
     }
@@ -78,13 +116,10 @@ pub async fn intake(
         filetype: file.content_type().or(new.filetype),
         ..new
     };
-    let filename = new.filename.clone();
-    let taken = app.uploads.take_whole(new, announced_bytes, file.source());
-    let (id, status) = taken.await?;
-    Ok(Taken {
-        id,
-        filename,
-        size_bytes: status.offset,
-        detected_type,
+    Ok(Begun {
+        new,
+        announced_bytes,
+        detected_type: media_type(start),
+        file,
     })
 }
