@@ -164,6 +164,7 @@ mod tests {
             start: 0.0,
             end: 1.0,
             text: "stop".into(),
+            ..Segment::default()
         })
         .unwrap();
         part.finish().unwrap();

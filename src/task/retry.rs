@@ -148,7 +148,13 @@ mod tests {
         tasks.update(record).unwrap();
         let (mut part, _) = transcript::Part::begin(&layout.upload(id), "base").unwrap();
         let (start, end, text) = (0.0, 1.0, "stop".into());
-        part.push(&Segment { start, end, text }).unwrap();
+        part.push(&Segment {
+            start,
+            end,
+            text,
+            ..Segment::default()
+        })
+        .unwrap();
         part.finish().unwrap();
 
         tasks.retry(id, Some("large".into())).unwrap();

@@ -204,6 +204,7 @@ mod tests {
             start: 0.5,
             end: 1.0,
             text: "x".repeat(length),
+            ..Segment::default()
         };
         let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
         let lengths = [1, 3, 2 * PIECE_BYTES as usize + 1, 5, PIECE_BYTES as usize];
@@ -235,6 +236,7 @@ mod tests {
             start: 0.5,
             end: 1.0,
             text: "hello".into(),
+            ..Segment::default()
         };
         let (mut part, reached) = Part::begin(dir.path(), "base").unwrap();
         assert_eq!(reached, None);
@@ -252,6 +254,7 @@ mod tests {
             start,
             end: start + 0.5,
             text: "hello".into(),
+            ..Segment::default()
         };
         let reached = Reached {
             done_s: 10.0,
@@ -302,6 +305,7 @@ mod tests {
                 start: 0.0,
                 end: 1.0,
                 text: "hello".into(),
+                ..Segment::default()
             })
             .unwrap();
             part.reached(reached()).unwrap();

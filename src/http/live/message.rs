@@ -35,7 +35,9 @@ pub fn deleted(id: Uuid) -> String {
 
 /// One more stretch of speech.
 pub fn segment(segment: &Segment) -> String {
-    let Segment { start, end, text } = segment;
+    let Segment {
+        start, end, text, ..
+    } = segment;
     json!({ "type": "segment", "start": start, "end": end, "text": text }).to_string()
 }
 
