@@ -135,6 +135,11 @@ impl ApiError {
         }
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status_and_code().0
+    }
+
     /// The response.
     pub fn reply(&self) -> Reply {
         let (status, code) = self.status_and_code();
