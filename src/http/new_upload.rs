@@ -7,7 +7,7 @@ use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::languages::UnknownLanguage;
 use crate::options::Options;
-use crate::store::facts::Concat;
+use crate::store::facts::{Concat, Priority};
 use crate::store::helper;
 use crate::upload::NewUpload;
 use crate::{languages, models};
@@ -33,6 +33,8 @@ pub struct Told {
     pub concat: Option<Concat>,
     /// Further wishes.
     pub options: Options,
+    /// When it is transcribed.
+    pub priority: Priority,
 }
 
 /// A wish that cannot be met. The texts are for people.
@@ -72,6 +74,7 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         model,
         concat: told.concat,
         options: told.options,
+        priority: told.priority,
         is_whole: false,
     })
 }

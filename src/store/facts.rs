@@ -9,7 +9,7 @@ use crate::options::Options;
 /// `upload.json`, written once; of a recording that comes whole once more at
 /// most, before it is complete. Unknown fields are ignored, so that an older
 /// program can read what a newer one wrote.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The name of the folder; of the task too.
     pub id: Uuid,
@@ -39,10 +39,26 @@ pub struct Facts {
     /// How it is to be transcribed.
     #[serde(default)]
     pub options: Options,
+    /// When it is transcribed.
+    #[serde(default)]
+    pub priority: Priority,
     /// It comes in one piece or not at all: nobody goes on with what a crash
     /// left of it.
     #[serde(default)]
     pub is_whole: bool,
+}
+
+/// Which recordings are transcribed first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Somebody waits for the transcript in the middle of a request.
+    Interactive,
+    /// The transcript is fetched some time.
+    #[default]
+    Bulk,
 }
 
 /// A part of a recording, or one that is joined from parts (TUS,

@@ -277,15 +277,8 @@ mod tests {
         Facts {
             id: Uuid::new_v4(),
             created_at: jiff::Timestamp::now(),
-            owner: None,
-            metadata: None,
             filename: Some("a.wav".into()),
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            is_whole: false,
+            ..Facts::default()
         }
     }
 

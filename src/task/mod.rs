@@ -8,10 +8,13 @@
 mod events;
 mod index;
 mod inspect;
+mod pace;
+mod queue;
 mod record;
 pub mod render;
 mod retention;
 mod retry;
+mod running;
 mod standing;
 mod tasks;
 pub mod transcript;

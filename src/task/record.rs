@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::options::Options;
-use crate::store::facts::Facts;
+use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
 
@@ -61,6 +61,9 @@ pub struct TaskRecord {
     /// Further wishes.
     #[serde(default)]
     pub options: Options,
+    /// When it is transcribed.
+    #[serde(default)]
+    pub priority: Priority,
     /// How far it is.
     pub status: Status,
     /// Language of the transcript.
@@ -103,6 +106,7 @@ impl TaskRecord {
             wanted_language: facts.language,
             wanted_model: facts.model,
             options: facts.options,
+            priority: facts.priority,
             status: Status::Queued,
             language: None,
             model: None,

@@ -171,15 +171,7 @@ mod tests {
         let mut task = TaskRecord::queued(Facts {
             id,
             created_at: jiff::Timestamp::now(),
-            owner: None,
-            metadata: None,
-            filename: None,
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            is_whole: false,
+            ..Facts::default()
         });
         task.status = status;
         task.model = Some(model.into());

@@ -47,6 +47,8 @@ pub struct Part {
     /// See [`Part::begin`].
     made_by: String,
     told_at: Option<Instant>,
+    /// What is not told yet.
+    untold: Option<Checkpoint>,
 }
 
 impl Part {
@@ -71,6 +73,7 @@ impl Part {
             bytes,
             made_by: made_by.to_owned(),
             told_at: None,
+            untold: None,
         };
         Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
     }
@@ -78,18 +81,29 @@ impl Part {
     /// Says how much audio the segments so far are all of; makes that durable
     /// from time to time.
     pub fn reached(&mut self, reached: Reached) -> io::Result<()> {
-        let told = self.told_at.map(|told_at| told_at.elapsed());
-        if told.is_some_and(|ago| ago < TOLD_EVERY) {
-            return Ok(());
-        }
-        self.file.sync_data()?;
-        let checkpoint = Checkpoint {
+        self.untold = Some(Checkpoint {
             bytes: self.bytes,
             made_by: self.made_by.clone(),
             reached,
-        };
-        replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
-        self.told_at = Some(Instant::now());
+        });
+        let told = self.told_at.map(|told_at| told_at.elapsed());
+        match told.is_some_and(|ago| ago < TOLD_EVERY) {
+            true => Ok(()),
+            false => self.tell(),
+        }
+    }
+
+    /// Leaves it as it is: the next attempt goes on from what was reached last.
+    pub fn pause(mut self) -> io::Result<()> {
+        self.tell()
+    }
+
+    fn tell(&mut self) -> io::Result<()> {
+        if let Some(checkpoint) = self.untold.take() {
+            self.file.sync_data()?;
+            replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
+            self.told_at = Some(Instant::now());
+        }
         Ok(())
     }
 

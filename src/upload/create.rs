@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::options::Options;
-use crate::store::facts::{Concat, Facts};
+use crate::store::facts::{Concat, Facts, Priority};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
@@ -37,6 +37,8 @@ pub struct NewUpload {
     /// See [`Facts`].
     pub options: Options,
     /// See [`Facts`].
+    pub priority: Priority,
+    /// See [`Facts`].
     pub is_whole: bool,
 }
 
@@ -59,6 +61,7 @@ impl NewUpload {
             model: self.model,
             concat: self.concat,
             options: self.options,
+            priority: self.priority,
             is_whole: self.is_whole,
         }
     }

@@ -1,6 +1,6 @@
 //! What is told, as JSON.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::protocol::Segment;
@@ -13,18 +13,21 @@ pub fn standing(id: Uuid, standing: &Standing) -> String {
             let text = format!("The transcription failed: {reason}");
             error(id, "TRANSCRIPTION_FAILED", &text, reason)
         }
-        _ => progress(
-            id,
-            standing.stage(),
-            standing.percentage(),
-            &standing.message(),
-        ),
+        _ => {
+            let message = standing.message();
+            let mut told = progress(id, standing.stage(), standing.percentage(), &message);
+            if let Standing::Queued { before, wait_s } = standing {
+                told["queue_position"] = json!(before + 1);
+                told["estimated_wait_s"] = json!(wait_s);
+            }
+            told.to_string()
+        }
     }
 }
 
 /// Nothing of this id is there yet.
 pub fn waiting(id: Uuid) -> String {
-    progress(id, "uploading", 0.0, "waiting for the upload")
+    progress(id, "uploading", 0.0, "waiting for the upload").to_string()
 }
 
 /// It was there.
@@ -51,7 +54,7 @@ pub fn pong() -> String {
     json!({ "type": "pong" }).to_string()
 }
 
-fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> String {
+fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> Value {
     json!({
         "type": "progress",
         "task_id": id,
@@ -60,7 +63,6 @@ fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> String {
         "message": message,
         "timestamp": now(),
     })
-    .to_string()
 }
 
 fn error(id: Uuid, code: &str, user_message: &str, technical_detail: &str) -> String {

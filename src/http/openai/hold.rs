@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tracing::{Instrument, info, warn};
+use tracing::{Instrument, warn};
 use uuid::Uuid;
 
 use super::super::App;
@@ -91,10 +91,9 @@ impl Drop for Hold {
             "the client that asked for it hung up; POST /task/{id}/retry transcribes it all the same"
         );
         let cancel = async move {
-            match helper::run(move || tasks.cancel(id, reason)).await {
-                Ok(()) => info!(task_id = %id, "its client hung up"),
-                // It has ended, or somebody deleted it.
-                Err(error) => warn!(task_id = %id, "its client hung up: {error}"),
+            let cancelled = helper::run(move || tasks.cancel(id, &reason)).await;
+            if let Err(error) = cancelled {
+                warn!(task_id = %id, "its client hung up, and that cannot be stored: {error}");
             }
         };
         ring::spawn(cancel.in_current_span());

@@ -21,6 +21,7 @@ use super::hold::{Hold, failure};
 use super::stream::stream;
 use crate::access::Caller;
 use crate::options::Task;
+use crate::store::facts::Priority;
 use crate::store::ring;
 use crate::task::Status;
 use crate::upload::NewUpload;
@@ -71,7 +72,12 @@ async fn take_in(
     request: Request<RequestBody>,
     task: Task,
 ) -> Result<(Wanted, Hold), ApiError> {
-    let begun = intake::begin(&app, caller, request, Told::default()).await?;
+    // Somebody waits.
+    let waited_for = Told {
+        priority: Priority::Interactive,
+        ..Told::default()
+    };
+    let begun = intake::begin(&app, caller, request, waited_for).await?;
     // Nobody sends gigabytes in vain.
     let so_far = Wanted::so_far(task, begun.file.texts())?;
     let new = amended(&app, begun.new, so_far.told()).await?;
