@@ -39,6 +39,7 @@ mod intake;
 mod limits;
 mod live;
 mod many;
+mod openai;
 mod programs;
 mod proxies;
 mod readme;

@@ -27,7 +27,7 @@ impl FormFile {
     ) -> Result<FormFile, BadForm> {
         let mut start = BytesMut::new();
         while start.len() < LOOK_BYTES {
-            match field.chunk().await? {
+            match form.gate().pass(field.chunk()).await? {
                 Some(bytes) => start.extend_from_slice(&bytes),
                 None => break,
             }
@@ -114,9 +114,10 @@ impl Source for FileSource {
             return Some(Ok(start));
         }
         if let Some(field) = &mut self.field {
-            match field.chunk().await.map_err(|_| Cut::Lost).transpose() {
-                None => self.field = None,
-                next => return next,
+            match self.form.gate().pass(field.chunk()).await {
+                Ok(None) => self.field = None,
+                Ok(Some(bytes)) => return Some(Ok(bytes)),
+                Err(_) => return Some(Err(Cut::Lost)),
             }
         }
         if let Behind::Due = self.behind

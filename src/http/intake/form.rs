@@ -1,12 +1,6 @@
 //! A body as a form, field after field, without ever holding much of it.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
-
 use bytes::Bytes;
-use futures_util::Stream;
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
@@ -14,6 +8,7 @@ use hyper::http::request::Parts;
 use multer::{Error, Field, Multipart};
 
 use super::file::FormFile;
+use super::frames::{Frames, Gate};
 use super::texts::Texts;
 use crate::http::disposition;
 use crate::upload::Line;
@@ -21,6 +16,9 @@ use crate::upload::Line;
 /// What may come before the recording, and once more behind it: the heads of
 /// fields, and other fields.
 pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
+
+/// How many fields there may be beside the recording.
+pub const FIELDS_MAX: usize = 100;
 
 /// RFC 2046, section 5.1.1.
 const BOUNDARY_MAX_BYTES: usize = 70;
@@ -47,12 +45,8 @@ pub enum BadForm {
     #[error("more than {} KiB come behind the recording", BESIDE_MAX_BYTES >> 10)]
     Behind,
     /// Nobody has so many wishes.
-    #[error(
-        "the form has more than {} fields, or {} KiB in them, beside the recording",
-        Texts::MAX,
-        Texts::MAX_BYTES >> 10
-    )]
-    Texts,
+    #[error("the form has more than {FIELDS_MAX} fields beside the recording")]
+    Fields,
     /// Nor does it here.
     #[error("the recording did not begin within the idle_timeout of this server")]
     Slow,
@@ -67,7 +61,7 @@ impl BadForm {
         match self {
             BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BadForm::Before | BadForm::Behind | BadForm::Texts => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Before | BadForm::Behind | BadForm::Fields => StatusCode::PAYLOAD_TOO_LARGE,
             BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
             BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
         }
@@ -91,18 +85,15 @@ impl From<Error> for BadForm {
 /// A form that is being read.
 pub struct Form {
     fields: Multipart<'static>,
-    stage: Arc<AtomicU8>,
+    gate: Gate,
     line: Option<Line>,
     texts: Texts,
-    /// A field that is being read, and its name.
-    open: Option<(String, Field<'static>)>,
-}
-
-/// Where in a form its reader is.
-mod stage {
-    pub const BEFORE: u8 = 0;
-    pub const RECORDING: u8 = 1;
-    pub const BEHIND: u8 = 2;
+    /// How many fields there were, beside the recording.
+    count: usize,
+    /// How much was in those before the recording, or in those behind it.
+    beside_bytes: u64,
+    /// One that is being read, and its name if that is to be kept.
+    open: Option<(Option<String>, Field<'static>)>,
 }
 
 /// A field, and the name of its file if it has one.
@@ -124,19 +115,14 @@ impl Form {
         if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
             return Err(BadForm::Boundary);
         }
-        let stage = Arc::new(AtomicU8::new(stage::BEFORE));
-        let frames = Frames {
-            body,
-            is_at_rest: false,
-            read_bytes: 0,
-            stage: stage::BEFORE,
-            reached: Arc::clone(&stage),
-        };
+        let (frames, gate) = Frames::new(body);
         Ok(Form {
             fields: Multipart::new(frames, boundary),
-            stage,
+            gate,
             line: head.extensions.get().cloned(),
             texts: Texts::default(),
+            count: 0,
+            beside_bytes: 0,
             open: None,
         })
     }
@@ -146,14 +132,17 @@ impl Form {
     pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
         let found = self.advance(Some(wanted)).await?;
         let (field, filename) = found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))?;
-        self.stage.store(stage::RECORDING, Ordering::Relaxed);
+        self.beside_bytes = 0;
         FormFile::begin(self, field, filename).await
     }
 
     /// Reads the fields behind the recording. May be dropped and called again.
     pub(super) async fn rest(&mut self) -> Result<(), BadForm> {
-        self.stage.store(stage::BEHIND, Ordering::Relaxed);
-        self.advance(None).await.map(drop)
+        match self.advance(None).await {
+            Ok(_) => Ok(()),
+            Err(BadForm::Before) => Err(BadForm::Behind),
+            Err(bad) => Err(bad),
+        }
     }
 
     /// The texts that were found so far.
@@ -166,75 +155,42 @@ impl Form {
         self.line.clone()
     }
 
+    /// How its fields are read.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// Keeps texts and passes over files, up to the field that is wanted or the
     /// end of the form.
     async fn advance(&mut self, wanted: Option<&str>) -> Result<Option<Found>, BadForm> {
         loop {
             if let Some((name, field)) = &mut self.open {
-                while let Some(bytes) = field.chunk().await? {
-                    self.texts.add(&bytes)?;
+                while let Some(bytes) = self.gate.pass(field.chunk()).await? {
+                    self.beside_bytes += bytes.len() as u64;
+                    if self.beside_bytes > BESIDE_MAX_BYTES {
+                        return Err(BadForm::Before);
+                    }
+                    if name.is_some() {
+                        self.texts.add(&bytes);
+                    }
                 }
-                self.texts.end(std::mem::take(name))?;
+                if let Some(name) = name.take() {
+                    self.texts.end(name);
+                }
                 self.open = None;
             }
-            let Some(field) = self.fields.next_field().await? else {
+            let Some(field) = self.gate.pass(self.fields.next_field()).await? else {
                 return Ok(None);
             };
-            match disposition::field(field.headers()) {
-                (Some(name), filename) if Some(&*name) == wanted => {
-                    return Ok(Some((field, filename)));
-                }
-                (Some(name), None) => self.open = Some((name, field)),
-                _ => {}
+            let (name, filename) = disposition::field(field.headers());
+            if wanted.is_some() && name.as_deref() == wanted {
+                return Ok(Some((field, filename)));
             }
-        }
-    }
-}
-
-/// A body's frames, one at a time: the parser would take as many as it can get
-/// before it looks at the first, and hold them all. It has no limit for what
-/// comes before a field's content either.
-struct Frames<B> {
-    body: B,
-    is_at_rest: bool,
-    /// In this stage.
-    read_bytes: u64,
-    stage: u8,
-    /// Where the reader is now: the recording is counted elsewhere.
-    reached: Arc<AtomicU8>,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
-    type Item = Result<Bytes, BadForm>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.is_at_rest) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let reached = self.reached.load(Ordering::Relaxed);
-        if reached != self.stage {
-            self.stage = reached;
-            self.read_bytes = 0;
-        }
-        if self.read_bytes > BESIDE_MAX_BYTES && reached != stage::RECORDING {
-            return Poll::Ready(Some(Err(match reached {
-                stage::BEFORE => BadForm::Before,
-                _ => BadForm::Behind,
-            })));
-        }
-        loop {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => frame,
-                Some(Err(_)) => return Poll::Ready(Some(Err(BadForm::Incomplete))),
-                None => return Poll::Ready(None),
-            };
-            // Trailers are no content.
-            if let Ok(bytes) = frame.into_data() {
-                self.is_at_rest = true;
-                self.read_bytes += bytes.len() as u64;
-                return Poll::Ready(Some(Ok(bytes)));
+            self.count += 1;
+            if self.count > FIELDS_MAX {
+                return Err(BadForm::Fields);
             }
+            self.open = Some((name.filter(|_| filename.is_none()), field));
         }
     }
 }
@@ -242,7 +198,10 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::atomic::AtomicUsize;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
 
     use hyper::Request;
     use hyper::body::Frame;
@@ -292,5 +251,23 @@ mod tests {
             assert!(ahead <= 3 * FRAME.len(), "{ahead} bytes ahead");
         }
         assert_eq!(read_bytes, (FRAMES - 1) * FRAME.len());
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_has_come_already_is_not_counted_as_beside_it() {
+        let fields = "--b\r\nContent-Disposition: form-data; name=x\r\n\r\ny\r\n".repeat(9);
+        let head = "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n";
+        let content = "z".repeat(2 * BESIDE_MAX_BYTES as usize);
+        let body = format!("{fields}{head}{content}\r\n{fields}--b--\r\n");
+        let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let form = Form::of(&parts, http_body_util::Full::from(body)).unwrap();
+        let mut source = form.file("file").await.unwrap().source_to_the_end();
+        let mut read_bytes = 0;
+        while let Some(bytes) = source.next().await {
+            read_bytes += bytes.unwrap().len();
+        }
+        assert_eq!(read_bytes, content.len());
+        assert_eq!(source.texts().unwrap().all("x").count(), 18);
     }
 }

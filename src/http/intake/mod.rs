@@ -3,6 +3,7 @@
 
 mod file;
 pub(crate) mod form;
+mod frames;
 mod speech_to_text;
 pub(crate) mod texts;
 mod upload_stream;
