@@ -530,11 +530,12 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
         let answer = post(address, TRANSCRIPTIONS, &body).expect(200, "the next one");
         assert_eq!(answer.json()["text"], short.text());
         // The recording is there, and can be transcribed after all.
-        let retry = format!("/task/{queued_id}/retry");
-        request(address, "POST", &retry, &[], Some(b""))
-            .unwrap()
-            .expect(202, "retry");
-        assert_said(address, &queued_id, &long);
+        if fields.is_empty() {
+            let retry = format!("/task/{queued_id}/retry");
+            let again = request(address, "POST", &retry, &[], Some(b"")).unwrap();
+            again.expect(202, "retry");
+            assert_said(address, &queued_id, &long);
+        }
         for id in ids(address) {
             crate::http::delete(address, &format!("/task/{id}")).expect(200, "DELETE");
         }
@@ -547,20 +548,17 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
 
 #[test]
 fn a_restart_of_the_daemon_cancels_nothing() {
+    let mut daemon = Daemon::start();
+    let long = long_recording();
+    let waiting = ask(daemon.address(), &long.bytes(), &[]);
+    let id = only_task(daemon.address());
+    freeze_engine_in(&mut daemon, &id);
+    daemon.kill9();
+    drop(waiting);
+    daemon.start_again();
+    assert_said(daemon.address(), &id, &long);
     for fields in [&[][..], &[("stream", "true")]] {
         let mut daemon = Daemon::start();
-        let long = long_recording();
-        let waiting = ask(daemon.address(), &long.bytes(), fields);
-        let id = only_task(daemon.address());
-        freeze_engine_in(&mut daemon, &id);
-        daemon.kill9();
-        drop(waiting);
-        daemon.start_again();
-        assert_said(daemon.address(), &id, &long);
-    }
-    for fields in [&[][..], &[("stream", "true")]] {
-        let mut daemon = Daemon::start();
-        let long = long_recording();
         let mut waiting = ask(daemon.address(), &long.bytes(), fields);
         let id = only_task(daemon.address());
         let engine = freeze_engine_in(&mut daemon, &id);
