@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use failures::network_of;
@@ -135,6 +136,8 @@ pub struct Access {
     mode: Mode,
     tokens_file: PathBuf,
     tokens: RwLock<Arc<Tokens>>,
+    /// Changes whenever the tokens were read again.
+    reloads: watch::Sender<()>,
     failures: Failures,
     tickets: Tickets,
 }
@@ -147,6 +150,7 @@ impl Access {
             mode,
             tokens_file,
             tokens: RwLock::new(tokens),
+            reloads: watch::Sender::new(()),
             failures: Failures::default(),
             tickets: Tickets::default(),
         })
@@ -158,7 +162,27 @@ impl Access {
         let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
         let count = tokens.len();
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        self.reloads.send_replace(());
         Ok(count)
+    }
+
+    /// For those who stay: changes when they should ask whether they still
+    /// [may](Access::still_admits).
+    pub fn reloads(&self) -> watch::Receiver<()> {
+        self.reloads.subscribe()
+    }
+
+    /// Whether somebody who was let in would be let in today.
+    pub fn still_admits(&self, caller: &Caller) -> bool {
+        let tokens = self.tokens();
+        let (name, role) = match caller {
+            Caller::Anyone => return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty(),
+            Caller::Token(name) => (name, Role::User),
+            Caller::Admin(name) => (name, Role::Admin),
+        };
+        tokens
+            .iter()
+            .any(|token| token.name == *name && token.role == role)
     }
 
     /// What should be said of the door at every start, if anything.
@@ -298,11 +322,17 @@ mod tests {
         assert_eq!(access.reload().unwrap(), 1);
         assert_eq!(access.warning(), None);
         assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
+        assert!(!access.still_admits(&Caller::Anyone));
         let header = format!("bearer {token}");
-        assert_eq!(
-            admit(&access, REMOTE, Some(&header)),
-            Ok(Caller::Token("phone".into()))
-        );
+        let phone = Caller::Token("phone".into());
+        assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone.clone()));
+        assert!(access.still_admits(&phone));
+        assert!(!access.still_admits(&Caller::Admin("phone".into())));
+        let reloads = access.reloads();
+        tokens::remove(&file, "phone").unwrap();
+        assert!(access.still_admits(&phone), "not read yet");
+        access.reload().unwrap();
+        assert!(reloads.has_changed().unwrap() && !access.still_admits(&phone));
     }
 
     #[test]

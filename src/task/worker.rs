@@ -193,7 +193,7 @@ async fn transcribe(
     }
     tasks.attempt(part.bytes());
     let file_name = record.file_name.as_deref().map(Path::new);
-    let mut events = engine.submit(Order {
+    let order = Order {
         size_bytes: recording.metadata()?.len(),
         recording,
         extension: file_name.and_then(extension_of),
@@ -201,7 +201,8 @@ async fn transcribe(
         language: record.wanted_language.clone(),
         options: record.options.clone(),
         reached,
-    });
+    };
+    let mut events = engine.submit(order).await;
     let mut media = None;
     let outcome = loop {
         match events.recv().await {

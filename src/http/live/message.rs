@@ -36,6 +36,12 @@ pub fn deleted(id: Uuid) -> String {
     error(id, "TASK_DELETED", text, "nothing of this id is left")
 }
 
+/// The caller's token counts no more.
+pub fn unwelcome(id: Uuid) -> String {
+    let text = "Your access token is not valid any more; ask for a new one.";
+    error(id, "ACCESS_REVOKED", text, "the access token was removed")
+}
+
 /// One more stretch of speech.
 pub fn segment(segment: &Segment) -> String {
     let Segment {
