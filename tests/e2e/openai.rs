@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::access;
@@ -671,6 +671,56 @@ fn a_token_is_the_api_key() {
     let answer = with(&token, "POST", TRANSCRIPTIONS).expect(200, "with a token");
     assert_eq!(answer.json()["text"], spoken().text());
     with(&token, "GET", "/v1/models").expect(200, "with a token");
+}
+
+#[test]
+fn who_waits_with_a_token_that_is_removed_is_let_go() {
+    let daemon = access::daemon("");
+    let address = daemon.address();
+    let phone = format!("Bearer {}", access::add(&daemon, &["phone"]));
+    let admin = format!("Bearer {}", access::add(&daemon, &["me", "--admin"]));
+    access::reload(&daemon);
+    let list = || -> Value {
+        let headers = [("Authorization", &*admin)];
+        let all = request(address, "GET", "/task/all", &headers, None).unwrap();
+        all.expect(200, "all tasks").json()["tasks"].clone()
+    };
+    let recording = long_recording().bytes();
+    let bodies = [
+        around(&[MODEL], &recording, &[]),
+        around(&[MODEL], &recording, &[("stream", "true")]),
+    ];
+    let waiting = bodies.map(|body| {
+        let mut connection = Connection::open(address).unwrap();
+        let headers = [FORM, ("Authorization", &*phone)];
+        connection
+            .send_head("POST", TRANSCRIPTIONS, &headers, Some(body.len()))
+            .unwrap();
+        connection.send(&body).unwrap();
+        connection
+    });
+    until("both are tasks", || {
+        (list().as_array().unwrap().len() == 2).then_some(())
+    });
+    assert!(access::tokens(&daemon, &["remove", "phone"]).0);
+    kill(daemon.pid(), Signal::SIGHUP).unwrap();
+    let [mut plain, mut streamed] = waiting;
+    let wrong = "invalid_request_error";
+    refused(
+        plain.receive("POST").unwrap(),
+        401,
+        wrong,
+        "a removed token",
+    );
+    let told = events(&streamed.receive("POST").unwrap());
+    let error = &told.last().unwrap()["error"];
+    assert_eq!(error["code"], "invalid_api_key", "{told:?}");
+    until("both are cancelled", || {
+        let tasks = list();
+        let mut tasks = tasks.as_array().unwrap().iter();
+        let is_cancelled = |task: &Value| task::text_of(task, "error").contains("was removed");
+        tasks.all(is_cancelled).then_some(())
+    });
 }
 
 #[test]

@@ -3,31 +3,39 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
 use super::super::App;
 use super::super::api_error::ApiError;
+use crate::access::{Caller, Denied};
 use crate::store::{helper, ring};
 use crate::task::{Standing, Status, TaskRecord};
 
-/// Held as long as a client waits. Dropped before [`Hold::over`], as when a
+/// Held as long as a client waits and may. Dropped before [`Hold::over`], as when a
 /// connection ends, it cancels the task; not when the daemon stops, for then
 /// the task goes on after its start.
 #[derive(Debug)]
 pub struct Hold {
     app: Arc<App>,
+    caller: Caller,
     id: Uuid,
-    is_over: bool,
+    /// Tells when the caller may be unwelcome by now.
+    reloads: watch::Receiver<()>,
+    /// Why the task is cancelled when this is dropped, if it is.
+    why: Option<&'static str>,
 }
 
 impl Hold {
     /// Somebody waits for this task.
-    pub fn on(app: Arc<App>, id: Uuid) -> Hold {
+    pub fn on(app: Arc<App>, caller: Caller, id: Uuid) -> Hold {
         Hold {
+            reloads: app.access.reloads(),
             app,
+            caller,
             id,
-            is_over: false,
+            why: Some("the client that asked for it hung up"),
         }
     }
 
@@ -38,11 +46,21 @@ impl Hold {
 
     /// The client needs no more of it.
     pub fn over(mut self) {
-        self.is_over = true;
+        self.why = None;
+    }
+
+    /// Resolves when the client's token counts no more.
+    pub async fn is_unwelcome(&mut self) {
+        while self.app.access.still_admits(&self.caller) {
+            if self.reloads.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+        self.why = Some("the access token that it was asked for with was removed");
     }
 
     /// The task once it has ended.
-    pub async fn ended(&self) -> Result<Arc<TaskRecord>, ApiError> {
+    pub async fn ended(&mut self) -> Result<Arc<TaskRecord>, ApiError> {
         let mut stopping = self.app.stopping.clone();
         let mut listener = self.app.tasks.listen(self.id);
         loop {
@@ -58,6 +76,7 @@ impl Hold {
             ) {
                 tokio::select! {
                     changed = listener.changed() => changed.map_err(|_| ApiError::TaskNotFound)?,
+                    () = self.is_unwelcome() => return Err(Denied::WrongToken.into()),
                     _ = stopping.wait_for(|stopping| *stopping) => return Err(restarting(self.id)),
                 }
             }
@@ -83,17 +102,15 @@ pub fn failure(record: &TaskRecord) -> ApiError {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if self.is_over || *self.app.stopping.borrow() {
+        let Some(why) = self.why.filter(|_| !*self.app.stopping.borrow()) else {
             return;
-        }
+        };
         let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
-        let reason = format!(
-            "the client that asked for it hung up; POST /task/{id}/retry transcribes it all the same"
-        );
+        let reason = format!("{why}; POST /task/{id}/retry transcribes it all the same");
         let cancel = async move {
             let cancelled = helper::run(move || tasks.cancel(id, &reason)).await;
             if let Err(error) = cancelled {
-                warn!(task_id = %id, "its client hung up, and that cannot be stored: {error}");
+                warn!(task_id = %id, "{why}, and that cannot be stored: {error}");
             }
         };
         ring::spawn(cancel.in_current_span());

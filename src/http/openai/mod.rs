@@ -9,6 +9,7 @@ mod join;
 mod models;
 mod refusal;
 mod stream;
+mod told;
 mod transcription;
 
 use std::sync::Arc;

@@ -16,8 +16,9 @@ use super::super::api_error::ApiError;
 use super::super::live;
 use super::super::reply::Reply;
 use super::hold::{Hold, failure, restarting};
-use super::join::Joiner;
 use super::refusal;
+use super::told::{Differs, Told};
+use crate::access::Denied;
 use crate::store::helper;
 use crate::task::{Found, Listener, Standing, Status, transcript};
 
@@ -51,12 +52,7 @@ struct Telling {
     due: Option<Standing>,
     /// How far the transcript was read.
     read: Found,
-    joiner: Joiner,
-    /// What was told. It cannot be taken back: when the engine was lost and
-    /// begins anew, it must come to the same.
-    text: String,
-    /// How much of that it came to so far.
-    matched_bytes: usize,
+    told: Told,
     ready: VecDeque<String>,
     beats: Interval,
 }
@@ -72,9 +68,7 @@ impl Telling {
             is_begun: false,
             due: None,
             read: Found::default(),
-            joiner: Joiner::default(),
-            text: String::new(),
-            matched_bytes: 0,
+            told: Told::default(),
             ready: VecDeque::new(),
             beats,
         }
@@ -107,7 +101,14 @@ impl Telling {
 
     /// Until there is something to do.
     async fn wait(&mut self) {
+        let Some(hold) = &mut self.hold else { return };
         tokio::select! {
+            () = hold.is_unwelcome() => {
+                let revoked = event(&refusal::document(&Denied::WrongToken.into()));
+                self.ready.push_back(revoked);
+                // Its task goes with it.
+                self.hold = None;
+            }
             changed = self.listener.changed() => match changed {
                 Ok(()) => self.due = self.listener.told(),
                 Err(_) => self.fail(&ApiError::TaskNotFound),
@@ -132,8 +133,7 @@ impl Telling {
         if found.attempt != self.read.attempt {
             let attempt = found.attempt;
             self.read = Found { attempt, bytes: 0 };
-            self.joiner = Joiner::default();
-            self.matched_bytes = 0;
+            self.told.again();
         }
         let is_complete = matches!(standing, Standing::Complete { .. });
         if self.read.bytes < found.bytes {
@@ -152,34 +152,28 @@ impl Telling {
                 Ok(_) => self.fail(&ApiError::TaskNotFound),
                 Err(error) => self.fail(&ApiError::Internal(error.to_string())),
             }
-        } else if is_complete && self.matched_bytes == self.text.len() {
-            let text = std::mem::take(&mut self.text);
-            self.ready.push_back(event(
-                &json!({ "type": "transcript.text.done", "text": text }),
-            ));
-            self.end();
         } else if is_complete {
-            self.differ();
+            match self.told.end() {
+                Ok(text) => {
+                    let done = json!({ "type": "transcript.text.done", "text": text });
+                    self.ready.push_back(event(&done));
+                    self.end();
+                }
+                Err(Differs) => self.differ(),
+            }
         }
     }
 
     /// One more segment.
     fn tell(&mut self, segment: &str) {
-        if self.hold.is_none() {
-            return;
-        }
-        let found = self.joiner.next(segment);
-        let told = &self.text[self.matched_bytes..];
-        if told.starts_with(&found) {
-            self.matched_bytes += found.len();
-        } else if let Some(delta) = found.strip_prefix(told) {
-            self.ready.push_back(event(
-                &json!({ "type": "transcript.text.delta", "delta": delta }),
-            ));
-            self.text.push_str(delta);
-            self.matched_bytes = self.text.len();
-        } else {
-            self.differ();
+        match self.told.hear(segment) {
+            _ if self.hold.is_none() => {}
+            Ok(None) => {}
+            Ok(Some(delta)) => {
+                let delta = json!({ "type": "transcript.text.delta", "delta": delta });
+                self.ready.push_back(event(&delta));
+            }
+            Err(Differs) => self.differ(),
         }
     }
 

@@ -36,7 +36,7 @@ pub async fn transcribe(
     request: Request<RequestBody>,
     task: Task,
 ) -> Result<Reply, ApiError> {
-    let (taken, hold) = {
+    let (taken, mut hold) = {
         let (taker, taken) = oneshot::channel();
         let (app, caller) = (Arc::clone(&app), caller.clone());
         // By itself: a client that leaves while its recording becomes durable
@@ -97,7 +97,7 @@ async fn take_in(
         .uploads
         .take_whole(new, begun.announced_bytes, source, complete);
     let (id, _) = taken.await?;
-    let hold = Hold::on(app, id);
+    let hold = Hold::on(app, caller.clone(), id);
     let wanted = wanted.get().cloned();
     let wanted = wanted.ok_or_else(|| ApiError::Internal("a form was not read".into()))?;
     Ok((wanted, hold))
