@@ -13,6 +13,7 @@ use super::protocol_error::status_of_upload;
 use super::reply::{self, Reply};
 use crate::access::{Denied, TooManyTickets};
 use crate::options::BadOption;
+use crate::outgoing::{BadAddress, Failure};
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
@@ -78,11 +79,15 @@ pub enum ApiError {
     /// What it brings is no recording.
     #[error("{0}")]
     NoRecording(String),
-    /// A wish that this server does not grant to anybody.
-    #[error(
-        "callbacks are not allowed on this server: send no callback_url, and ask for the task instead"
-    )]
-    Callback,
+    /// Nobody who can be told of anything.
+    #[error("callback_url {0}")]
+    Callback(BadAddress),
+    /// No place that a recording can be fetched from.
+    #[error("url {0}")]
+    Url(BadAddress),
+    /// None came from there.
+    #[error("the url {0}; nothing was kept")]
+    Fetch(#[from] Failure),
     /// Somebody has it.
     #[error("{0}")]
     Busy(String),
@@ -127,7 +132,16 @@ impl ApiError {
             ApiError::Form(bad) => (bad.status(), "BAD_FORM"),
             // Clients know it as final.
             ApiError::NoRecording(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "NO_RECORDING"),
-            ApiError::Callback => (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED"),
+            ApiError::Callback(bad) if bad.is_forbidden() => {
+                (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED")
+            }
+            ApiError::Url(bad) if bad.is_forbidden() => {
+                (StatusCode::BAD_REQUEST, "URL_NOT_ALLOWED")
+            }
+            ApiError::Callback(_) | ApiError::Url(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
+            ApiError::Fetch(failure) => (status_of_failure(failure), "NOT_FETCHED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
             ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
@@ -160,7 +174,7 @@ impl ApiError {
             ApiError::Head(_) | ApiError::Host => reply::set(&mut reply, CONNECTION, "close"),
             ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
-            ApiError::Busy(_) | ApiError::Starting => {
+            ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // Some will be finished by then, or expire.
@@ -184,6 +198,20 @@ pub fn status_of(denied: &Denied) -> StatusCode {
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The status of a recording that cannot be fetched.
+fn status_of_failure(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Slow(_) => StatusCode::GATEWAY_TIMEOUT,
+        // Trying again cannot help.
+        Failure::Address(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,
+        Failure::Status(status) if status.is_client_error() => StatusCode::BAD_REQUEST,
+        Failure::Unreachable(_) | Failure::Tls(_) | Failure::Lost(_) | Failure::Status(_) => {
+            StatusCode::BAD_GATEWAY
+        }
     }
 }
 
@@ -227,6 +255,7 @@ impl From<BadOption> for ApiError {
 impl From<Unmet> for ApiError {
     fn from(unmet: Unmet) -> ApiError {
         match unmet {
+            Unmet::Callback(bad) => ApiError::Callback(bad),
             Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
             Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
             Unmet::Language(_) => ApiError::Parameter {

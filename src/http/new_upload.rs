@@ -7,6 +7,7 @@ use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::languages::UnknownLanguage;
 use crate::options::Options;
+use crate::outgoing::BadAddress;
 use crate::store::facts::{Concat, Priority};
 use crate::store::helper;
 use crate::upload::NewUpload;
@@ -33,6 +34,8 @@ pub struct Told {
     pub concat: Option<Concat>,
     /// Further wishes.
     pub options: Options,
+    /// Who is to be told of the task's end.
+    pub callback_url: Option<String>,
     /// When it is transcribed.
     pub priority: Priority,
 }
@@ -46,6 +49,9 @@ pub enum Unmet {
     /// A model that is not installed, and the configuration refuses those.
     #[error("there is no model `{0}` on this server")]
     Model(String),
+    /// Nobody who can be told of anything.
+    #[error("callback_url {0}")]
+    Callback(BadAddress),
     /// The engine cannot keep up.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,
@@ -54,6 +60,9 @@ pub enum Unmet {
 /// Judges it and completes it.
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
     let model = model(app, told.model).await?;
+    let callback_url = told.callback_url.filter(|url| !url.is_empty());
+    let callback_url = callback_url.map(|url| app.outgoing.address(&url));
+    let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
     let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {
         return Err(Unmet::QueueFull);
@@ -74,6 +83,8 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         model,
         concat: told.concat,
         options: told.options,
+        url: None,
+        callback_url: callback_url.map(|address| address.text()),
         priority: told.priority,
         is_whole: false,
     })

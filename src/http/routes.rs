@@ -35,6 +35,7 @@ enum Resource {
     Retry(Option<Uuid>),
     UploadStream,
     SpeechToText,
+    SpeechToTextUrl,
     Events(Option<Uuid>),
     Socket(Option<Uuid>),
     Ticket,
@@ -58,6 +59,7 @@ impl Resource {
             ["task", id, "retry"] => Resource::Retry(parse(id)),
             ["upload", "stream"] => Resource::UploadStream,
             ["speech-to-text"] => Resource::SpeechToText,
+            ["speech-to-text-url"] => Resource::SpeechToTextUrl,
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
@@ -79,8 +81,8 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
-            Resource::Retry(_) | Resource::UploadStream | Resource::SpeechToText => "POST",
-            Resource::Ticket => "POST",
+            Resource::UploadStream | Resource::SpeechToText | Resource::SpeechToTextUrl => "POST",
+            Resource::Retry(_) | Resource::Ticket => "POST",
             Resource::OpenAi(route) => route.allowed(),
             // A HEAD would wait for an answer that does not end.
             Resource::Events(_) | Resource::Socket(_) => "GET",
@@ -223,6 +225,9 @@ async fn dispatch(
         (Resource::SpeechToText, &Method::POST) => {
             intake::speech_to_text(&app, &caller, request).await
         }
+        (Resource::SpeechToTextUrl, &Method::POST) => {
+            intake::speech_to_text_url(&app, &caller, request).await
+        }
         (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
         (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
@@ -314,6 +319,10 @@ mod tests {
             (format!("/task/{id}/retry"), Some(Resource::Retry(uuid))),
             ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
             ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
+            (
+                "/speech-to-text-url".to_owned(),
+                Some(Resource::SpeechToTextUrl),
+            ),
             (format!("/task/{id}/events"), Some(Resource::Events(uuid))),
             (format!("/ws/tasks/{id}"), Some(Resource::Socket(uuid))),
             ("/api/ws/ticket".to_owned(), Some(Resource::Ticket)),

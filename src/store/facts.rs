@@ -39,6 +39,12 @@ pub struct Facts {
     /// How it is to be transcribed.
     #[serde(default)]
     pub options: Options,
+    /// Where it was fetched from, if it was.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Who is told of its end.
+    #[serde(default)]
+    pub callback_url: Option<String>,
     /// When it is transcribed.
     #[serde(default)]
     pub priority: Priority,

@@ -61,6 +61,12 @@ pub struct TaskRecord {
     /// Further wishes.
     #[serde(default)]
     pub options: Options,
+    /// See [`Facts::url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// See [`Facts::callback_url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// When it is transcribed.
     #[serde(default)]
     pub priority: Priority,
@@ -106,6 +112,8 @@ impl TaskRecord {
             wanted_language: facts.language,
             wanted_model: facts.model,
             options: facts.options,
+            url: facts.url,
+            callback_url: facts.callback_url,
             priority: facts.priority,
             status: Status::Queued,
             language: None,

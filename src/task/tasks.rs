@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::events::{Events, Listener};
 use super::index::{Index, Known, Query};
+use super::outbox::Outbox;
 use super::pace::{Pace, Work};
 use super::queue::{Place, Queue, Waiting};
 use super::record::{Status, TaskRecord, now};
@@ -33,6 +34,7 @@ pub struct Tasks {
     wanted: Notify,
     /// Told while the state is locked, so that what comes last is what holds.
     events: Arc<Events>,
+    outbox: Outbox,
     /// Changes whenever a task was deleted or cancelled.
     interruption: watch::Sender<()>,
 }
@@ -76,6 +78,7 @@ impl Tasks {
     /// None yet; [`Tasks::adopt`] adds them.
     pub fn new(layout: Layout) -> Tasks {
         Tasks {
+            outbox: Outbox::new(layout.clone()),
             layout,
             state: Mutex::default(),
             wanted: Notify::new(),
@@ -200,6 +203,11 @@ impl Tasks {
         self.layout.upload(id)
     }
 
+    /// Who is to be told of the ends of tasks.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// A page of tasks, newest first, and how many there are on all pages.
     /// Blocks on the disk.
     pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
@@ -255,6 +263,9 @@ impl Tasks {
         };
         removed?;
         self.forget(id);
+        if let Err(error) = self.outbox.forget(id) {
+            warn!(task_id = %id, "its callback cannot be removed yet: {error}");
+        }
         info!(task_id = %id, "task deleted");
         Ok(())
     }
@@ -286,7 +297,7 @@ impl Tasks {
             ended: Some(Moment::now()),
             ..(*record).clone()
         };
-        self.update(record.failed(reason.to_owned()))
+        self.end(record.failed(reason.to_owned()))
     }
 
     /// The next task to transcribe; waits for one. It runs from here on.

@@ -118,7 +118,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
                 record = record.failed(reason);
             }
         }
-        if let Err(error) = tasks.update(record) {
+        if let Err(error) = tasks.end(record) {
             // A restart tries once more.
             warn!(task_id = %id, "{}", storage_failed(&error));
         }

@@ -37,6 +37,10 @@ pub struct NewUpload {
     /// See [`Facts`].
     pub options: Options,
     /// See [`Facts`].
+    pub url: Option<String>,
+    /// See [`Facts`].
+    pub callback_url: Option<String>,
+    /// See [`Facts`].
     pub priority: Priority,
     /// See [`Facts`].
     pub is_whole: bool,
@@ -61,6 +65,8 @@ impl NewUpload {
             model: self.model,
             concat: self.concat,
             options: self.options,
+            url: self.url,
+            callback_url: self.callback_url,
             priority: self.priority,
             is_whole: self.is_whole,
         }

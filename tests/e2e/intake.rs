@@ -393,7 +393,7 @@ fn wishes_that_make_no_sense_are_refused_before_the_recording_is_wanted() {
         (
             "callback_url=http%3A%2F%2Fexample",
             400,
-            "callbacks are not allowed",
+            "callbacks.allow is empty",
         ),
     ] {
         let mut connection = Connection::open(address).unwrap();

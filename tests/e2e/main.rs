@@ -10,6 +10,7 @@ mod cors;
 mod daemon;
 mod downloads;
 mod encodings;
+mod far_end;
 mod honest;
 mod http;
 mod listener;
@@ -25,6 +26,8 @@ mod wer;
 
 mod access;
 mod bad_start;
+mod by_url;
+mod callbacks;
 mod checksums;
 mod clock;
 mod concat;

@@ -7,6 +7,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use multer::{Error, Field, Multipart};
 
+use super::arriving::Arriving;
 use super::file::FormFile;
 use super::frames::{Frames, Gate};
 use super::texts::Texts;
@@ -29,6 +30,15 @@ pub enum BadForm {
     /// Another type, or none.
     #[error("send the recording as multipart/form-data, in the field `file`")]
     Type,
+    /// The same where nothing but a field is wanted.
+    #[error("send the field `{0}` as application/x-www-form-urlencoded or multipart/form-data")]
+    FieldType(&'static str),
+    /// More than such a field can need.
+    #[error("the form is longer than {} KiB", .0 >> 10)]
+    Long(usize),
+    /// It ends in the middle.
+    #[error("the form did not come to its end")]
+    Cut,
     /// A form that cannot be taken apart.
     #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
     Boundary,
@@ -48,7 +58,7 @@ pub enum BadForm {
     #[error("the form has more than {FIELDS_MAX} fields beside the recording")]
     Fields,
     /// Nor does it here.
-    #[error("the recording did not begin within the idle_timeout of this server")]
+    #[error("what the form brings did not come within the idle_timeout of this server")]
     Slow,
     /// The connection was lost, or the body ends in the middle.
     #[error("the recording did not come to its end; nothing of it was kept, send it again")]
@@ -59,11 +69,15 @@ impl BadForm {
     /// The status it is refused with.
     pub fn status(&self) -> StatusCode {
         match self {
-            BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BadForm::Type | BadForm::FieldType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BadForm::Before | BadForm::Behind | BadForm::Fields => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Before | BadForm::Behind | BadForm::Fields | BadForm::Long(_) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
-            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
+            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete | BadForm::Cut => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }
@@ -129,11 +143,28 @@ impl Form {
 
     /// The file in this field, as soon as its first bytes are there. Of the
     /// fields before it the texts are kept; those behind it are not looked at.
-    pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
-        let found = self.advance(Some(wanted)).await?;
-        let (field, filename) = found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))?;
+    pub async fn file(mut self, wanted: &str) -> Result<Arriving<FormFile>, BadForm> {
+        let (field, filename) = self.field(wanted).await?;
         self.beside_bytes = 0;
-        FormFile::begin(self, field, filename).await
+        let content_type = field.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let file = FormFile::new(self, field);
+        let begun = Arriving::begin(file, filename, content_type);
+        begun.await.map_err(|_| BadForm::Incomplete)
+    }
+
+    /// The text in this field. It may be as long as the whole of what comes
+    /// before a recording.
+    pub async fn text(mut self, wanted: &str) -> Result<String, BadForm> {
+        let (field, _) = self.field(wanted).await?;
+        let text = self.gate.pass(field.bytes()).await?;
+        String::from_utf8(text.into()).map_err(|_| BadForm::Malformed)
+    }
+
+    async fn field(&mut self, wanted: &str) -> Result<Found, BadForm> {
+        let found = self.advance(Some(wanted)).await?;
+        found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))
     }
 
     /// Reads the fields behind the recording. May be dropped and called again.
@@ -262,12 +293,14 @@ mod tests {
         let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let form = Form::of(&parts, http_body_util::Full::from(body)).unwrap();
-        let mut source = form.file("file").await.unwrap().source_to_the_end();
+        let mut file = form.file("file").await.unwrap();
+        file.rest().read_on();
+        let mut source = file.source();
         let mut read_bytes = 0;
         while let Some(bytes) = source.next().await {
             read_bytes += bytes.unwrap().len();
         }
         assert_eq!(read_bytes, content.len());
-        assert_eq!(source.texts().unwrap().all("x").count(), 18);
+        assert_eq!(source.rest().texts().unwrap().all("x").count(), 18);
     }
 }

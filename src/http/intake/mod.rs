@@ -1,10 +1,14 @@
-//! Recordings that come whole, in a form (RFC 7578): one request from whoever
-//! knows no upload protocol, `curl -F` or a page in a browser.
+//! Recordings that come whole: in a form (RFC 7578), one request from whoever
+//! knows no upload protocol, `curl -F` or a page in a browser; or from where a
+//! client says they are.
 
+mod arriving;
+mod fetched;
 mod file;
 pub(crate) mod form;
 mod frames;
 mod speech_to_text;
+mod speech_to_text_url;
 pub(crate) mod texts;
 mod upload_stream;
 mod wishes;
@@ -20,14 +24,15 @@ use super::new_upload::{Told, new_upload};
 use super::request_body::RequestBody;
 use crate::access::Caller;
 use crate::task::{media_type, refusal};
-use crate::upload::NewUpload;
+use crate::upload::{NewUpload, Source};
 
-pub use file::FileSource;
+pub use arriving::{Arriving, Whole};
+pub use file::FormFile;
 pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
+pub use speech_to_text_url::speech_to_text_url;
 pub use upload_stream::upload_stream;
 
-use file::FormFile;
 use form::{BESIDE_MAX_BYTES, Form};
 
 /// The field that brings the recording.
@@ -46,16 +51,14 @@ pub struct Taken {
     pub detected_type: Option<&'static str>,
 }
 
-/// A recording that begins like one.
+/// A recording in a form that begins like one.
 pub struct Begun {
     /// What is known of it.
     pub new: NewUpload,
     /// Of the request's body, where that is known.
     pub announced_bytes: Option<u64>,
     /// The recording.
-    pub file: FormFile,
-    /// See [`Taken`].
-    pub detected_type: Option<&'static str>,
+    pub arriving: Arriving<FormFile>,
 }
 
 /// Takes in the recording that a request brings, once all that was told of it
@@ -67,19 +70,7 @@ pub async fn intake(
     told: Told,
 ) -> Result<Taken, ApiError> {
     let begun = begin(app, caller, request, told).await?;
-    let (new, source) = (begun.new, begun.file.source());
-    let filename = new.filename.clone();
-    let as_told = async |new, _| Ok::<_, ApiError>(new);
-    let taken = app
-        .uploads
-        .take_whole(new, begun.announced_bytes, source, as_told);
-    let (id, status) = taken.await?;
-    Ok(Taken {
-        id,
-        filename,
-        size_bytes: status.offset,
-        detected_type: begun.detected_type,
-    })
+    keep(app, begun.new, begun.announced_bytes, begun.arriving).await
 }
 
 /// Reads the beginning of the recording that a request brings, once all that
@@ -93,7 +84,7 @@ pub async fn begin(
 ) -> Result<Begun, ApiError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let mut new = new_upload(app, caller, told).await?;
+    let new = new_upload(app, caller, told).await?;
     if let Some(bytes) = announced_bytes {
         // What goes with it may take some of that.
         app.uploads
@@ -103,24 +94,48 @@ pub async fn begin(
     let form = Form::of(&head, body)?;
     // A client that stalls later is the upload engine's.
     let begun = timeout(app.idle_timeout, form.file(FIELD)).await;
-    let file = begun.map_err(|_| BadForm::Slow)??;
-    let start = file.start();
-    if start.is_empty() {
+    let arriving = begun.map_err(|_| BadForm::Slow)??;
+    if arriving.start().is_empty() {
         let why = format!("the field `{FIELD}` of the form is empty: there is no recording in it");
         return Err(ApiError::Parameter { name: FIELD, why });
     }
-    if let Some(why) = refusal(start) {
+    Ok(Begun {
+        new: arrived(new, &arriving)?,
+        announced_bytes,
+        arriving,
+    })
+}
+
+/// What is known of a recording now that its first bytes are there, unless they
+/// show that it is none.
+fn arrived<S: Source>(new: NewUpload, arriving: &Arriving<S>) -> Result<NewUpload, ApiError> {
+    if let Some(why) = refusal(arriving.start()) {
         return Err(ApiError::NoRecording(why));
     }
-    new = NewUpload {
-        filename: file.filename().or(new.filename),
-        filetype: file.content_type().or(new.filetype),
+    Ok(NewUpload {
+        filename: arriving.filename.clone().or(new.filename),
+        filetype: arriving.content_type.clone().or(new.filetype),
         ..new
-    };
-    Ok(Begun {
-        new,
-        announced_bytes,
-        detected_type: media_type(start),
-        file,
+    })
+}
+
+/// Stores what arrives.
+async fn keep<S: Source + 'static>(
+    app: &App,
+    new: NewUpload,
+    at_most_bytes: Option<u64>,
+    arriving: Arriving<S>,
+) -> Result<Taken, ApiError> {
+    let detected_type = media_type(arriving.start());
+    let filename = new.filename.clone();
+    let as_told = async |new, _| Ok::<_, ApiError>(new);
+    let source = arriving.source();
+    let taken = app.uploads.take_whole(new, at_most_bytes, source, as_told);
+    let (id, status) = taken.await?;
+    Ok(Taken {
+        id,
+        filename,
+        size_bytes: status.offset,
+        detected_type,
     })
 }

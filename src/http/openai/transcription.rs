@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::super::App;
 use super::super::api_error::ApiError;
-use super::super::intake::{self, FileSource};
+use super::super::intake::{self, FormFile, Whole};
 use super::super::new_upload::{Told, amended};
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
@@ -77,22 +77,23 @@ async fn take_in(
         priority: Priority::Interactive,
         ..Told::default()
     };
-    let begun = intake::begin(&app, caller, request, waited_for).await?;
+    let mut begun = intake::begin(&app, caller, request, waited_for).await?;
     // Nobody sends gigabytes in vain.
-    let so_far = Wanted::so_far(task, begun.file.texts())?;
+    let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
     let new = amended(&app, begun.new, so_far.told()).await?;
     let wanted = Rc::new(OnceCell::new());
     let complete = {
         let (app, wanted) = (Arc::clone(&app), Rc::clone(&wanted));
-        async move |new: NewUpload, source: FileSource| {
-            let all = Wanted::of(task, source.texts()?)?;
+        async move |new: NewUpload, source: Whole<FormFile>| {
+            let all = Wanted::of(task, source.rest().texts()?)?;
             let told = all.told();
             // Only set here.
             let _ = wanted.set(all);
             Ok::<_, ApiError>(amended(&app, new, told).await?)
         }
     };
-    let source = begun.file.source_to_the_end();
+    begun.arriving.rest().read_on();
+    let source = begun.arriving.source();
     let taken = app
         .uploads
         .take_whole(new, begun.announced_bytes, source, complete);

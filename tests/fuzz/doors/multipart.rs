@@ -50,7 +50,7 @@ type Read = Result<(Option<String>, Option<Vec<u8>>), BadForm>;
 
 async fn read(body: &[u8], piece_bytes: usize) -> Read {
     let file = form(body, piece_bytes)?.file("file").await?;
-    let name = file.filename();
+    let name = file.filename.clone();
     let start = file.start().to_vec();
     let mut source = file.source();
     let mut content = Vec::new();
@@ -66,14 +66,15 @@ async fn read(body: &[u8], piece_bytes: usize) -> Read {
 
 /// What the fields beside the file say; nothing if that does not end.
 async fn texts(body: &[u8], piece_bytes: usize) -> Result<Option<String>, BadForm> {
-    let file = form(body, piece_bytes)?.file("file").await?;
-    let mut source = file.source_to_the_end();
+    let mut file = form(body, piece_bytes)?.file("file").await?;
+    file.rest().read_on();
+    let mut source = file.source();
     while let Some(bytes) = source.next().await {
         if bytes.is_err() {
             return Ok(None);
         }
     }
-    Ok(Some(format!("{:?}", source.texts()?)))
+    Ok(Some(format!("{:?}", source.rest().texts()?)))
 }
 
 fn form(body: &[u8], piece_bytes: usize) -> Result<Form, BadForm> {
