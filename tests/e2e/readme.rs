@@ -16,7 +16,8 @@ fn document(path: &str) -> String {
 /// The README's first block in that language that has this in it.
 pub fn block(language: &str, part: &str) -> String {
     let readme = document("README.md");
-    let blocks = readme.split(&format!("```{language}\n")).skip(1);
+    let begin = format!("```{language}\n");
+    let blocks = readme.split(&begin).skip(1);
     let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
     blocks
         .find(|block| block.contains(part))
