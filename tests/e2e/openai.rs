@@ -498,6 +498,26 @@ fn who_is_at_fault_is_told() {
 }
 
 #[test]
+fn a_full_queue_says_when_to_come_again() {
+    let folder = Daemon::folder_with("[transcribe]\nmax_queue = 1");
+    let mut daemon = Daemon::start_unready(folder, &[]);
+    daemon.wait_until_ready();
+    let address = daemon.address();
+    let running = tus::upload(address, "long.wav", &long_recording().bytes());
+    let engine = freeze_engine_in(&mut daemon, running.id());
+    let short = spoken();
+    let mut waiting = ask(address, &short.bytes(), &[]);
+    until("it waits", || (ids(address).len() == 2).then_some(()));
+    let body = around(&[MODEL], &short.bytes(), &[]);
+    let answer = post(address, TRANSCRIPTIONS, &body);
+    assert!(answer.number("retry-after").is_some());
+    refused(answer, 503, "server_error", "a full queue");
+    engine.signal(Signal::SIGCONT);
+    let answer = waiting.receive("POST").unwrap().expect(200, "the answer");
+    assert_eq!(answer.json()["text"], short.text());
+}
+
+#[test]
 fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
