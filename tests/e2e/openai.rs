@@ -13,6 +13,7 @@ use crate::crashes::{assert_said, freeze_engine_in, long_recording};
 use crate::daemon::Daemon;
 use crate::http::{Connection, Cut, Response, get, request};
 use crate::intake::{FORM, NOISE, assert_nothing_left, form, part};
+use crate::nginx::Nginx;
 use crate::speech::{self, Script, Spoken, VOICES};
 use crate::task;
 use crate::tus;
@@ -564,6 +565,33 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
     ask(address, &recording, &[]).cut(Cut::Close);
     let error = task::failure(address, &only_task(address));
     assert!(error.contains("hung up"), "{error}");
+}
+
+#[test]
+fn a_client_behind_a_proxy_is_answered_and_can_hang_up() {
+    let trusting = "[http]\ntrusted_proxies = ['127.0.0.1']\n\
+        [auth]\nmode = 'open'\nnetworks = ['127.0.0.0/8']";
+    let daemon = Daemon::start_unready(Daemon::folder_with(trusting), &[]);
+    daemon.wait_until_ready();
+    let nginx = Nginx::start(daemon.address(), &[]);
+    let short = spoken();
+    for (fields, is_streamed) in [(&[][..], false), (&[("stream", "true")], true)] {
+        let answer = ask(nginx.address, &short.bytes(), fields).receive("POST");
+        let text = match is_streamed {
+            true => streamed(answer.unwrap()),
+            false => answer.unwrap().json()["text"].as_str().unwrap().to_owned(),
+        };
+        assert_eq!(text, short.text());
+        let before = ids(daemon.address());
+        let leaving = ask(nginx.address, &long_recording().bytes(), fields);
+        let id = until("it is a task", || {
+            let mut ids = ids(daemon.address()).into_iter();
+            ids.find(|id| !before.contains(id))
+        });
+        leaving.cut(Cut::Close);
+        let error = task::failure(daemon.address(), &id);
+        assert!(error.contains("hung up"), "{error}");
+    }
 }
 
 #[test]
