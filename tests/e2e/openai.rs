@@ -15,6 +15,7 @@ use crate::http::{Connection, Cut, Response, get, request};
 use crate::intake::{FORM, NOISE, assert_nothing_left, form, part};
 use crate::listener::Listener;
 use crate::live::segments;
+use crate::nginx::Nginx;
 use crate::speech::{self, Script, Spoken, VOICES};
 use crate::task;
 use crate::tus;
@@ -500,6 +501,26 @@ fn who_is_at_fault_is_told() {
 }
 
 #[test]
+fn a_full_queue_says_when_to_come_again() {
+    let folder = Daemon::folder_with("[transcribe]\nmax_queue = 1");
+    let mut daemon = Daemon::start_unready(folder, &[]);
+    daemon.wait_until_ready();
+    let address = daemon.address();
+    let running = tus::upload(address, "long.wav", &long_recording().bytes());
+    let engine = freeze_engine_in(&mut daemon, running.id());
+    let short = spoken();
+    let mut waiting = ask(address, &short.bytes(), &[]);
+    until("it waits", || (ids(address).len() == 2).then_some(()));
+    let body = around(&[MODEL], &short.bytes(), &[]);
+    let answer = post(address, TRANSCRIPTIONS, &body);
+    assert!(answer.number("retry-after").is_some());
+    refused(answer, 503, "server_error", "a full queue");
+    engine.signal(Signal::SIGCONT);
+    let answer = waiting.receive("POST").unwrap().expect(200, "the answer");
+    assert_eq!(answer.json()["text"], short.text());
+}
+
+#[test]
 fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
@@ -546,6 +567,33 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
     ask(address, &recording, &[]).cut(Cut::Close);
     let error = task::failure(address, &only_task(address));
     assert!(error.contains("hung up"), "{error}");
+}
+
+#[test]
+fn a_client_behind_a_proxy_is_answered_and_can_hang_up() {
+    let trusting = "[http]\ntrusted_proxies = ['127.0.0.1']\n\
+        [auth]\nmode = 'open'\nnetworks = ['127.0.0.0/8']";
+    let daemon = Daemon::start_unready(Daemon::folder_with(trusting), &[]);
+    daemon.wait_until_ready();
+    let nginx = Nginx::start(daemon.address(), &[]);
+    let short = spoken();
+    for (fields, is_streamed) in [(&[][..], false), (&[("stream", "true")], true)] {
+        let answer = ask(nginx.address, &short.bytes(), fields).receive("POST");
+        let text = match is_streamed {
+            true => streamed(answer.unwrap()),
+            false => answer.unwrap().json()["text"].as_str().unwrap().to_owned(),
+        };
+        assert_eq!(text, short.text());
+        let before = ids(daemon.address());
+        let leaving = ask(nginx.address, &long_recording().bytes(), fields);
+        let id = until("it is a task", || {
+            let mut ids = ids(daemon.address()).into_iter();
+            ids.find(|id| !before.contains(id))
+        });
+        leaving.cut(Cut::Close);
+        let error = task::failure(daemon.address(), &id);
+        assert!(error.contains("hung up"), "{error}");
+    }
 }
 
 #[test]
