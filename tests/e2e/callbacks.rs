@@ -316,6 +316,12 @@ fn only_hosts_that_are_named_are_called_also_later() {
         let told = told.expect(status, url).json();
         let detail = told["detail"].as_str().unwrap().to_owned();
         assert_eq!(tus.trim(), detail);
+        // The IETF's protocol has it in the address.
+        let target = format!("{FILES}?callback_url={query}");
+        let complete = [("Upload-Complete", "?1")];
+        let refused = request(address, "POST", &target, &complete, Some(b"x")).unwrap();
+        let problem = refused.expect(400, url).json();
+        assert_eq!(problem["title"], *detail, "{problem}");
         (told["error"]["code"].as_str().unwrap().to_owned(), detail)
     };
     let nobody = Daemon::start();
