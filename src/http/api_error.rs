@@ -47,6 +47,17 @@ pub enum ApiError {
     /// A parameter makes no sense.
     #[error("{0}")]
     Validation(String),
+    /// The same, of one that is known by its name.
+    #[error("{why}")]
+    Parameter {
+        /// As clients write it.
+        name: &'static str,
+        /// For people; names it too.
+        why: String,
+    },
+    /// A model that is not installed, and the configuration refuses those.
+    #[error("{0}")]
+    UnknownModel(String),
     /// It will be there later.
     #[error("the task is {0}; there is no transcript yet")]
     NotCompleted(&'static str),
@@ -104,7 +115,9 @@ impl ApiError {
             ApiError::Expectation => (StatusCode::EXPECTATION_FAILED, "EXPECTATION_FAILED"),
             ApiError::Denied(denied) => (status_of(denied), "ACCESS_DENIED"),
             ApiError::TaskNotFound => (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"),
-            ApiError::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR"),
+            ApiError::Validation(_) | ApiError::Parameter { .. } | ApiError::UnknownModel(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
             // Not 404: the task is there, only not in the state that is needed.
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
             ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
@@ -134,6 +147,11 @@ impl ApiError {
             ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
             ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status_and_code().0
     }
 
     /// The response.
@@ -239,7 +257,11 @@ impl From<Unmet> for ApiError {
         match unmet {
             Unmet::Callback(bad) => ApiError::Callback(bad),
             Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
-            Unmet::Language(_) | Unmet::Model(_) => ApiError::Validation(unmet.to_string()),
+            Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
+            Unmet::Language(_) => ApiError::Parameter {
+                name: "language",
+                why: unmet.to_string(),
+            },
         }
     }
 }

@@ -21,6 +21,7 @@ mod live;
 pub mod location;
 pub(crate) mod names;
 mod new_upload;
+mod openai;
 mod options;
 mod protocol;
 pub(crate) mod protocol_error;

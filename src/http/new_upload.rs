@@ -59,8 +59,7 @@ pub enum Unmet {
 
 /// Judges it and completes it.
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
-    let model = told.model.filter(|model| !model.is_empty());
-    check_model(app, model.as_deref()).await?;
+    let model = model(app, told.model).await?;
     let callback_url = told.callback_url.filter(|url| !url.is_empty());
     let callback_url = callback_url.map(|url| app.outgoing.address(&url));
     let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
@@ -80,10 +79,7 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         metadata: told.metadata,
         filename: told.filename.map(|name| display_name(&name)),
         filetype: told.filetype,
-        language: match told.language {
-            Some(language) => languages::parse(&language)?,
-            None => app.default_language.clone(),
-        },
+        language: language(app, told.language)?,
         model,
         concat: told.concat,
         options: told.options,
@@ -92,6 +88,29 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         priority: told.priority,
         is_whole: false,
     })
+}
+
+/// What was judged before, with language, model and wishes as they are told now.
+pub async fn amended(app: &App, new: NewUpload, told: Told) -> Result<NewUpload, Unmet> {
+    Ok(NewUpload {
+        language: language(app, told.language)?,
+        model: model(app, told.model).await?,
+        options: told.options,
+        ..new
+    })
+}
+
+fn language(app: &App, told: Option<String>) -> Result<Option<String>, UnknownLanguage> {
+    match told {
+        Some(language) => languages::parse(&language),
+        None => Ok(app.default_language.clone()),
+    }
+}
+
+async fn model(app: &App, told: Option<String>) -> Result<Option<String>, Unmet> {
+    let model = told.filter(|model| !model.is_empty());
+    check_model(app, model.as_deref()).await?;
+    Ok(model)
 }
 
 /// The last part of a path, without what could fool a terminal or a reader.

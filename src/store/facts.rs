@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::record::Kind;
 use crate::options::Options;
 
-/// `upload.json`, written once. Unknown fields are ignored, so that an older
+/// `upload.json`, written once; of a recording that comes whole once more at
+/// most, before it is complete. Unknown fields are ignored, so that an older
 /// program can read what a newer one wrote.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {

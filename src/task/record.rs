@@ -89,6 +89,9 @@ pub struct TaskRecord {
     pub ended: Option<Moment>,
     /// Why it failed.
     pub error: Option<String>,
+    /// It failed because its recording cannot be read, whoever tries.
+    #[serde(default)]
+    pub is_rejected: bool,
     /// What is wrong with the recording of a completed task.
     #[serde(default)]
     pub warning: Option<String>,
@@ -121,6 +124,7 @@ impl TaskRecord {
             end_time: None,
             ended: None,
             error: None,
+            is_rejected: false,
             warning: None,
             before: None,
         }

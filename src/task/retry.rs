@@ -83,6 +83,7 @@ impl TaskRecord {
             end_time: None,
             ended: None,
             error: None,
+            is_rejected: false,
             warning: None,
             before,
             ..self

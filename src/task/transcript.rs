@@ -160,6 +160,11 @@ pub fn exists(dir: &Path) -> bool {
     dir.join(FILE).exists()
 }
 
+/// How many bytes a finished one has.
+pub fn bytes(dir: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(dir.join(FILE))?.len())
+}
+
 /// Takes it away; tells how many bytes of disk that freed.
 pub fn remove(dir: &Path) -> io::Result<u64> {
     remove_durably(dir, FILE)

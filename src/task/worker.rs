@@ -28,6 +28,8 @@ enum Attempt {
     Completed(MediaInfo, Outcome),
     /// Trying again cannot help.
     Failed(String),
+    /// Nor can anything else: the recording is none.
+    Rejected(String),
     /// The engine was lost; the reason.
     EngineLost(String),
     Deleted,
@@ -102,6 +104,11 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
                 info!(task_id = %id, "task completed with model {}", media.model);
                 record.model = Some(media.model);
             }
+            Attempt::Rejected(reason) => {
+                warn!(task_id = %id, "task failed: {reason}");
+                record.is_rejected = true;
+                record = record.failed(reason);
+            }
             Attempt::Cancelled(reason) => {
                 info!(task_id = %id, "task cancelled: {reason}");
                 record = record.failed(reason);
@@ -134,7 +141,7 @@ async fn process(
     let mut lost = String::new();
     for attempt in 1..=ATTEMPTS {
         let outcome = match open(&dir) {
-            Ok(Err(refusal)) => Attempt::Failed(refusal),
+            Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
                 outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
                     outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
@@ -224,6 +231,10 @@ async fn transcribe(
             }) => {
                 break Attempt::EngineLost("it gave the job up".into());
             }
+            Some(JobEvent::Failed {
+                kind: FailureKind::Rejected,
+                reason,
+            }) => break Attempt::Rejected(reason),
             Some(JobEvent::Failed { reason, .. }) => break Attempt::Failed(reason),
             Some(JobEvent::EngineLost(reason)) => break Attempt::EngineLost(reason),
             None => break Attempt::EngineLost("the daemon is stopping".into()),

@@ -24,7 +24,8 @@ pub fn daemon(more: &str) -> Daemon {
     daemon
 }
 
-fn tokens(daemon: &Daemon, arguments: &[&str]) -> (bool, String, String) {
+/// `scribed tokens`: whether it did what it was asked for, and what it said.
+pub fn tokens(daemon: &Daemon, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(PROGRAM)
         .arg("tokens")
         .args(arguments)

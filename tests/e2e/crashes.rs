@@ -32,7 +32,7 @@ pub fn long_recording() -> Spoken {
 /// Fails unless the transcript says what was said, once and in order; words
 /// next to an interruption may suffer a little.
 #[track_caller]
-fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
+pub fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
     let segments = task::transcript(address, id);
     let tally = Tally::of(&spoken.text(), &task::text(&segments));
     println!("{tally:?} {:.1} %", tally.percent());

@@ -42,6 +42,7 @@ mod intake;
 mod limits;
 mod live;
 mod many;
+mod openai;
 mod programs;
 mod proxies;
 mod readme;

@@ -44,6 +44,11 @@ impl<S: Source> Arriving<S> {
         &self.start
     }
 
+    /// What brings it.
+    pub fn rest(&self) -> &S {
+        &self.rest
+    }
+
     /// All of it, from its first byte.
     pub fn source(self) -> Whole<S> {
         Whole {
@@ -57,6 +62,13 @@ impl<S: Source> Arriving<S> {
 pub struct Whole<S> {
     start: Option<Bytes>,
     rest: S,
+}
+
+impl<S> Whole<S> {
+    /// What brings it.
+    pub fn rest(&self) -> &S {
+        &self.rest
+    }
 }
 
 impl<S: Source> Source for Whole<S> {

@@ -18,8 +18,8 @@ use super::super::task::{parameter, queued};
 use super::arriving::Arriving;
 use super::fetched::{Fetched, Trouble};
 use super::form::{BadForm, Form};
-use super::keep;
 use super::wishes::told_by;
+use super::{Begun, keep};
 use crate::access::Caller;
 use crate::outgoing::Failure;
 use crate::upload::NewUpload;
@@ -73,7 +73,8 @@ pub async fn speech_to_text_url(
         let why = "there is nothing at the url: it has no bytes".to_owned();
         return Err(ApiError::Validation(why));
     }
-    let taken = keep(app, new, announced_bytes, arriving).await;
+    let begun = Begun::judge(new, announced_bytes, arriving)?;
+    let taken = keep(app, begun).await;
     let taken = taken.map_err(|error| match error {
         ApiError::Form(BadForm::Incomplete) => trouble.take().into(),
         other => other,
