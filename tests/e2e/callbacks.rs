@@ -67,8 +67,7 @@ impl Drop for Receiver {
 fn receiver(secret: &str) -> (Receiver, u16, impl Iterator<Item = String>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("callback-secret"), secret).unwrap();
-    let program = readme::block("python");
-    assert!(program.contains("9000), Receiver)"), "{program}");
+    let program = readme::block_with("python", "9000), Receiver)");
     let program = program.replace("9000), Receiver)", "0), Receiver)");
     let program = program.replace(
         "server.serve_forever",

@@ -13,11 +13,21 @@ fn document(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
 }
 
-/// The README's block in that language.
+/// The README's first block in that language.
 pub fn block(language: &str) -> String {
+    block_with(language, "")
+}
+
+/// The README's first block in that language in which this is.
+pub fn block_with(language: &str, part: &str) -> String {
     let readme = document("README.md");
-    let (_, rest) = readme.split_once(&format!("```{language}\n")).unwrap();
-    rest.split_once("```").unwrap().0.to_owned()
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1);
+    let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
+    let found = blocks.find(|block| block.contains(part));
+    found
+        .unwrap_or_else(|| panic!("no {language} with {part}"))
+        .to_owned()
 }
 
 /// What the daemon thinks of this configuration.
