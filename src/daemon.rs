@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::access::Access;
 use crate::access::tokens::TokensError;
-use crate::callbacks::{self, Caller, Secret, SecretError};
+use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::front_end::FrontEnd;
@@ -217,7 +217,7 @@ async fn control(
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
     };
-    let caller = Caller {
+    let sender = Sender {
         tasks: Arc::clone(&tasks),
         outgoing,
         secret,
@@ -227,7 +227,7 @@ async fn control(
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
         () = task::work(&tasks, &engine, &choice) => {}
-        () = callbacks::deliver(caller) => {}
+        () = callbacks::deliver(sender) => {}
         () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}
         () = reload(&access, &mut hang_up) => {}

@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::Caller;
+use super::Sender;
 use super::plan::pause;
 use crate::outgoing::Address;
 use crate::store::helper;
@@ -40,8 +40,8 @@ impl From<String> for Refused {
 }
 
 /// Tries it once, and writes down what came of it.
-pub(super) async fn attempt(caller: Caller, id: Uuid) -> Next {
-    let tasks = Arc::clone(&caller.tasks);
+pub(super) async fn attempt(sender: Sender, id: Uuid) -> Next {
+    let tasks = Arc::clone(&sender.tasks);
     let (mut callback, message) = match helper::run(move || message(&tasks, id)).await {
         Ok(Some(due)) => due,
         Ok(None) => return Next::Never,
@@ -51,9 +51,9 @@ pub(super) async fn attempt(caller: Caller, id: Uuid) -> Next {
         }
     };
     callback.attempts += 1;
-    let sent = send(&caller, &callback, message).await;
+    let sent = send(&sender, &callback, message).await;
     let now = Moment::now();
-    let is_over = callback.since.end_of(caller.retry_for, now) <= now.wall();
+    let is_over = callback.since.end_of(sender.retry_for, now) <= now.wall();
     let (url, attempts) = (shown(&callback.url), callback.attempts);
     callback.error = None;
     let next = match sent {
@@ -76,7 +76,7 @@ pub(super) async fn attempt(caller: Caller, id: Uuid) -> Next {
             Next::After(pause(attempts, chance()))
         }
     };
-    let tasks = Arc::clone(&caller.tasks);
+    let tasks = Arc::clone(&sender.tasks);
     let settled = helper::run(move || tasks.outbox().settle(id, &callback));
     if let Err(error) = settled.await {
         error!(task_id = %id, "what became of its callback cannot be stored: {error}");
@@ -101,15 +101,15 @@ fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, Bytes)>> {
     Ok(Some((callback, json.into())))
 }
 
-async fn send(caller: &Caller, callback: &Callback, message: Bytes) -> Result<(), Refused> {
+async fn send(sender: &Sender, callback: &Callback, message: Bytes) -> Result<(), Refused> {
     // Judged anew: the configuration may have changed.
-    let address = caller.outgoing.address(&callback.url);
+    let address = sender.outgoing.address(&callback.url);
     let address = address.map_err(|bad| bad.to_string())?;
-    let Some(secret) = &caller.secret else {
+    let Some(secret) = &sender.secret else {
         return Err("cannot be called without a secret".to_owned().into());
     };
     let headers = secret.sign(callback.message_id, jiff::Timestamp::now(), &message);
-    let answer = caller.outgoing.call(&address, &headers, message).await;
+    let answer = sender.outgoing.call(&address, &headers, message).await;
     match answer.map_err(|failure| failure.to_string())? {
         status if status.is_success() => Ok(()),
         status => Err(Refused {

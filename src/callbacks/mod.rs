@@ -30,7 +30,7 @@ use plan::Plan;
 
 /// What it takes to call back.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct Sender {
     /// What is told.
     pub tasks: Arc<Tasks>,
     /// The way there.
@@ -43,23 +43,23 @@ pub struct Caller {
 
 /// Delivers callbacks until dropped. What was being sent then is sent again
 /// after the next start.
-pub async fn deliver(caller: Caller) {
+pub async fn deliver(sender: Sender) {
     let mut plan = Plan::default();
     let mut running = JoinSet::new();
     let mut ids: HashMap<Id, Uuid> = HashMap::new();
-    for id in found(&caller.tasks).await {
-        put(&mut plan, &caller.tasks, id, Instant::now()).await;
+    for id in found(&sender.tasks).await {
+        put(&mut plan, &sender.tasks, id, Instant::now()).await;
     }
     loop {
         while let Some(id) = plan.take(Instant::now()) {
-            let attempt = attempt(caller.clone(), id);
+            let attempt = attempt(sender.clone(), id);
             ids.insert(running.spawn(attempt).id(), id);
         }
         let due = plan.next_due();
         tokio::select! {
-            fresh = caller.tasks.outbox().next() => {
+            fresh = sender.tasks.outbox().next() => {
                 for id in fresh {
-                    put(&mut plan, &caller.tasks, id, Instant::now()).await;
+                    put(&mut plan, &sender.tasks, id, Instant::now()).await;
                 }
             }
             Some(ended) = running.join_next_with_id() => {
@@ -73,7 +73,7 @@ pub async fn deliver(caller: Caller) {
                 if let Some(id) = ids.remove(&task) {
                     plan.ended(id);
                     if let Next::After(pause) = next {
-                        put(&mut plan, &caller.tasks, id, Instant::now() + pause).await;
+                        put(&mut plan, &sender.tasks, id, Instant::now() + pause).await;
                     }
                 }
             }

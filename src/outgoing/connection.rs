@@ -21,9 +21,9 @@ use super::{Address, Failure};
 /// Finding the host and connecting to it; the same again for the encryption.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Taking the request, and thinking about it.
-const HEAD: Duration = Duration::from_secs(30);
-/// No longer head is read.
-const HEAD_MAX_BYTES: usize = 32 << 10;
+const ANSWER: Duration = Duration::from_secs(60);
+/// So much is received at a time, and no longer head is read.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// Keeps a connection going; ends it when dropped.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_MAX_BYTES)
+        .max_buf_size(BUFFER_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(lost)?;
@@ -79,7 +79,7 @@ where
         // What went wrong is told to whoever reads the answer.
         let _ = connection.await;
     });
-    let response = timeout(HEAD, sender.send_request(request))
+    let response = timeout(ANSWER, sender.send_request(request))
         .await
         .map_err(|_| Failure::Slow("to answer"))?
         .map_err(lost)?;
