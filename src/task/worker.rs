@@ -209,13 +209,14 @@ async fn transcribe(
         match events.recv().await {
             Some(JobEvent::Started(found)) => media = Some(found),
             Some(JobEvent::Progress { reached, fraction }) => {
-                tasks.advance(fraction.clamp(0.0, 1.0));
                 // At the end the whole is about to be durable.
-                if fraction < 1.0 {
+                let is_end = fraction >= 1.0;
+                if !is_end {
                     part.reached(reached)?;
-                    if tasks.has_before(record.priority) {
-                        break Attempt::Yielded;
-                    }
+                }
+                tasks.advance(fraction.clamp(0.0, 1.0));
+                if !is_end && tasks.has_before(record.priority) {
+                    break Attempt::Yielded;
                 }
             }
             Some(JobEvent::Segment(segment)) => tasks.found(part.push(&segment)?),
