@@ -14,14 +14,15 @@ export function mortal(command, options) {
 }
 
 export class Daemon {
-    /** `host` is where it listens, `auth` what it is told of whom to serve, in TOML. */
-    static async start(folder, { host = '127.0.0.1', auth = '' } = {}) {
+    /** `host` is where it listens; `auth` and `http` are what is in these sections, in TOML. */
+    static async start(folder, { host = '127.0.0.1', auth = '', http = '' } = {}) {
         const daemon = new Daemon();
         daemon.host = host;
         daemon.state = join(folder, 'state');
         daemon.log = join(folder, 'log');
         daemon.configuration = join(folder, 'scribed.toml');
-        writeFileSync(daemon.configuration, `[auth]\ntokens_file = '${join(folder, 'tokens')}'\n${auth}\n`);
+        const tokens = `tokens_file = '${join(folder, 'tokens')}'`;
+        writeFileSync(daemon.configuration, `[auth]\n${tokens}\n${auth}\n[http]\n${http}\n`);
         writeFileSync(daemon.log, '');
         daemon.arguments = ['--config', daemon.configuration, '--listen', `${host}:0`, '--state-dir', daemon.state,
             '--models-dir', join(folder, 'models')];

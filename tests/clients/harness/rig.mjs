@@ -42,10 +42,10 @@ export class Rig {
         return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'tuspy-client.py')], recording, job);
     }
 
-    /** Chromium, where nothing is uploaded yet. */
-    async browser() {
+    /** Chromium, where nothing is uploaded yet; with our page or that at `address`. */
+    async browser(address) {
         const { Browser } = await import('./browser.mjs');
-        const browser = await Browser.open(this.folder, this.daemon.host);
+        const browser = await (address ? Browser.at(this.folder, address) : Browser.open(this.folder, this.daemon.host));
         this.#browsers.push(browser);
         return browser;
     }
