@@ -19,7 +19,7 @@ use crate::{Bench, Outcome, settle};
 const SIZE: u64 = 1 << 30;
 const CHUNK: u64 = 50 << 20;
 /// Uploads of each kind.
-const TURNS: usize = 3;
+const TURNS: usize = 6;
 /// How often the words are said in what is transcribed meanwhile: an hour.
 const TIMES: usize = 2000;
 /// So long the engine may take to begin, or to rest.
