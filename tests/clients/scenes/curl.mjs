@@ -1,6 +1,6 @@
 // curl, exactly as the README shows it.
 import { check } from '../harness/checks.mjs';
-import { upload, uploadAtOnce } from '../harness/curl.mjs';
+import { runAll, upload, uploadAtOnce } from '../harness/curl.mjs';
 import { MIB } from '../harness/recording.mjs';
 
 await check('curl as in the README: cut, an answer lost, the daemon killed', async (rig) => {
@@ -17,4 +17,9 @@ await check('curl as in the README: cut, an answer lost, the daemon killed', asy
 await check('curl as in the README: all in one request', async (rig) => {
     const recording = rig.record(100 * MIB, 'interview.m4a');
     await rig.expectArrived(recording, await uploadAtOnce(rig, recording));
+});
+
+await check('curl: every command of the README, in its order', async (rig) => {
+    rig.server = rig.daemon.address;
+    await runAll(rig, rig.record(MIB, 'interview.m4a'));
 });
