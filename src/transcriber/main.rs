@@ -52,9 +52,9 @@ struct Arguments {
     threads: Option<usize>,
 }
 
-/// Enough for an upload to keep most of its speed, and a tenth of a core is left
-/// where others compute, too.
-const NICENESS: i32 = 10;
+/// An upload keeps nine tenths of its speed, and a thirtieth of a core is left
+/// where others compute, too: enough to give signs of life.
+const NICENESS: i32 = 15;
 
 /// How long a running computation may take to stop once the daemon is gone.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -55,7 +55,7 @@ fn the_engine_leaves_the_cpu_to_the_daemon() {
     let mut daemon = Daemon::start();
     let upload = tus::upload(daemon.address(), "long.wav", &long_recording().bytes());
     let engine = freeze_engine_in(&mut daemon, upload.id());
-    assert_eq!(engine.niceness(), (daemon.niceness() + 10).min(19));
+    assert_eq!(engine.niceness(), (daemon.niceness() + 15).min(19));
 }
 
 #[test]

@@ -21,6 +21,7 @@ const ONE_BY_ONE: usize = 30;
 /// H: as many users as files.
 pub fn at_once(_: &Bench, running: &Running, spoken: &Spoken) -> Outcome {
     let target = &running.target;
+    let cpu_s = process::cpu_seconds(running.pid());
     let ready = Barrier::new(AT_ONCE + 1);
     let (done, began) = thread::scope(|scope| {
         let users: Vec<_> = (0..AT_ONCE)
@@ -45,17 +46,18 @@ pub fn at_once(_: &Bench, running: &Running, spoken: &Spoken) -> Outcome {
             .collect();
         (done, began)
     });
-    sample(running, done?, began)
+    sample(running, done?, began, cpu_s)
 }
 
 /// I: the engine waits for each.
 pub fn one_by_one(_: &Bench, running: &Running, spoken: &Spoken) -> Outcome {
     one(&running.target, spoken, ONE_BY_ONE)?; // what is done but once
+    let cpu_s = process::cpu_seconds(running.pid());
     let began = Instant::now();
     let done: io::Result<Vec<Done>> = (0..ONE_BY_ONE)
         .map(|number| one(&running.target, spoken, number))
         .collect();
-    sample(running, done?, began)
+    sample(running, done?, began, cpu_s)
 }
 
 /// A file that became text.
@@ -81,7 +83,8 @@ fn one(target: &Target, spoken: &Spoken, number: usize) -> io::Result<Done> {
     })
 }
 
-fn sample(running: &Running, done: Vec<Done>, began: Instant) -> Outcome {
+fn sample(running: &Running, done: Vec<Done>, began: Instant, cpu_before_s: f64) -> Outcome {
+    let cpu_s = process::cpu_seconds(running.pid()) - cpu_before_s;
     let last = done.iter().map(|done| done.at).max().unwrap_or(began);
     let mut connection = Connection::to(running.target.address);
     for done in &done {
@@ -100,6 +103,6 @@ fn sample(running: &Running, done: Vec<Done>, began: Instant) -> Outcome {
         p99_ms: percentile(&mut waited_ms, 0.99),
         cpu_s_per_gb: None,
         peak_rss_mib: process::peak_rss_mib(running.pid()),
-        extra: None,
+        extra: Some(("CPU ms per file", cpu_s * 1e3 / done.len() as f64)),
     })
 }
