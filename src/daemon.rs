@@ -21,11 +21,13 @@ use tracing::{error, info, warn};
 
 use crate::access::Access;
 use crate::access::tokens::TokensError;
-use crate::config::Config;
+use crate::callbacks::{self, Caller, Secret, SecretError};
+use crate::config::{Callbacks, Config};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::front_end::FrontEnd;
 use crate::http::shares::Shares;
 use crate::http::{self, App, Server};
+use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, ModelChoice, Tasks};
@@ -63,6 +65,9 @@ pub enum StartError {
     /// The tokens cannot be read.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// Callbacks could not be signed.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Threads, signals or the like.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -173,11 +178,15 @@ async fn control(
         Arc::clone(&tasks) as _,
         stopping.clone(),
     ));
+    let secret = callback_secret(&config.callbacks, &layout)?;
+    let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
+    let outgoing = Arc::new(outgoing);
     let (engine, desk) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
         uploads: Arc::clone(&uploads),
         tasks: Arc::clone(&tasks),
+        outgoing: Arc::clone(&outgoing),
         engine: engine.clone(),
         default_language: config.transcribe.language,
         models_dir: config.models_dir.clone(),
@@ -208,10 +217,17 @@ async fn control(
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
     };
+    let caller = Caller {
+        tasks: Arc::clone(&tasks),
+        outgoing,
+        secret,
+        retry_for: config.callbacks.retry_for,
+    };
     tokio::select! {
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
         () = task::work(&tasks, &engine, &choice) => {}
+        () = callbacks::deliver(caller) => {}
         () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}
         () = reload(&access, &mut hang_up) => {}
@@ -235,6 +251,26 @@ async fn control(
     // Does not wait for helper threads: all they could still do is durable
     // step by step, and a restart goes on from there.
     std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
+}
+
+/// What callbacks are signed with; none where nobody may be called.
+fn callback_secret(
+    callbacks: &Callbacks,
+    layout: &Layout,
+) -> Result<Option<Arc<Secret>>, SecretError> {
+    if callbacks.allow.is_empty() {
+        return Ok(None);
+    }
+    let secret = match &callbacks.secret_file {
+        Some(path) => Secret::load(path)?,
+        None => {
+            let path = layout.callback_secret();
+            let secret = Secret::load_or_make(&path)?;
+            info!("callbacks are signed with the secret in {}", path.display());
+            secret
+        }
+    };
+    Ok(Some(Arc::new(secret)))
 }
 
 /// The pages that are served too.

@@ -8,6 +8,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod access;
+pub mod callbacks;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod http;
 pub mod languages;
 pub mod models;
 pub mod options;
+pub mod outgoing;
 pub mod protocol;
 pub mod store;
 pub mod sweep;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// whisper.cpp computes at most so many beams or candidates at a time.
 const DECODERS: RangeInclusive<u32> = 1..=8;
 /// More of a prompt than fits into half of Whisper's text is not heard anyway.
-const PROMPT_MAX_CHARS: usize = 1000;
+pub const PROMPT_MAX_CHARS: usize = 1000;
 /// More is a program gone wrong.
 const SUPPRESSED_MAX: usize = 1000;
 

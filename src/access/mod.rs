@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use failures::network_of;
@@ -135,6 +136,8 @@ pub struct Access {
     mode: Mode,
     tokens_file: PathBuf,
     tokens: RwLock<Arc<Tokens>>,
+    /// Changes whenever the tokens were read again.
+    reloads: watch::Sender<()>,
     failures: Failures,
     tickets: Tickets,
 }
@@ -147,6 +150,7 @@ impl Access {
             mode,
             tokens_file,
             tokens: RwLock::new(tokens),
+            reloads: watch::Sender::new(()),
             failures: Failures::default(),
             tickets: Tickets::default(),
         })
@@ -158,7 +162,27 @@ impl Access {
         let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
         let count = tokens.len();
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        self.reloads.send_replace(());
         Ok(count)
+    }
+
+    /// For those who stay: changes when they should ask whether they still
+    /// [may](Access::still_admits).
+    pub fn reloads(&self) -> watch::Receiver<()> {
+        self.reloads.subscribe()
+    }
+
+    /// Whether somebody who was let in would be let in today.
+    pub fn still_admits(&self, caller: &Caller) -> bool {
+        let tokens = self.tokens();
+        let (name, role) = match caller {
+            Caller::Anyone => return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty(),
+            Caller::Token(name) => (name, Role::User),
+            Caller::Admin(name) => (name, Role::Admin),
+        };
+        tokens
+            .iter()
+            .any(|token| token.name == *name && token.role == role)
     }
 
     /// What should be said of the door at every start, if anything.
@@ -193,7 +217,8 @@ impl Access {
         }
         let tokens = self.tokens();
         match authorization {
-            Some(header) => {
+            // Clients that cannot do without a key send any, while there is none.
+            Some(header) if !tokens.is_empty() => {
                 let token = bearer(header).and_then(|token| tokens.verify(token));
                 token
                     .map(|token| match token.role {
@@ -202,14 +227,14 @@ impl Access {
                     })
                     .ok_or_else(|| self.wrong(address))
             }
-            None if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
             // Not behind a proxy, whatever it says: one on this machine that is
             // set up wrongly would make everybody look local.
-            None if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
+            _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
                 Ok(Caller::Anyone)
             }
-            None if tokens.is_empty() => Err(Denied::NotSetUp),
-            None => Err(Denied::NoToken),
+            _ if tokens.is_empty() => Err(Denied::NotSetUp),
+            _ => Err(Denied::NoToken),
         }
     }
 
@@ -281,9 +306,13 @@ mod tests {
         let access = Access::new(Mode::Tokens, file.clone()).unwrap();
         assert!(access.warning().is_some());
         for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(admit(&access, local, None), Ok(Caller::Anyone));
+            for any_key in [None, Some("Bearer any")] {
+                assert_eq!(admit(&access, local, any_key), Ok(Caller::Anyone));
+            }
         }
-        assert_eq!(admit(&access, REMOTE, None), Err(Denied::NotSetUp));
+        for any_key in [None, Some("Bearer any")] {
+            assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::NotSetUp));
+        }
         for way in [Way::Proxied, Way::Hidden] {
             let refused = access.admit(from(LOCAL, way), None);
             assert_eq!(refused, Err(Denied::NotSetUp), "through a proxy");
@@ -298,11 +327,17 @@ mod tests {
         assert_eq!(access.reload().unwrap(), 1);
         assert_eq!(access.warning(), None);
         assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
+        assert!(!access.still_admits(&Caller::Anyone));
         let header = format!("bearer {token}");
-        assert_eq!(
-            admit(&access, REMOTE, Some(&header)),
-            Ok(Caller::Token("phone".into()))
-        );
+        let phone = Caller::Token("phone".into());
+        assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone.clone()));
+        assert!(access.still_admits(&phone));
+        assert!(!access.still_admits(&Caller::Admin("phone".into())));
+        let reloads = access.reloads();
+        tokens::remove(&file, "phone").unwrap();
+        assert!(access.still_admits(&phone), "not read yet");
+        access.reload().unwrap();
+        assert!(reloads.has_changed().unwrap() && !access.still_admits(&phone));
     }
 
     #[test]
@@ -348,7 +383,7 @@ mod tests {
         ];
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Open { networks }, file).unwrap();
+        let access = Access::new(Mode::Open { networks }, file.clone()).unwrap();
         assert!(
             access
                 .warning()
@@ -369,10 +404,12 @@ mod tests {
             admit(&access, LOCAL, None),
             Err(Denied::Network(_))
         ));
-        assert_eq!(
-            admit(&access, REMOTE, Some("Bearer x")),
-            Err(Denied::WrongToken)
-        );
+        let any_key = Some("Bearer any");
+        assert_eq!(admit(&access, REMOTE, any_key), Ok(Caller::Anyone));
+        tokens::add(&file, "phone", Role::User).unwrap();
+        access.reload().unwrap();
+        assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::WrongToken));
+        assert_eq!(admit(&access, REMOTE, None), Ok(Caller::Anyone));
         let proxied = access.admit(from(REMOTE, Way::Proxied), None);
         assert_eq!(proxied, Ok(Caller::Anyone));
         let hidden = access.admit(from(REMOTE, Way::Hidden), None);

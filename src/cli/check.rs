@@ -12,6 +12,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{Failure, SERVICE_SOCKET, engine_source, print};
 use crate::access::Access;
+use crate::callbacks::Secret;
 use crate::config::{Config, Flags};
 use crate::engine_client::EngineSource;
 use crate::models;
@@ -62,6 +63,9 @@ impl Check {
             findings.push(("models", installed_models(config)));
             findings.push(("engine", engine(self.engine, config)));
             findings.push(("access", access(config)));
+            if !config.callbacks.allow.is_empty() {
+                findings.push(("callbacks", callbacks(config)));
+            }
             if let Some(dir) = &config.http.static_dir {
                 findings.push(("front end", front_end(dir)));
             }
@@ -141,6 +145,19 @@ fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
         )),
         Ok(free) => Good(format!("{path_text}: {} free", ByteSize(free))),
         Err(error) => Problem(format!("{path_text}: {error}")),
+    }
+}
+
+fn callbacks(config: &Config) -> Finding {
+    let made = Layout::at(&config.state_dir).callback_secret();
+    let path = config.callbacks.secret_file.as_ref().unwrap_or(&made);
+    if config.callbacks.secret_file.is_none() && !made.exists() {
+        let path = made.display();
+        return Good(format!("the daemon will make their secret, {path}"));
+    }
+    match Secret::load(path) {
+        Ok(_) => Good(format!("signed with the secret in {}", path.display())),
+        Err(error) => Problem(error.to_string()),
     }
 }
 

@@ -84,7 +84,7 @@ impl Transcribe {
 
 async fn transcribe(source: EngineSource, order: Order, format: Format) -> Result<(), Failure> {
     let (engine, desk) = engine_client::engine();
-    let mut events = engine.submit(order);
+    let mut events = engine.submit(order).await;
     let supervised = engine_client::supervise(source, desk);
     let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {

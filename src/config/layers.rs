@@ -311,6 +311,10 @@ mod tests {
                 "`auth.networks`: `lan` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
             ),
             (
+                "[callbacks]\nallow = ['https://nas']",
+                "`callbacks.allow`: `https://nas` is no host; write one like notes.example, 192.168.1.20:8080, [fd00::5]:8080, notes.example:* or *.notes.example",
+            ),
+            (
                 "[retention]\ntranscripts = 'until-transcribed'",
                 "`retention.transcripts`: `until-transcribed` is no duration (expected number at 0); write one like 60s or 10min",
             ),

@@ -18,6 +18,7 @@ use crate::access::Mode;
 use crate::http::cors::Origins;
 use crate::http::location::BaseUrl;
 use crate::http::proxies::TrustedProxies;
+use crate::outgoing::AllowList;
 use crate::task::Retention;
 
 /// Where the configuration is looked for when no other file is named.
@@ -42,6 +43,8 @@ pub struct Config {
     pub retention: Retention,
     /// `[auth]`
     pub auth: Auth,
+    /// `[callbacks]`
+    pub callbacks: Callbacks,
 }
 
 /// Limits of the HTTP side.
@@ -103,6 +106,19 @@ pub struct Auth {
     pub mode: Mode,
     /// Where tokens are kept, see [`crate::access::tokens`].
     pub tokens_file: PathBuf,
+}
+
+/// Which other machines are told of tasks, and asked for recordings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callbacks {
+    /// Those that may be.
+    pub allow: AllowList,
+    /// What callbacks are signed with; `None`: a secret that the daemon makes.
+    pub secret_file: Option<PathBuf>,
+    /// For how long a callback that fails is tried again.
+    pub retry_for: Duration,
+    /// How long fetching one recording may take.
+    pub download_timeout: Duration,
 }
 
 /// See [`Transcribe::unknown_model`].

@@ -7,11 +7,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
 use crate::access::Mode;
 use crate::http::cors::Origins;
 use crate::http::location::BaseUrl;
 use crate::http::proxies::TrustedProxies;
+use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};
 
@@ -27,6 +28,7 @@ pub(super) struct Raw {
     transcribe: RawTranscribe,
     retention: RawRetention,
     auth: RawAuth,
+    callbacks: RawCallbacks,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +78,15 @@ struct RawAuth {
     tokens_file: PathBuf,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct RawCallbacks {
+    allow: Vec<String>,
+    secret_file: PathBuf,
+    retry_for: String,
+    download_timeout: String,
+}
+
 impl Default for Raw {
     fn default() -> Raw {
         Raw {
@@ -87,6 +98,7 @@ impl Default for Raw {
             transcribe: RawTranscribe::default(),
             retention: RawRetention::default(),
             auth: RawAuth::default(),
+            callbacks: RawCallbacks::default(),
         }
     }
 }
@@ -144,6 +156,17 @@ impl Default for RawAuth {
             mode: "tokens".into(),
             networks: Vec::new(),
             tokens_file: "/etc/scribed/tokens".into(),
+        }
+    }
+}
+
+impl Default for RawCallbacks {
+    fn default() -> RawCallbacks {
+        RawCallbacks {
+            allow: Vec::new(),
+            secret_file: PathBuf::new(),
+            retry_for: "24h".into(),
+            download_timeout: "1h".into(),
         }
     }
 }
@@ -231,6 +254,17 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         auth: Auth {
             mode: mode(&raw.auth)?,
             tokens_file: raw.auth.tokens_file,
+        },
+        callbacks: Callbacks {
+            allow: AllowList::parse(&raw.callbacks.allow)
+                .map_err(|message| value("callbacks.allow", message))?,
+            secret_file: (raw.callbacks.secret_file != PathBuf::new())
+                .then_some(raw.callbacks.secret_file),
+            retry_for: duration("callbacks.retry_for", &raw.callbacks.retry_for)?,
+            download_timeout: duration(
+                "callbacks.download_timeout",
+                &raw.callbacks.download_timeout,
+            )?,
         },
     })
 }

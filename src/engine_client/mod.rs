@@ -147,18 +147,12 @@ pub fn engine() -> (Engine, Desk) {
 
 impl Engine {
     /// Gives an order; events come until its end. Dropping the receiver
-    /// cancels it.
-    pub fn submit(&self, order: Order) -> mpsc::Receiver<JobEvent> {
+    /// cancels it. Waits while the engine has not even come to the end of what
+    /// was cancelled before.
+    pub async fn submit(&self, order: Order) -> mpsc::Receiver<JobEvent> {
         let (events, events_end) = mpsc::channel(EVENTS_IN_FLIGHT);
-        let submission = Submission {
-            order,
-            events: events.clone(),
-        };
-        if let Err(refused) = self.orders.try_send(submission) {
-            let reason = format!("it cannot be reached: {refused}");
-            // The channel is new and has room.
-            let _ = events.try_send(JobEvent::EngineLost(reason));
-        }
+        // Nobody takes orders any more: the events end at once.
+        let _ = self.orders.send(Submission { order, events }).await;
         events_end
     }
 

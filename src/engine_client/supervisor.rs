@@ -35,13 +35,20 @@ pub async fn supervise(source: EngineSource, mut desk: Desk) {
         });
         // Without a running job, one that waited for this engine is told: the
         // engine dies before it can take any.
-        let job = job.or_else(|| desk.orders.try_recv().ok().map(|waiting| waiting.events));
+        let job = job.or_else(|| waiting(&mut desk));
         if let Some(events) = job {
             // Nobody listens: it was cancelled.
             let _ = events.send(JobEvent::EngineLost(reason)).await;
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Who waits for an engine and still wants it.
+fn waiting(desk: &mut Desk) -> Option<Sender<JobEvent>> {
+    std::iter::from_fn(|| desk.orders.try_recv().ok())
+        .map(|waiting| waiting.events)
+        .find(|events| !events.is_closed())
 }
 
 /// One engine's life: why it ended, and who had a job with it.

@@ -13,6 +13,7 @@ use super::protocol_error::status_of_upload;
 use super::reply::{self, Reply};
 use crate::access::{Denied, TooManyTickets};
 use crate::options::BadOption;
+use crate::outgoing::{BadAddress, Failure};
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
@@ -46,6 +47,17 @@ pub enum ApiError {
     /// A parameter makes no sense.
     #[error("{0}")]
     Validation(String),
+    /// The same, of one that is known by its name.
+    #[error("{why}")]
+    Parameter {
+        /// As clients write it.
+        name: &'static str,
+        /// For people; names it too.
+        why: String,
+    },
+    /// A model that is not installed, and the configuration refuses those.
+    #[error("{0}")]
+    UnknownModel(String),
     /// It will be there later.
     #[error("the task is {0}; there is no transcript yet")]
     NotCompleted(&'static str),
@@ -67,11 +79,15 @@ pub enum ApiError {
     /// What it brings is no recording.
     #[error("{0}")]
     NoRecording(String),
-    /// A wish that this server does not grant to anybody.
-    #[error(
-        "callbacks are not allowed on this server: send no callback_url, and ask for the task instead"
-    )]
-    Callback,
+    /// Nobody who can be told of anything.
+    #[error("callback_url {0}")]
+    Callback(BadAddress),
+    /// No place that a recording can be fetched from.
+    #[error("url {0}")]
+    Url(BadAddress),
+    /// None came from there.
+    #[error("the url {0}; nothing was kept")]
+    Fetch(#[from] Failure),
     /// Somebody has it.
     #[error("{0}")]
     Busy(String),
@@ -99,7 +115,9 @@ impl ApiError {
             ApiError::Expectation => (StatusCode::EXPECTATION_FAILED, "EXPECTATION_FAILED"),
             ApiError::Denied(denied) => (status_of(denied), "ACCESS_DENIED"),
             ApiError::TaskNotFound => (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"),
-            ApiError::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR"),
+            ApiError::Validation(_) | ApiError::Parameter { .. } | ApiError::UnknownModel(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
             // Not 404: the task is there, only not in the state that is needed.
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
             ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
@@ -114,12 +132,26 @@ impl ApiError {
             ApiError::Form(bad) => (bad.status(), "BAD_FORM"),
             // Clients know it as final.
             ApiError::NoRecording(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "NO_RECORDING"),
-            ApiError::Callback => (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED"),
+            ApiError::Callback(bad) if bad.is_forbidden() => {
+                (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED")
+            }
+            ApiError::Url(bad) if bad.is_forbidden() => {
+                (StatusCode::BAD_REQUEST, "URL_NOT_ALLOWED")
+            }
+            ApiError::Callback(_) | ApiError::Url(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
+            ApiError::Fetch(failure) => (status_of_failure(failure), "NOT_FETCHED"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
             ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
             ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status_and_code().0
     }
 
     /// The response.
@@ -142,7 +174,7 @@ impl ApiError {
             ApiError::Head(_) | ApiError::Host => reply::set(&mut reply, CONNECTION, "close"),
             ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
-            ApiError::Busy(_) | ApiError::Starting => {
+            ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // Some will be finished by then, or expire.
@@ -166,6 +198,20 @@ pub fn status_of(denied: &Denied) -> StatusCode {
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
         Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The status of a recording that cannot be fetched.
+fn status_of_failure(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Slow(_) => StatusCode::GATEWAY_TIMEOUT,
+        // Trying again cannot help.
+        Failure::Address(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,
+        Failure::Status(status) if status.is_client_error() => StatusCode::BAD_REQUEST,
+        Failure::Unreachable(_) | Failure::Tls(_) | Failure::Lost(_) | Failure::Status(_) => {
+            StatusCode::BAD_GATEWAY
+        }
     }
 }
 
@@ -209,8 +255,13 @@ impl From<BadOption> for ApiError {
 impl From<Unmet> for ApiError {
     fn from(unmet: Unmet) -> ApiError {
         match unmet {
+            Unmet::Callback(bad) => ApiError::Callback(bad),
             Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
-            Unmet::Language(_) | Unmet::Model(_) => ApiError::Validation(unmet.to_string()),
+            Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
+            Unmet::Language(_) => ApiError::Parameter {
+                name: "language",
+                why: unmet.to_string(),
+            },
         }
     }
 }

@@ -16,7 +16,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Retry-After, \
      Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, \
      Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, \
-     Upload-Expires, Upload-Incomplete, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset",
+     Upload-Expires, Upload-Incomplete, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, \
+     X-Request-Id",
 );
 
 /// What a page may send where a preflight names no headers.

@@ -3,10 +3,11 @@
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap};
 use percent_encoding::percent_decode_str;
 
-/// The name that a request gives its body, if it can be read.
+/// The name that a message gives its body, if it can be read. Many write it as
+/// it is, in UTF-8.
 pub fn filename(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_DISPOSITION)?.to_str().ok()?;
-    filename_in(value)
+    let value = headers.get(CONTENT_DISPOSITION)?;
+    filename_in(str::from_utf8(value.as_bytes()).ok()?)
 }
 
 /// The name of a field of a form, and that of its file (RFC 7578, section

@@ -21,6 +21,7 @@ mod live;
 pub mod location;
 pub(crate) mod names;
 mod new_upload;
+mod openai;
 mod options;
 mod protocol;
 pub(crate) mod protocol_error;
@@ -46,6 +47,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::access::Access;
 use crate::config::UnknownModel;
 use crate::engine_client::Engine;
+use crate::outgoing::Outgoing;
 use crate::task::Tasks;
 use crate::upload::Uploads;
 
@@ -61,6 +63,8 @@ pub struct App {
     pub uploads: Arc<Uploads>,
     /// All tasks.
     pub tasks: Arc<Tasks>,
+    /// The way to other machines.
+    pub outgoing: Arc<Outgoing>,
     /// For its state only.
     pub engine: Engine,
     /// Language of uploads that name none; `None`: detect it.

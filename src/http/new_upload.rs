@@ -7,7 +7,8 @@ use crate::access::Caller;
 use crate::config::UnknownModel;
 use crate::languages::UnknownLanguage;
 use crate::options::Options;
-use crate::store::facts::Concat;
+use crate::outgoing::BadAddress;
+use crate::store::facts::{Concat, Priority};
 use crate::store::helper;
 use crate::upload::NewUpload;
 use crate::{languages, models};
@@ -33,6 +34,10 @@ pub struct Told {
     pub concat: Option<Concat>,
     /// Further wishes.
     pub options: Options,
+    /// Who is to be told of the task's end.
+    pub callback_url: Option<String>,
+    /// When it is transcribed.
+    pub priority: Priority,
 }
 
 /// A wish that cannot be met. The texts are for people.
@@ -44,6 +49,9 @@ pub enum Unmet {
     /// A model that is not installed, and the configuration refuses those.
     #[error("there is no model `{0}` on this server")]
     Model(String),
+    /// Nobody who can be told of anything.
+    #[error("callback_url {0}")]
+    Callback(BadAddress),
     /// The engine cannot keep up.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,
@@ -51,8 +59,10 @@ pub enum Unmet {
 
 /// Judges it and completes it.
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
-    let model = told.model.filter(|model| !model.is_empty());
-    check_model(app, model.as_deref()).await?;
+    let model = model(app, told.model).await?;
+    let callback_url = told.callback_url.filter(|url| !url.is_empty());
+    let callback_url = callback_url.map(|url| app.outgoing.address(&url));
+    let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
     let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {
         return Err(Unmet::QueueFull);
@@ -69,15 +79,38 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
         metadata: told.metadata,
         filename: told.filename.map(|name| display_name(&name)),
         filetype: told.filetype,
-        language: match told.language {
-            Some(language) => languages::parse(&language)?,
-            None => app.default_language.clone(),
-        },
+        language: language(app, told.language)?,
         model,
         concat: told.concat,
         options: told.options,
+        url: None,
+        callback_url: callback_url.map(|address| address.text()),
+        priority: told.priority,
         is_whole: false,
     })
+}
+
+/// What was judged before, with language, model and wishes as they are told now.
+pub async fn amended(app: &App, new: NewUpload, told: Told) -> Result<NewUpload, Unmet> {
+    Ok(NewUpload {
+        language: language(app, told.language)?,
+        model: model(app, told.model).await?,
+        options: told.options,
+        ..new
+    })
+}
+
+fn language(app: &App, told: Option<String>) -> Result<Option<String>, UnknownLanguage> {
+    match told {
+        Some(language) => languages::parse(&language),
+        None => Ok(app.default_language.clone()),
+    }
+}
+
+async fn model(app: &App, told: Option<String>) -> Result<Option<String>, Unmet> {
+    let model = told.filter(|model| !model.is_empty());
+    check_model(app, model.as_deref()).await?;
+    Ok(model)
 }
 
 /// The last part of a path, without what could fool a terminal or a reader.

@@ -101,6 +101,9 @@ pub enum ProtocolError {
     /// A wish that cannot be met.
     #[error(transparent)]
     UnknownModel(Unmet),
+    /// Nobody who can be told of anything.
+    #[error(transparent)]
+    Callback(Unmet),
     /// The engine cannot keep up.
     #[error(transparent)]
     QueueFull(Unmet),
@@ -114,6 +117,7 @@ impl From<Unmet> for ProtocolError {
         match unmet {
             Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
             Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
+            Unmet::Callback(_) => ProtocolError::Callback(unmet),
             Unmet::QueueFull => ProtocolError::QueueFull(unmet),
         }
     }
@@ -134,6 +138,7 @@ impl ProtocolError {
             | ProtocolError::FinalLength
             | ProtocolError::TwoLengths
             | ProtocolError::DeferLength
+            | ProtocolError::Callback(_)
             | ProtocolError::Metadata(_) => StatusCode::BAD_REQUEST,
             ProtocolError::MetadataTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ProtocolError::ContentType | ProtocolError::PartialContentType => {

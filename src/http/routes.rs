@@ -13,7 +13,7 @@ use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::terminate::terminate;
-use super::{App, cors, front_end, health, ietf, intake, live, task, tus, visitor};
+use super::{App, cors, front_end, health, ietf, intake, live, openai, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
 
@@ -35,9 +35,12 @@ enum Resource {
     Retry(Option<Uuid>),
     UploadStream,
     SpeechToText,
+    SpeechToTextUrl,
     Events(Option<Uuid>),
     Socket(Option<Uuid>),
     Ticket,
+    /// Below `/v1`.
+    OpenAi(openai::Route),
     Health,
     Live,
     Ready,
@@ -56,12 +59,14 @@ impl Resource {
             ["task", id, "retry"] => Resource::Retry(parse(id)),
             ["upload", "stream"] => Resource::UploadStream,
             ["speech-to-text"] => Resource::SpeechToText,
+            ["speech-to-text-url"] => Resource::SpeechToTextUrl,
             ["tasks", id, "progress"] => Resource::Progress(parse(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
             ["task", id, "events"] => Resource::Events(parse(id)),
             ["ws", "tasks", id] => Resource::Socket(parse(id)),
             ["api", "ws", "ticket"] => Resource::Ticket,
+            ["v1", rest @ ..] => Resource::OpenAi(openai::Route::of(rest)),
             ["health"] => Resource::Health,
             ["health", "live"] => Resource::Live,
             ["health", "ready"] => Resource::Ready,
@@ -76,8 +81,9 @@ impl Resource {
             Resource::Upload(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Resource::Task(_) => "DELETE, GET, HEAD",
             Resource::TaskDelete(_) => "DELETE",
-            Resource::Retry(_) | Resource::UploadStream | Resource::SpeechToText => "POST",
-            Resource::Ticket => "POST",
+            Resource::UploadStream | Resource::SpeechToText | Resource::SpeechToTextUrl => "POST",
+            Resource::Retry(_) | Resource::Ticket => "POST",
+            Resource::OpenAi(route) => route.allowed(),
             // A HEAD would wait for an answer that does not end.
             Resource::Events(_) | Resource::Socket(_) => "GET",
             _ => "GET, HEAD",
@@ -112,6 +118,19 @@ impl Resource {
             (_, &Method::GET) => Ok(health::health()),
             _ => Err(ApiError::Method(self.allowed().into())),
         }
+    }
+}
+
+/// The response to a request for this path that was not carried out.
+pub fn refuse(path: &str, error: &ApiError) -> Reply {
+    told(Resource::of(path), error)
+}
+
+/// The same in the words of the API that the resource is part of.
+fn told(resource: Option<Resource>, error: &ApiError) -> Reply {
+    match resource {
+        Some(Resource::OpenAi(_)) => openai::refusal(error),
+        _ => error.reply(),
     }
 }
 
@@ -179,7 +198,7 @@ async fn dispatch(
     let caller = match visitor::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
         Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
-        Err(denied) => return ApiError::from(denied).reply(),
+        Err(denied) => return told(resource, &denied.into()),
     };
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
@@ -187,6 +206,11 @@ async fn dispatch(
     if let (Resource::Ticket, &Method::POST) = (resource, request.method()) {
         let ticket = live::ticket(&app, &caller, request).await;
         return ticket.unwrap_or_else(|error| error.reply());
+    }
+    if let Resource::OpenAi(route) = resource {
+        let method = plain_method(resource, request.method()).clone();
+        let reply = openai::answer(app, &caller, route, &method, request).await;
+        return reply.unwrap_or_else(|error| openai::refusal(&error));
     }
     let query = request.uri().query();
     let reply = match (resource, plain_method(resource, request.method())) {
@@ -200,6 +224,9 @@ async fn dispatch(
         }
         (Resource::SpeechToText, &Method::POST) => {
             intake::speech_to_text(&app, &caller, request).await
+        }
+        (Resource::SpeechToTextUrl, &Method::POST) => {
+            intake::speech_to_text_url(&app, &caller, request).await
         }
         (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
         (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
@@ -292,10 +319,27 @@ mod tests {
             (format!("/task/{id}/retry"), Some(Resource::Retry(uuid))),
             ("/upload/stream".to_owned(), Some(Resource::UploadStream)),
             ("/speech-to-text".to_owned(), Some(Resource::SpeechToText)),
+            (
+                "/speech-to-text-url".to_owned(),
+                Some(Resource::SpeechToTextUrl),
+            ),
             (format!("/task/{id}/events"), Some(Resource::Events(uuid))),
             (format!("/ws/tasks/{id}"), Some(Resource::Socket(uuid))),
             ("/api/ws/ticket".to_owned(), Some(Resource::Ticket)),
             ("/health/ready".to_owned(), Some(Resource::Ready)),
+            (
+                "/v1/audio/transcriptions".to_owned(),
+                Some(Resource::OpenAi(openai::Route::Transcriptions)),
+            ),
+            (
+                "/v1/models/large-v3".to_owned(),
+                Some(Resource::OpenAi(openai::Route::Model)),
+            ),
+            (
+                "/v1/chat/completions".to_owned(),
+                Some(Resource::OpenAi(openai::Route::Unknown)),
+            ),
+            ("/v2/models".to_owned(), None),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),
             ("/ui/a/b.js".to_owned(), Some(Resource::FrontEnd)),

@@ -208,7 +208,7 @@ pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incom
     let request = request.map(|body| RequestBody::new(body, waits));
     let mut reply = match rules::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,
-        Err(error) => error.reply(),
+        Err(error) => routes::refuse(request.uri().path(), &error),
     };
     // A client that got no consent does not send the body, but might: nothing
     // else can come over this connection.

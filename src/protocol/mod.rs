@@ -17,7 +17,7 @@ use crate::options::Options;
 
 /// Version of this protocol, told in [`Report::Hello`]. A daemon that meets an
 /// engine of another version asks it to exit and starts its own.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The kinds of files that can be transcribed, for messages to people.
 pub const ACCEPTED: &str =
@@ -133,7 +133,7 @@ pub struct MediaInfo {
 }
 
 /// A stretch of speech.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Seconds from the start of the recording.
     pub start: f64,
@@ -141,6 +141,33 @@ pub struct Segment {
     pub end: f64,
     /// Trimmed, never empty.
     pub text: String,
+    /// The words of `text`, in order; none where the model told no times of them.
+    #[serde(default)]
+    pub words: Vec<Word>,
+    /// The model's tokens of it.
+    #[serde(default)]
+    pub tokens: Vec<u32>,
+    /// Mean of the tokens' log probabilities.
+    #[serde(default)]
+    pub avg_logprob: f64,
+    /// How likely it is that nobody spoke, 0..=1.
+    #[serde(default)]
+    pub no_speech_prob: f64,
+}
+
+/// One word of a segment, with the punctuation that belongs to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// Without spaces around it, never empty.
+    pub word: String,
+    /// Seconds from the start of the recording, within its segment, and not
+    /// before the end of the word before it.
+    pub start: f64,
+    /// Seconds from the start of the recording, within its segment, not before
+    /// `start`.
+    pub end: f64,
+    /// How sure the model is of it: the mean probability of its tokens, 0..=1.
+    pub score: f64,
 }
 
 /// What is known at the end of a job besides its segments.

@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::record::Kind;
 use crate::options::Options;
 
-/// `upload.json`, written once. Unknown fields are ignored, so that an older
+/// `upload.json`, written once; of a recording that comes whole once more at
+/// most, before it is complete. Unknown fields are ignored, so that an older
 /// program can read what a newer one wrote.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The name of the folder; of the task too.
     pub id: Uuid,
@@ -38,10 +39,32 @@ pub struct Facts {
     /// How it is to be transcribed.
     #[serde(default)]
     pub options: Options,
+    /// Where it was fetched from, if it was.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Who is told of its end.
+    #[serde(default)]
+    pub callback_url: Option<String>,
+    /// When it is transcribed.
+    #[serde(default)]
+    pub priority: Priority,
     /// It comes in one piece or not at all: nobody goes on with what a crash
     /// left of it.
     #[serde(default)]
     pub is_whole: bool,
+}
+
+/// Which recordings are transcribed first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Somebody waits for the transcript in the middle of a request.
+    Interactive,
+    /// The transcript is fetched some time.
+    #[default]
+    Bulk,
 }
 
 /// A part of a recording, or one that is joined from parts (TUS,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::facts::Facts;
 use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
-use super::small_file::{disk_bytes, remove_durably, sync_dir};
+use super::small_file::{disk_bytes, remove_durably, replace_durably, sync_dir};
 use super::{Layout, lock};
 
 pub(super) const DATA: &str = "data";
@@ -48,6 +48,14 @@ impl From<io::Error> for OpenError {
 /// The facts of an upload; see [`Facts`].
 pub fn read_facts(dir: &Path) -> io::Result<Facts> {
     Ok(serde_json::from_slice(&std::fs::read(dir.join(FACTS))?)?)
+}
+
+impl Facts {
+    /// Puts them in the place of those in this folder, durably when this
+    /// returns.
+    pub(super) fn replace(&self, dir: &Path) -> io::Result<()> {
+        replace_durably(dir, FACTS, &serde_json::to_vec_pretty(self)?)
+    }
 }
 
 /// Opens the recording for reading only: nothing that gets this descriptor can

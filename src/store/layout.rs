@@ -32,6 +32,7 @@ impl Layout {
             layout.uploads(),
             layout.removing(),
             layout.damaged(),
+            layout.callbacks(),
         ] {
             builder.create(dir)?;
         }
@@ -66,6 +67,16 @@ impl Layout {
     /// Folders that could not be understood.
     pub fn damaged(&self) -> PathBuf {
         self.root.join("damaged")
+    }
+
+    /// What others are still to be told.
+    pub fn callbacks(&self) -> PathBuf {
+        self.root.join("callbacks")
+    }
+
+    /// The secret that this is signed with, unless the configuration has one.
+    pub fn callback_secret(&self) -> PathBuf {
+        self.root.join("callback-secret")
     }
 
     /// The folder of one upload.

@@ -14,6 +14,8 @@
 //!     task.json, ...        what became of it; written by the layers above
 //! removing/<id>.../         on its way out, left there by one rename
 //! damaged/<id>...           set aside: it cannot be read, or could not be synced
+//! callbacks/<id>            the callback at the end of this task, until it is delivered
+//! callback-secret           what callbacks are signed with, if the daemon made that
 //! ```
 //!
 //! Folders that a crash left in `creating` or `removing` were never, or are no

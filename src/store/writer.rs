@@ -125,6 +125,13 @@ impl Writer {
         Ok(())
     }
 
+    /// Makes durable what was told of the upload only after its bytes; before
+    /// it is complete, for then others read it.
+    pub async fn tell(&mut self, facts: Facts) -> io::Result<()> {
+        let dir = self.dir.clone();
+        helper::run(move || facts.replace(&dir)).await
+    }
+
     /// Makes everything written so far durable. After an error nothing more
     /// may be told of this upload than [`Writer::record`] says.
     pub async fn commit(&mut self) -> io::Result<()> {
@@ -270,15 +277,8 @@ mod tests {
         Facts {
             id: Uuid::new_v4(),
             created_at: jiff::Timestamp::now(),
-            owner: None,
-            metadata: None,
             filename: Some("a.wav".into()),
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            is_whole: false,
+            ..Facts::default()
         }
     }
 

@@ -106,28 +106,33 @@ impl Drop for Listener {
 mod tests {
     use super::*;
 
+    fn queued(before: usize) -> Standing {
+        let wait_s = None;
+        Standing::Queued { before, wait_s }
+    }
+
     #[tokio::test]
     async fn the_newest_state_is_told_and_nothing_is_left() {
         let events: Arc<Events> = Arc::default();
         let id = Uuid::new_v4();
-        events.tell(id, Standing::Queued { before: 9 });
+        events.tell(id, queued(9));
         let mut slow = events.listen(id);
         assert_eq!(slow.told(), None, "nobody listened then");
         for before in [3, 2, 1] {
-            events.tell(id, Standing::Queued { before });
+            events.tell(id, queued(before));
         }
         assert_eq!(slow.changed().await, Ok(()));
-        assert_eq!(slow.told(), Some(Standing::Queued { before: 1 }));
+        assert_eq!(slow.told(), Some(queued(1)));
         let mut late = events.listen(id);
-        assert_eq!(late.told(), Some(Standing::Queued { before: 1 }));
+        assert_eq!(late.told(), Some(queued(1)));
         drop(late);
 
         events.gone(id);
         let mut other = events.listen(id);
-        events.tell(id, Standing::Queued { before: 5 });
+        events.tell(id, queued(5));
         assert_eq!(slow.changed().await, Err(Gone), "not what came later");
         drop(slow);
-        assert_eq!(other.told(), Some(Standing::Queued { before: 5 }));
+        assert_eq!(other.told(), Some(queued(5)));
         drop(other);
         assert!(events.is_idle());
     }

@@ -5,21 +5,28 @@
 //! `task.json` is written into the upload's folder whenever its state changes;
 //! a finished upload without one is queued.
 
+mod document;
 mod events;
 mod index;
 mod inspect;
+mod outbox;
+mod pace;
+mod queue;
 mod record;
 pub mod render;
 mod retention;
 mod retry;
+mod running;
 mod standing;
 mod tasks;
 pub mod transcript;
 mod worker;
 
+pub use document::{TASK_TYPE, document};
 pub use events::{Gone, Listener};
 pub use index::Query;
 pub use inspect::{LOOK_BYTES, media_type, refusal};
+pub use outbox::{Callback, CallbackStatus, Outbox};
 pub use record::{Status, TaskRecord, now};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use retry::RetryError;

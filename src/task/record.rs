@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::options::Options;
-use crate::store::facts::Facts;
+use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
 
@@ -61,6 +61,15 @@ pub struct TaskRecord {
     /// Further wishes.
     #[serde(default)]
     pub options: Options,
+    /// See [`Facts::url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// See [`Facts::callback_url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// When it is transcribed.
+    #[serde(default)]
+    pub priority: Priority,
     /// How far it is.
     pub status: Status,
     /// Language of the transcript.
@@ -80,6 +89,9 @@ pub struct TaskRecord {
     pub ended: Option<Moment>,
     /// Why it failed.
     pub error: Option<String>,
+    /// It failed because its recording cannot be read, whoever tries.
+    #[serde(default)]
+    pub is_rejected: bool,
     /// What is wrong with the recording of a completed task.
     #[serde(default)]
     pub warning: Option<String>,
@@ -100,6 +112,9 @@ impl TaskRecord {
             wanted_language: facts.language,
             wanted_model: facts.model,
             options: facts.options,
+            url: facts.url,
+            callback_url: facts.callback_url,
+            priority: facts.priority,
             status: Status::Queued,
             language: None,
             model: None,
@@ -109,6 +124,7 @@ impl TaskRecord {
             end_time: None,
             ended: None,
             error: None,
+            is_rejected: false,
             warning: None,
             before: None,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::protocol::Segment;
 
@@ -87,6 +87,7 @@ pub fn render<E>(
             start,
             end,
             text: words,
+            ..
         } = segment?;
         // Writing to a string cannot fail.
         let _ = match format {
@@ -123,8 +124,18 @@ pub fn render<E>(
 pub fn result<E>(
     language: Option<&str>,
     segments: impl Iterator<Item = Result<Segment, E>>,
-) -> Result<serde_json::Value, E> {
-    let segments: Vec<Segment> = segments.collect::<Result<_, E>>()?;
+) -> Result<Value, E> {
+    let segment = |segment: Result<Segment, E>| {
+        let Segment {
+            start,
+            end,
+            text,
+            words,
+            ..
+        } = segment?;
+        Ok(json!({ "start": start, "end": end, "text": text, "words": words }))
+    };
+    let segments: Vec<Value> = segments.map(segment).collect::<Result<_, E>>()?;
     Ok(json!({ "segments": segments, "language": language }))
 }
 
@@ -152,6 +163,7 @@ fn cue(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Word;
 
     #[test]
     fn every_format_of_one_transcript() {
@@ -160,11 +172,20 @@ mod tests {
                 start: 0.0,
                 end: 1.2345,
                 text: "hello world".into(),
+                words: vec![Word {
+                    word: "hello".into(),
+                    start: 0.0,
+                    end: 0.5,
+                    score: 0.75,
+                }],
+                tokens: vec![1, 2],
+                ..Segment::default()
             },
             Segment {
                 start: 3661.5,
                 end: 3662.0,
                 text: "a\tb --> <c> & d".into(),
+                ..Segment::default()
             },
         ];
         let cases = [
@@ -185,7 +206,7 @@ mod tests {
             ),
             (
                 "json",
-                r#"{"language":"en","segments":[{"end":1.2345,"start":0.0,"text":"hello world"},{"end":3662.0,"start":3661.5,"text":"a\tb --> <c> & d"}]}"#,
+                r#"{"language":"en","segments":[{"end":1.2345,"start":0.0,"text":"hello world","words":[{"end":0.5,"score":0.75,"start":0.0,"word":"hello"}]},{"end":3662.0,"start":3661.5,"text":"a\tb --> <c> & d","words":[]}]}"#,
             ),
         ];
         for (name, expected) in cases {

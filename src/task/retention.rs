@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::outbox::Outbox;
 use super::record::{Status, TaskRecord};
 use super::transcript;
 use crate::models;
@@ -63,7 +64,7 @@ fn sweep_at(layout: &Layout, retention: Retention, now: Moment) -> io::Result<Re
     }
     for entry in std::fs::read_dir(layout.uploads())? {
         let dir = entry?.path();
-        let due = Due::of(&dir, retention, now);
+        let due = Due::of(layout, &dir, retention, now);
         if !due.recording && !due.transcript {
             continue;
         }
@@ -76,7 +77,7 @@ fn sweep_at(layout: &Layout, retention: Retention, now: Moment) -> io::Result<Re
             Err(_) => continue,
         };
         // Judged again: before the lock it may have been another task's time.
-        let due = Due::of(&dir, retention, now);
+        let due = Due::of(layout, &dir, retention, now);
         removed.recordings += u64::from(due.recording);
         removed.transcripts += u64::from(due.transcript);
         removed.freed_bytes += match due.leaves_nothing(&dir, &parked) {
@@ -103,7 +104,7 @@ struct Due {
 }
 
 impl Due {
-    fn of(dir: &Path, retention: Retention, now: Moment) -> Due {
+    fn of(layout: &Layout, dir: &Path, retention: Retention, now: Moment) -> Due {
         let mut due = Due {
             recording: false,
             transcript: false,
@@ -114,8 +115,10 @@ impl Due {
             && task.status == Status::Completed
             && let Some(completed) = task.ended
         {
-            due.transcript =
-                retention.transcripts.is_over(completed, now) && transcript::exists(dir);
+            // A callback brings it; that is given up in time.
+            due.transcript = retention.transcripts.is_over(completed, now)
+                && transcript::exists(dir)
+                && !Outbox::holds(layout, task.id);
             due.recording = retention.recordings.is_over(completed, now)
                 && task.model.is_some_and(|model| model != models::DEMO)
                 && Parked::has_recording(dir);
@@ -164,21 +167,14 @@ mod tests {
             start: 0.0,
             end: 1.0,
             text: "stop".into(),
+            ..Segment::default()
         })
         .unwrap();
         part.finish().unwrap();
         let mut task = TaskRecord::queued(Facts {
             id,
             created_at: jiff::Timestamp::now(),
-            owner: None,
-            metadata: None,
-            filename: None,
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            is_whole: false,
+            ..Facts::default()
         });
         task.status = status;
         task.model = Some(model.into());
@@ -266,5 +262,25 @@ mod tests {
                 "again"
             );
         }
+    }
+
+    #[test]
+    fn a_transcript_stays_while_somebody_is_to_be_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let id = task(&layout, Status::Completed, "base");
+        let retention = Retention {
+            recordings: Keep::For(HOUR),
+            transcripts: Keep::For(HOUR),
+        };
+        let waits = layout.callbacks().join(id.to_string());
+        std::fs::write(&waits, "{}").unwrap();
+        let now = two_hours_later(2 * 3_600_000);
+        let removed = sweep_at(&layout, retention, now).unwrap();
+        assert_eq!((removed.recordings, removed.transcripts), (1, 0));
+        std::fs::remove_file(waits).unwrap();
+        let removed = sweep_at(&layout, retention, now).unwrap();
+        assert_eq!((removed.recordings, removed.transcripts), (0, 1));
+        assert!(!layout.upload(id).exists());
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::record::{Status, TaskRecord};
 use super::tasks::Tasks;
 use super::transcript;
+use crate::store::facts::Priority;
 use crate::store::folder::{OpenError, Parked};
 
 /// Why a task could not be queued again.
@@ -73,6 +74,8 @@ impl TaskRecord {
         });
         TaskRecord {
             wanted_model: model.or(self.wanted_model),
+            // Whoever waited for it has had an answer.
+            priority: Priority::Bulk,
             status: Status::Queued,
             language: None,
             model: None,
@@ -80,15 +83,16 @@ impl TaskRecord {
             end_time: None,
             ended: None,
             error: None,
+            is_rejected: false,
             warning: None,
             before,
             ..self
         }
     }
 
-    /// The same, failed; or as it was `before`, where that was better.
-    pub(super) fn failed(self, before: Option<Box<TaskRecord>>, reason: String) -> TaskRecord {
-        match before {
+    /// The same, failed; or as it was before, where that was better.
+    pub(super) fn failed(mut self, reason: String) -> TaskRecord {
+        match self.before.take() {
             Some(before) => TaskRecord {
                 warning: Some(format!(
                     "this is the transcript from before: transcribing it again failed: {reason}"
@@ -148,7 +152,13 @@ mod tests {
         tasks.update(record).unwrap();
         let (mut part, _) = transcript::Part::begin(&layout.upload(id), "base").unwrap();
         let (start, end, text) = (0.0, 1.0, "stop".into());
-        part.push(&Segment { start, end, text }).unwrap();
+        part.push(&Segment {
+            start,
+            end,
+            text,
+            ..Segment::default()
+        })
+        .unwrap();
         part.finish().unwrap();
 
         tasks.retry(id, Some("large".into())).unwrap();
@@ -166,9 +176,7 @@ mod tests {
             (None, Status::Queued)
         );
 
-        let mut failed = (*again).clone();
-        let before = failed.before.take();
-        let failed = failed.failed(before, "no memory".into());
+        let failed = (*again).clone().failed("no memory".into());
         assert_eq!(
             failed.status,
             Status::Completed,
@@ -191,7 +199,7 @@ mod tests {
         let tasks = Tasks::new(layout.clone());
         let id = finished(&layout);
         tasks.adopt(id);
-        let record = (*tasks.next().await).clone().failed(None, "noise".into());
+        let record = (*tasks.next().await).clone().failed("noise".into());
         tasks.update(record).unwrap();
         tasks.retry(id, None).unwrap();
         let again = tasks.next().await;

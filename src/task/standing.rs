@@ -1,5 +1,9 @@
 //! How far something is on its way from the first byte to its transcript.
 
+use std::time::Duration;
+
+use super::queue::Place;
+
 /// What people are told while they wait.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Standing {
@@ -12,6 +16,9 @@ pub enum Standing {
     Queued {
         /// Tasks before it in the queue.
         before: usize,
+        /// Seconds that those and the running one take, roughly; `None`: nobody
+        /// knows.
+        wait_s: Option<u64>,
     },
     /// The engine has it.
     Transcribing {
@@ -51,6 +58,14 @@ impl Standing {
         Standing::Uploading { percentage }
     }
 
+    /// That of a task at this place.
+    pub(super) fn queued(place: Place) -> Standing {
+        Standing::Queued {
+            before: place.before,
+            wait_s: place.wait.map(roughly),
+        }
+    }
+
     /// One word for programs.
     pub fn stage(&self) -> &'static str {
         match self {
@@ -77,7 +92,12 @@ impl Standing {
     pub fn message(&self) -> String {
         match self {
             Standing::Uploading { .. } => "uploading".into(),
-            Standing::Queued { before } => format!("{before} before it"),
+            Standing::Queued { before, wait_s } => match wait_s {
+                None => format!("{before} before it"),
+                Some(s @ ..60) => format!("{before} before it, about {s} s"),
+                Some(s @ 60..3600) => format!("{before} before it, about {} min", s / 60),
+                Some(s) => format!("{before} before it, about {} h", s.div_ceil(3600)),
+            },
             Standing::Transcribing { .. } => "transcribing".into(),
             Standing::Complete { .. } => "done".into(),
             Standing::Failed { .. } => "failed".into(),
@@ -90,6 +110,41 @@ impl Standing {
             Standing::Transcribing { found, .. } => Some(*found),
             Standing::Complete { found } => *found,
             _ => None,
+        }
+    }
+}
+
+/// In seconds, no finer than an estimate is: so that listeners are not told
+/// about every second of it.
+fn roughly(wait: Duration) -> u64 {
+    let step = match wait.as_secs() {
+        ..60 => 5,
+        60..3600 => 60,
+        _ => 900,
+    };
+    wait.as_secs().div_ceil(step) * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_told_as_people_say_them() {
+        let told = |seconds: Option<u64>| {
+            let wait = seconds.map(Duration::from_secs);
+            Standing::queued(Place { before: 2, wait }).message()
+        };
+        for (seconds, message) in [
+            (None, "2 before it"),
+            (Some(0), "2 before it, about 0 s"),
+            (Some(7), "2 before it, about 10 s"),
+            (Some(58), "2 before it, about 1 min"),
+            (Some(119), "2 before it, about 2 min"),
+            (Some(3599), "2 before it, about 1 h"),
+            (Some(20_000), "2 before it, about 6 h"),
+        ] {
+            assert_eq!(told(seconds), message, "{seconds:?}");
         }
     }
 }

@@ -1,21 +1,28 @@
 //! All tasks: the index that answers lists, the queue, and how far the
 //! running one is.
 
-use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::events::{Events, Listener};
 use super::index::{Index, Known, Query};
-use super::record::{Status, TaskRecord};
+use super::outbox::Outbox;
+use super::pace::{Pace, Work};
+use super::queue::{Place, Queue, Waiting};
+use super::record::{Status, TaskRecord, now};
+use super::running::Running;
 use super::standing::{Found, Standing};
+use crate::engine_client::extension_of;
 use crate::store::Layout;
+use crate::store::facts::Priority;
 use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
+use crate::store::moment::Moment;
 use crate::upload::Observer;
 
 /// What is known of all tasks. Files are the truth; this is what was read from
@@ -27,28 +34,30 @@ pub struct Tasks {
     wanted: Notify,
     /// Told while the state is locked, so that what comes last is what holds.
     events: Arc<Events>,
-    /// Changes whenever a task was deleted.
-    deletion: watch::Sender<()>,
+    outbox: Outbox,
+    /// Changes whenever a task was deleted or cancelled.
+    interruption: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     index: Index,
-    queue: VecDeque<Uuid>,
+    queue: Queue,
+    pace: Pace,
     running: Option<Running>,
+    /// What the engine had and what waits again.
+    paused: Option<Running>,
     /// How many attempts there were.
     attempts: u64,
     /// Every upload that start-up found was looked at.
     complete: bool,
 }
 
-/// What the engine has.
-#[derive(Debug, Clone, Copy)]
-struct Running {
-    id: Uuid,
-    /// How much is done, 0..=1.
-    fraction: f64,
-    found: Found,
+/// Why the running task is not wanted any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Interruption {
+    Deleted,
+    Cancelled(String),
 }
 
 /// Why a task could not be deleted.
@@ -69,11 +78,12 @@ impl Tasks {
     /// None yet; [`Tasks::adopt`] adds them.
     pub fn new(layout: Layout) -> Tasks {
         Tasks {
+            outbox: Outbox::new(layout.clone()),
             layout,
             state: Mutex::default(),
             wanted: Notify::new(),
             events: Arc::default(),
-            deletion: watch::Sender::new(()),
+            interruption: watch::Sender::new(()),
         }
     }
 
@@ -104,18 +114,30 @@ impl Tasks {
             // The daemon ended in the middle of it.
             record.status = Status::Queued;
         }
+        let work = self.work(&record);
         let mut state = self.state();
         if state.index.contains(id) {
             return;
         }
-        self.put(&mut state, record);
+        self.put(&mut state, record, work);
+    }
+
+    /// What a task will need. Blocks on the disk.
+    fn work(&self, record: &TaskRecord) -> Work {
+        let size = peek_record(&self.dir(record.id)).map(|upload| upload.offset);
+        let file_name = record.file_name.as_deref().map(Path::new);
+        Work {
+            size_bytes: size.unwrap_or(0),
+            kind: file_name.and_then(extension_of),
+        }
     }
 
     /// Makes known what is on disk of a task, and queues it if it waits.
-    fn put(&self, state: &mut State, record: TaskRecord) {
+    fn put(&self, state: &mut State, record: TaskRecord, work: Work) {
         let id = record.id;
         if record.status == Status::Queued {
-            state.queue.push_back(id);
+            let priority = record.priority;
+            state.queue.push(Waiting { id, priority, work });
             self.wanted.notify_one();
         }
         self.events.tell(id, state.standing(&record));
@@ -126,9 +148,8 @@ impl Tasks {
     /// those that wait in the order of their creation.
     pub fn adopted_all(&self) {
         let mut state = self.state();
-        let mut queue: Vec<Uuid> = state.queue.drain(..).collect();
-        queue.sort_by_key(|id| state.index.created_at(*id));
-        state.queue = queue.into();
+        let State { queue, index, .. } = &mut *state;
+        queue.sort_by_creation(|id| index.created_at(id));
         state.complete = true;
         self.tell_queue(&state);
         if state.index.len() > 0 {
@@ -182,6 +203,11 @@ impl Tasks {
         self.layout.upload(id)
     }
 
+    /// Who is to be told of the ends of tasks.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// A page of tasks, newest first, and how many there are on all pages.
     /// Blocks on the disk.
     pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
@@ -199,11 +225,11 @@ impl Tasks {
     fn forget(&self, id: Uuid) {
         let mut state = self.state();
         state.index.remove(id);
-        state.queue.retain(|queued| *queued != id);
+        state.queue.remove(id);
         self.events.gone(id);
         self.tell_queue(&state);
         drop(state);
-        self.deletion.send_replace(());
+        self.interruption.send_replace(());
     }
 
     /// How many wait for the engine.
@@ -237,91 +263,148 @@ impl Tasks {
         };
         removed?;
         self.forget(id);
+        if let Err(error) = self.outbox.forget(id) {
+            warn!(task_id = %id, "its callback cannot be removed yet: {error}");
+        }
         info!(task_id = %id, "task deleted");
         Ok(())
     }
 
-    /// The next task to transcribe; waits for one.
+    /// Ends a task that waits or runs as failed for this reason; its recording
+    /// stays. False if it does neither. Blocks on the disk.
+    pub fn cancel(&self, id: Uuid, reason: &str) -> io::Result<bool> {
+        let waited = {
+            let mut state = self.state();
+            if let Some(running) = state.running.as_mut().filter(|one| one.task.id == id) {
+                running.cancelled.get_or_insert_with(|| reason.to_owned());
+                drop(state);
+                self.interruption.send_replace(());
+                return Ok(true);
+            }
+            let waited = match state.queue.remove(id) {
+                true => state.index.held(id),
+                false => None,
+            };
+            self.tell_queue(&state);
+            waited
+        };
+        let Some(record) = waited else {
+            return Ok(false);
+        };
+        info!(task_id = %id, "task cancelled: {reason}");
+        let record = TaskRecord {
+            end_time: Some(now()),
+            ended: Some(Moment::now()),
+            ..(*record).clone()
+        };
+        self.end(record.failed(reason.to_owned()))
+    }
+
+    /// The next task to transcribe; waits for one. It runs from here on.
     pub(super) async fn next(&self) -> Arc<TaskRecord> {
         loop {
             let next = {
                 let mut state = self.state();
-                let id = state.queue.pop_front();
+                let task = state.queue.pop();
+                let next = task.as_ref().and_then(|task| state.index.held(task.id));
+                state.running = task.map(|task| state.begin(task));
                 self.tell_queue(&state);
-                id.and_then(|id| state.index.held(id))
+                next
             };
             match next {
                 Some(record) => return record,
-                None if self.state().queue.is_empty() => self.wanted.notified().await,
+                None if self.state().queue.len() == 0 => self.wanted.notified().await,
                 None => {}
             }
         }
     }
 
-    /// Resolves once this task is deleted.
-    pub(super) async fn deleted(&self, id: Uuid) {
-        let mut deletion = self.deletion.subscribe();
-        while self.state().index.contains(id) && deletion.changed().await.is_ok() {}
+    /// Resolves once the running task is not wanted any more.
+    pub(super) async fn interrupted(&self, id: Uuid) -> Interruption {
+        let mut interruption = self.interruption.subscribe();
+        loop {
+            {
+                let state = self.state();
+                if !state.index.contains(id) {
+                    return Interruption::Deleted;
+                }
+                let running = state.running.as_ref().filter(|one| one.task.id == id);
+                if let Some(reason) = running.and_then(|one| one.cancelled.clone()) {
+                    return Interruption::Cancelled(reason);
+                }
+            }
+            if interruption.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
     }
 
-    /// An engine gets this task, for the first time or once more.
-    pub(super) fn begin(&self, id: Uuid) {
+    /// Whether the running task is to make room for one of a higher priority.
+    pub(super) fn has_before(&self, priority: Priority) -> bool {
+        self.state().queue.has_before(priority)
+    }
+
+    /// An engine begins the running task, after so many bytes of transcript
+    /// that an earlier attempt had come to.
+    pub(super) fn attempt(&self, bytes: u64) {
         let mut state = self.state();
         state.attempts += 1;
         let attempt = state.attempts;
-        let found = Found { attempt, bytes: 0 };
-        let fraction = 0.0;
-        self.run(
-            &mut state,
-            Running {
-                id,
-                fraction,
-                found,
-            },
-        );
+        self.change(&mut state, |running| running.attempt(attempt, bytes));
     }
 
     /// So much of the running task is done, 0..=1.
     pub(super) fn advance(&self, fraction: f64) {
-        let mut state = self.state();
-        if let Some(running) = state.running {
-            self.run(
-                &mut state,
-                Running {
-                    fraction,
-                    ..running
-                },
-            );
-        }
+        self.change(&mut self.state(), |running| running.advance(fraction));
     }
 
     /// So many bytes of the running task's transcript are written.
     pub(super) fn found(&self, bytes: u64) {
-        let mut state = self.state();
-        if let Some(mut running) = state.running {
-            running.found.bytes = bytes;
-            self.run(&mut state, running);
+        self.change(&mut self.state(), |running| running.found.bytes = bytes);
+    }
+
+    fn change(&self, state: &mut State, change: impl FnOnce(&mut Running)) {
+        let Some(running) = &mut state.running else {
+            return;
+        };
+        change(running);
+        let (id, standing) = (running.task.id, running.standing());
+        // One that was just deleted may still run, and its id be another's.
+        if state.index.contains(id) {
+            self.events.tell(id, standing);
         }
     }
 
-    /// No task runs any more.
-    pub(super) fn rest(&self) {
-        self.state().running = None;
+    /// The running task waits again, before all others of its priority.
+    pub(super) fn put_back(&self, record: TaskRecord) {
+        let mut state = self.state();
+        let Some(running) = state.running.take() else {
+            return;
+        };
+        if !state.index.contains(record.id) {
+            return;
+        }
+        state.queue.put_back(running.task.clone());
+        state.paused = Some(running);
+        state.index.put(record, true);
+        self.tell_queue(&state);
     }
 
-    fn run(&self, state: &mut State, running: Running) {
-        state.running = Some(running);
-        // One that was just deleted may still run, and its id be another's.
-        if state.index.contains(running.id) {
-            self.events.tell(running.id, running.standing());
+    /// No task runs any more. `is_done`: the last one was transcribed.
+    pub(super) fn rest(&self, is_done: bool) {
+        let mut state = self.state();
+        let running = state.running.take();
+        let took = running.as_ref().and_then(Running::took);
+        if let Some((work, took)) = took.filter(|_| is_done) {
+            state.pace.observe(work, took);
         }
     }
 
     fn tell_queue(&self, state: &State) {
         if !self.events.is_idle() {
-            let queue = state.queue.iter().enumerate();
-            let standing = |(before, id): (usize, &Uuid)| (*id, Standing::Queued { before });
-            self.events.tell_all(queue.map(standing));
+            let places = state.places();
+            self.events
+                .tell_all(places.map(|(id, place)| (id, Standing::queued(place))));
         }
     }
 
@@ -353,11 +436,12 @@ impl Tasks {
     pub(super) fn queue_again(&self, record: TaskRecord) -> io::Result<bool> {
         let id = record.id;
         record.save(&self.dir(id))?;
+        let work = self.work(&record);
         let mut state = self.state();
         if !state.index.contains(id) {
             return Ok(false);
         }
-        self.put(&mut state, record);
+        self.put(&mut state, record, work);
         Ok(true)
     }
 
@@ -382,14 +466,28 @@ impl Observer for Tasks {
 }
 
 impl State {
+    /// The engine gets this task.
+    fn begin(&mut self, task: Waiting) -> Running {
+        let paused = self.paused.take_if(|paused| paused.task.id == task.id);
+        paused.unwrap_or_else(|| Running::begin(task))
+    }
+
+    /// All that wait, in order.
+    fn places(&self) -> impl Iterator<Item = (Uuid, Place)> {
+        let running = match &self.running {
+            Some(running) => running.remaining(&self.pace),
+            None => Some(Duration::ZERO),
+        };
+        self.queue.places(running, &self.pace)
+    }
+
     fn standing(&self, record: &TaskRecord) -> Standing {
-        let running = self.running.filter(|running| running.id == record.id);
+        let running = self.running.as_ref();
+        let running = running.filter(|running| running.task.id == record.id);
         match record.status {
             Status::Queued => {
-                let mut queue = self.queue.iter();
-                let before = queue.position(|queued| *queued == record.id);
-                let before = before.unwrap_or(0);
-                Standing::Queued { before }
+                let place = self.places().find(|(id, _)| *id == record.id);
+                Standing::queued(place.map_or(Place::FIRST, |(_, place)| place))
             }
             Status::Processing => match running {
                 Some(running) => running.standing(),
@@ -404,15 +502,6 @@ impl State {
             Status::Failed => Standing::Failed {
                 reason: record.error.clone().unwrap_or_default(),
             },
-        }
-    }
-}
-
-impl Running {
-    fn standing(&self) -> Standing {
-        Standing::Transcribing {
-            percentage: self.fraction * 100.0,
-            found: self.found,
         }
     }
 }
@@ -436,15 +525,8 @@ mod tests {
         let facts = Facts {
             id,
             created_at: jiff::Timestamp::from_second(second).unwrap(),
-            owner: None,
-            metadata: None,
             filename: Some(name.into()),
-            filetype: None,
-            language: None,
-            model: None,
-            concat: None,
-            options: crate::options::Options::default(),
-            is_whole: false,
+            ..Facts::default()
         };
         std::fs::write(dir.join("upload.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
         let record = Record::new(Some(0), Moment::now());
@@ -465,7 +547,9 @@ mod tests {
         }
         tasks.adopted_all();
         let waits = tasks.find(third).unwrap();
-        assert_eq!(tasks.standing(&waits), Standing::Queued { before: 2 });
+        let wait_s = None;
+        let before = 2;
+        assert_eq!(tasks.standing(&waits), Standing::Queued { before, wait_s });
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, first);
         record.status = Status::Completed;
@@ -522,5 +606,81 @@ mod tests {
         std::fs::remove_dir_all(layout.upload(first)).unwrap();
         assert!(tasks.find(first).is_none());
         assert_eq!(tasks.list(&all).1, 0);
+    }
+
+    #[tokio::test]
+    async fn cancelled_tasks_have_failed_and_keep_their_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let [running, waiting] = [1, 2].map(|second| finished_upload(&layout, "a.wav", second));
+        tasks.adopt(running);
+        tasks.adopt(waiting);
+        let mut record = (*tasks.next().await).clone();
+        assert_eq!(record.id, running);
+        assert!(tasks.cancel(waiting, "nobody waits").unwrap());
+        assert!(!tasks.cancel(waiting, "once more").unwrap());
+        let restarted = Tasks::new(layout.clone());
+        restarted.adopt(waiting);
+        let cancelled = restarted.find(waiting).unwrap();
+        assert_eq!(cancelled.status, Status::Failed);
+        assert_eq!(cancelled.error.as_deref(), Some("nobody waits"));
+        let interrupted = tasks.interrupted(running);
+        tokio::pin!(interrupted);
+        let soon = tokio::time::timeout(Duration::from_millis(1), interrupted.as_mut()).await;
+        assert!(soon.is_err(), "nobody wants that yet");
+        assert!(tasks.cancel(running, "hung up").unwrap());
+        assert_eq!(interrupted.await, Interruption::Cancelled("hung up".into()));
+        record.status = Status::Completed;
+        tasks.update(record).unwrap();
+        tasks.rest(true);
+        assert!(!tasks.cancel(running, "too late").unwrap());
+        assert_eq!(tasks.find(running).unwrap().status, Status::Completed);
+    }
+
+    #[tokio::test]
+    async fn one_that_makes_room_goes_on_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let [long, other] = [1, 2].map(|second| finished_upload(&layout, "a.wav", second));
+        tasks.adopt(long);
+        tasks.adopt(other);
+        let mut record = (*tasks.next().await).clone();
+        record.status = Status::Processing;
+        tasks.update(record.clone()).unwrap();
+        tasks.attempt(0);
+        tasks.found(100);
+        tasks.advance(0.25);
+        let told = tasks.standing(&record);
+        let Standing::Transcribing { percentage, found } = told else {
+            panic!("{told:?}");
+        };
+        assert_eq!((percentage, found.bytes), (25.0, 100));
+        assert!(!tasks.has_before(record.priority), "only another such");
+        let urgent = finished_upload(&layout, "b.wav", 3);
+        let path = layout.upload(urgent).join("upload.json");
+        let facts = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, facts.replace("\"bulk\"", "\"interactive\"")).unwrap();
+        tasks.adopt(urgent);
+        assert!(tasks.has_before(record.priority));
+        record.status = Status::Queued;
+        tasks.put_back(record.clone());
+        assert_eq!(tasks.next().await.id, urgent);
+        let waits = tasks.standing(&record);
+        assert!(
+            matches!(waits, Standing::Queued { before: 0, .. }),
+            "{waits:?}"
+        );
+        assert_eq!(tasks.next().await.id, long, "before the others");
+        record.status = Status::Processing;
+        tasks.update(record.clone()).unwrap();
+        tasks.attempt(100);
+        assert_eq!(tasks.standing(&record), told, "nothing was lost");
+        tasks.attempt(60);
+        let Standing::Transcribing { found: anew, .. } = tasks.standing(&record) else {
+            panic!();
+        };
+        assert!(anew.attempt > found.attempt && anew.bytes == 60);
     }
 }

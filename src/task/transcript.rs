@@ -47,6 +47,8 @@ pub struct Part {
     /// See [`Part::begin`].
     made_by: String,
     told_at: Option<Instant>,
+    /// What is not told yet.
+    untold: Option<Checkpoint>,
 }
 
 impl Part {
@@ -71,6 +73,7 @@ impl Part {
             bytes,
             made_by: made_by.to_owned(),
             told_at: None,
+            untold: None,
         };
         Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
     }
@@ -78,18 +81,29 @@ impl Part {
     /// Says how much audio the segments so far are all of; makes that durable
     /// from time to time.
     pub fn reached(&mut self, reached: Reached) -> io::Result<()> {
-        let told = self.told_at.map(|told_at| told_at.elapsed());
-        if told.is_some_and(|ago| ago < TOLD_EVERY) {
-            return Ok(());
-        }
-        self.file.sync_data()?;
-        let checkpoint = Checkpoint {
+        self.untold = Some(Checkpoint {
             bytes: self.bytes,
             made_by: self.made_by.clone(),
             reached,
-        };
-        replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
-        self.told_at = Some(Instant::now());
+        });
+        let told = self.told_at.map(|told_at| told_at.elapsed());
+        match told.is_some_and(|ago| ago < TOLD_EVERY) {
+            true => Ok(()),
+            false => self.tell(),
+        }
+    }
+
+    /// Leaves it as it is: the next attempt goes on from what was reached last.
+    pub fn pause(mut self) -> io::Result<()> {
+        self.tell()
+    }
+
+    fn tell(&mut self) -> io::Result<()> {
+        if let Some(checkpoint) = self.untold.take() {
+            self.file.sync_data()?;
+            replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
+            self.told_at = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -144,6 +158,11 @@ fn forget_checkpoint(dir: &Path) -> io::Result<()> {
 /// Whether there is one.
 pub fn exists(dir: &Path) -> bool {
     dir.join(FILE).exists()
+}
+
+/// How many bytes a finished one has.
+pub fn bytes(dir: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(dir.join(FILE))?.len())
 }
 
 /// Takes it away; tells how many bytes of disk that freed.
@@ -204,6 +223,7 @@ mod tests {
             start: 0.5,
             end: 1.0,
             text: "x".repeat(length),
+            ..Segment::default()
         };
         let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
         let lengths = [1, 3, 2 * PIECE_BYTES as usize + 1, 5, PIECE_BYTES as usize];
@@ -235,6 +255,7 @@ mod tests {
             start: 0.5,
             end: 1.0,
             text: "hello".into(),
+            ..Segment::default()
         };
         let (mut part, reached) = Part::begin(dir.path(), "base").unwrap();
         assert_eq!(reached, None);
@@ -252,6 +273,7 @@ mod tests {
             start,
             end: start + 0.5,
             text: "hello".into(),
+            ..Segment::default()
         };
         let reached = Reached {
             done_s: 10.0,
@@ -302,6 +324,7 @@ mod tests {
                 start: 0.0,
                 end: 1.0,
                 text: "hello".into(),
+                ..Segment::default()
             })
             .unwrap();
             part.reached(reached()).unwrap();

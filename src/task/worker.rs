@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::inspect::{self, LOOK_BYTES};
 use super::record::{Status, TaskRecord, now};
-use super::tasks::{Tasks, storage_failed};
+use super::tasks::{Interruption, Tasks, storage_failed};
 use super::transcript::Part;
 use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
@@ -28,9 +28,15 @@ enum Attempt {
     Completed(MediaInfo, Outcome),
     /// Trying again cannot help.
     Failed(String),
+    /// Nor can anything else: the recording is none.
+    Rejected(String),
     /// The engine was lost; the reason.
     EngineLost(String),
     Deleted,
+    /// Somebody wants it to end; the reason.
+    Cancelled(String),
+    /// One of a higher priority waits.
+    Yielded,
 }
 
 /// Which model a task gets.
@@ -65,22 +71,28 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         record.end_time = None;
         let id = record.id;
         let outcome = match tasks.update(record.clone()) {
-            Ok(false) => continue,
-            Ok(true) => {
-                tasks.begin(id);
-                process(tasks, engine, choice, &record).await
-            }
+            Ok(false) => Attempt::Deleted,
+            Ok(true) => process(tasks, engine, choice, &record).await,
             Err(error) => Attempt::Failed(storage_failed(&error)),
         };
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
-        let before = record.before.take();
+        let is_done = matches!(outcome, Attempt::Completed(..));
         match outcome {
             Attempt::Deleted => {
-                tasks.rest();
+                tasks.rest(is_done);
+                continue;
+            }
+            Attempt::Yielded => {
+                info!(task_id = %id, "task waits for one that is urgent");
+                record.status = Status::Queued;
+                record.end_time = None;
+                record.ended = None;
+                tasks.put_back(record);
                 continue;
             }
             Attempt::Completed(media, outcome) => {
+                record.before = None;
                 record.status = Status::Completed;
                 record.language = Some(outcome.language);
                 record.warning = outcome.warning;
@@ -92,17 +104,26 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
                 info!(task_id = %id, "task completed with model {}", media.model);
                 record.model = Some(media.model);
             }
+            Attempt::Rejected(reason) => {
+                warn!(task_id = %id, "task failed: {reason}");
+                record.is_rejected = true;
+                record = record.failed(reason);
+            }
+            Attempt::Cancelled(reason) => {
+                info!(task_id = %id, "task cancelled: {reason}");
+                record = record.failed(reason);
+            }
             Attempt::Failed(reason) | Attempt::EngineLost(reason) => {
                 warn!(task_id = %id, "task failed: {reason}");
-                record = record.failed(before, reason);
+                record = record.failed(reason);
             }
         }
-        if let Err(error) = tasks.update(record) {
+        if let Err(error) = tasks.end(record) {
             // A restart tries once more.
             warn!(task_id = %id, "{}", storage_failed(&error));
         }
         // Only now: who reads a transcript along must know its end.
-        tasks.rest();
+        tasks.rest(is_done);
     }
 }
 
@@ -120,19 +141,21 @@ async fn process(
     let mut lost = String::new();
     for attempt in 1..=ATTEMPTS {
         let outcome = match open(&dir) {
-            Ok(Err(refusal)) => Attempt::Failed(refusal),
+            Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
                 outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
                     outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
                 }
-                () = tasks.deleted(record.id) => Attempt::Deleted,
+                interruption = tasks.interrupted(record.id) => match interruption {
+                    Interruption::Deleted => Attempt::Deleted,
+                    Interruption::Cancelled(reason) => Attempt::Cancelled(reason),
+                },
             },
             Err(error) => Attempt::Failed(storage_failed(&error)),
         };
         match outcome {
             Attempt::EngineLost(reason) => {
                 warn!(task_id = %record.id, attempt, "the engine was lost: {reason}");
-                tasks.begin(record.id);
                 lost = reason;
             }
             other => return other,
@@ -167,10 +190,10 @@ async fn transcribe(
     if let Some(reached) = &reached {
         let done_s = reached.done_s;
         info!(task_id = %record.id, "task goes on after {done_s:.0} seconds of its recording");
-        tasks.found(part.bytes());
     }
+    tasks.attempt(part.bytes());
     let file_name = record.file_name.as_deref().map(Path::new);
-    let mut events = engine.submit(Order {
+    let order = Order {
         size_bytes: recording.metadata()?.len(),
         recording,
         extension: file_name.and_then(extension_of),
@@ -178,7 +201,8 @@ async fn transcribe(
         language: record.wanted_language.clone(),
         options: record.options.clone(),
         reached,
-    });
+    };
+    let mut events = engine.submit(order).await;
     let mut media = None;
     let outcome = loop {
         match events.recv().await {
@@ -188,6 +212,9 @@ async fn transcribe(
                 // At the end the whole is about to be durable.
                 if fraction < 1.0 {
                     part.reached(reached)?;
+                    if tasks.has_before(record.priority) {
+                        break Attempt::Yielded;
+                    }
                 }
             }
             Some(JobEvent::Segment(segment)) => tasks.found(part.push(&segment)?),
@@ -204,13 +231,18 @@ async fn transcribe(
             }) => {
                 break Attempt::EngineLost("it gave the job up".into());
             }
+            Some(JobEvent::Failed {
+                kind: FailureKind::Rejected,
+                reason,
+            }) => break Attempt::Rejected(reason),
             Some(JobEvent::Failed { reason, .. }) => break Attempt::Failed(reason),
             Some(JobEvent::EngineLost(reason)) => break Attempt::EngineLost(reason),
             None => break Attempt::EngineLost("the daemon is stopping".into()),
         }
     };
-    if !matches!(outcome, Attempt::EngineLost(_)) {
-        part.discard();
+    match outcome {
+        Attempt::EngineLost(_) | Attempt::Yielded => part.pause()?,
+        _ => part.discard(),
     }
     Ok(outcome)
 }

@@ -397,6 +397,42 @@ mod tests {
     }
 
     #[test]
+    fn words_have_the_times_at_which_they_are_said() {
+        let mut samples = Vec::new();
+        let mut said = Vec::new();
+        for word in ["music", "water", "morning", "meeting"] {
+            samples.extend(vec![0.0; 16_000]);
+            let spoken = testing::decoded(&testing::spoken(word));
+            let start_s = samples.len() as f64 / 16_000.0;
+            let end_s = start_s + spoken.len() as f64 / 16_000.0;
+            said.push((word, start_s, end_s));
+            samples.extend(spoken);
+        }
+        let (reports, result) = transcribe(testing::wav(&samples), |_| ());
+        result.unwrap();
+        let segments = reports.iter().filter_map(|report| match report {
+            Report::Segment { segment, .. } => Some(segment),
+            _ => None,
+        });
+        let mut heard = Vec::new();
+        for segment in segments {
+            let words: Vec<_> = segment.words.iter().map(|word| &*word.word).collect();
+            assert_eq!(words.join(" "), segment.text);
+            assert!(!segment.tokens.is_empty() && segment.avg_logprob < 0.0);
+            heard.extend(&segment.words);
+        }
+        assert_eq!(heard.len(), said.len(), "{heard:?}");
+        for (heard, (word, start_s, end_s)) in heard.into_iter().zip(said) {
+            let middle_s = (heard.start + heard.end) / 2.0;
+            assert!(
+                heard.word == word && (start_s..end_s).contains(&middle_s),
+                "{heard:?}, not {word} from {start_s} to {end_s}"
+            );
+            assert!(heard.end > heard.start && (0.5..=1.0).contains(&heard.score));
+        }
+    }
+
+    #[test]
     fn nobody_speaks_in_silence() {
         for samples in [
             vec![0.0; 800_000],

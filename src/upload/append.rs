@@ -132,7 +132,7 @@ impl Appending {
     }
 
     /// The upload is as long as what came.
-    async fn end(&mut self) -> Result<(), UploadError> {
+    pub(super) async fn end(&mut self) -> Result<(), UploadError> {
         let length = self.writer.position();
         match self.writer.record().length {
             Some(known) if known == length => Ok(()),
@@ -234,7 +234,8 @@ pub(super) async fn run<S: Source + 'static>(
     })
 }
 
-async fn receive<S: Source>(
+/// Takes bytes until the source ends; they are durable after a commit.
+pub(super) async fn receive<S: Source>(
     appending: &mut Appending,
     source: &mut S,
     check: &mut Option<Check>,

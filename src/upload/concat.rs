@@ -11,6 +11,7 @@ use super::create::no_space;
 use super::expiry::is_expired;
 use super::{NewUpload, Status, UploadError, Uploads};
 use crate::store::Layout;
+use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, peek_record};
 use crate::store::helper;
 use crate::store::join::{Join, JoinError};
@@ -53,7 +54,7 @@ impl Uploads {
     ) -> Result<(Uuid, Status), UploadError> {
         let parts = new.parts().to_vec();
         self.judge(&parts).await?;
-        let (id, writer) = self.make(new).await?;
+        let (Facts { id, .. }, writer) = self.make(new).await?;
         writer.close().await;
         self.found_pending(id, parts);
         match self.join(id).await {

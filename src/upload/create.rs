@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending, Chunk};
 use super::{Source, Status, UploadError, Uploads};
 use crate::options::Options;
-use crate::store::facts::{Concat, Facts};
+use crate::store::facts::{Concat, Facts, Priority};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
@@ -37,6 +37,12 @@ pub struct NewUpload {
     /// See [`Facts`].
     pub options: Options,
     /// See [`Facts`].
+    pub url: Option<String>,
+    /// See [`Facts`].
+    pub callback_url: Option<String>,
+    /// See [`Facts`].
+    pub priority: Priority,
+    /// See [`Facts`].
     pub is_whole: bool,
 }
 
@@ -44,6 +50,26 @@ impl NewUpload {
     /// The partial uploads that it is to be joined from.
     pub fn parts(&self) -> &[Uuid] {
         self.concat.as_ref().map_or(&[], |concat| &concat.parts)
+    }
+
+    /// What is kept of it.
+    pub(super) fn facts(self, id: Uuid, created_at: jiff::Timestamp) -> Facts {
+        Facts {
+            id,
+            created_at,
+            owner: self.owner,
+            metadata: self.metadata,
+            filename: self.filename,
+            filetype: self.filetype,
+            language: self.language,
+            model: self.model,
+            concat: self.concat,
+            options: self.options,
+            url: self.url,
+            callback_url: self.callback_url,
+            priority: self.priority,
+            is_whole: self.is_whole,
+        }
     }
 }
 
@@ -80,7 +106,8 @@ impl Uploads {
             return Err(UploadError::PastLength { length });
         }
         self.require_space(length.unwrap_or(STEP_BYTES))?;
-        let (id, writer) = self.make(new).await?;
+        let (facts, writer) = self.make(new).await?;
+        let id = facts.id;
         let line = first.as_ref().and_then(|(_, source)| source.line());
         let arrival = self.writers.arrive(id, line);
         let Some(turn) = self.writers.enter(id).await else {
@@ -109,21 +136,10 @@ impl Uploads {
     }
 
     /// Makes an upload, durable, under the id that is wanted or another one.
-    pub(super) async fn make(&self, new: NewUpload) -> Result<(Uuid, Writer), UploadError> {
+    pub(super) async fn make(&self, new: NewUpload) -> Result<(Facts, Writer), UploadError> {
         let length = new.length;
-        let mut facts = Facts {
-            id: new.wanted_id.unwrap_or_else(Uuid::new_v4),
-            created_at: jiff::Timestamp::now(),
-            owner: new.owner,
-            metadata: new.metadata,
-            filename: new.filename,
-            filetype: new.filetype,
-            language: new.language,
-            model: new.model,
-            concat: new.concat,
-            options: new.options,
-            is_whole: new.is_whole,
-        };
+        let id = new.wanted_id.unwrap_or_else(Uuid::new_v4);
+        let mut facts = new.facts(id, jiff::Timestamp::now());
         let writer = loop {
             // Counted before it is made: those that are being made count too.
             let most = self.limits.max_unfinished;
@@ -146,7 +162,7 @@ impl Uploads {
         };
         debug!(upload_id = %facts.id, bytes = length, "upload created");
         self.observer.received(facts.id, 0, length);
-        Ok((facts.id, writer))
+        Ok((facts, writer))
     }
 }
 

@@ -4,12 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use tracing::{Instrument, error};
+use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
-use super::append::{self, Appending, Chunk};
+use super::append::{self, Appending};
 use super::create::no_space;
 use super::{NewUpload, Source, Status, UploadError, Uploads};
+use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::STEP_BYTES;
 
@@ -19,72 +20,107 @@ impl Uploads {
     /// once [`recover`](super::recover()) has run. `at_most_bytes` of disk space
     /// are reserved before the first byte is taken.
     ///
+    /// `complete` gets what was told of it, and the source after its regular
+    /// end: what it returns is what counts (language, model and wishes may be
+    /// others, nothing else), and an error refuses the upload.
+    ///
     /// Goes on to its end even when the caller loses interest.
-    pub async fn take_whole<S: Source + 'static>(
+    pub async fn take_whole<S, E>(
         self: &Arc<Uploads>,
         new: NewUpload,
         at_most_bytes: Option<u64>,
         source: S,
-    ) -> Result<(Uuid, Status), UploadError> {
+        complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E> + 'static,
+    ) -> Result<(Uuid, Status), E>
+    where
+        S: Source + 'static,
+        E: From<UploadError> + 'static,
+    {
         let uploads = Arc::clone(self);
-        let work = async move { uploads.take_to_the_end(new, at_most_bytes, source).await };
-        ring::spawn(work.in_current_span())
-            .await
-            .map_err(io::Error::other)?
+        let work = async move {
+            let taking = uploads.take_to_the_end(new, at_most_bytes, source, complete);
+            taking.await
+        };
+        let ended = ring::spawn(work.in_current_span()).await;
+        ended.map_err(|error| UploadError::from(io::Error::other(error)))?
     }
 
-    async fn take_to_the_end<S: Source + 'static>(
+    async fn take_to_the_end<S: Source + 'static, E: From<UploadError>>(
         self: Arc<Uploads>,
         new: NewUpload,
         at_most_bytes: Option<u64>,
         source: S,
-    ) -> Result<(Uuid, Status), UploadError> {
+        complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
+    ) -> Result<(Uuid, Status), E> {
         self.require_space(at_most_bytes.unwrap_or(STEP_BYTES))?;
         let new = NewUpload {
             is_whole: true,
             length: None,
             ..new
         };
-        let (id, mut writer) = self.make(new).await?;
-        let arrival = self.writers.arrive(id, source.line());
+        let (facts, writer) = self.make(new.clone()).await?;
+        let id = facts.id;
+        let _until_the_end = self.writers.arrive(id, source.line());
         // The id is new, and nobody was told of it.
         let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
         turn.committed(writer.record());
-        let room = match at_most_bytes {
-            Some(bytes) => writer.reserve_all(bytes).await,
-            None => Ok(()),
-        };
-        let appending = Appending {
+        let mut appending = Appending {
             uploads: Arc::clone(&self),
             id,
             turn,
             writer,
         };
-        let chunk = Chunk {
-            is_last: true,
-            ..Chunk::default()
-        };
-        let taken = match room {
-            Ok(()) => append::run(appending, source, chunk, arrival).await,
-            Err(error) => {
-                appending.writer.close().await;
-                Err(no_space(error, at_most_bytes.unwrap_or(STEP_BYTES)))
+        let refusal = match take(&mut appending, at_most_bytes, new, &facts, source, complete).await
+        {
+            Ok(()) => match append::finish(appending).await {
+                Ok(status) => return Ok((id, status)),
+                Err(error) => error.into(),
+            },
+            Err(refusal) => {
+                // Lets go of it, so that it can be taken away.
+                let Appending { turn, writer, .. } = appending;
+                writer.close().await;
+                drop(turn);
+                info!(upload_id = %id, "a recording did not come to its end, nothing of it is kept");
+                refusal
             }
         };
-        match taken {
-            Ok(status) => Ok((id, status)),
-            Err(refusal) => {
-                match self.terminate(id).await {
-                    // Condemned, and so in `damaged`; or somebody else was faster.
-                    Ok(()) | Err(UploadError::NotFound) => {}
-                    Err(error) => {
-                        error!(upload_id = %id, "what came of it cannot be removed now: {error}");
-                    }
-                }
-                Err(refusal)
+        match self.terminate(id).await {
+            // Condemned, and so in `damaged`; or somebody else was faster.
+            Ok(()) | Err(UploadError::NotFound) => {}
+            Err(error) => {
+                error!(upload_id = %id, "what came of it cannot be removed now: {error}");
             }
         }
+        Err(refusal)
     }
+}
+
+/// All of it, up to the last step that makes it complete.
+async fn take<S: Source, E: From<UploadError>>(
+    appending: &mut Appending,
+    at_most_bytes: Option<u64>,
+    new: NewUpload,
+    facts: &Facts,
+    mut source: S,
+    complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
+) -> Result<(), E> {
+    if let Some(bytes) = at_most_bytes {
+        let reserved = appending.writer.reserve_all(bytes).await;
+        reserved.map_err(|error| no_space(error, bytes))?;
+    }
+    append::receive(appending, &mut source, &mut None).await?;
+    let told = complete(new.clone(), source).await?;
+    if told != new {
+        // Before it is complete: from then on it is a task, made of its facts.
+        let told = told.facts(facts.id, facts.created_at);
+        appending
+            .writer
+            .tell(told)
+            .await
+            .map_err(UploadError::from)?;
+    }
+    Ok(appending.end().await?)
 }
 
 #[cfg(test)]
@@ -94,6 +130,7 @@ mod tests {
     use super::super::testing::{Content, with};
     use super::super::{Checksum, Cut, Found, Line, recover};
     use super::*;
+    use crate::store::folder::peek_record;
 
     /// Some bytes, then a lost connection.
     struct Lost(Content);
@@ -112,35 +149,83 @@ mod tests {
         }
     }
 
+    async fn as_it_is<S>(new: NewUpload, _: S) -> Result<NewUpload, UploadError> {
+        Ok(new)
+    }
+
     #[test]
     fn all_of_it_is_taken_or_nothing_is_left() {
         with(0, 1, async |uploads, layout| {
             let left = || std::fs::read_dir(layout.uploads()).unwrap().count();
             let new = NewUpload::default;
             let lost = Lost(Content(Some(b"0123")));
-            let refused = uploads.take_whole(new(), None, lost).await;
+            let refused = uploads.take_whole(new(), None, lost, as_it_is).await;
             assert!(
                 matches!(refused, Err(UploadError::Cut { .. })),
                 "{refused:?}"
             );
             let large = Content(Some(&[7; 1001]));
-            let refused = uploads.take_whole(new(), Some(1001), large).await;
+            let refused = uploads.take_whole(new(), Some(1001), large, as_it_is).await;
             assert!(
                 matches!(refused, Err(UploadError::TooLarge { .. })),
                 "{refused:?}"
             );
             let nothing = Content(Some(b"0123"));
-            let refused = uploads.take_whole(new(), Some(1 << 46), nothing).await;
+            let refused = uploads
+                .take_whole(new(), Some(1 << 46), nothing, as_it_is)
+                .await;
             assert!(
                 matches!(refused, Err(UploadError::NoSpace { .. })),
                 "{refused:?}"
             );
             assert_eq!(left(), 0);
             let content = Content(Some(b"0123"));
-            let (id, status) = uploads.take_whole(new(), Some(900), content).await.unwrap();
+            let taken = uploads
+                .take_whole(new(), Some(900), content, as_it_is)
+                .await;
+            let (id, status) = taken.unwrap();
             assert!(status.is_finished() && status.offset == 4, "{status:?}");
             let data = layout.upload(id).join("data");
             assert_eq!(std::fs::read(data).unwrap(), b"0123");
+        });
+    }
+
+    #[test]
+    fn what_is_told_behind_the_bytes_counts_or_refuses_them() {
+        with(0, 1, async |uploads, layout| {
+            let left = || std::fs::read_dir(layout.uploads()).unwrap().count();
+            let new = NewUpload {
+                filename: Some("a.wav".into()),
+                language: Some("de".into()),
+                ..NewUpload::default()
+            };
+            let content = || Content(Some(b"0123"));
+            let refused = async |_, _| Err::<NewUpload, _>(UploadError::NoChecksum);
+            let refused = uploads.take_whole(new.clone(), None, content(), refused);
+            let refused = refused.await;
+            assert!(
+                matches!(refused, Err(UploadError::NoChecksum)),
+                "{refused:?}"
+            );
+            assert_eq!(left(), 0);
+            let seen = layout.clone();
+            let told = async move |new: NewUpload, _| {
+                let dir = std::fs::read_dir(seen.uploads()).unwrap().next();
+                let record = peek_record(&dir.unwrap().unwrap().path()).unwrap();
+                assert!(!record.is_finished(), "nobody may read it before");
+                Ok::<_, UploadError>(NewUpload {
+                    language: Some("fr".into()),
+                    ..new
+                })
+            };
+            let (id, _) = uploads
+                .take_whole(new, None, content(), told)
+                .await
+                .unwrap();
+            let facts = uploads.facts(id).await.unwrap();
+            assert_eq!(facts.id, id);
+            assert_eq!(facts.filename.as_deref(), Some("a.wav"));
+            assert_eq!(facts.language.as_deref(), Some("fr"));
         });
     }
 
@@ -151,9 +236,9 @@ mod tests {
                 is_whole: true,
                 ..NewUpload::default()
             };
-            let (crashed, writer) = uploads.make(whole.clone()).await.unwrap();
+            let (Facts { id: crashed, .. }, writer) = uploads.make(whole.clone()).await.unwrap();
             writer.close().await;
-            let (running, writer) = uploads.make(whole).await.unwrap();
+            let (Facts { id: running, .. }, writer) = uploads.make(whole).await.unwrap();
             let (other, _) = uploads
                 .create(NewUpload::default(), super::super::testing::NOTHING)
                 .await

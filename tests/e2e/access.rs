@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::daemon::{Daemon, PROGRAM};
 use crate::http::{Response, request};
+use crate::listener::Listener;
 use crate::tus::{CONTENT, FILES, RESUMABLE};
 use crate::waiting::until;
 
@@ -23,7 +24,8 @@ pub fn daemon(more: &str) -> Daemon {
     daemon
 }
 
-fn tokens(daemon: &Daemon, arguments: &[&str]) -> (bool, String, String) {
+/// `scribed tokens`: whether it did what it was asked for, and what it said.
+pub fn tokens(daemon: &Daemon, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(PROGRAM)
         .arg("tokens")
         .args(arguments)
@@ -154,6 +156,10 @@ fn a_token_is_needed_and_only_hashes_are_kept() {
     );
     ask(address, "GET", "/task/all", Some(&phone), &[]).expect(200, "the right one all the same");
 
+    let bearer = format!("Bearer {phone}");
+    let id = uuid::Uuid::new_v4().to_string();
+    let mut listener = Listener::socket(address, &id, &[("Authorization", &bearer)]);
+    listener.news();
     let (done, ..) = tokens(&daemon, &["remove", "phone"]);
     assert!(done);
     add(&daemon, &["recorder"]);
@@ -162,6 +168,9 @@ fn a_token_is_needed_and_only_hashes_are_kept() {
         let status = ask(address, "GET", "/task/all", Some(&phone), &[]).status;
         (status != 200).then_some(())
     });
+    let unwelcome = listener.up_to("error").pop().unwrap();
+    assert_eq!(unwelcome["error_code"], "ACCESS_REVOKED", "{unwelcome}");
+    assert_eq!(listener.next(), None);
 }
 
 #[test]

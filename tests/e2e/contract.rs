@@ -23,7 +23,7 @@ const TASK: &str = "status:string result:object|null metadata:object error:strin
 const METADATA: &str = "task_type:string task_params:object language:string|null \
     file_name:string|null url:string|null callback_url:string|null duration:number|null \
     audio_duration:number|null start_time:string|null end_time:string|null \
-    model:string|null format:string|null warning:string|null";
+    callback:object|null model:string|null format:string|null warning:string|null";
 const RESULT: &str = "segments:array language:string word_segments?:array";
 const SEGMENT: &str = "start:number end:number text:string speaker?:string words?:array";
 const LIST: &str = "tasks:array total:number page:number page_size:number";
@@ -31,7 +31,8 @@ const ROW: &str = "identifier:string status:string task_type:string file_name:st
     url:string|null audio_duration:number|null language:string|null error:string|null \
     duration:number|null start_time:string|null end_time:string|null";
 const PROGRESS: &str = "identifier:string status:string progress_percentage:number \
-    progress_stage:string stage:string percentage:number message:string error:string|null";
+    progress_stage:string stage:string percentage:number message:string error:string|null \
+    queue_position?:number estimated_wait_s?:number|null";
 const ERROR: &str = "error:object detail:string";
 const ERROR_INSIDE: &str = "message:string code:string correlation_id:string";
 
@@ -293,7 +294,8 @@ fn every_live_message_has_its_fields_and_no_others() {
                     shape::expect(
                         &message,
                         "type:string task_id:string stage:string percentage:number \
-                         message:string timestamp:string",
+                         message:string timestamp:string \
+                         queue_position?:number estimated_wait_s?:number|null",
                     );
                     assert_eq!(message["task_id"], json!(id));
                     let percentage = message["percentage"].as_f64().unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::daemon::{Daemon, Process};
-use crate::http::get;
+use crate::http::{get, request};
 use crate::speech::{self, Script, Spoken, VOICES};
 use crate::task;
 use crate::tus::{self, Upload};
@@ -32,7 +32,7 @@ pub fn long_recording() -> Spoken {
 /// Fails unless the transcript says what was said, once and in order; words
 /// next to an interruption may suffer a little.
 #[track_caller]
-fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
+pub fn assert_said(address: SocketAddr, id: &str, spoken: &Spoken) {
     let segments = task::transcript(address, id);
     let tally = Tally::of(&spoken.text(), &task::text(&segments));
     println!("{tally:?} {:.1} %", tally.percent());
@@ -135,6 +135,50 @@ fn kill_in_mid_transcription_is_made_good_after_the_restart() {
 }
 
 #[test]
+fn killed_at_any_moment_every_job_has_one_end_and_the_same_transcript() {
+    let mut daemon = Daemon::start();
+    let spoken: Vec<Spoken> = (0..4)
+        .map(|seed| speech::speak(Script::short(VOICES[0], seed)))
+        .collect();
+    let names = ["0.wav", "1.wav", "2.wav", "3.wav"];
+    let upload_all = |address| -> Vec<String> {
+        let uploads = names.iter().zip(&spoken);
+        uploads
+            .map(|(name, spoken)| tus::upload(address, name, &spoken.bytes()).id().to_owned())
+            .collect()
+    };
+    let transcripts = |address, ids: &[String]| -> Vec<_> {
+        ids.iter().map(|id| task::transcript(address, id)).collect()
+    };
+    let undisturbed = upload_all(daemon.address());
+    let expected = transcripts(daemon.address(), &undisturbed);
+
+    // Moments between the end of the upload and the end of the last job.
+    let mut ids = undisturbed;
+    for moment in 0..12 {
+        ids.extend(upload_all(daemon.address()));
+        sleep(Duration::from_millis(moment * 60));
+        daemon.kill9();
+        daemon.start_again();
+    }
+    for ids in ids.chunks(names.len()) {
+        assert_eq!(transcripts(daemon.address(), ids), expected);
+    }
+    let mut known = task::all_ids(daemon.address());
+    known.sort();
+    ids.sort();
+    assert_eq!(known, ids);
+    for id in &ids {
+        let folder = daemon.state_dir().join("uploads").join(id);
+        let left: Vec<_> = ["transcript.part", "transcript.reached"]
+            .into_iter()
+            .filter(|name| folder.join(name).exists())
+            .collect();
+        assert!(left.is_empty(), "{id}: {left:?}");
+    }
+}
+
+#[test]
 fn sigterm_in_mid_transcription_ends_well_and_loses_nothing() {
     let mut daemon = Daemon::start();
     let spoken = long_recording();
@@ -168,6 +212,32 @@ fn a_killed_engine_costs_nothing_but_time() {
     assert_eq!(task::count(daemon.address()), 2);
     daemon.assert_alive();
     assert_eq!(daemon.pid(), pid);
+}
+
+#[test]
+fn what_is_deleted_while_the_engine_is_slow_to_stop_keeps_nobody_else_waiting() {
+    let mut daemon = Daemon::start();
+    let address = daemon.address();
+    let long = tus::upload(address, "long.wav", &long_recording().bytes());
+    let engine = freeze_engine_in(&mut daemon, long.id());
+    let spoken = speech::speak(Script::short(VOICES[0], 1));
+    let upload = || tus::upload(address, "short.wav", &spoken.bytes());
+    let others = [(); 4].map(|()| upload());
+    for gone in [&long].into_iter().chain(&others) {
+        until("it is its turn", || {
+            let progress = task::progress(address, gone.id());
+            (progress["status"] == "processing").then_some(())
+        });
+        let path = format!("/task/{}", gone.id());
+        request(address, "DELETE", &path, &[], None)
+            .unwrap()
+            .expect(200, "deletion");
+    }
+    let last = upload();
+    engine.signal(Signal::SIGCONT);
+    assert_said(address, last.id(), &spoken);
+    assert_eq!(task::count(address), 1);
+    assert!(engine.lives(), "it was slow and no worse");
 }
 
 #[test]

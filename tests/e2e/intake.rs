@@ -19,22 +19,22 @@ const STREAM: &str = "/upload/stream";
 const SPEECH: &str = "/speech-to-text";
 
 /// What the forms made here are taken apart by.
-const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XX");
+pub const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XX");
 
 /// Most memory for a recording of any length.
 const MEMORY_MAX_KIB: u64 = 40 << 10;
 
 /// Begins like a recording, and is none.
-const NOISE: &[u8] = b"\xff\xfb\x90\x00 noise \r\n--X \r\n";
+pub const NOISE: &[u8] = b"\xff\xfb\x90\x00 noise \r\n--X \r\n";
 
 /// One part of a form.
-fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
+pub fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
     let head = format!("--XX\r\nContent-Disposition: form-data{disposition}\r\n\r\n");
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
 /// A form of these parts.
-fn form(parts: &[Vec<u8>]) -> Vec<u8> {
+pub fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), b"--XX--\r\n".to_vec()].concat()
 }
 
@@ -65,7 +65,7 @@ fn kept(address: SocketAddr, id: &str) -> Vec<u8> {
 }
 
 /// How many folders of uploads there are, finished ones or not.
-fn folders(state_dir: &Path) -> usize {
+pub fn folders(state_dir: &Path) -> usize {
     let count = |name| fs::read_dir(state_dir.join(name)).unwrap().count();
     ["creating", "uploads", "removing", "damaged"]
         .map(count)
@@ -74,7 +74,7 @@ fn folders(state_dir: &Path) -> usize {
 }
 
 #[track_caller]
-fn assert_nothing_left(daemon: &Daemon) {
+pub fn assert_nothing_left(daemon: &Daemon) {
     until("nothing is left", || {
         (folders(&daemon.state_dir()) == 0).then_some(())
     });
@@ -393,7 +393,7 @@ fn wishes_that_make_no_sense_are_refused_before_the_recording_is_wanted() {
         (
             "callback_url=http%3A%2F%2Fexample",
             400,
-            "callbacks are not allowed",
+            "callbacks.allow is empty",
         ),
     ] {
         let mut connection = Connection::open(address).unwrap();

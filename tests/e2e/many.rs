@@ -71,6 +71,22 @@ fn many_old_tasks_neither_delay_the_start_nor_fill_the_memory() {
 
     let total = read_pages(address);
     println!("{total} tasks known after {:?}", begun.elapsed());
+    for path in [
+        "?page_size=200",
+        "?page=1000&page_size=50",
+        "?q=A.WA&page=9",
+    ] {
+        let path = format!("/task/all{path}");
+        let mut took: Vec<_> = (0..15)
+            .map(|_| {
+                let begun = Instant::now();
+                get(address, &path).expect(200, "a page");
+                begun.elapsed()
+            })
+            .collect();
+        took.sort();
+        println!("{path} takes {:?}", took[took.len() / 2]);
+    }
     assert_eq!(total, MANY + 2);
     let known = daemon.said();
     assert!(known.contains(&format!("{total} tasks found")), "{known}");

@@ -69,6 +69,7 @@ fn told_by(head: &Parts, length: Option<u64>) -> Told {
         filetype: content_type(&head.headers),
         language: wish("language"),
         model: wish("model"),
+        callback_url: wish("callback_url"),
         ..Told::default()
     }
 }

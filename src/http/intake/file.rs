@@ -1,88 +1,58 @@
 //! The file in a form as a source of bytes for the upload engine.
 
-use bytes::{Bytes, BytesMut};
-use hyper::header::CONTENT_TYPE;
+use bytes::Bytes;
 use multer::Field;
 
-use super::form::BadForm;
-use crate::http::new_upload::display_name;
-use crate::task::LOOK_BYTES;
+use super::form::{BadForm, Form};
+use super::texts::Texts;
 use crate::upload::{Checksum, Cut, Line, Source};
 
-/// A file of which only the first bytes were read.
+/// The bytes of a file in a form. They end when the form does: what its other
+/// fields say is known then.
 pub struct FormFile {
-    field: Field<'static>,
-    filename: Option<String>,
-    start: Bytes,
-    line: Option<Line>,
+    form: Form,
+    /// Until its end.
+    field: Option<Field<'static>>,
+    /// What is wrong with the fields behind it.
+    bad: Option<BadForm>,
 }
 
 impl FormFile {
-    /// Reads the first bytes: [`LOOK_BYTES`], or all where there are fewer.
-    pub(super) async fn begin(
-        mut field: Field<'static>,
-        filename: Option<String>,
-        line: Option<Line>,
-    ) -> Result<FormFile, BadForm> {
-        let mut start = BytesMut::new();
-        while start.len() < LOOK_BYTES {
-            match field.chunk().await? {
-                Some(bytes) => start.extend_from_slice(&bytes),
-                None => break,
+    pub(super) fn new(form: Form, field: Field<'static>) -> FormFile {
+        FormFile {
+            form,
+            field: Some(field),
+            bad: None,
+        }
+    }
+
+    /// What the other fields say, as far as they have come.
+    pub fn texts(&self) -> Result<&Texts, BadForm> {
+        match &self.bad {
+            Some(bad) => Err(bad.clone()),
+            None => Ok(self.form.texts()),
+        }
+    }
+}
+
+impl Source for FormFile {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        if let Some(field) = &mut self.field {
+            match self.form.gate().pass(field.chunk()).await {
+                Ok(None) => self.field = None,
+                Ok(Some(bytes)) => return Some(Ok(bytes)),
+                Err(_) => return Some(Err(Cut::Lost)),
             }
         }
-        Ok(FormFile {
-            field,
-            filename,
-            start: start.freeze(),
-            line,
-        })
-    }
-
-    /// Its first bytes; none if it is empty.
-    pub fn start(&self) -> &[u8] {
-        &self.start
-    }
-
-    /// As the client calls it, without the folders.
-    pub fn filename(&self) -> Option<String> {
-        let name = self.filename.as_deref().map(display_name);
-        name.filter(|name| !name.is_empty())
-    }
-
-    /// Media type the client claims.
-    pub fn content_type(&self) -> Option<String> {
-        let value = self.field.headers().get(CONTENT_TYPE)?;
-        Some(value.to_str().ok()?.to_owned())
-    }
-
-    /// All of it, from its first byte.
-    pub fn source(self) -> FileSource {
-        FileSource {
-            start: Some(self.start),
-            field: self.field,
-            line: self.line,
+        if self.bad.is_none() {
+            // The bytes are all there; what is wrong is for those who ask.
+            self.bad = self.form.rest().await.err();
         }
-    }
-}
-
-/// The bytes of a file in a form.
-pub struct FileSource {
-    start: Option<Bytes>,
-    field: Field<'static>,
-    line: Option<Line>,
-}
-
-impl Source for FileSource {
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
-        match self.start.take() {
-            Some(start) => Some(Ok(start)),
-            None => self.field.chunk().await.map_err(|_| Cut::Lost).transpose(),
-        }
+        None
     }
 
     fn line(&self) -> Option<Line> {
-        self.line.clone()
+        self.form.line()
     }
 
     fn checksum(&self) -> Option<Checksum> {

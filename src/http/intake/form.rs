@@ -1,24 +1,25 @@
 //! A body as a form, field after field, without ever holding much of it.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
-
 use bytes::Bytes;
-use futures_util::Stream;
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use multer::{Error, Multipart};
+use multer::{Error, Field, Multipart};
 
+use super::arriving::Arriving;
 use super::file::FormFile;
+use super::frames::{Frames, Gate};
+use super::texts::Texts;
 use crate::http::disposition;
 use crate::upload::Line;
 
-/// What may come before the recording: the heads of fields, and other fields.
+/// What may come before the recording, and once more behind it: the heads of
+/// fields, and other fields.
 pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
+
+/// How many fields there may be beside the recording.
+pub const FIELDS_MAX: usize = 100;
 
 /// RFC 2046, section 5.1.1.
 const BOUNDARY_MAX_BYTES: usize = 70;
@@ -29,6 +30,15 @@ pub enum BadForm {
     /// Another type, or none.
     #[error("send the recording as multipart/form-data, in the field `file`")]
     Type,
+    /// The same where nothing but a field is wanted.
+    #[error("send the field `{0}` as application/x-www-form-urlencoded or multipart/form-data")]
+    FieldType(&'static str),
+    /// More than such a field can need.
+    #[error("the form is longer than {} KiB", .0 >> 10)]
+    Long(usize),
+    /// It ends in the middle.
+    #[error("the form did not come to its end")]
+    Cut,
     /// A form that cannot be taken apart.
     #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
     Boundary,
@@ -40,9 +50,15 @@ pub enum BadForm {
     Missing(String),
     /// The recording does not come.
     #[error("more than {} KiB come before the recording; send it first", BESIDE_MAX_BYTES >> 10)]
-    Beside,
+    Before,
+    /// The form does not end.
+    #[error("more than {} KiB come behind the recording", BESIDE_MAX_BYTES >> 10)]
+    Behind,
+    /// Nobody has so many wishes.
+    #[error("the form has more than {FIELDS_MAX} fields beside the recording")]
+    Fields,
     /// Nor does it here.
-    #[error("the recording did not begin within the idle_timeout of this server")]
+    #[error("what the form brings did not come within the idle_timeout of this server")]
     Slow,
     /// The connection was lost, or the body ends in the middle.
     #[error("the recording did not come to its end; nothing of it was kept, send it again")]
@@ -53,11 +69,15 @@ impl BadForm {
     /// The status it is refused with.
     pub fn status(&self) -> StatusCode {
         match self {
-            BadForm::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BadForm::Type | BadForm::FieldType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BadForm::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            BadForm::Beside => StatusCode::PAYLOAD_TOO_LARGE,
+            BadForm::Before | BadForm::Behind | BadForm::Fields | BadForm::Long(_) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             BadForm::Slow => StatusCode::REQUEST_TIMEOUT,
-            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete => StatusCode::BAD_REQUEST,
+            BadForm::Boundary | BadForm::Malformed | BadForm::Incomplete | BadForm::Cut => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }
@@ -79,9 +99,19 @@ impl From<Error> for BadForm {
 /// A form that is being read.
 pub struct Form {
     fields: Multipart<'static>,
-    has_begun: Arc<AtomicBool>,
+    gate: Gate,
     line: Option<Line>,
+    texts: Texts,
+    /// How many fields there were, beside the recording.
+    count: usize,
+    /// How much was in those before the recording, or in those behind it.
+    beside_bytes: u64,
+    /// One that is being read, and its name if that is to be kept.
+    open: Option<(Option<String>, Field<'static>)>,
 }
+
+/// A field, and the name of its file if it has one.
+type Found = (Field<'static>, Option<String>);
 
 impl Form {
     /// The body of a request with this head.
@@ -99,68 +129,98 @@ impl Form {
         if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
             return Err(BadForm::Boundary);
         }
-        let has_begun = Arc::new(AtomicBool::new(false));
-        let frames = Frames {
-            body,
-            is_at_rest: false,
-            read_bytes: 0,
-            has_begun: Arc::clone(&has_begun),
-        };
+        let (frames, gate) = Frames::new(body);
         Ok(Form {
             fields: Multipart::new(frames, boundary),
-            has_begun,
+            gate,
             line: head.extensions.get().cloned(),
+            texts: Texts::default(),
+            count: 0,
+            beside_bytes: 0,
+            open: None,
         })
     }
 
-    /// The file in this field, as soon as its first bytes are there. Fields
-    /// before it are passed over; those behind it are not looked at.
-    pub async fn file(mut self, wanted: &str) -> Result<FormFile, BadForm> {
-        while let Some(field) = self.fields.next_field().await? {
-            let (name, filename) = disposition::field(field.headers());
-            if name.as_deref() == Some(wanted) {
-                self.has_begun.store(true, Ordering::Relaxed);
-                return FormFile::begin(field, filename, self.line).await;
-            }
-        }
-        Err(BadForm::Missing(wanted.to_owned()))
+    /// The file in this field, as soon as its first bytes are there. Of the
+    /// fields before it the texts are kept.
+    pub async fn file(mut self, wanted: &str) -> Result<Arriving<FormFile>, BadForm> {
+        let (field, filename) = self.field(wanted).await?;
+        self.beside_bytes = 0;
+        let content_type = field.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let begun = Arriving::begin(FormFile::new(self, field), filename, content_type);
+        begun.await.map_err(|_| BadForm::Incomplete)
     }
-}
 
-/// A body's frames, one at a time: the parser would take as many as it can get
-/// before it looks at the first, and hold them all. It has no limit for what
-/// comes before a field's content either.
-struct Frames<B> {
-    body: B,
-    is_at_rest: bool,
-    read_bytes: u64,
-    /// The recording has: what comes now is counted elsewhere.
-    has_begun: Arc<AtomicBool>,
-}
+    /// The text in this field. It may be as long as the whole of what comes
+    /// before a recording.
+    pub async fn text(mut self, wanted: &str) -> Result<String, BadForm> {
+        let (field, _) = self.field(wanted).await?;
+        let text = self.gate.pass(field.bytes()).await?;
+        String::from_utf8(text.into()).map_err(|_| BadForm::Malformed)
+    }
 
-impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
-    type Item = Result<Bytes, BadForm>;
+    async fn field(&mut self, wanted: &str) -> Result<Found, BadForm> {
+        let found = self.advance(Some(wanted)).await?;
+        found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.is_at_rest) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+    /// Reads the fields behind the recording. May be dropped and called again.
+    pub(super) async fn rest(&mut self) -> Result<(), BadForm> {
+        match self.advance(None).await {
+            Ok(_) => Ok(()),
+            Err(BadForm::Before) => Err(BadForm::Behind),
+            Err(bad) => Err(bad),
         }
-        if self.read_bytes > BESIDE_MAX_BYTES && !self.has_begun.load(Ordering::Relaxed) {
-            return Poll::Ready(Some(Err(BadForm::Beside)));
-        }
+    }
+
+    /// The texts that were found so far.
+    pub(super) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// What the body comes over.
+    pub(super) fn line(&self) -> Option<Line> {
+        self.line.clone()
+    }
+
+    /// How its fields are read.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Keeps texts and passes over files, up to the field that is wanted or the
+    /// end of the form.
+    async fn advance(&mut self, wanted: Option<&str>) -> Result<Option<Found>, BadForm> {
         loop {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => frame,
-                Some(Err(_)) => return Poll::Ready(Some(Err(BadForm::Incomplete))),
-                None => return Poll::Ready(None),
-            };
-            // Trailers are no content.
-            if let Ok(bytes) = frame.into_data() {
-                self.is_at_rest = true;
-                self.read_bytes += bytes.len() as u64;
-                return Poll::Ready(Some(Ok(bytes)));
+            if let Some((name, field)) = &mut self.open {
+                while let Some(bytes) = self.gate.pass(field.chunk()).await? {
+                    self.beside_bytes += bytes.len() as u64;
+                    if self.beside_bytes > BESIDE_MAX_BYTES {
+                        return Err(BadForm::Before);
+                    }
+                    if name.is_some() {
+                        self.texts.add(&bytes);
+                    }
+                }
+                if let Some(name) = name.take() {
+                    self.texts.end(name);
+                }
+                self.open = None;
             }
+            let Some(field) = self.gate.pass(self.fields.next_field()).await? else {
+                return Ok(None);
+            };
+            let (name, filename) = disposition::field(field.headers());
+            if wanted.is_some() && name.as_deref() == wanted {
+                return Ok(Some((field, filename)));
+            }
+            self.count += 1;
+            if self.count > FIELDS_MAX {
+                return Err(BadForm::Fields);
+            }
+            self.open = Some((name.filter(|_| filename.is_none()), field));
         }
     }
 }
@@ -168,7 +228,10 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::atomic::AtomicUsize;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
 
     use hyper::Request;
     use hyper::body::Frame;
@@ -218,5 +281,23 @@ mod tests {
             assert!(ahead <= 3 * FRAME.len(), "{ahead} bytes ahead");
         }
         assert_eq!(read_bytes, (FRAMES - 1) * FRAME.len());
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_has_come_already_is_not_counted_as_beside_it() {
+        let fields = "--b\r\nContent-Disposition: form-data; name=x\r\n\r\ny\r\n".repeat(9);
+        let head = "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n";
+        let content = "z".repeat(2 * BESIDE_MAX_BYTES as usize);
+        let body = format!("{fields}{head}{content}\r\n{fields}--b--\r\n");
+        let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let form = Form::of(&parts, http_body_util::Full::from(body)).unwrap();
+        let mut source = form.file("file").await.unwrap().source();
+        let mut read_bytes = 0;
+        while let Some(bytes) = source.next().await {
+            read_bytes += bytes.unwrap().len();
+        }
+        assert_eq!(read_bytes, content.len());
+        assert_eq!(source.rest().texts().unwrap().all("x").count(), 18);
     }
 }

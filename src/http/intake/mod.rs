@@ -1,9 +1,15 @@
-//! Recordings that come whole, in a form (RFC 7578): one request from whoever
-//! knows no upload protocol, `curl -F` or a page in a browser.
+//! Recordings that come whole: in a form (RFC 7578), one request from whoever
+//! knows no upload protocol, `curl -F` or a page in a browser; or from where a
+//! client says they are.
 
+mod arriving;
+mod fetched;
 mod file;
 pub(crate) mod form;
+mod frames;
 mod speech_to_text;
+mod speech_to_text_url;
+pub(crate) mod texts;
 mod upload_stream;
 mod wishes;
 
@@ -18,16 +24,20 @@ use super::new_upload::{Told, new_upload};
 use super::request_body::RequestBody;
 use crate::access::Caller;
 use crate::task::{media_type, refusal};
-use crate::upload::NewUpload;
+use crate::upload::{NewUpload, Source};
 
+pub use arriving::Whole;
+pub use file::FormFile;
 pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
+pub use speech_to_text_url::speech_to_text_url;
 pub use upload_stream::upload_stream;
 
+use arriving::Arriving;
 use form::{BESIDE_MAX_BYTES, Form};
 
 /// The field that brings the recording.
-const FIELD: &str = "file";
+pub const FIELD: &str = "file";
 
 /// A recording that is durable, and so a task.
 #[derive(Debug)]
@@ -42,44 +52,92 @@ pub struct Taken {
     pub detected_type: Option<&'static str>,
 }
 
+/// A recording that begins like one.
+pub struct Begun<S> {
+    /// What is known of it.
+    pub new: NewUpload,
+    /// How much comes at most, where that is known.
+    pub at_most_bytes: Option<u64>,
+    /// The recording.
+    pub arriving: Arriving<S>,
+}
+
 /// Takes in the recording that a request brings, once all that was told of it
-/// makes sense. What is plainly none is refused by its first bytes; nothing is
-/// left of one that does not come to its end.
+/// makes sense. Nothing is left of one that does not come to its end.
 pub async fn intake(
     app: &App,
     caller: &Caller,
     request: Request<RequestBody>,
     told: Told,
 ) -> Result<Taken, ApiError> {
+    let begun = begin(app, caller, request, told).await?;
+    keep(app, begun).await
+}
+
+/// Reads the beginning of the recording that a request brings, once all that
+/// was told of it makes sense. What is plainly none is refused by its first
+/// bytes.
+pub async fn begin(
+    app: &App,
+    caller: &Caller,
+    request: Request<RequestBody>,
+    told: Told,
+) -> Result<Begun<FormFile>, ApiError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let mut new = new_upload(app, caller, told).await?;
+    let new = new_upload(app, caller, told).await?;
     if let Some(bytes) = announced_bytes {
         // What goes with it may take some of that.
         app.uploads
-            .require_size(bytes.saturating_sub(BESIDE_MAX_BYTES))?;
+            .require_size(bytes.saturating_sub(2 * BESIDE_MAX_BYTES))?;
         app.uploads.require_space(bytes)?;
     }
     let form = Form::of(&head, body)?;
     // A client that stalls later is the upload engine's.
     let begun = timeout(app.idle_timeout, form.file(FIELD)).await;
     let file = begun.map_err(|_| BadForm::Slow)??;
-    let start = file.start();
-    if start.is_empty() {
+    if file.start().is_empty() {
         let why = format!("the field `{FIELD}` of the form is empty: there is no recording in it");
-        return Err(ApiError::Validation(why));
+        return Err(ApiError::Parameter { name: FIELD, why });
     }
-    let detected_type = media_type(start);
-    if let Some(why) = refusal(start) {
-        return Err(ApiError::NoRecording(why));
+    Begun::judge(new, announced_bytes, file)
+}
+
+impl<S: Source> Begun<S> {
+    /// What arrives, unless its first bytes show that it is no recording.
+    fn judge(
+        new: NewUpload,
+        at_most_bytes: Option<u64>,
+        arriving: Arriving<S>,
+    ) -> Result<Begun<S>, ApiError> {
+        if let Some(why) = refusal(arriving.start()) {
+            return Err(ApiError::NoRecording(why));
+        }
+        let new = NewUpload {
+            filename: arriving.filename.clone().or(new.filename),
+            filetype: arriving.content_type.clone().or(new.filetype),
+            ..new
+        };
+        Ok(Begun {
+            new,
+            at_most_bytes,
+            arriving,
+        })
     }
-    new = NewUpload {
-        filename: file.filename().or(new.filename),
-        filetype: file.content_type().or(new.filetype),
-        ..new
-    };
+}
+
+/// Stores all of it.
+async fn keep<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, ApiError> {
+    let Begun {
+        new,
+        at_most_bytes,
+        arriving,
+    } = begun;
     let filename = new.filename.clone();
-    let taken = app.uploads.take_whole(new, announced_bytes, file.source());
+    let detected_type = media_type(arriving.start());
+    let source = arriving.source();
+    let as_told = async |new, _| Ok::<_, ApiError>(new);
+    let taken = app.uploads.take_whole(new, at_most_bytes, source, as_told);
     let (id, status) = taken.await?;
     Ok(Taken {
         id,

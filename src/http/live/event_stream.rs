@@ -1,10 +1,12 @@
 //! `GET /task/{id}/events`: server-sent events (HTML standard, section 9.2).
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::stream::unfold;
 use http_body_util::StreamBody;
-use hyper::body::Frame;
+use hyper::body::{Body, Frame};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use hyper::{Request, Response};
 use uuid::Uuid;
@@ -40,9 +42,14 @@ pub async fn events<B>(
         let event = format!("data: {}\n\n", message?);
         Some((Ok(Frame::data(event.into())), (feed, stopping)))
     });
-    let mut reply = Response::new(reply::streamed(StreamBody::new(events)));
+    Ok(event_stream(StreamBody::new(events)))
+}
+
+/// The answer with these events, which nobody is to hold back.
+pub fn event_stream(events: impl Body<Data = Bytes, Error = io::Error> + 'static) -> Reply {
+    let mut reply = Response::new(reply::streamed(events));
     reply::set(&mut reply, CONTENT_TYPE, "text/event-stream");
     reply::set(&mut reply, CACHE_CONTROL, "no-store");
     reply::set(&mut reply, X_ACCEL_BUFFERING, "no");
-    Ok(reply)
+    reply
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub struct Feed {
     told: Found,
     ready: VecDeque<String>,
     beats: Interval,
+    /// Tells when the caller may be unwelcome by now.
+    reloads: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Feed {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
             listener: app.tasks.listen(id),
+            reloads: app.access.reloads(),
             app,
             caller,
             id,
@@ -193,13 +196,22 @@ impl Feed {
                     self.look_at = Some(Instant::now());
                 }
             }
+            Ok(()) = self.reloads.changed() => {
+                if !self.app.access.still_admits(&self.caller) {
+                    self.end_with(message::unwelcome(self.id));
+                }
+            }
             () = look => {}
         }
     }
 
     fn end(&mut self) {
+        self.end_with(message::deleted(self.id));
+    }
+
+    fn end_with(&mut self, message: String) {
         self.due = None;
-        self.ready.push_back(message::deleted(self.id));
+        self.ready.push_back(message);
         self.knowledge = Knowledge::Over;
     }
 }

@@ -1,6 +1,6 @@
 //! What is told, as JSON.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::protocol::Segment;
@@ -13,18 +13,21 @@ pub fn standing(id: Uuid, standing: &Standing) -> String {
             let text = format!("The transcription failed: {reason}");
             error(id, "TRANSCRIPTION_FAILED", &text, reason)
         }
-        _ => progress(
-            id,
-            standing.stage(),
-            standing.percentage(),
-            &standing.message(),
-        ),
+        _ => {
+            let message = standing.message();
+            let mut told = progress(id, standing.stage(), standing.percentage(), &message);
+            if let Standing::Queued { before, wait_s } = standing {
+                told["queue_position"] = json!(before + 1);
+                told["estimated_wait_s"] = json!(wait_s);
+            }
+            told.to_string()
+        }
     }
 }
 
 /// Nothing of this id is there yet.
 pub fn waiting(id: Uuid) -> String {
-    progress(id, "uploading", 0.0, "waiting for the upload")
+    progress(id, "uploading", 0.0, "waiting for the upload").to_string()
 }
 
 /// It was there.
@@ -33,9 +36,17 @@ pub fn deleted(id: Uuid) -> String {
     error(id, "TASK_DELETED", text, "nothing of this id is left")
 }
 
+/// The caller's token counts no more.
+pub fn unwelcome(id: Uuid) -> String {
+    let text = "Your access token is not valid any more; ask for a new one.";
+    error(id, "ACCESS_REVOKED", text, "the access token was removed")
+}
+
 /// One more stretch of speech.
 pub fn segment(segment: &Segment) -> String {
-    let Segment { start, end, text } = segment;
+    let Segment {
+        start, end, text, ..
+    } = segment;
     json!({ "type": "segment", "start": start, "end": end, "text": text }).to_string()
 }
 
@@ -49,7 +60,7 @@ pub fn pong() -> String {
     json!({ "type": "pong" }).to_string()
 }
 
-fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> String {
+fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> Value {
     json!({
         "type": "progress",
         "task_id": id,
@@ -58,7 +69,6 @@ fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> String {
         "message": message,
         "timestamp": now(),
     })
-    .to_string()
 }
 
 fn error(id: Uuid, code: &str, user_message: &str, technical_detail: &str) -> String {

@@ -18,7 +18,7 @@ use super::task::parameter;
 use super::visitor;
 use crate::access::{Caller, Client, Denied};
 
-pub use event_stream::events;
+pub use event_stream::{event_stream, events};
 pub use handshake::{Handover, open};
 pub use socket::serve;
 pub use ticket::ticket;

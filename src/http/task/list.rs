@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::{TASK_TYPE, parameter};
+use super::parameter;
 use crate::access::Caller;
 use crate::store::helper;
-use crate::task::{Query, TaskRecord};
+use crate::task::{Query, TASK_TYPE, TaskRecord};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
@@ -71,7 +71,7 @@ fn row(record: &TaskRecord) -> Value {
         "status": record.status,
         "task_type": TASK_TYPE,
         "file_name": record.file_name,
-        "url": null,
+        "url": record.url,
         "audio_duration": record.audio_duration,
         "language": record.language.as_ref().or(record.wanted_language.as_ref()),
         "error": record.error,

@@ -27,9 +27,6 @@ pub use progress::progress;
 pub use retry::retry;
 pub use transcript::transcript;
 
-/// What every task of ours does.
-const TASK_TYPE: &str = "full_process";
-
 /// The answer to whoever sent the last bytes of a recording: what becomes of it.
 pub fn queued(status: StatusCode, id: Uuid) -> Reply {
     let document = json!({ "identifier": id, "message": "Task queued" });

@@ -24,17 +24,19 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
         Standing::Failed { reason } => ("failed", Some(reason)),
     };
     let (stage, percentage) = (standing.stage(), standing.percentage());
-    Ok(reply::json(
-        StatusCode::OK,
-        &json!({
-            "identifier": id,
-            "status": status,
-            "progress_percentage": percentage,
-            "progress_stage": stage,
-            "stage": stage,
-            "percentage": percentage,
-            "message": standing.message(),
-            "error": error,
-        }),
-    ))
+    let mut told = json!({
+        "identifier": id,
+        "status": status,
+        "progress_percentage": percentage,
+        "progress_stage": stage,
+        "stage": stage,
+        "percentage": percentage,
+        "message": standing.message(),
+        "error": error,
+    });
+    if let Standing::Queued { before, wait_s } = standing {
+        told["queue_position"] = json!(before + 1);
+        told["estimated_wait_s"] = json!(wait_s);
+    }
+    Ok(reply::json(StatusCode::OK, &told))
 }

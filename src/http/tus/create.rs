@@ -93,6 +93,7 @@ fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
         filetype: text("filetype")?,
         language: text("language")?,
         model: text("model")?,
+        callback_url: text("callback_url")?,
         concat,
         ..Told::default()
     })

@@ -6,9 +6,11 @@ mod header;
 mod model;
 mod pauses;
 mod run;
+mod spoken;
 mod tokens;
 mod transcribe;
 mod window;
+mod words;
 
 pub use model::Model;
 pub use tokens::Tokens;

@@ -202,6 +202,11 @@ pub(super) fn base_params(threads: usize, search: Search) -> FullParams<'static,
     // Each window stands for itself: what was misheard in one does not mislead the next.
     params.set_no_context(true);
     params.set_suppress_blank(true);
+    // The times of words. At each token the model also has an opinion of what
+    // time it is: one that is firm counts, even where it would hardly say so.
+    params.set_token_timestamps(true);
+    params.set_thold_pt(0.5);
+    params.set_thold_ptsum(1e-7);
     params.set_print_special(false);
     params.set_print_progress(false);
     params.set_print_realtime(false);

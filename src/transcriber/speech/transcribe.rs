@@ -5,6 +5,7 @@ use scribed::protocol::Segment;
 use whisper_rs::{FullParams, WhisperError};
 
 use super::model::{Model, Search, base_params};
+use super::spoken::{Spoken, place};
 use super::tokens::Tokens;
 use super::window::Window;
 use super::{ENGLISH, SAMPLE_RATE, run};
@@ -100,14 +101,11 @@ impl Model {
             _ if pulse.stopped() => return Err(TranscribeError::Stopped),
             result => result?,
         }
-        let spoken = self.state.as_iter().map(|segment| {
-            let seconds = |centiseconds: i64| centiseconds as f64 / 100.0;
-            Spoken {
-                start_s: seconds(segment.start_timestamp()),
-                end_s: seconds(segment.end_timestamp()),
-                text: segment.to_str_lossy().unwrap_or_default().into_owned(),
-            }
-        });
+        let (context, language) = (&self.context, task.language);
+        let spoken = self
+            .state
+            .as_iter()
+            .map(|segment| Spoken::of(&segment, context, language));
         Ok(place(spoken, window, not_before_s))
     }
 
@@ -161,76 +159,9 @@ fn prepared(samples: &[f32]) -> Vec<f32> {
     prepared
 }
 
-/// As the model says it: seconds within its window.
-struct Spoken {
-    start_s: f64,
-    end_s: f64,
-    text: String,
-}
-
-/// The model's times are guesses that overlap and reach beyond the window: here
-/// they become times of the recording that a player can rely on.
-fn place(spoken: impl Iterator<Item = Spoken>, window: &Window, not_before_s: f64) -> Vec<Segment> {
-    let mut earliest_s = not_before_s;
-    spoken
-        .filter_map(|spoken| {
-            let text = spoken.text.trim();
-            if text.is_empty() {
-                return None;
-            }
-            let (start, end) = window.in_recording(spoken.start_s, spoken.end_s);
-            let start = start.max(earliest_s);
-            if end <= start {
-                // Said in no time: the model repeats itself, or hears what is not there.
-                return None;
-            }
-            earliest_s = end;
-            Some(Segment {
-                start,
-                end,
-                text: text.to_owned(),
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::model::faint_noise;
-    use super::super::window::Cutter;
     use super::*;
-
-    #[test]
-    fn segments_are_in_order_and_within_the_window() {
-        let mut cutter = Cutter::default();
-        cutter.push(&faint_noise(15 * SAMPLE_RATE));
-        cutter.finish();
-        let window = cutter.next_window().unwrap();
-        let spoken = [
-            (10.0, 12.0, " one "),
-            (12.0, 12.0, "  "),
-            (11.5, 13.0, "two"),
-            (13.0, 12.5, "three"),
-            (14.0, 30.0, "four"),
-            (28.0, 30.0, "five"),
-        ]
-        .map(|(start_s, end_s, text)| Spoken {
-            start_s,
-            end_s,
-            text: text.to_owned(),
-        });
-        let placed: Vec<_> = place(spoken.into_iter(), &window, 10.5)
-            .into_iter()
-            .map(|segment| (segment.start, segment.end, segment.text))
-            .collect();
-        let expected = [
-            (10.5, 12.0, "one"),
-            (12.0, 13.0, "two"),
-            (14.0, 15.0, "four"),
-        ]
-        .map(|(start, end, text)| (start, end, text.to_owned()));
-        assert_eq!(placed, expected);
-    }
 
     #[test]
     fn the_model_hears_ordinary_levels() {

@@ -9,9 +9,12 @@ import { until } from './waiting.mjs';
 /** Those that make an upload and send it; the one that does both in one request. */
 const [CREATE, SEND, AT_ONCE] = [/-X POST .*Upload-Length/, /-X PATCH /, /Upload-Complete.* -T /].map(curl);
 
+const QUEUED = /^\{"identifier":"[-0-9a-f]{36}","message":"Task queued"\}$/m;
+
 /** Those of which more is known than that they succeed. */
 const OUTCOMES = [
-    [/-F file=.*\/speech-to-text\b/, { says: /^\{"identifier":"[-0-9a-f]{36}","message":"Task queued"\}$/m }],
+    [/-F file=.*\/speech-to-text\?/, { says: QUEUED }],
+    [/-d url=.*\/speech-to-text-url\?/, { says: QUEUED }],
     [/Upload-Length/, { says: /^HTTP\/1.1 201 .*^location: \/uploads\/files\//ims }],
     [/-X PATCH /, { says: /^HTTP\/1.1 204 /m }],
     [/transcript\?format=srt/, { says: /^1\n00:00:\S+ --> 00:00:\S+\nhello world$/m }],
@@ -55,10 +58,10 @@ export async function upload(rig, recording) {
 
 /**
  * Runs every command in the order of the README, with the daemon's address, the
- * id that was told last, and the recording in the current folder. Each must
- * succeed, and say what is known of it.
+ * id that was told last, the recording in the current folder, and `far` for all
+ * other machines. Each must succeed, and say what is known of it.
  */
-export async function runAll(rig, recording) {
+export async function runAll(rig, recording, far) {
     const known = new Set();
     let id = '';
     for (const command of CURL) {
@@ -67,7 +70,8 @@ export async function runAll(rig, recording) {
         const [pattern, outcome] = OUTCOMES.find(([pattern]) => pattern.test(command)) ?? [];
         known.add(pattern);
         const { says = /^/, status = 0, limitS = 60 } = outcome ?? {};
-        const asTyped = command.replace(/http:\/\/[\d.]+:8000/, rig.server).replaceAll(/\bID\b/g, id);
+        const server = (address) => (address.endsWith(':8000') ? rig.server : far.address);
+        const asTyped = command.replaceAll(/https?:\/\/[\w.:]+/g, server).replaceAll(/\bID\b/g, id);
         const options = `--silent --show-error --fail-with-body --max-time ${limitS}`;
         const done = await run(asTyped.replace(/^curl/, `curl ${options}`), { cwd: dirname(recording.path) });
         assert.equal(done.status, status, `${asTyped}: ${done.said}`);

@@ -32,12 +32,13 @@ export class Program {
         this.process.stdin.on('error', () => {});
         this.process.stderr.on('data', (chunk) => (this.#complaints += chunk));
         this.exited = once(this.process, 'exit');
+        // The URL of an upload, or what else was wanted.
         this.url = new Promise((resolve, reject) => {
             createInterface(this.process.stdout).on('line', (line) => {
                 const told = JSON.parse(line);
                 if (told.done) this.#asked.shift()?.();
                 if (told.error) reject(new Error(told.error));
-                if (told.url) resolve(told.url);
+                if (told.url ?? told.result) resolve(told.url ?? told.result);
             });
             this.process.once('close', (status, signal) => {
                 reject(new Error(`the client ended (${signal ?? status}) ${this.#complaints}`));

@@ -2,7 +2,7 @@
 // players skip, bytes that occur nowhere else.
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Words that the demo model knows. */
@@ -20,6 +20,14 @@ export function record(path, bytes) {
     }
     closeSync(file);
     return { path, bytes: parts.reduce((sum, part) => sum + part.length, 0), hash: hash.digest('hex') };
+}
+
+/** Says the words so often that nobody hears it out at once. */
+export function ramble(path) {
+    const once = `${path}.once.wav`;
+    writeFileSync(once, speech('wav'));
+    run('ffmpeg', '-v', 'error', '-stream_loop', '1999', '-i', once, '-c', 'copy', path);
+    return path;
 }
 
 /** With a chunk between the head of 12 bytes and the others. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Cutter } from './cutter.mjs';
 import { Daemon } from './daemon.mjs';
 import { Program } from './program.mjs';
-import { MIB, WORDS, record } from './recording.mjs';
+import { MIB, WORDS, ramble, record } from './recording.mjs';
 import { until } from './waiting.mjs';
 
 /** Of every client here; a new PATCH begins after so many bytes. */
@@ -32,6 +32,11 @@ export class Rig {
         return record(join(this.folder, name), bytes);
     }
 
+    /** The same words over and over, for minutes. */
+    ramble() {
+        return { path: ramble(join(this.folder, 'long.wav')) };
+    }
+
     /** A client in Node. */
     node(recording, job = {}) {
         return this.#program(['node', join(PROGRAMS, 'tus-node.mjs')], recording, job);
@@ -40,6 +45,11 @@ export class Rig {
     /** A client in Python. */
     tuspy(recording, job = {}) {
         return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'tuspy-client.py')], recording, job);
+    }
+
+    /** The package of OpenAI for Python; it gets its token as the key. */
+    openai(recording, job = {}) {
+        return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'openai-client.py')], recording, job);
     }
 
     /** Chromium, where nothing is uploaded yet; with our page or that at `address`. */

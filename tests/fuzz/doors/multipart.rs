@@ -27,6 +27,12 @@ pub fn multipart(input: &[u8]) {
     let whole = read(body.len());
     let pieces = read(usize::from(*size));
     assert_eq!(whole, pieces, "in pieces of {size}");
+    let to_the_end = |piece_bytes: usize| runtime.block_on(texts(body, piece_bytes.max(1)));
+    assert_eq!(
+        to_the_end(body.len()),
+        to_the_end(usize::from(*size)),
+        "in pieces of {size}"
+    );
     let Ok((name, Some(content))) = whole else {
         return;
     };
@@ -43,14 +49,8 @@ pub fn multipart(input: &[u8]) {
 type Read = Result<(Option<String>, Option<Vec<u8>>), BadForm>;
 
 async fn read(body: &[u8], piece_bytes: usize) -> Read {
-    let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
-    let (head, ()) = request.body(()).expect("a request").into_parts();
-    let pieces = body
-        .chunks(piece_bytes)
-        .map(Bytes::copy_from_slice)
-        .collect();
-    let file = Form::of(&head, Pieces(pieces))?.file("file").await?;
-    let name = file.filename();
+    let file = form(body, piece_bytes)?.file("file").await?;
+    let name = file.filename.clone();
     let start = file.start().to_vec();
     let mut source = file.source();
     let mut content = Vec::new();
@@ -62,6 +62,28 @@ async fn read(body: &[u8], piece_bytes: usize) -> Read {
     }
     assert!(content.starts_with(&start));
     Ok((name, Some(content)))
+}
+
+/// What the fields beside the file say; nothing if that does not end.
+async fn texts(body: &[u8], piece_bytes: usize) -> Result<Option<String>, BadForm> {
+    let file = form(body, piece_bytes)?.file("file").await?;
+    let mut source = file.source();
+    while let Some(bytes) = source.next().await {
+        if bytes.is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(format!("{:?}", source.rest().texts()?)))
+}
+
+fn form(body: &[u8], piece_bytes: usize) -> Result<Form, BadForm> {
+    let request = Request::builder().header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+    let (head, ()) = request.body(()).expect("a request").into_parts();
+    let pieces = body
+        .chunks(piece_bytes)
+        .map(Bytes::copy_from_slice)
+        .collect();
+    Form::of(&head, Pieces(pieces))
 }
 
 struct Pieces(VecDeque<Bytes>);

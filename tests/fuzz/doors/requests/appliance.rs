@@ -27,6 +27,7 @@ use crate::http::proxies::TrustedProxies;
 use crate::http::reply::Reply;
 use crate::http::server;
 use crate::http::{App, MAX_WAITING};
+use crate::outgoing::{AllowList, Outgoing};
 use crate::store::folder::peek_record;
 use crate::store::record::Kind;
 use crate::store::{Layout, helper};
@@ -86,6 +87,7 @@ impl Appliance {
             access: Arc::new(access),
             uploads,
             tasks,
+            outgoing: Arc::new(Outgoing::new(AllowList::default(), TIMEOUT)),
             engine,
             default_language: None,
             origins: Origins::All,

@@ -1,0 +1,114 @@
+//! `POST /speech-to-text-url`.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use tokio::time::timeout;
+use tracing::info;
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::disposition;
+use super::super::new_upload::new_upload;
+use super::super::reply::Reply;
+use super::super::request_body::RequestBody;
+use super::super::task::{parameter, queued};
+use super::arriving::Arriving;
+use super::fetched::{Fetched, Trouble};
+use super::form::{BadForm, Form};
+use super::wishes::told_by;
+use super::{Begun, keep};
+use crate::access::Caller;
+use crate::outgoing::Failure;
+use crate::upload::NewUpload;
+
+/// The field that names the recording.
+const FIELD: &str = "url";
+
+/// Longest form with an address in it.
+const FORM_MAX_BYTES: usize = 16 << 10;
+
+/// Fetches a recording from where the client says it is, with wishes how it is
+/// to be transcribed; answers once it is durable. When the client leaves before
+/// the first bytes came, that is all; after that it goes on by itself.
+pub async fn speech_to_text_url(
+    app: &App,
+    caller: &Caller,
+    request: Request<RequestBody>,
+) -> Result<Reply, ApiError> {
+    let told = told_by(request.uri().query())?;
+    let (head, body) = request.into_parts();
+    let url = url(app, &head, body).await?;
+    let address = app.outgoing.address(&url).map_err(ApiError::Url)?;
+    let new = NewUpload {
+        url: Some(address.text()),
+        ..new_upload(app, caller, told).await?
+    };
+
+    let download = app.outgoing.fetch(&address).await?;
+    let announced_bytes = download.announced_bytes();
+    if let Some(bytes) = announced_bytes {
+        app.uploads.require_size(bytes)?;
+        app.uploads.require_space(bytes)?;
+    }
+    let headers = &download.headers;
+    let filename = disposition::filename(headers).or_else(|| address.file_name());
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(str::to_owned);
+    let trouble = Trouble::default();
+    let fetched = Fetched {
+        download,
+        trouble: trouble.clone(),
+    };
+    let begun = Arriving::begin(fetched, filename, content_type);
+    let begun = timeout(app.idle_timeout, begun).await;
+    let arriving = begun
+        .map_err(|_| Failure::Slow("to begin"))?
+        .map_err(|_| trouble.take())?;
+    if arriving.start().is_empty() {
+        let why = "there is nothing at the url: it has no bytes".to_owned();
+        return Err(ApiError::Validation(why));
+    }
+    let begun = Begun::judge(new, announced_bytes, arriving)?;
+    let taken = keep(app, begun).await;
+    let taken = taken.map_err(|error| match error {
+        ApiError::Form(BadForm::Incomplete) => trouble.take().into(),
+        other => other,
+    })?;
+    info!(upload_id = %taken.id, "recording fetched from {address}");
+    Ok(queued(StatusCode::OK, taken.id))
+}
+
+/// The address, out of either kind of form.
+async fn url(app: &App, head: &Parts, body: RequestBody) -> Result<String, ApiError> {
+    let body = Limited::new(body, FORM_MAX_BYTES).collect();
+    let body = timeout(app.idle_timeout, body).await;
+    let body = body.map_err(|_| BadForm::Slow)?;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => BadForm::Long(FORM_MAX_BYTES),
+        false => BadForm::Cut,
+    })?;
+    let body: Bytes = body.to_bytes();
+    let url = match Form::of(head, Full::new(body.clone())) {
+        Ok(form) => form.text(FIELD).await?,
+        Err(BadForm::Type) if is_urlencoded(head) => {
+            let query = str::from_utf8(&body).map_err(|_| BadForm::Malformed)?;
+            let url = parameter(Some(query), FIELD);
+            url.ok_or(BadForm::Missing(FIELD.into()))?.into_owned()
+        }
+        Err(BadForm::Type) => return Err(BadForm::FieldType(FIELD).into()),
+        Err(bad) => return Err(bad.into()),
+    };
+    Ok(url)
+}
+
+fn is_urlencoded(head: &Parts) -> bool {
+    let value = head.headers.get(CONTENT_TYPE);
+    let value = value.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

@@ -1,0 +1,81 @@
+//! Errors as clients of this API read them:
+//! `{"error":{"message","type","param","code"}}`.
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::StatusCode;
+use hyper::header::HeaderName;
+use serde_json::{Value, json};
+
+use super::super::api_error::ApiError;
+use super::super::intake::{BadForm, FIELD};
+use super::super::reply::{self, Reply};
+use crate::access::Denied;
+use crate::upload::UploadError;
+
+/// OpenAI's own clients send a request again after 408, 409, 429 and 5xx,
+/// unless this says no.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// The response. Headers are those that the error has everywhere.
+pub fn refusal(error: &ApiError) -> Reply {
+    let mut reply = error.reply();
+    *reply.status_mut() = status(error);
+    let document = document(error).to_string();
+    *reply.body_mut() = Either::Left(Full::new(Bytes::from(document)));
+    if let ApiError::TaskFailed(_) = error {
+        reply::set(&mut reply, SHOULD_RETRY, false);
+    }
+    reply
+}
+
+/// The body, also of an error that comes after the head was sent.
+pub fn document(error: &ApiError) -> Value {
+    json!({ "error": {
+        "message": error.to_string(),
+        "type": match status(error) {
+            StatusCode::TOO_MANY_REQUESTS => "requests",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        },
+        "param": param(error),
+        "code": code(error),
+    }})
+}
+
+fn status(error: &ApiError) -> StatusCode {
+    match error {
+        ApiError::UnknownModel(_) => StatusCode::NOT_FOUND,
+        // Not about the state of a task, but what the request came to.
+        ApiError::TaskFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => match error.status() {
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                StatusCode::BAD_REQUEST
+            }
+            status => status,
+        },
+    }
+}
+
+/// The parameter that is at fault.
+fn param(error: &ApiError) -> Option<&'static str> {
+    match error {
+        ApiError::Parameter { name, .. } => Some(name),
+        ApiError::UnknownModel(_) => Some("model"),
+        ApiError::NoRecording(_)
+        | ApiError::Form(BadForm::Missing(_))
+        | ApiError::Upload(UploadError::TooLarge { .. }) => Some(FIELD),
+        _ => None,
+    }
+}
+
+fn code(error: &ApiError) -> Option<&'static str> {
+    match error {
+        ApiError::Denied(Denied::NoToken | Denied::WrongToken) => Some("invalid_api_key"),
+        ApiError::Denied(Denied::TooManyFailures { .. }) => Some("rate_limit_exceeded"),
+        ApiError::UnknownModel(_) => Some("model_not_found"),
+        ApiError::NoRoute => Some("unknown_url"),
+        ApiError::Method(_) => Some("method_not_allowed"),
+        _ => None,
+    }
+}

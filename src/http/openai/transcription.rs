@@ -1,0 +1,104 @@
+//! `POST /v1/audio/transcriptions` and `/v1/audio/translations`.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::header::HeaderName;
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::super::App;
+use super::super::api_error::ApiError;
+use super::super::intake::{self, FormFile, Whole};
+use super::super::new_upload::{Told, amended};
+use super::super::reply::{self, Reply};
+use super::super::request_body::RequestBody;
+use super::answer::answer;
+use super::fields::Wanted;
+use super::hold::{Hold, failure};
+use super::stream::stream;
+use crate::access::Caller;
+use crate::options::Task;
+use crate::store::facts::Priority;
+use crate::store::ring;
+use crate::task::Status;
+use crate::upload::NewUpload;
+
+/// Names a request to people; here it is the id of the task.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Takes a recording, and answers with its transcript.
+pub async fn transcribe(
+    app: Arc<App>,
+    caller: &Caller,
+    request: Request<RequestBody>,
+    task: Task,
+) -> Result<Reply, ApiError> {
+    let (taken, mut hold) = {
+        let (taker, taken) = oneshot::channel();
+        let (app, caller) = (Arc::clone(&app), caller.clone());
+        // By itself: a client that leaves while its recording becomes durable
+        // leaves a task, which must be cancelled then. So it is if nobody is
+        // there to receive its hold.
+        let taking = async move {
+            let _ = taker.send(take_in(app, &caller, request, task).await);
+        };
+        ring::spawn(taking.in_current_span());
+        let lost = |_| ApiError::Internal("a recording could not be taken in".into());
+        taken.await.map_err(lost)??
+    };
+    let id = hold.id();
+    let mut reply = match taken.is_streamed {
+        true => stream(app, hold),
+        false => {
+            let record = hold.ended().await?;
+            hold.over();
+            if record.status == Status::Failed {
+                return Err(failure(&record));
+            }
+            answer(&app, taken, record).await?
+        }
+    };
+    reply::set(&mut reply, X_REQUEST_ID, id);
+    Ok(reply)
+}
+
+/// Takes the recording in; what is told in fields behind it counts, too.
+async fn take_in(
+    app: Arc<App>,
+    caller: &Caller,
+    request: Request<RequestBody>,
+    task: Task,
+) -> Result<(Wanted, Hold), ApiError> {
+    // Somebody waits.
+    let waited_for = Told {
+        priority: Priority::Interactive,
+        ..Told::default()
+    };
+    let begun = intake::begin(&app, caller, request, waited_for).await?;
+    // Nobody sends gigabytes in vain.
+    let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
+    let new = amended(&app, begun.new, so_far.told()).await?;
+    let wanted = Rc::new(OnceCell::new());
+    let complete = {
+        let (app, wanted) = (Arc::clone(&app), Rc::clone(&wanted));
+        async move |new: NewUpload, source: Whole<FormFile>| {
+            let all = Wanted::of(task, source.rest().texts()?)?;
+            let told = all.told();
+            // Only set here.
+            let _ = wanted.set(all);
+            Ok::<_, ApiError>(amended(&app, new, told).await?)
+        }
+    };
+    let source = begun.arriving.source();
+    let taken = app
+        .uploads
+        .take_whole(new, begun.at_most_bytes, source, complete);
+    let (id, _) = taken.await?;
+    let hold = Hold::on(app, caller.clone(), id);
+    let wanted = wanted.get().cloned();
+    let wanted = wanted.ok_or_else(|| ApiError::Internal("a form was not read".into()))?;
+    Ok((wanted, hold))
+}

@@ -1,0 +1,74 @@
+//! A task with its transcript, as programs read it: in the answer to
+//! `GET /task/{id}`, and in the callback at its end.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::record::{Status, TaskRecord};
+use super::tasks::Tasks;
+use super::{render, transcript};
+use crate::models;
+
+/// What every task of ours does.
+pub const TASK_TYPE: &str = "full_process";
+
+/// All that is known of it. Blocks on the disk.
+pub fn document(tasks: &Tasks, record: &TaskRecord) -> io::Result<Value> {
+    let segments = match record.status {
+        Status::Completed => match transcript::read(&tasks.dir(record.id)) {
+            // Past its retention period.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            segments => Some(segments?),
+        },
+        _ => None,
+    };
+    let result = segments
+        .map(|segments| render::result(record.language.as_deref(), segments))
+        .transpose()?;
+    Ok(json!({
+        "status": record.status,
+        "result": result,
+        "metadata": metadata(tasks, record),
+        "error": record.error,
+    }))
+}
+
+fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {
+    let callback = match &record.callback_url {
+        // Without it everything else is told all the same.
+        Some(_) => tasks.outbox().callback(record.id).ok().flatten(),
+        None => None,
+    };
+    json!({
+        "task_type": TASK_TYPE,
+        "task_params": params(record),
+        "language": record.language.as_ref().or(record.wanted_language.as_ref()),
+        "file_name": record.file_name,
+        "url": record.url,
+        "callback_url": record.callback_url,
+        "callback": callback.map(|callback| json!({
+            "status": callback.status,
+            "attempts": callback.attempts,
+            "error": callback.error,
+        })),
+        "duration": record.processing_s(),
+        "audio_duration": record.audio_duration,
+        "start_time": record.start_time,
+        "end_time": record.end_time,
+        "model": record.model.as_deref().map(|model| match model {
+            models::DEMO => format!("{model}: {}", models::DEMO_NOTICE),
+            _ => model.to_owned(),
+        }),
+        "format": record.format,
+        "warning": record.warning,
+    })
+}
+
+/// What was asked for; wishes that nobody had are not there.
+fn params(record: &TaskRecord) -> Value {
+    let mut params = serde_json::to_value(&record.options).unwrap_or_default();
+    params["language"] = json!(record.wanted_language);
+    params["model"] = json!(record.wanted_model);
+    params
+}
