@@ -20,6 +20,7 @@ mod running;
 mod standing;
 mod tasks;
 pub mod transcript;
+mod turn;
 mod worker;
 
 pub use document::{TASK_TYPE, document};

@@ -12,8 +12,9 @@ use tracing::{info, warn};
 
 use super::inspect::{self, LOOK_BYTES};
 use super::record::{Status, TaskRecord, now};
-use super::tasks::{Interruption, Tasks, storage_failed};
+use super::tasks::{Tasks, storage_failed};
 use super::transcript::Part;
+use super::turn::Interruption;
 use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
 use crate::protocol::{FailureKind, MediaInfo, Outcome};

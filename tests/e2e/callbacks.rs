@@ -67,7 +67,7 @@ impl Drop for Receiver {
 fn receiver(secret: &str) -> (Receiver, u16, impl Iterator<Item = String>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("callback-secret"), secret).unwrap();
-    let program = readme::block("python");
+    let program = readme::block("python", "webhook");
     assert!(program.contains("9000), Receiver)"), "{program}");
     let program = program.replace("9000), Receiver)", "0), Receiver)");
     let program = program.replace(

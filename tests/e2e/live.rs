@@ -40,7 +40,7 @@ fn is_progress(message: &Value, stage: &str, percentage: f64) -> bool {
 }
 
 /// The segments among some messages, as those of a result.
-fn segments(messages: &[Value]) -> Vec<task::Segment> {
+pub fn segments(messages: &[Value]) -> Vec<task::Segment> {
     let segments = messages
         .iter()
         .filter(|message| message["type"] == "segment");

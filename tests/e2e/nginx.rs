@@ -108,7 +108,7 @@ fn configuration(
     [address, tls_address]: [SocketAddr; 2],
     changes: &[(&str, &str)],
 ) -> String {
-    let mut server = readme::block("nginx");
+    let mut server = readme::block("nginx", "server");
     let folder = folder.display();
     let places = [
         (

@@ -13,6 +13,8 @@ use crate::crashes::{assert_said, freeze_engine_in, long_recording};
 use crate::daemon::Daemon;
 use crate::http::{Connection, Cut, Response, get, request};
 use crate::intake::{FORM, NOISE, assert_nothing_left, form, part};
+use crate::listener::Listener;
+use crate::live::segments;
 use crate::speech::{self, Script, Spoken, VOICES};
 use crate::task;
 use crate::tus;
@@ -629,6 +631,7 @@ fn those_who_wait_go_before_those_who_do_not() {
     let address = daemon.address();
     let long = long_recording();
     let bulk = tus::upload(address, "long.wav", &long.bytes());
+    let mut listener = Listener::socket(address, bulk.id(), &[]);
     let engine = freeze_engine_in(&mut daemon, bulk.id());
     let short = spoken();
     let mut waiting = ask(address, &short.bytes(), &[]);
@@ -639,6 +642,8 @@ fn those_who_wait_go_before_those_who_do_not() {
     let status = task::look(address, bulk.id())["status"].clone();
     assert_ne!(status, "completed", "it was faster");
     assert_said(address, bulk.id(), &long);
+    let told = segments(&listener.up_to("complete"));
+    assert_eq!(told, task::transcript(address, bulk.id()), "each once");
 }
 
 #[test]
