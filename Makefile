@@ -57,10 +57,11 @@ deb: build-packages
 	@packaging/install-packages debhelper jq lintian
 	packaging/build-deb
 
-# How fast uploads are taken in, beside other servers, in one table. To choose:
+# How fast uploads are taken in, beside other servers, and become text, in one
+# table. To choose:
 # make bench ROUNDS=3 ONLY=A,C SERVERS=scribed,rustus SCRIBED=old=PATH,new=PATH
 ROUNDS ?= 5
-bench: build-packages
+bench: build-packages speech-packages
 	benches/peers/install target/bench
 	cargo bench --locked --bench uploads -- --rounds $(ROUNDS) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(SERVERS),--servers $(SERVERS)) $(if $(SCRIBED),--scribed $(SCRIBED))

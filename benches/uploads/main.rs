@@ -1,4 +1,5 @@
-//! How fast uploads are taken in, beside other servers: `make bench`.
+//! How fast uploads are taken in, beside other servers, and how fast recordings
+//! become text: `make bench`.
 //!
 //! Every server is started afresh for every workload of every round; the
 //! servers take turns, in another order each round, so that a noisy machine is
@@ -10,6 +11,7 @@ mod options;
 mod servers;
 mod starvation;
 mod table;
+mod tasks;
 mod workloads;
 
 use std::fs::{self, File};
@@ -21,6 +23,7 @@ use clap::Parser;
 
 use load::pattern::Pattern;
 use options::Options;
+use servers::Server;
 use table::{Row, Sample};
 use workloads::Place;
 
@@ -89,30 +92,38 @@ fn measure(options: &Options, bench: &Bench) -> io::Result<Vec<Row>> {
         .iter()
         .filter(|workload| options.chosen(workload.letter))
     {
-        let servers: Vec<_> = servers
+        let cases: Vec<_> = servers
             .iter()
             .filter(|server| workload.suits(server))
+            .map(|server| (Row::of(workload, server), server.clone(), workload))
             .collect();
-        let first = rows.len();
-        rows.extend(servers.iter().map(|server| Row::of(workload, server)));
-        for round in 0..options.rounds {
-            for turn in 0..servers.len() {
-                let at = (turn + round) % servers.len();
-                let (server, row) = (servers[at], &mut rows[first + at]);
-                if let Some(missing) = server.missing(&bench.peers) {
-                    row.missing = Some(missing);
-                    continue;
-                }
-                if !row.is_given_up() {
-                    row.add(round, workloads::measure(bench, workload, server));
-                }
-            }
-        }
+        rows.extend(take_turns(bench, options.rounds, cases, workloads::measure));
     }
     if options.chosen('G') {
         rows.extend(starvation::measure(bench, &servers, options.rounds));
     }
+    rows.extend(tasks::measure(bench, options, &servers)?);
     Ok(rows)
+}
+
+/// Measures every case in every round, in another order each.
+pub fn take_turns<C: Copy>(
+    bench: &Bench,
+    rounds: usize,
+    mut cases: Vec<(Row, Server, C)>,
+    measure: impl Fn(&Bench, C, &Server) -> Outcome,
+) -> Vec<Row> {
+    for round in 0..rounds {
+        for turn in 0..cases.len() {
+            let at = (turn + round) % cases.len();
+            let (row, server, case) = &mut cases[at];
+            row.missing = server.missing(&bench.peers);
+            if row.missing.is_none() && !row.is_given_up() {
+                row.add(round, measure(bench, *case, server));
+            }
+        }
+    }
+    cases.into_iter().map(|(row, ..)| row).collect()
 }
 
 /// Writes everything back, so that nobody pays for what an earlier server left.

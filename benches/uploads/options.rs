@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::baselines::Baseline;
-use crate::servers::{self, Kind, Server};
+use crate::servers::{self, Kind, Scribed, Server};
 
 /// Measures scribed, other TUS servers and two baselines, and prints one table.
 #[derive(Debug, Parser)]
@@ -14,7 +14,7 @@ pub struct Options {
     /// How often everything is measured
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Letters of workloads, for example A,C; without it all of A to G
+    /// Letters of workloads, for example A,C; without it all of A to K
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
     /// Servers among scribed, rustus, rustus-fsync, tus-node, tuspyserver, plain, limit; without it all
@@ -83,10 +83,11 @@ impl Options {
             let program = std::path::absolute(program).unwrap_or_else(|_| program.into());
             Server {
                 name: name.to_owned(),
-                kind: Kind::Scribed {
+                kind: Kind::Scribed(Scribed {
                     program,
                     ingest_threads: 1,
-                },
+                    transcribes: false,
+                }),
             }
         };
         builds.iter().map(build).collect()

@@ -11,10 +11,10 @@ use crate::load::connection::Connection;
 use crate::load::pattern::Pattern;
 use crate::load::upload::{self, Upload, millis};
 use crate::load::{Target, verify};
-use crate::servers::{Kind, Server, process};
+use crate::servers::{Server, process};
 use crate::table::{Row, Sample, percentile};
 use crate::workloads::{Place, Unit};
-use crate::{Bench, Outcome, settle};
+use crate::{Bench, Outcome, settle, take_turns};
 
 /// How long the small upload is watched.
 const WATCHED: Duration = Duration::from_secs(3);
@@ -66,37 +66,22 @@ impl Busy {
 
 /// Every build, with one and with two ingest threads, beside every load.
 pub fn measure(bench: &Bench, servers: &[Server], rounds: usize) -> Vec<Row> {
-    let mut rows = Vec::new();
     let mut cases = Vec::new();
     for busy in LOADS {
         for server in servers {
-            let Kind::Scribed { program, .. } = &server.kind else {
-                continue;
-            };
             for ingest_threads in [1, 2] {
-                let kind = Kind::Scribed {
-                    program: program.clone(),
-                    ingest_threads,
-                };
                 let name = format!("{}, {ingest_threads} ingest", server.name);
-                let server = Server { name, kind };
-                let name = server.name.clone();
-                rows.push(Row::titled(busy.title(), &server, name, Unit::Requests));
-                cases.push((busy, server));
+                let Some(server) = server.changed(name, |scribed| {
+                    scribed.ingest_threads = ingest_threads;
+                }) else {
+                    continue;
+                };
+                let row = Row::titled(busy.title(), &server, Unit::Requests);
+                cases.push((row, server, busy));
             }
         }
     }
-    for round in 0..rounds {
-        for turn in 0..cases.len() {
-            let at = (turn + round) % cases.len();
-            let (busy, server) = &cases[at];
-            match server.missing(&bench.peers) {
-                Some(missing) => rows[at].missing = Some(missing),
-                None => rows[at].add(round, one(bench, *busy, server)),
-            }
-        }
-    }
-    rows
+    take_turns(bench, rounds, cases, one)
 }
 
 fn one(bench: &Bench, busy: Busy, server: &Server) -> Outcome {
@@ -175,7 +160,7 @@ fn keep_busy(
     while !stop.load(Ordering::Relaxed) {
         match busy {
             Busy::Not => return Ok(()),
-            Busy::Asking(_) => upload::get(&mut connection, "/health/live")?,
+            Busy::Asking(_) => drop(upload::get(&mut connection, "/health/live")?),
             Busy::Uploading(_) => {
                 let mut upload = match current.take() {
                     Some(upload) => upload,

@@ -47,22 +47,17 @@ pub struct Row {
 impl Row {
     /// An empty one.
     pub fn of(workload: &Workload, server: &Server) -> Row {
-        Row::titled(
-            workload.title.into(),
-            server,
-            server.name.clone(),
-            workload.unit,
-        )
+        Row::titled(workload.title.into(), server, workload.unit)
     }
 
-    /// An empty one under names of its own.
-    pub fn titled(title: String, server: &Server, name: String, unit: Unit) -> Row {
+    /// An empty one under a title of its own.
+    pub fn titled(title: String, server: &Server, unit: Unit) -> Row {
         Row {
             title,
-            server: name,
+            server: server.name.clone(),
             syncs: server.syncs(),
             unit,
-            ours: matches!(server.kind, Kind::Scribed { .. } | Kind::Baseline(_)),
+            ours: matches!(server.kind, Kind::Scribed(_) | Kind::Baseline(_)),
             missing: None,
             samples: Vec::new(),
             failures: Vec::new(),
@@ -160,8 +155,16 @@ pub fn print(rows: &[Row], rounds: usize) {
     println!("\nMedians of {rounds} rounds. synced: what is on stable storage when a PATCH is");
     println!("acknowledged; on disk: the rate when the time that the system then needs to write");
     println!("the rest is added; p50 / p99: of a PATCH, in D from a lost connection to the offset");
-    println!("to resume at, in F of a HEAD, in G of a 64 KiB PATCH beside the load; CPU: of the");
-    println!("server's processes, not the kernel's threads. All of it checked byte for byte.\n");
+    println!(
+        "to resume at, in F of a HEAD, in G of a 64 KiB PATCH beside the load, in H and I from"
+    );
+    println!(
+        "the PATCH with a file's last byte to the message that its text is there, in J from a"
+    );
+    println!(
+        "PATCH to the message about it, in K of a 50 MiB PATCH; CPU: of the server's processes,"
+    );
+    println!("not the kernel's threads. All of it checked byte for byte, and word for word.\n");
     let cells: Vec<_> = rows.iter().map(Row::cells).collect();
     let widths: [usize; 11] = std::array::from_fn(|column| {
         let widths = cells.iter().map(|row| row[column].chars().count());
@@ -209,5 +212,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Megabytes => "MB/s",
         Unit::Uploads => "uploads/s",
         Unit::Requests => "requests/s",
+        Unit::Tasks => "tasks/s",
+        Unit::Messages => "messages/s",
     }
 }

@@ -29,6 +29,10 @@ pub enum Unit {
     Uploads,
     /// Requests.
     Requests,
+    /// Transcribed recordings.
+    Tasks,
+    /// What listeners are told.
+    Messages,
 }
 
 /// A workload.
@@ -46,7 +50,8 @@ pub struct Workload {
     baselines: bool,
 }
 
-/// All that every server goes through. G is in [`crate::starvation`].
+/// All that every server goes through. G is in [`crate::starvation`], the others
+/// are in [`crate::tasks`].
 pub const ALL: [Workload; 7] = [
     Workload {
         letter: 'A',
@@ -186,7 +191,7 @@ fn sample(
     let count = match workload.unit {
         Unit::Megabytes => bytes / 1e6,
         Unit::Uploads => uploads as f64,
-        Unit::Requests => measured.head_ms.len() as f64,
+        _ => measured.head_ms.len() as f64,
     };
     let latencies = match manner {
         Manner::Whole => &mut measured.patch_ms,

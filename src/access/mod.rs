@@ -217,7 +217,8 @@ impl Access {
         }
         let tokens = self.tokens();
         match authorization {
-            Some(header) => {
+            // Clients that cannot do without a key send any, while there is none.
+            Some(header) if !tokens.is_empty() => {
                 let token = bearer(header).and_then(|token| tokens.verify(token));
                 token
                     .map(|token| match token.role {
@@ -226,14 +227,14 @@ impl Access {
                     })
                     .ok_or_else(|| self.wrong(address))
             }
-            None if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
             // Not behind a proxy, whatever it says: one on this machine that is
             // set up wrongly would make everybody look local.
-            None if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
+            _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
                 Ok(Caller::Anyone)
             }
-            None if tokens.is_empty() => Err(Denied::NotSetUp),
-            None => Err(Denied::NoToken),
+            _ if tokens.is_empty() => Err(Denied::NotSetUp),
+            _ => Err(Denied::NoToken),
         }
     }
 
@@ -305,9 +306,13 @@ mod tests {
         let access = Access::new(Mode::Tokens, file.clone()).unwrap();
         assert!(access.warning().is_some());
         for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(admit(&access, local, None), Ok(Caller::Anyone));
+            for any_key in [None, Some("Bearer any")] {
+                assert_eq!(admit(&access, local, any_key), Ok(Caller::Anyone));
+            }
         }
-        assert_eq!(admit(&access, REMOTE, None), Err(Denied::NotSetUp));
+        for any_key in [None, Some("Bearer any")] {
+            assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::NotSetUp));
+        }
         for way in [Way::Proxied, Way::Hidden] {
             let refused = access.admit(from(LOCAL, way), None);
             assert_eq!(refused, Err(Denied::NotSetUp), "through a proxy");
@@ -378,7 +383,7 @@ mod tests {
         ];
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Open { networks }, file).unwrap();
+        let access = Access::new(Mode::Open { networks }, file.clone()).unwrap();
         assert!(
             access
                 .warning()
@@ -399,10 +404,12 @@ mod tests {
             admit(&access, LOCAL, None),
             Err(Denied::Network(_))
         ));
-        assert_eq!(
-            admit(&access, REMOTE, Some("Bearer x")),
-            Err(Denied::WrongToken)
-        );
+        let any_key = Some("Bearer any");
+        assert_eq!(admit(&access, REMOTE, any_key), Ok(Caller::Anyone));
+        tokens::add(&file, "phone", Role::User).unwrap();
+        access.reload().unwrap();
+        assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::WrongToken));
+        assert_eq!(admit(&access, REMOTE, None), Ok(Caller::Anyone));
         let proxied = access.admit(from(REMOTE, Way::Proxied), None);
         assert_eq!(proxied, Ok(Caller::Anyone));
         let hidden = access.admit(from(REMOTE, Way::Hidden), None);

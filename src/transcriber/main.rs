@@ -52,6 +52,10 @@ struct Arguments {
     threads: Option<usize>,
 }
 
+/// An upload keeps nine tenths of its speed, and a thirtieth of a core is left
+/// where others compute, too: enough to give signs of life.
+const NICENESS: i32 = 15;
+
 /// How long a running computation may take to stop once the daemon is gone.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         }
     };
     let served = if let Some(stream) = stream_on_stdin() {
+        yield_to_others();
         serve::serve(stream, &mut resident, || {
             // A whisper computation cannot always be stopped at once, nor can a
             // model be loaded half: the process does not wait for them.
@@ -125,6 +130,14 @@ fn log_to_stderr() {
         .with(levels)
         .init();
     whisper_rs::install_logging_hooks();
+}
+
+/// Uploads come first. For all threads, which are begun later. A unit of its own
+/// says so itself (`Nice=`).
+fn yield_to_others() {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!("cannot compute at a lower priority: {error}");
+    }
 }
 
 fn stream_on_stdin() -> Option<UnixStream> {

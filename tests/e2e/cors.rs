@@ -85,11 +85,13 @@ fn a_page_can_read_the_headers_of_an_upload() {
         "Upload-Length",
         "Upload-Expires",
         "Upload-Metadata",
+        "Upload-Concat",
         "Upload-Defer-Length",
         "Tus-Resumable",
         "Tus-Version",
         "Tus-Extension",
         "Tus-Max-Size",
+        "Tus-Checksum-Algorithm",
     ] {
         assert!(exposed.contains(&name), "{name}: {exposed:?}");
     }

@@ -145,6 +145,11 @@ impl Daemon {
         Pid::from_raw(self.running().child.id() as i32)
     }
 
+    /// The lowest that any of its threads has.
+    pub fn niceness(&self) -> i64 {
+        niceness(self.pid().as_raw())
+    }
+
     /// Everything it wrote to stderr until now.
     pub fn said(&self) -> String {
         self.running().stderr.lock().unwrap().clone()
@@ -298,11 +303,16 @@ impl Process {
 
     /// Whether it is still there (and no mere zombie).
     pub fn lives(&self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| {
+        Stat::of_process(self.pid).is_some_and(|stat| {
             stat.started_ticks == self.started_ticks
                 && stat.state != 'Z'
                 && stat.comm == ENGINE_COMM
         })
+    }
+
+    /// The lowest that any of its threads has.
+    pub fn niceness(&self) -> i64 {
+        niceness(self.pid)
     }
 
     /// Every engine on this machine with its parent's number.
@@ -310,7 +320,7 @@ impl Process {
         let entries = fs::read_dir("/proc").expect("/proc");
         entries.filter_map(|entry| {
             let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = Stat::of(pid)?;
+            let stat = Stat::of_process(pid)?;
             let process = Process {
                 pid,
                 started_ticks: stat.started_ticks,
@@ -325,21 +335,34 @@ struct Stat {
     comm: String,
     state: char,
     parent: i32,
+    niceness: i64,
     started_ticks: u64,
 }
 
 impl Stat {
-    fn of(pid: i32) -> Option<Stat> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fn of_process(pid: i32) -> Option<Stat> {
+        Stat::of(format!("/proc/{pid}").into())
+    }
+
+    fn of(folder: PathBuf) -> Option<Stat> {
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
         let (before, after) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = after.split_whitespace().collect();
         Some(Stat {
             comm: before.split_once('(')?.1.to_owned(),
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
+            niceness: fields.get(16)?.parse().ok()?,
             started_ticks: fields.get(19)?.parse().ok()?,
         })
     }
+}
+
+fn niceness(pid: i32) -> i64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let stats = threads.filter_map(|thread| Stat::of(thread.ok()?.path()));
+    let all = stats.map(|stat| stat.niceness);
+    all.min().expect("one that lives")
 }
 
 /// Has a daemon's command run by another program, which the words begin.
@@ -404,7 +427,7 @@ fn finds_the_address_in_what_the_daemon_says() {
 
 #[test]
 fn tells_a_process_from_its_successor() {
-    let own = Stat::of(std::process::id() as i32).unwrap();
+    let own = Stat::of_process(std::process::id() as i32).unwrap();
     assert!(own.state != 'Z' && own.parent > 0 && own.started_ticks > 0);
     let own = Process {
         pid: std::process::id() as i32,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+use crate::crashes::{freeze_engine_in, long_recording};
 use crate::daemon::{Daemon, PROGRAM};
 use crate::speech::{self, Script, VOICES};
 use crate::task;
@@ -52,6 +53,14 @@ fn after_its_work_the_daemon_rests_in_little_memory() {
     println!("resident: {own_kib} of {resident_kib} KiB");
     assert!(own_kib < OWN_MAX_KIB, "{own_kib} KiB");
     assert!(resident_kib < RESIDENT_MAX_KIB, "{resident_kib} KiB");
+}
+
+#[test]
+fn the_engine_leaves_the_cpu_to_the_daemon() {
+    let mut daemon = Daemon::start();
+    let upload = tus::upload(daemon.address(), "long.wav", &long_recording().bytes());
+    let engine = freeze_engine_in(&mut daemon, upload.id());
+    assert_eq!(engine.niceness(), (daemon.niceness() + 15).min(19));
 }
 
 #[test]

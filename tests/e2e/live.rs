@@ -15,6 +15,7 @@ use crate::http::{self, Connection, Response, request};
 use crate::idle::number_of;
 use crate::listener::{Listener, WAYS, connection};
 use crate::nginx::Nginx;
+use crate::shape;
 use crate::speech::{self, Script, VOICES};
 use crate::task;
 use crate::tus::{self, CONTENT, FILES, RESUMABLE, Upload};
@@ -566,7 +567,7 @@ fn who_listens_hears_a_heartbeat_and_who_is_silent_is_dropped() {
         for listener in &mut listeners {
             let beat = listener.next().expect("a heartbeat");
             assert_eq!(beat["type"], "heartbeat", "{beat}");
-            assert!(beat["timestamp"].is_string(), "{beat}");
+            shape::expect(&beat, "type:string timestamp:string");
         }
     }
     for listener in &mut of_expiring {

@@ -19,6 +19,8 @@ const HEAD_MOST: usize = 64 << 10;
 pub enum Body<'a> {
     /// Nothing.
     None,
+    /// These bytes.
+    Bytes(&'a [u8]),
     /// A piece of an upload, see [`Pattern`].
     Piece {
         /// Where the bytes come from.
@@ -34,11 +36,13 @@ pub enum Body<'a> {
     },
 }
 
-/// An answer without its body.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     /// Status code.
     pub status: u16,
+    /// Empty if it came in chunks.
+    pub body: Vec<u8>,
     head: String,
 }
 
@@ -86,6 +90,7 @@ impl Connection {
     ) -> io::Result<Option<Answer>> {
         let length = match body {
             Body::Piece { len, .. } => format!("Content-Length: {len}\r\n"),
+            Body::Bytes(bytes) => format!("Content-Length: {}\r\n", bytes.len()),
             Body::None if method == "POST" => "Content-Length: 0\r\n".to_owned(),
             Body::None => String::new(),
         };
@@ -156,15 +161,19 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn send(socket: &mut TcpStream, mut head: &[u8], body: Body) -> io::Result<()> {
-    let Body::Piece {
-        pattern,
-        upload,
-        offset,
-        sent,
-        ..
-    } = body
-    else {
-        return socket.write_all(head);
+    let (pattern, upload, offset, sent) = match body {
+        Body::None => return socket.write_all(head),
+        Body::Bytes(bytes) => {
+            socket.write_all(head)?;
+            return socket.write_all(bytes);
+        }
+        Body::Piece {
+            pattern,
+            upload,
+            offset,
+            sent,
+            ..
+        } => (pattern, upload, offset, sent),
     };
     let mut done = 0;
     while !head.is_empty() || done < sent {
@@ -201,7 +210,11 @@ fn receive(socket: &mut TcpStream, received: &mut Vec<u8>, method: &str) -> io::
             .nth(1)
             .and_then(|word| word.trim().parse().ok());
         let status = status.ok_or_else(|| io::Error::other("no status line"))?;
-        let answer = Answer { status, head };
+        let mut answer = Answer {
+            status,
+            body: Vec::new(),
+            head,
+        };
         match status {
             100..200 => continue,
             204 | 304 => return Ok(answer),
@@ -218,7 +231,7 @@ fn receive(socket: &mut TcpStream, received: &mut Vec<u8>, method: &str) -> io::
             while received.len() < length {
                 more(socket, received)?;
             }
-            received.drain(..length);
+            answer.body = received.drain(..length).collect();
         }
         return Ok(answer);
     }

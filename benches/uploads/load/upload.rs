@@ -142,6 +142,27 @@ impl Upload {
         Err(io::Error::other("HEAD: the upload stayed locked"))
     }
 
+    /// Sends these bytes, which come next.
+    pub fn send_bytes(&mut self, connection: &mut Connection, bytes: &[u8]) -> io::Result<()> {
+        let headers = patch_headers(self.offset);
+        let body = Body::Bytes(bytes);
+        let answer = whole(connection.request("PATCH", &self.path, &headers, body)?)?;
+        self.offset += bytes.len() as u64;
+        match answer.number("upload-offset") {
+            Some(offset) if offset == self.offset => Ok(()),
+            _ => Err(unexpected("PATCH", &answer)),
+        }
+    }
+
+    /// Takes it away, with its task if there is one.
+    pub fn remove(self, connection: &mut Connection) -> io::Result<()> {
+        let answer = whole(connection.request("DELETE", &self.path, "", Body::None)?)?;
+        match answer.status {
+            204 => Ok(()),
+            _ => Err(unexpected("DELETE", &answer)),
+        }
+    }
+
     fn patch(
         &mut self,
         connection: &mut Connection,
@@ -169,11 +190,11 @@ impl Upload {
     }
 }
 
-/// A GET of a path that touches no file.
-pub fn get(connection: &mut Connection, path: &str) -> io::Result<()> {
+/// What is at a path.
+pub fn get(connection: &mut Connection, path: &str) -> io::Result<Vec<u8>> {
     let answer = whole(connection.request("GET", path, "", Body::None)?)?;
     match answer.status {
-        200..300 => Ok(()),
+        200..300 => Ok(answer.body),
         _ => Err(unexpected("GET", &answer)),
     }
 }

@@ -45,12 +45,7 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A build of ours.
-    Scribed {
-        /// The daemon's program.
-        program: PathBuf,
-        /// See `[upload]` in the configuration.
-        ingest_threads: usize,
-    },
+    Scribed(Scribed),
     /// <https://crates.io/crates/rustus>, with or without `--force-fsync`.
     Rustus {
         /// Whether it syncs the data of every PATCH.
@@ -64,7 +59,29 @@ pub enum Kind {
     Baseline(&'static str),
 }
 
+/// A build of ours, and what varies of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scribed {
+    /// The daemon's program.
+    pub program: PathBuf,
+    /// See `[upload]` in the configuration.
+    pub ingest_threads: usize,
+    /// Whether it has its engine, with the demo model; else recordings wait for ever.
+    pub transcribes: bool,
+}
+
 impl Server {
+    /// The same with another configuration; `None` if it is not ours.
+    pub fn changed(&self, name: String, change: impl Fn(&mut Scribed)) -> Option<Server> {
+        let Kind::Scribed(scribed) = &self.kind else {
+            return None;
+        };
+        let mut scribed = scribed.clone();
+        change(&mut scribed);
+        let kind = Kind::Scribed(scribed);
+        Some(Server { name, kind })
+    }
+
     /// One of [`ALL`] but `scribed`.
     pub fn named(name: &str) -> Option<Server> {
         let kind = match name {
@@ -85,7 +102,7 @@ impl Server {
     /// What is on stable storage when a PATCH is acknowledged.
     pub fn syncs(&self) -> &'static str {
         match self.kind {
-            Kind::Scribed { .. } => "all",
+            Kind::Scribed(_) => "all",
             Kind::Rustus { fsync: true } => "data only",
             Kind::Rustus { fsync: false } | Kind::TusNode => "nothing",
             Kind::TusPyServer => "facts only",
@@ -96,7 +113,7 @@ impl Server {
     /// Why it cannot be started, if it cannot: it was not installed.
     pub fn missing(&self, peers: &Path) -> Option<String> {
         let (needed, peer) = match &self.kind {
-            Kind::Scribed { program, .. } => (program.clone(), "scribed"),
+            Kind::Scribed(scribed) => (scribed.program.clone(), "scribed"),
             Kind::Rustus { .. } => (peers.join("rustus/bin/rustus"), "rustus"),
             Kind::TusNode => (peers.join("tus-node/installed"), "tus-node"),
             Kind::TusPyServer => (peers.join("tuspyserver/installed"), "tuspyserver"),
@@ -134,7 +151,7 @@ impl Server {
             target: Target {
                 address: told.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
                 collection: match self.kind {
-                    Kind::Scribed { .. } => "/uploads/files/",
+                    Kind::Scribed(_) => "/uploads/files/",
                     Kind::Baseline(_) => "/",
                     Kind::Rustus { .. } | Kind::TusNode | Kind::TusPyServer => "/files/",
                 }
@@ -169,12 +186,7 @@ impl Server {
         command.args(["--pdeathsig", "KILL", "--"]);
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         match &self.kind {
-            Kind::Scribed {
-                program,
-                ingest_threads,
-            } => {
-                scribed(&mut command, program, *ingest_threads, folder)?;
-            }
+            Kind::Scribed(build) => scribed(&mut command, build, folder)?,
             Kind::Rustus { fsync } => {
                 let port = told.map_or(0, |address| address.port());
                 command.arg(peers.join("rustus/bin/rustus"));
@@ -218,41 +230,42 @@ impl Server {
     }
 }
 
-/// Scribed on defaults, but for its limits, and with an engine that never
-/// becomes ready.
-fn scribed(
-    command: &mut Command,
-    program: &Path,
-    ingest_threads: usize,
-    folder: &Path,
-) -> io::Result<()> {
-    let engine = folder.join("engine");
-    fs::write(&engine, "#!/bin/sh\nexec cat >/dev/null\n")?; // ends with the daemon
-    fs::set_permissions(&engine, PermissionsExt::from_mode(0o755))?;
+/// Scribed on defaults, but for its limits.
+fn scribed(command: &mut Command, build: &Scribed, folder: &Path) -> io::Result<()> {
     let configuration = folder.join("scribed.toml");
-    fs::write(
-        &configuration,
-        format!(
-            "[upload]\nidle_expiry = \"7d\"\nreserve_free = \"1B\"\nmax_unfinished = 100000\n\
-             ingest_threads = {ingest_threads}\n"
-        ),
-    )?;
+    let ingest_threads = build.ingest_threads;
+    let mut text = format!(
+        "[upload]\nidle_expiry = \"7d\"\nreserve_free = \"1B\"\nmax_unfinished = 100000\n\
+         ingest_threads = {ingest_threads}\n"
+    );
+    if build.transcribes {
+        // For all who listen, from one address.
+        text += "[http]\nmax_connections = 4096\n";
+    }
+    fs::write(&configuration, text)?;
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SCRIBED_") {
             command.env_remove(name);
         }
     }
     command
-        .arg(program)
+        .arg(&build.program)
         .args(["serve", "--listen", "127.0.0.1:0"]);
-    command
-        .arg("--config")
-        .arg(configuration)
-        .arg("--engine")
-        .arg(engine);
+    command.arg("--config").arg(configuration);
+    if !build.transcribes {
+        command.arg("--engine").arg(engine_that_waits(folder)?);
+    }
     command.arg("--state-dir").arg(folder.join("data"));
     command.arg("--models-dir").arg(folder.join("models"));
     Ok(())
+}
+
+/// An engine that never becomes ready, and ends with the daemon.
+fn engine_that_waits(folder: &Path) -> io::Result<PathBuf> {
+    let engine = folder.join("engine");
+    fs::write(&engine, "#!/bin/sh\nexec cat >/dev/null\n")?;
+    fs::set_permissions(&engine, PermissionsExt::from_mode(0o755))?;
+    Ok(engine)
 }
 
 /// A server that answers. It ends, and its data goes, when this is dropped; the

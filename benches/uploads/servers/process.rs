@@ -30,10 +30,17 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 
 /// The most memory the process itself ever had resident, MiB.
 pub fn peak_rss_mib(pid: u32) -> Option<f64> {
+    mib_of(pid, "VmHWM:")
+}
+
+/// What it has resident now, MiB.
+pub fn rss_mib(pid: u32) -> Option<f64> {
+    mib_of(pid, "VmRSS:")
+}
+
+fn mib_of(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib / 1024.0)
 }

@@ -1,4 +1,4 @@
-// Headless Chromium with a page of another origin than the daemon's.
+// Headless Chromium with a page: of another origin than the daemon's, or its own.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -28,10 +28,17 @@ async function serve(host) {
 
 /** A page, and uploads in it that are asked for as those of a `Program` are. */
 export class Browser {
-    /** `host` is where the page comes from. */
+    /** With the page of `page`, which comes from `host`. */
     static async open(folder, host) {
+        const server = await serve(host);
+        const browser = await Browser.at(folder, `http://${host}:${server.address().port}/`);
+        browser.server = server;
+        return browser;
+    }
+
+    /** With a page that somebody serves. */
+    static async at(folder, address) {
         const browser = new Browser();
-        browser.server = await serve(host);
         browser.chromium = await puppeteer.launch({
             executablePath: beside('chromium'),
             // Over a pipe it ends when this process does.
@@ -49,8 +56,12 @@ export class Browser {
             browser.failures += 1;
             browser.complaints.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`);
         });
-        browser.page.on('pageerror', (error) => browser.complaints.push(String(error)));
-        await browser.page.goto(`http://${host}:${browser.server.address().port}/`);
+        browser.errors = [];
+        browser.page.on('pageerror', (error) => {
+            browser.errors.push(String(error));
+            browser.complaints.push(String(error));
+        });
+        await browser.page.goto(address);
         return browser;
     }
 
@@ -82,7 +93,7 @@ export class Browser {
 
     async close() {
         await this.chromium.close();
-        this.server.close();
-        this.server.closeAllConnections?.();
+        this.server?.close();
+        this.server?.closeAllConnections();
     }
 }

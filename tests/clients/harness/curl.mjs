@@ -1,24 +1,32 @@
 // curl, with the commands of the README.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-import { shell } from './program.mjs';
+import { run, shell } from './program.mjs';
+import { CURL, curl } from './readme.mjs';
 import { until } from './waiting.mjs';
 
-const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, BLOCK] = /^Any TUS client works too.* With curl:\n\n((?: {4}.*\n)+)/m.exec(README);
-/** Those that make an upload, send it, and ask for its transcript. */
-const [CREATE, SEND, READ] = BLOCK.replaceAll(/ \\\n +/g, ' ').trim().split(/\n +/);
+/** Those that make an upload and send it; the one that does both in one request. */
+const [CREATE, SEND, AT_ONCE] = [/-X POST .*Upload-Length/, /-X PATCH /, /Upload-Complete.* -T /].map(curl);
 
-/** The one that does all of it in one request. */
-const [AT_ONCE] = /^ {4}curl .*Upload-Complete.*\n.* -T .*$/m.exec(README);
+const QUEUED = /^\{"identifier":"[-0-9a-f]{36}","message":"Task queued"\}$/m;
+
+/** Those of which more is known than that they succeed. */
+const OUTCOMES = [
+    [/-F file=.*\/speech-to-text\?/, { says: QUEUED }],
+    [/-d url=.*\/speech-to-text-url\?/, { says: QUEUED }],
+    [/Upload-Length/, { says: /^HTTP\/1.1 201 .*^location: \/uploads\/files\//ims }],
+    [/-X PATCH /, { says: /^HTTP\/1.1 204 /m }],
+    [/transcript\?format=srt/, { says: /^1\n00:00:\S+ --> 00:00:\S+\nhello world$/m }],
+    [/Upload-Complete/, { says: /^HTTP\/1.1 104 .*^HTTP\/1.1 201 .*^upload-complete: \?1\b/ms }],
+    // It listens for as long as it may.
+    [/ -N .*\/events/, { says: /^data: \{.*"stage":"complete"/m, status: 28, limitS: 3 }],
+];
 
 /** Uploads the recording in one request; returns its URL. */
 export async function uploadAtOnce(rig, recording) {
-    const command = AT_ONCE.replace(/ \\\n +/, ' ').replace('http://127.0.0.1:8000', rig.server);
+    const command = AT_ONCE.replace('http://127.0.0.1:8000', rig.server);
     const said = await shell(command, { cwd: dirname(recording.path) });
-    assert.match(said, /^HTTP\/1.1 104 .*^HTTP\/1.1 201 .*^upload-complete: \?1\b/ms);
     const [, path] = /^location: (\S+)/im.exec(said) ?? assert.fail(said);
     return rig.server + path;
 }
@@ -26,13 +34,13 @@ export async function uploadAtOnce(rig, recording) {
 /** Uploads the recording; returns its URL. Whenever curl fails it is asked to go on. */
 export async function upload(rig, recording) {
     const here = { cwd: dirname(recording.path) };
-    const run = async (command, id) => {
+    const send = async (command, id) => {
         const named = command.replace('http://127.0.0.1:8000', rig.server).replace(/\bID\b/, id);
         return shell(named.replaceAll('interview.m4a', basename(recording.path)), here);
     };
-    const created = await run(CREATE);
+    const created = await send(CREATE);
     const [, id] = /^location: \/uploads\/files\/(\S+)/im.exec(created) ?? assert.fail(created);
-    await run(SEND, id);
+    await send(SEND, id);
     const url = `${rig.server}/uploads/files/${id}`;
     const ask = `curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`;
     const offset = () =>
@@ -43,12 +51,34 @@ export async function upload(rig, recording) {
     for (let at = await offset(); at !== recording.bytes; at = await offset()) {
         const rest = `@<(tail -c +${at + 1} ${basename(recording.path)})`;
         const further = SEND.replace('Upload-Offset: 0', `Upload-Offset: ${at}`).replace('@interview.m4a', rest);
-        await run(further, id);
+        await send(further, id);
     }
-    const transcript = await until('there is a transcript', async () => {
-        const said = await run(READ, id);
-        return said.includes('-->') && said;
-    });
-    assert.match(transcript, /^1\n00:00:\S+ --> 00:00:\S+\nhello world$/m);
     return url;
+}
+
+/**
+ * Runs every command in the order of the README, with the daemon's address, the
+ * id that was told last, the recording in the current folder, and `far` for all
+ * other machines. Each must succeed, and say what is known of it.
+ */
+export async function runAll(rig, recording, far) {
+    const known = new Set();
+    let id = '';
+    for (const command of CURL) {
+        // People wait, too, before they ask what came of it.
+        if (/\/tasks?\/ID\b/.test(command)) await rig.task(id);
+        const [pattern, outcome] = OUTCOMES.find(([pattern]) => pattern.test(command)) ?? [];
+        known.add(pattern);
+        const { says = /^/, status = 0, limitS = 60 } = outcome ?? {};
+        const server = (address) => (address.endsWith(':8000') ? rig.server : far.address);
+        const asTyped = command.replaceAll(/https?:\/\/[\w.:]+/g, server).replaceAll(/\bID\b/g, id);
+        const options = `--silent --show-error --fail-with-body --max-time ${limitS}`;
+        const done = await run(asTyped.replace(/^curl/, `curl ${options}`), { cwd: dirname(recording.path) });
+        assert.equal(done.status, status, `${asTyped}: ${done.said}`);
+        assert.match(done.said, says, asTyped);
+        [, id] = /^location: \S*\/([-0-9a-f]{36})|"(?:identifier|upload_id|id)":"([-0-9a-f]{36})"/im
+            .exec(done.said)
+            ?.filter(Boolean) ?? [, id];
+    }
+    for (const [pattern] of OUTCOMES) assert.ok(known.has(pattern), `no command of the README fits to ${pattern}`);
 }

@@ -14,14 +14,16 @@ export function mortal(command, options) {
 }
 
 export class Daemon {
-    /** `host` is where it listens, `auth` what it is told of whom to serve, in TOML. */
-    static async start(folder, { host = '127.0.0.1', auth = '' } = {}) {
+    /** `host` is where it listens; the rest are sections of its configuration, in TOML. */
+    static async start(folder, { host = '127.0.0.1', auth = '', ...sections } = {}) {
         const daemon = new Daemon();
         daemon.host = host;
         daemon.state = join(folder, 'state');
         daemon.log = join(folder, 'log');
         daemon.configuration = join(folder, 'scribed.toml');
-        writeFileSync(daemon.configuration, `[auth]\ntokens_file = '${join(folder, 'tokens')}'\n${auth}\n`);
+        sections.auth = `tokens_file = '${join(folder, 'tokens')}'\n${auth}`;
+        const toml = Object.entries(sections).map(([name, keys]) => `[${name}]\n${keys}\n`);
+        writeFileSync(daemon.configuration, toml.join(''));
         writeFileSync(daemon.log, '');
         daemon.arguments = ['--config', daemon.configuration, '--listen', `${host}:0`, '--state-dir', daemon.state,
             '--models-dir', join(folder, 'models')];

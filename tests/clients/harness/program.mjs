@@ -8,13 +8,19 @@ import { mortal } from './daemon.mjs';
 /** In a network of its own, where there is one. */
 const PLACE = process.env.LAN_CLIENT ? ['nsenter', `--net=${process.env.LAN_CLIENT}`] : [];
 
-/** What a command of a shell says; that it fails is no matter. */
-export async function shell(command, options) {
-    const bash = mortal([...PLACE, 'bash', '-c', command], { ...options, stdio: ['ignore', 'pipe', 'ignore'] });
+/** What a command of a shell says, and its exit status. */
+export async function run(command, options) {
+    const script = ['bash', '-o', 'pipefail', '-c', command];
+    const bash = mortal([...PLACE, ...script], { ...options, stdio: ['ignore', 'pipe', 'ignore'] });
     let said = '';
     bash.stdout.setEncoding('utf8').on('data', (chunk) => (said += chunk));
-    await once(bash, 'close');
-    return said;
+    const [status] = await once(bash, 'close');
+    return { said, status };
+}
+
+/** What it says; that it fails is no matter. */
+export async function shell(command, options) {
+    return (await run(command, options)).said;
 }
 
 export class Program {

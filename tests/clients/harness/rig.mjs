@@ -52,10 +52,10 @@ export class Rig {
         return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'openai-client.py')], recording, job);
     }
 
-    /** Chromium, where nothing is uploaded yet. */
-    async browser() {
+    /** Chromium, where nothing is uploaded yet; with our page or that at `address`. */
+    async browser(address) {
         const { Browser } = await import('./browser.mjs');
-        const browser = await Browser.open(this.folder, this.daemon.host);
+        const browser = await (address ? Browser.at(this.folder, address) : Browser.open(this.folder, this.daemon.host));
         this.#browsers.push(browser);
         return browser;
     }
@@ -91,14 +91,19 @@ export class Rig {
         for await (const chunk of answer.body) hash.update(chunk);
         assert.equal(hash.digest('hex'), recording.hash, 'other bytes arrived than were sent');
         const id = basename(path);
-        const task = await until('the recording is transcribed', async () => {
-            const task = await (await this.fetch(`/task/${id}`)).json();
-            return ['completed', 'failed'].includes(task.status) && task;
-        });
+        const task = await this.task(id);
         assert.equal(task.status, 'completed', task.error);
         const transcript = await this.fetch(`/task/${id}/transcript`);
         assert.equal((await transcript.text()).trim(), WORDS);
         await this.expectOneTask(id);
+    }
+
+    /** A task once it has ended. */
+    task(id) {
+        return until('the recording is transcribed', async () => {
+            const task = await (await this.fetch(`/task/${id}`)).json();
+            return ['completed', 'failed'].includes(task.status) && task;
+        });
     }
 
     /** The same; the faults did happen, and after none of them it was begun anew. */

@@ -1,7 +1,11 @@
 // curl, exactly as the README shows it.
+import assert from 'node:assert/strict';
+
 import { check } from '../harness/checks.mjs';
-import { upload, uploadAtOnce } from '../harness/curl.mjs';
+import { runAll, upload, uploadAtOnce } from '../harness/curl.mjs';
+import { FarEnd } from '../harness/far_end.mjs';
 import { MIB } from '../harness/recording.mjs';
+import { until } from '../harness/waiting.mjs';
 
 await check('curl as in the README: cut, an answer lost, the daemon killed', async (rig) => {
     const recording = rig.record(100 * MIB, 'interview.m4a');
@@ -18,3 +22,19 @@ await check('curl as in the README: all in one request', async (rig) => {
     const recording = rig.record(100 * MIB, 'interview.m4a');
     await rig.expectArrived(recording, await uploadAtOnce(rig, recording));
 });
+
+await check(
+    'curl: every command of the README, in its order',
+    async (rig) => {
+        rig.server = rig.daemon.address;
+        const far = await FarEnd.listen(rig.folder);
+        try {
+            await runAll(rig, rig.record(MIB, 'interview.m4a'), far);
+            const [call] = await until('the far end is called', () => far.calls.length > 0 && far.calls);
+            assert.deepEqual([call.path, call.told.status], ['/done', 'completed']);
+        } finally {
+            far.close();
+        }
+    },
+    { callbacks: "allow = ['127.0.0.1:*']" },
+);

@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs';
 
 import { check } from '../harness/checks.mjs';
 import { shell } from '../harness/program.mjs';
+import { CURL } from '../harness/readme.mjs';
 import { MIB, WORDS } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 const [, PYTHON] = /^```python\n(from openai [^`]*)```$/m.exec(README);
-const CURL = README.match(/^ {4}curl .*\/v1\/audio\/(?:.*\\\n)*.*$/gm).map((line) => line.replaceAll(/ \\\n +/g, ' '));
+const COMMANDS = CURL.filter((command) => command.includes('/v1/audio/'));
 
 /** Does these things, one after the other. */
 function does(rig, recording, names, job) {
@@ -41,8 +42,8 @@ await check('openai: as in the README', async (rig) => {
     const python = `${process.env.CLIENTS_PYTHON} - <<'END'\n${here(PYTHON)}END`;
     const said = (await shell(python, { cwd: rig.folder })).trim().split('\n');
     assert.deepEqual(said, [WORDS, WORDS]);
-    assert.equal(CURL.length, 2);
-    for (const command of CURL) {
+    assert.equal(COMMANDS.length, 2);
+    for (const command of COMMANDS) {
         const told = await shell(`${here(command)} 2>&1`, { cwd: rig.folder });
         assert.ok(told.includes(WORDS), told);
     }
