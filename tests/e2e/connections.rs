@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
+use crate::access;
 use crate::daemon::Daemon;
 use crate::http::{Connection, Response, request};
 use crate::random::{Random, letters, seed};
@@ -160,6 +161,66 @@ fn heads_that_are_too_much_are_refused_with_a_status_that_says_so() {
     }
 }
 
+/// A request up to its body.
+type Head<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// Asks for consent to send a body of this length, which must be refused.
+fn refused_before_the_body(address: SocketAddr, status: u16, head: Head<'_>, length: usize) {
+    let (method, target, headers) = head;
+    let what = format!("{method} {target} {headers:?}");
+    // The client keeps its body, or sends it all the same.
+    for body in [&b""[..], b"0123456789a"] {
+        let mut connection = Connection::open(address).unwrap();
+        connection
+            .send_head(method, target, headers, Some(length))
+            .unwrap();
+        let answer = connection.receive_any(method).unwrap();
+        let answer = answer.expect(status, &what);
+        assert_eq!(answer.header("connection"), Some("close"), "{what}");
+        let _ = connection.send(&body[..body.len().min(length)]);
+        assert_ended(connection);
+    }
+}
+
+/// Sends more than the sockets hold, and nothing the daemon wants; the refusal
+/// must be read all the same.
+fn refused_in_the_middle(address: SocketAddr, status: u16, (method, target, headers): Head<'_>) {
+    let body = letters(20 << 20, &mut Random::new(seed()));
+    let mut connection = Connection::open(address).unwrap();
+    connection
+        .send_head(method, target, headers, Some(body.len()))
+        .unwrap();
+    connection.send(&body).unwrap();
+    let answer = connection.receive(method).unwrap();
+    answer.expect(status, &format!("{method} {target}"));
+}
+
+#[test]
+fn who_has_a_wrong_token_is_refused_as_gently() {
+    let daemon = access::daemon("");
+    let address = daemon.address();
+    access::add(&daemon, &["phone"]);
+    access::reload(&daemon);
+    let token = ("Authorization", "Bearer x");
+    let asking = [RESUMABLE, CONTENT, CONTINUE, token];
+    let headers = [RESUMABLE, CONTENT, token];
+    let upload = format!("{FILES}11111111-1111-4111-8111-111111111111");
+    for (method, target) in [("POST", FILES), ("PATCH", &upload)] {
+        refused_before_the_body(address, 401, (method, target, &asking), 10);
+        refused_in_the_middle(address, 401, (method, target, &headers));
+    }
+    let mut connection = Connection::open(address).unwrap();
+    for status in [401, 401] {
+        connection
+            .send_head("POST", FILES, &headers, Some(4))
+            .unwrap();
+        let answer = connection.receive("POST").unwrap();
+        let answer = answer.expect(status, "a wrong token");
+        assert_eq!(answer.header("connection"), None, "it goes on");
+        connection.send(b"RIFF").unwrap();
+    }
+}
+
 #[test]
 fn consent_to_send_is_given_or_refused_before_the_body() {
     let daemon = Daemon::start();
@@ -170,7 +231,6 @@ fn consent_to_send_is_given_or_refused_before_the_body() {
     let later = [RESUMABLE, CONTENT, CONTINUE, ("Upload-Offset", "4")];
     let untyped = [RESUMABLE, CONTINUE, ("Upload-Offset", "0")];
     let unversioned = [CONTENT, CONTINUE, ("Upload-Offset", "0")];
-    let token = [RESUMABLE, CONTENT, CONTINUE, ("Authorization", "Bearer x")];
     let large = [
         RESUMABLE,
         CONTENT,
@@ -184,27 +244,13 @@ fn consent_to_send_is_given_or_refused_before_the_body() {
         (415, "PATCH", &upload.path, &untyped, 10),
         (412, "PATCH", &upload.path, &unversioned, 10),
         (404, "PATCH", &gone, &first, 10),
-        (401, "PATCH", &upload.path, &token, 10),
         (413, "POST", FILES, &large, 10),
-        (401, "POST", FILES, &token, 10),
         (417, "POST", FILES, &unknown, 10),
         (405, "POST", "/task/all", &[CONTINUE], 10),
         (404, "POST", "/nothing", &[CONTINUE], 10),
     ] {
-        let what = format!("{method} {target} {headers:?}");
-        // The client keeps its body, or sends it all the same.
-        for body in [&b""[..], b"0123456789a"] {
-            let mut connection = Connection::open(address).unwrap();
-            connection
-                .send_head(method, target, headers, Some(length))
-                .unwrap();
-            let answer = connection.receive_any(method).unwrap();
-            let answer = answer.expect(status, &what);
-            assert_eq!(answer.header("connection"), Some("close"), "{what}");
-            let _ = connection.send(&body[..body.len().min(length)]);
-            assert_ended(connection);
-        }
-        assert_eq!(upload.offset(), 0, "{what}");
+        refused_before_the_body(address, status, (method, target, headers), length);
+        assert_eq!(upload.offset(), 0, "{method} {target} {headers:?}");
     }
 
     let mut connection = Connection::open(address).unwrap();
@@ -225,14 +271,12 @@ fn a_connection_goes_on_after_an_error() {
     let address = daemon.address();
     let upload = Upload::create(address, 10, &[]);
     let wrong_offset = [RESUMABLE, CONTENT, ("Upload-Offset", "4")];
-    let token = [RESUMABLE, CONTENT, ("Authorization", "Bearer x")];
     let expecting = [("Expect", "200-ok")];
     let offset = [RESUMABLE, CONTENT, ("Upload-Offset", "0")];
     let mut connection = Connection::open(address).unwrap();
     for (status, method, target, headers, body) in [
         (404, "GET", "/nothing", &[][..], None),
         (405, "POST", "/task/all", &[], Some(&b"{}"[..])),
-        (401, "POST", FILES, &token, Some(b"RIFF")),
         (404, "PUT", "/nothing", &[], Some(b"RIFF")),
         (417, "PUT", "/nothing", &expecting, Some(b"")),
         (400, "POST", FILES, &[RESUMABLE], Some(b"")),
@@ -263,24 +307,8 @@ fn a_connection_goes_on_after_an_error() {
 #[test]
 fn a_client_that_is_still_sending_when_it_is_refused_can_read_why() {
     let daemon = Daemon::start();
-    let address = daemon.address();
-    // More than the sockets hold, and nothing the daemon wants.
-    let body = letters(20 << 20, &mut Random::new(seed()));
-    let token = [RESUMABLE, CONTENT, ("Authorization", "Bearer x")];
-    for (status, method, target, headers) in [
-        (405, "POST", "/task/all", &[][..]),
-        (404, "PUT", "/nothing", &[]),
-        (401, "POST", FILES, &token),
-        (401, "PATCH", &format!("{FILES}x"), &token),
-    ] {
-        let mut connection = Connection::open(address).unwrap();
-        connection
-            .send_head(method, target, headers, Some(body.len()))
-            .unwrap();
-        connection.send(&body).unwrap();
-        let answer = connection.receive(method).unwrap();
-        answer.expect(status, &format!("{method} {target}"));
-    }
+    refused_in_the_middle(daemon.address(), 405, ("POST", "/task/all", &[]));
+    refused_in_the_middle(daemon.address(), 404, ("PUT", "/nothing", &[]));
 }
 
 /// A body in chunks of that many bytes (RFC 9112, section 7.1).
