@@ -22,7 +22,7 @@ impl Line {
     }
 
     /// The other side has closed it: nothing will come but what is here.
-    pub(super) fn is_cut(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         self.is(PollFlags::from_bits_retain(nix::libc::POLLRDHUP))
     }
 

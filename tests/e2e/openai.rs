@@ -563,6 +563,18 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
             crate::http::delete(address, &format!("/task/{id}")).expect(200, "DELETE");
         }
     }
+    // With another request behind it.
+    for fields in [&[][..], &[("stream", "true")]] {
+        let mut two = ask(address, &recording, fields);
+        two.send_head("GET", "/task/all", &[], None).unwrap();
+        let id = only_task(address);
+        let engine = freeze_engine_in(&mut daemon, &id);
+        two.cut(Cut::Close);
+        let error = task::failure(address, &id);
+        assert!(error.contains("hung up"), "{error}");
+        engine.signal(Signal::SIGCONT);
+        crate::http::delete(address, &format!("/task/{id}")).expect(200, "DELETE");
+    }
     // At the moment of its last byte.
     ask(address, &recording, &[]).cut(Cut::Close);
     let error = task::failure(address, &only_task(address));

@@ -2,8 +2,10 @@
 //! wait any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::interval;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
@@ -12,6 +14,12 @@ use super::super::api_error::ApiError;
 use crate::access::{Caller, Denied};
 use crate::store::{helper, ring};
 use crate::task::{Standing, Status, TaskRecord};
+use crate::upload::Line;
+
+/// How often to look whether the client is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+const HUNG_UP: &str = "the client that asked for it hung up";
 
 /// Held as long as a client waits and may. Dropped before [`Hold::over`], as when a
 /// connection ends, it cancels the task; not when the daemon stops, for then
@@ -21,6 +29,8 @@ pub struct Hold {
     app: Arc<App>,
     caller: Caller,
     id: Uuid,
+    /// What the client is behind.
+    line: Option<Line>,
     /// Tells when the caller may be unwelcome by now.
     reloads: watch::Receiver<()>,
     /// Why the task is cancelled when this is dropped, if it is.
@@ -29,13 +39,14 @@ pub struct Hold {
 
 impl Hold {
     /// Somebody waits for this task.
-    pub fn on(app: Arc<App>, caller: Caller, id: Uuid) -> Hold {
+    pub fn on(app: Arc<App>, caller: Caller, line: Option<Line>, id: Uuid) -> Hold {
         Hold {
             reloads: app.access.reloads(),
             app,
             caller,
             id,
-            why: Some("the client that asked for it hung up"),
+            line,
+            why: Some(HUNG_UP),
         }
     }
 
@@ -49,14 +60,24 @@ impl Hold {
         self.why = None;
     }
 
-    /// Resolves when the client's token counts no more.
-    pub async fn is_unwelcome(&mut self) {
-        while self.app.access.still_admits(&self.caller) {
-            if self.reloads.changed().await.is_err() {
-                std::future::pending().await
+    /// Resolves when there is nobody to wait for: the client's token counts no
+    /// more, or it is gone, which the connection does not notice while another
+    /// request waits behind this one.
+    pub async fn forsaken(&mut self) -> ApiError {
+        let mut looks = interval(LOOK);
+        loop {
+            if !self.app.access.still_admits(&self.caller) {
+                self.why = Some("the access token that it was asked for with was removed");
+                return Denied::WrongToken.into();
+            }
+            if self.line.as_ref().is_some_and(Line::is_cut) {
+                return ApiError::TaskFailed(HUNG_UP.into());
+            }
+            tokio::select! {
+                Ok(()) = self.reloads.changed() => {}
+                _ = looks.tick() => {}
             }
         }
-        self.why = Some("the access token that it was asked for with was removed");
     }
 
     /// The task once it has ended.
@@ -76,7 +97,7 @@ impl Hold {
             ) {
                 tokio::select! {
                     changed = listener.changed() => changed.map_err(|_| ApiError::TaskNotFound)?,
-                    () = self.is_unwelcome() => return Err(Denied::WrongToken.into()),
+                    forsaken = self.forsaken() => return Err(forsaken),
                     _ = stopping.wait_for(|stopping| *stopping) => return Err(restarting(self.id)),
                 }
             }

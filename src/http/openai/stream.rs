@@ -18,7 +18,6 @@ use super::super::reply::Reply;
 use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
-use crate::access::Denied;
 use crate::store::helper;
 use crate::task::{Found, Listener, Standing, Status, transcript};
 
@@ -103,9 +102,8 @@ impl Telling {
     async fn wait(&mut self) {
         let Some(hold) = &mut self.hold else { return };
         tokio::select! {
-            () = hold.is_unwelcome() => {
-                let revoked = event(&refusal::document(&Denied::WrongToken.into()));
-                self.ready.push_back(revoked);
+            forsaken = hold.forsaken() => {
+                self.ready.push_back(event(&refusal::document(&forsaken)));
                 // Its task goes with it.
                 self.hold = None;
             }

@@ -77,6 +77,7 @@ async fn take_in(
         priority: Priority::Interactive,
         ..Told::default()
     };
+    let line = request.extensions().get().cloned();
     let begun = intake::begin(&app, caller, request, waited_for).await?;
     // Nobody sends gigabytes in vain.
     let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
@@ -97,7 +98,7 @@ async fn take_in(
         .uploads
         .take_whole(new, begun.at_most_bytes, source, complete);
     let (id, _) = taken.await?;
-    let hold = Hold::on(app, caller.clone(), id);
+    let hold = Hold::on(app, caller.clone(), line, id);
     let wanted = wanted.get().cloned();
     let wanted = wanted.ok_or_else(|| ApiError::Internal("a form was not read".into()))?;
     Ok((wanted, hold))

@@ -66,8 +66,9 @@ impl Wire {
                 if self.0.requests.get() == 0 || self.is_quiet(changed).await {
                     break;
                 }
-            } else {
-                changed.await;
+            } else if self.is_quiet(changed).await {
+                // Nothing is wanted of what is here yet.
+                break;
             }
         }
         self.0.is_ended.set(true);
