@@ -87,6 +87,12 @@ impl Source for BodySource {
     }
 }
 
+/// The media type that a body is said to be of, without its parameters.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let told = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    told.split(';').next().map(str::trim)
+}
+
 /// Whether a body is said to be of this type, which has no parameters.
 pub fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
     headers

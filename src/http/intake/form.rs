@@ -11,6 +11,7 @@ use super::arriving::Arriving;
 use super::file::FormFile;
 use super::frames::{Frames, Gate};
 use super::texts::Texts;
+use crate::http::body::media_type;
 use crate::http::disposition;
 use crate::upload::Line;
 
@@ -121,10 +122,9 @@ impl Form {
     {
         let told = head.headers.get(CONTENT_TYPE).ok_or(BadForm::Type)?;
         let told = told.to_str().map_err(|_| BadForm::Type)?;
-        let media_type = told.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("multipart/form-data") {
-            return Err(BadForm::Type);
-        }
+        media_type(&head.headers)
+            .filter(|told| told.eq_ignore_ascii_case("multipart/form-data"))
+            .ok_or(BadForm::Type)?;
         let boundary = multer::parse_boundary(told).map_err(|_| BadForm::Boundary)?;
         if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
             return Err(BadForm::Boundary);

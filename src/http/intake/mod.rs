@@ -35,6 +35,7 @@ pub use upload_stream::upload_stream;
 
 use arriving::Arriving;
 use form::{BESIDE_MAX_BYTES, Form};
+use wishes::told_by;
 
 /// The field that brings the recording.
 pub const FIELD: &str = "file";
@@ -62,14 +63,14 @@ pub struct Begun<S> {
     pub arriving: Arriving<S>,
 }
 
-/// Takes in the recording that a request brings, once all that was told of it
-/// makes sense. Nothing is left of one that does not come to its end.
+/// Takes in the recording that a request brings, once all that its address tells
+/// of it makes sense. Nothing is left of one that does not come to its end.
 pub async fn intake(
     app: &App,
     caller: &Caller,
     request: Request<RequestBody>,
-    told: Told,
 ) -> Result<Taken, ApiError> {
+    let told = told_by(request.uri().query())?;
     let begun = begin(app, caller, request, told).await?;
     keep(app, begun).await
 }

@@ -8,7 +8,6 @@ use super::super::reply::Reply;
 use super::super::request_body::RequestBody;
 use super::super::task::queued;
 use super::intake;
-use super::wishes::told_by;
 use crate::access::Caller;
 
 /// Takes a recording, with wishes how it is to be transcribed.
@@ -17,7 +16,6 @@ pub async fn speech_to_text(
     caller: &Caller,
     request: Request<RequestBody>,
 ) -> Result<Reply, ApiError> {
-    let told = told_by(request.uri().query())?;
-    let taken = intake(app, caller, request, told).await?;
+    let taken = intake(app, caller, request).await?;
     Ok(queued(StatusCode::OK, taken.id))
 }

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::super::App;
 use super::super::api_error::ApiError;
+use super::super::body::media_type;
 use super::super::disposition;
 use super::super::new_upload::new_upload;
 use super::super::reply::Reply;
@@ -107,8 +108,6 @@ async fn url(app: &App, head: &Parts, body: RequestBody) -> Result<String, ApiEr
 }
 
 fn is_urlencoded(head: &Parts) -> bool {
-    let value = head.headers.get(CONTENT_TYPE);
-    let value = value.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    media_type(&head.headers)
+        .is_some_and(|told| told.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }

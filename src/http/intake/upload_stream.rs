@@ -8,7 +8,6 @@ use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
 use super::intake;
-use super::wishes::told_by;
 use crate::access::Caller;
 
 /// Takes a recording, and tells what arrived.
@@ -17,8 +16,7 @@ pub async fn upload_stream(
     caller: &Caller,
     request: Request<RequestBody>,
 ) -> Result<Reply, ApiError> {
-    let told = told_by(request.uri().query())?;
-    let taken = intake(app, caller, request, told).await?;
+    let taken = intake(app, caller, request).await?;
     Ok(reply::json(
         StatusCode::OK,
         &json!({

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::http::task::tell_place;
 use crate::protocol::Segment;
 use crate::task::{Standing, now};
 
@@ -16,10 +17,7 @@ pub fn standing(id: Uuid, standing: &Standing) -> String {
         _ => {
             let message = standing.message();
             let mut told = progress(id, standing.stage(), standing.percentage(), &message);
-            if let Standing::Queued { before, wait_s } = standing {
-                told["queue_position"] = json!(before + 1);
-                told["estimated_wait_s"] = json!(wait_s);
-            }
+            tell_place(&mut told, standing);
             told.to_string()
         }
     }

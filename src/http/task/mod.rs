@@ -10,7 +10,7 @@ mod transcript;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
@@ -55,7 +55,15 @@ pub async fn standing(app: &App, caller: &Caller, id: Uuid) -> Option<Standing> 
     is_theirs.then(|| Standing::uploading(status.offset, status.length))
 }
 
-/// The parameters of a query, decoded. Of a parameter that is there twice the
+/// Adds where it waits, if it does, to what is told of it.
+pub fn tell_place(told: &mut Value, standing: &Standing) {
+    if let Standing::Queued { before, wait_s } = standing {
+        told["queue_position"] = json!(before + 1);
+        told["estimated_wait_s"] = json!(wait_s);
+    }
+}
+
+/// A parameter of a query, decoded. Of a parameter that is there twice the
 /// first one counts.
 pub fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
-use super::standing;
+use super::{standing, tell_place};
 use crate::access::Caller;
 use crate::task::Standing;
 
@@ -34,9 +34,6 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
         "message": standing.message(),
         "error": error,
     });
-    if let Standing::Queued { before, wait_s } = standing {
-        told["queue_position"] = json!(before + 1);
-        told["estimated_wait_s"] = json!(wait_s);
-    }
+    tell_place(&mut told, &standing);
     Ok(reply::json(StatusCode::OK, &told))
 }
