@@ -78,7 +78,7 @@ impl Index {
     pub(super) fn put(&mut self, record: TaskRecord, is_on_disk: bool) {
         let owner = record.owner.as_deref().map(|owner| self.owner(owner));
         self.order.insert((record.created_at, record.id));
-        let has_ended = matches!(record.status, Status::Completed | Status::Failed);
+        let has_ended = record.has_ended();
         let (id, created_at, status) = (record.id, record.created_at, record.status);
         let file_name = record.file_name.as_deref().map(Box::from);
         let entry = Entry {

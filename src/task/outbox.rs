@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tracing::error;
 use uuid::Uuid;
 
-use super::record::{Status, TaskRecord};
+use super::record::TaskRecord;
 use super::tasks::Tasks;
 use crate::store::moment::Moment;
 use crate::store::{Layout, remove_durably, replace_durably};
@@ -188,13 +188,6 @@ impl Tasks {
     }
 }
 
-impl TaskRecord {
-    /// It will not change by itself any more.
-    pub fn has_ended(&self) -> bool {
-        matches!(self.status, Status::Completed | Status::Failed)
-    }
-}
-
 fn read(path: &Path) -> io::Result<Option<Callback>> {
     match std::fs::read(path) {
         Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
@@ -205,6 +198,7 @@ fn read(path: &Path) -> io::Result<Option<Callback>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Status;
     use super::*;
 
     #[tokio::test]

@@ -144,6 +144,11 @@ impl TaskRecord {
         replace_durably(dir, FILE, &serde_json::to_vec_pretty(self)?)
     }
 
+    /// It will not change by itself any more.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, Status::Completed | Status::Failed)
+    }
+
     /// Seconds that the transcription took.
     pub fn processing_s(&self) -> Option<f64> {
         Some(

@@ -13,7 +13,7 @@ use super::super::App;
 use super::super::api_error::ApiError;
 use crate::access::{Caller, Denied};
 use crate::store::{helper, ring};
-use crate::task::{Standing, Status, TaskRecord};
+use crate::task::{Standing, TaskRecord};
 use crate::upload::Line;
 
 /// How often to look whether the client is still there.
@@ -88,7 +88,7 @@ impl Hold {
             let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
             let found = helper::run(move || tasks.find(id)).await;
             let record = found.ok_or(ApiError::TaskNotFound)?;
-            if let Status::Completed | Status::Failed = record.status {
+            if record.has_ended() {
                 return Ok(record);
             }
             while !matches!(
