@@ -3,8 +3,14 @@
 
 mod aac;
 mod codec;
+#[cfg(test)]
+mod compare;
 mod decode;
 mod demux;
+#[allow(dead_code, reason = "readers come one by one")]
+mod forward;
+#[allow(dead_code, reason = "readers come one by one")]
+mod pcm_files;
 #[allow(dead_code, reason = "readers come one by one")]
 mod reader;
 mod resample;
