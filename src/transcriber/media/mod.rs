@@ -5,6 +5,7 @@ mod aac;
 mod codec;
 mod decode;
 mod demux;
+mod ffmpeg;
 mod resample;
 mod sniff;
 mod source;
@@ -61,6 +62,12 @@ pub enum MediaError {
     /// The disk or the descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),
+    /// ffmpeg could not be run; says nothing about the recording.
+    #[error("ffmpeg could not be started: {0}")]
+    FfmpegStart(std::io::Error),
+    /// ffmpeg could not decode it either; says why, in its words.
+    #[error("ffmpeg cannot decode the file: {0}; {ACCEPTED}")]
+    Ffmpeg(String),
     /// A decoder met something its authors had not thought of.
     #[error("the decoder broke down on this file: it is damaged or of an unusual kind; {ACCEPTED}")]
     Panicked,
