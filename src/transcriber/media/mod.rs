@@ -5,6 +5,8 @@ mod aac;
 mod codec;
 mod decode;
 mod demux;
+#[cfg(test)]
+mod oracle;
 #[allow(dead_code, reason = "readers come one by one")]
 mod reader;
 mod resample;
