@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::{
 };
 use symphonia::core::codecs::registry::CodecRegistry;
 
+use super::ogg::vorbis_setup;
 use super::reader::CHANNELS_MAX;
 use super::{MediaError, aac};
 
@@ -36,6 +37,11 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
     {
         return Err(MediaError::Damaged("its ALAC frames claim to be too long".to_owned()));
+    }
+    if parameters.codec == well_known::CODEC_ID_VORBIS
+        && let Some(headers) = &parameters.extra_data
+    {
+        vorbis_setup::check_extra_data(headers).map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
     }
     Ok(())
 }

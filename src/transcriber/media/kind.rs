@@ -39,7 +39,7 @@ pub enum Kind {
     /// AAC frames.
     Adts,
     /// A recording that no reader of ours reads.
-    Foreign(Foreign),
+    Foreign(Foreign<'static>),
     /// Surely something else; named with its article.
     NoRecording(String),
     /// Nothing that is known.
@@ -48,9 +48,9 @@ pub enum Kind {
 
 /// A recording for the second decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Foreign {
+pub struct Foreign<'a> {
     /// For people.
-    pub name: &'static str,
+    pub name: &'a str,
     /// ffmpeg's demuxer, where the content alone would not tell it.
     pub demuxer: Option<&'static str>,
 }
@@ -143,7 +143,7 @@ fn is_mp4(head: &[u8]) -> bool {
     FIRST.contains(&kind)
 }
 
-fn foreign(head: &[u8]) -> Option<Foreign> {
+fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
     let at = |offset: usize, magic: &[u8]| {
         head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
     };

@@ -53,11 +53,6 @@ impl Mixer {
         }
     }
 
-    /// Channels that go in.
-    pub fn channels(&self) -> usize {
-        self.weights.len()
-    }
-
     /// `planes`: one slice for each channel, all of the same length, of `rate`.
     /// The result replaces `mono`.
     pub fn mix(&mut self, planes: &mut [Vec<f32>], rate: u32, mono: &mut Vec<f32>) {

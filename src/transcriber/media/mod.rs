@@ -2,12 +2,24 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+mod caf;
 mod codec;
+#[cfg(test)]
+mod compare;
 mod decoder;
+mod ffmpeg;
+mod flac;
+mod forward;
 mod frames;
 mod kind;
+mod matroska;
 mod mix;
+mod mp4;
+mod ogg;
 mod opened;
+#[cfg(test)]
+mod oracle;
+mod pcm_files;
 mod reader;
 mod recording;
 mod resample;
@@ -16,7 +28,7 @@ mod source;
 mod timeline;
 mod trouble;
 
-pub use recording::{Description, Recording};
+pub use recording::Recording;
 pub use source::Source;
 
 use scribed::protocol::ACCEPTED;

@@ -10,7 +10,7 @@ use super::frames::{self, Adts, FrameReader, Mpeg};
 use super::kind::{Foreign, HEAD_BYTES, Kind};
 use super::matroska::Matroska;
 use super::mp4::Mp4;
-use super::ogg::Ogg;
+use super::ogg::OggReader;
 use super::pcm_files::PcmFile;
 use super::reader::{Reader, Track};
 use super::second::SecondDecoder;
@@ -244,7 +244,7 @@ impl Opened {
     fn by_ffmpeg(
         source: &Source,
         track: Option<usize>,
-        foreign: &Foreign,
+        foreign: &Foreign<'_>,
         limits: &Limits<'_>,
     ) -> Result<Self, MediaError> {
         let decoder = SecondDecoder::open(source, track, foreign, limits)?;
@@ -259,7 +259,7 @@ impl Opened {
     }
 }
 
-const UNKNOWN: Foreign = Foreign {
+const UNKNOWN: Foreign<'static> = Foreign {
     name: "of an unknown kind",
     demuxer: None,
 };
@@ -286,11 +286,9 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Pcm => {
             let file = PcmFile::open(source.again())?;
             if let Some(range) = file.mpeg_audio() {
-                let (part, container) = (source.part(range), file.container());
-                Box::new(FrameReader::<Mpeg>::within(container, part)?)
+                Box::new(FrameReader::<Mpeg>::within(file.container(), source.part(range))?)
             } else if let Some(range) = file.adts() {
-                let (part, container) = (source.part(range), file.container());
-                Box::new(FrameReader::<Adts>::within(container, part)?)
+                Box::new(FrameReader::<Adts>::within(file.container(), source.part(range))?)
             } else {
                 Box::new(file)
             }
@@ -298,7 +296,7 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Caf => Box::new(Caf::open(source.again())?),
         Kind::Mp4 => Box::new(Mp4::open(source.again())?),
         Kind::Matroska => Box::new(Matroska::open(source.again())?),
-        Kind::Ogg => Box::new(Ogg::open(source.again())?),
+        Kind::Ogg => Box::new(OggReader::open(source.again())?),
         Kind::Flac => Box::new(Flac::open(source.again())?),
         Kind::Mpeg => Box::new(FrameReader::<Mpeg>::open(source.again())?),
         Kind::Adts => Box::new(FrameReader::<Adts>::open(source.again())?),

@@ -118,9 +118,7 @@ impl Timeline {
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
         if is_zero && (self.resampler.is_none() || zeros_s > ZEROS_S) {
             // Digital silence costs nothing, and its length stays exact.
-            if self.resampler.is_some() || self.stretch_start_samples == 0 {
-                Resampler::check(rate)?;
-            }
+            Resampler::check(rate)?;
             return self.insert(length_s, out);
         }
         let resampler = match self.resampler.take() {

@@ -1,6 +1,7 @@
 //! The command line of the child.
 
 use super::super::SAMPLE_RATE;
+use super::transcoder::Options;
 
 /// Enough to find a track of a transport stream whose sound begins late, and no
 /// gigabytes: what is looked at is kept in memory.
@@ -25,16 +26,25 @@ hcom,iamf,iff,ilbc,ircam,ivf,ivr,kux,lc3,live_flv,loas,matroska,mlp,mmf,mov,mp3,
 mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
 tak,truehd,tta,vivo,voc,vqf,w64,wav,wavarc,webm,wsaud,wsd,wtv,wv,wve,xwma";
 
-/// Reads the recording from standard input, writes the samples of its audio track
-/// number `track` (from 0), at most `length_max_s` seconds of them, to standard output.
-pub fn arguments(track: usize, length_max_s: u64) -> Vec<String> {
+/// Reads the recording from standard input, writes the samples of the chosen track
+/// to standard output.
+pub fn arguments(options: &Options) -> Vec<String> {
+    let Options {
+        track,
+        length_max_s,
+        ..
+    } = options;
+    let demuxer = match options.demuxer {
+        Some(name) => format!("-f {name}"),
+        None => String::new(),
+    };
     let words = format!(
         "-nostdin -hide_banner -nostats -loglevel level+verbose \
          -threads 1 -filter_threads 1 \
          -protocol_whitelist pipe -format_whitelist {FORMATS} \
          -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
          -dts_delta_threshold {GAP_MAX_S} \
-         -i pipe:0 \
+         {demuxer} -i pipe:0 \
          -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \
          -af aresample={SAMPLE_RATE},atrim=start=0 -c:a pcm_f32le -t {length_max_s} \
          -f matroska pipe:1"

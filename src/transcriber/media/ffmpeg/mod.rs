@@ -32,7 +32,7 @@ mod timeline;
 mod transcoder;
 
 pub use description::{Input, Track};
-pub use transcoder::{Options, Step, Transcoder, Trouble};
+pub use transcoder::{Options, Step, Transcoder};
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,6 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::source::Access;
 use super::super::{MediaError, SAMPLE_RATE, Source};
 use super::arguments::arguments;
 use super::confine::Confinement;
@@ -46,6 +45,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Options {
     /// Number of the audio track, an index into [`Input::tracks`].
     pub track: usize,
+    /// Name of ffmpeg's demuxer, for files that do not show what they are.
+    pub demuxer: Option<&'static str>,
     /// What is longer is cut there.
     pub length_max_s: u64,
 }
@@ -128,8 +129,8 @@ impl Transcoder {
         confinement: &Confinement,
     ) -> Result<Self, MediaError> {
         let size_bytes = source.size_bytes();
-        let recording = Ordered::new(source.again(Access::Sequential), size_bytes)?;
-        let arguments = arguments(options.track, options.length_max_s);
+        let recording = Ordered::new(source.again(), size_bytes)?;
+        let arguments = arguments(&options);
         let (process, pipes) =
             Process::start(program, &arguments, confinement).map_err(MediaError::FfmpegStart)?;
         let messages = Messages::read(pipes.stderr).map_err(MediaError::FfmpegStart)?;

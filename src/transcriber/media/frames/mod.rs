@@ -61,10 +61,6 @@ impl Frame {
             || ours.sample_rate != parameters.sample_rate
             || ours.channels != parameters.channels
     }
-
-    fn duration_s(&self) -> f64 {
-        f64::from(self.frames) / f64::from(self.parameters.sample_rate.unwrap_or(1))
-    }
 }
 
 /// A kind of frames.
@@ -123,7 +119,7 @@ fn chain<F: Frames>(mut bytes: &[u8], needed: usize) -> bool {
 pub struct FrameReader<F> {
     window: Window<Source>,
     tracks: [Track; 1],
-    container: &'static str,
+    container: String,
     /// Of the last packet.
     parameters: AudioCodecParameters,
     /// Frames given so far.
@@ -141,9 +137,9 @@ pub struct FrameReader<F> {
 
 impl<F: Frames> FrameReader<F> {
     /// The bytes of `source` are such a stream, in a container of that name.
-    pub fn within(container: &'static str, source: Source) -> Result<Self, MediaError> {
+    pub fn within(container: &str, source: Source) -> Result<Self, MediaError> {
         let mut reader = Self::open(source)?;
-        reader.container = container;
+        reader.container = container.to_owned();
         Ok(reader)
     }
 
@@ -193,7 +189,7 @@ impl<F: Frames> FrameReader<F> {
                 default: true,
                 duration_s,
             }],
-            container: F::container(&frame),
+            container: F::container(&frame).to_owned(),
             parameters: frame.parameters,
             window,
             given_frames: 0,
@@ -273,8 +269,8 @@ fn describe(parameters: &AudioCodecParameters) -> String {
 }
 
 impl<F: Frames> Reader for FrameReader<F> {
-    fn container(&self) -> &'static str {
-        self.container
+    fn container(&self) -> &str {
+        &self.container
     }
 
     fn tracks(&self) -> &[Track] {

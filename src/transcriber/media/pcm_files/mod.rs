@@ -120,9 +120,7 @@ impl PcmFile {
         } else if sphere::recognise(&start) {
             sphere::read_head(&mut input)?
         } else {
-            return Err(MediaError::Unrecognised(
-                "it is none of wav, AU, AIFF and SPHERE".to_owned(),
-            ));
+            return Err(MediaError::Unrecognised);
         };
         let begin = input.position();
         let end = head
