@@ -72,23 +72,30 @@ pub fn hear(reader: &mut dyn Reader) -> Heard {
         };
         // symphonia's arithmetic overflows on damaged packets, which panics in debug
         // builds; readers are what is tested here.
-        let decoding = AssertUnwindSafe(|| working.decode(&coded));
-        let Ok(decoded) = panic::catch_unwind(decoding) else {
-            heard.lost.push("the decoder panicked".to_owned());
+        let decoding = AssertUnwindSafe(|| {
+            let buffer = working.decode(&coded).map_err(|error| error.to_string())?;
+            let mut decoded = Vec::new();
+            buffer.copy_to_vec_interleaved::<f32>(&mut decoded);
+            Ok((
+                buffer.spec().rate(),
+                buffer.spec().channels().count(),
+                decoded,
+            ))
+        });
+        let decoded = panic::catch_unwind(decoding).unwrap_or_else(|_| {
             decoder = None;
-            continue;
-        };
-        let buffer = match decoded {
-            Ok(buffer) => buffer,
-            Err(error) => {
-                heard.lost.push(error.to_string());
+            Err("the decoder panicked".to_owned())
+        });
+        let decoded = match decoded {
+            Ok((rate, channels, decoded)) => {
+                (heard.rate, heard.channels) = (rate, channels.max(1));
+                decoded
+            }
+            Err(reason) => {
+                heard.lost.push(reason);
                 continue;
             }
         };
-        heard.rate = buffer.spec().rate();
-        heard.channels = buffer.spec().channels().count();
-        let mut decoded = Vec::new();
-        buffer.copy_to_vec_interleaved::<f32>(&mut decoded);
         let frames = decoded.len() / heard.channels;
         let start = (packet.trim_start_frames as usize).min(frames);
         let end = frames

@@ -1,5 +1,7 @@
 //! Packets of one track to mono sound.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::AudioDecoder;
@@ -57,10 +59,20 @@ impl Decoder {
         self.follow_signal(&packet.data).map_err(|error| error.to_string())?;
         // Trimming is done here: decoders do not agree on whose task it is.
         let reference = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, &packet.data);
-        let buffer = self
-            .codec
-            .decode_ref(&reference)
-            .map_err(|error| error.to_string())?;
+        // A decoder that breaks down on a packet costs that packet, not the rest.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            let decoded = self.codec.decode_ref(&reference);
+            decoded.map(drop).map_err(|error| error.to_string())
+        }));
+        match decoded {
+            Ok(decoded) => decoded?,
+            Err(_) => {
+                self.codec =
+                    codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
+                return Err("the decoder broke down".to_owned());
+            }
+        }
+        let buffer = self.codec.last_decoded();
         if buffer.is_empty() {
             return Ok(());
         }

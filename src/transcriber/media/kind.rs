@@ -241,6 +241,9 @@ fn is_gsm(head: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const WAVE64: &[u8] = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00\
+        \0\0\0\0\0\0\0\0wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
+
     #[test]
     fn files_are_judged_by_their_content() {
         let foreign = |name| Kind::Foreign(Foreign { name, demuxer: None });
@@ -253,7 +256,7 @@ mod tests {
         let cases: [(&[u8], Kind); 24] = [
             (b"RIFF\0\0\0\0WAVEfmt ", Kind::Pcm),
             (b"RF64\xff\xff\xff\xffWAVEds64", Kind::Pcm),
-            (b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", Kind::Pcm),
+            (WAVE64, Kind::Pcm),
             (b"RIFF\0\0\0\0AVI LIST", foreign("AVI")),
             (b".snd\0\0\0\x18", Kind::Pcm),
             (b"FORM\0\0\0\0AIFCFVER", Kind::Pcm),

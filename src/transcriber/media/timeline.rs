@@ -223,7 +223,16 @@ mod tests {
             ] {
                 let out = played(&packets);
                 assert!((out.len() as f64 / 16_000.0 - length).abs() < 0.001, "{name}: {}", out.len());
-                assert_eq!(stretches(&out), expected, "{name} at {rate} Hz");
+                // The filter rings for a moment where sound begins and ends hard.
+                let found = stretches(&out);
+                let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
+                let all_near = found.iter().zip(&expected).all(|(found, expected)| {
+                    near(found.0, expected.0) && near(found.1, expected.1)
+                });
+                assert!(
+                    found.len() == expected.len() && all_near,
+                    "{name} at {rate} Hz: {found:?}"
+                );
             }
         }
     }

@@ -15,6 +15,7 @@ use super::*;
 use crate::testing::{self, PHRASE};
 
 const OPTIONS: Options = Options {
+    demuxer: None,
     track: 0,
     length_max_s: 100_000,
 };
