@@ -72,23 +72,30 @@ pub fn hear(reader: &mut dyn Reader) -> Heard {
         };
         // symphonia's arithmetic overflows on damaged packets, which panics in debug
         // builds; readers are what is tested here.
-        let decoding = AssertUnwindSafe(|| working.decode(&coded));
-        let Ok(decoded) = panic::catch_unwind(decoding) else {
-            heard.lost.push("the decoder panicked".to_owned());
+        let decoding = AssertUnwindSafe(|| {
+            let buffer = working.decode(&coded).map_err(|error| error.to_string())?;
+            let mut decoded = Vec::new();
+            buffer.copy_to_vec_interleaved::<f32>(&mut decoded);
+            Ok((
+                buffer.spec().rate(),
+                buffer.spec().channels().count(),
+                decoded,
+            ))
+        });
+        let decoded = panic::catch_unwind(decoding).unwrap_or_else(|_| {
             decoder = None;
-            continue;
-        };
-        let buffer = match decoded {
-            Ok(buffer) => buffer,
-            Err(error) => {
-                heard.lost.push(error.to_string());
+            Err("the decoder panicked".to_owned())
+        });
+        let decoded = match decoded {
+            Ok((rate, channels, decoded)) => {
+                (heard.rate, heard.channels) = (rate, channels.max(1));
+                decoded
+            }
+            Err(reason) => {
+                heard.lost.push(reason);
                 continue;
             }
         };
-        heard.rate = buffer.spec().rate();
-        heard.channels = buffer.spec().channels().count();
-        let mut decoded = Vec::new();
-        buffer.copy_to_vec_interleaved::<f32>(&mut decoded);
         let frames = decoded.len() / heard.channels;
         let start = (packet.trim_start_frames as usize).min(frames);
         let end = frames
@@ -126,8 +133,9 @@ pub fn ffmpeg(content: &[u8], arguments: &[&str]) -> Vec<f32> {
         .collect()
 }
 
-/// Whether both are the same sound: equal in length within 50 ms, and correlated
-/// by more than 0.99 when one is moved by up to 3 ms.
+/// Whether both are the same sound at the same places: equal in length within
+/// 50 ms, and correlated by more than 0.99 when one is moved by up to 10 ms, as a
+/// whole or half second by half second (containers round their times).
 pub fn is_same(name: &str, heard: &Heard, truth: &[f32]) {
     let channels = heard.channels.max(1);
     let difference = heard.samples.len().abs_diff(truth.len()) / channels;
@@ -138,21 +146,56 @@ pub fn is_same(name: &str, heard: &Heard, truth: &[f32]) {
         truth.len(),
         heard.lost
     );
-    let lag_max = heard.rate as usize * 3 / 1000;
+    let lag_max = heard.rate as usize / 100 * channels;
+    let whole = best_correlation(&heard.samples, truth, 0, lag_max, channels);
+    if whole > 0.99 {
+        return;
+    }
+    let window = heard.rate as usize / 2 * channels;
+    let energy = |samples: &[f32]| -> f64 {
+        samples
+            .iter()
+            .map(|sample| f64::from(sample * sample))
+            .sum()
+    };
+    let same: f64 = heard
+        .samples
+        .chunks(window.max(1))
+        .enumerate()
+        .filter(|(index, heard)| {
+            best_correlation(heard, truth, index * window, lag_max, channels) > 0.99
+        })
+        .map(|(_, heard)| energy(heard))
+        .sum();
+    let share = same / energy(&heard.samples);
+    assert!(
+        share > 0.93,
+        "{name}: correlated by {whole}, in parts {share}"
+    );
+}
+
+/// Of `heard`, which begins at sample `start` of `truth` or near it.
+fn best_correlation(
+    heard: &[f32],
+    truth: &[f32],
+    start: usize,
+    lag_max: usize,
+    channels: usize,
+) -> f64 {
     let mut best = 0.0;
-    for lag in 0..=lag_max {
-        let samples = lag * channels;
-        for (heard, truth) in [
-            (heard.samples.get(samples..).unwrap_or_default(), truth),
-            (&heard.samples[..], truth.get(samples..).unwrap_or_default()),
-        ] {
-            best = correlation(heard, truth).max(best);
-        }
+    for lag in (0..=lag_max).step_by(channels) {
+        let later = truth.get(start + lag..).unwrap_or_default();
+        best = correlation(heard, later).max(best);
+        let earlier = match start.checked_sub(lag) {
+            Some(start) => correlation(heard, truth.get(start..).unwrap_or_default()),
+            None => correlation(heard.get(lag - start..).unwrap_or_default(), truth),
+        };
+        best = earlier.max(best);
         if best > 0.99 {
-            return;
+            break;
         }
     }
-    panic!("{name}: correlated by {best}");
+    best
 }
 
 fn correlation(a: &[f32], b: &[f32]) -> f64 {

@@ -10,6 +10,8 @@ mod demux;
 #[allow(dead_code, reason = "readers come one by one")]
 mod forward;
 #[allow(dead_code, reason = "readers come one by one")]
+mod matroska;
+#[allow(dead_code, reason = "readers come one by one")]
 mod pcm_files;
 #[allow(dead_code, reason = "readers come one by one")]
 mod reader;
