@@ -6,6 +6,8 @@ mod codec;
 mod decode;
 mod demux;
 #[allow(dead_code, reason = "readers come one by one")]
+mod mp4;
+#[allow(dead_code, reason = "readers come one by one")]
 mod reader;
 mod resample;
 mod sniff;
