@@ -2,6 +2,8 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+#[allow(dead_code, reason = "readers come one by one")]
+mod caf;
 mod codec;
 mod decode;
 mod demux;

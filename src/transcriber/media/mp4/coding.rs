@@ -16,6 +16,9 @@ pub const PCM_PACKET_FRAMES: u32 = 4096;
 const IMA4_BLOCK_FRAMES: u32 = 64;
 const IMA4_BLOCK_BYTES: u32 = 34;
 
+/// Frames in a packet of Apple lossless, if nothing else is said.
+const ALAC_FRAMES: u32 = 4096;
+
 /// Larger blocks or frames are no recording's.
 const BLOCK_FRAMES_MAX: u32 = 65_536;
 
@@ -40,8 +43,26 @@ pub enum Frames {
     Fixed(u32),
     /// What the packet itself says (RFC 6716, 3.1), at 48 kHz.
     Opus,
+    /// What the packet itself says (RFC 9639, 9.1).
+    Flac,
+    /// As many, if the packet itself does not say otherwise.
+    Alac(u32),
     /// As many as its duration in the container.
     Duration,
+}
+
+impl Frames {
+    /// Frames that the decoder makes of `packet`, which lasts `duration` frames
+    /// in the container.
+    pub fn count(self, packet: &[u8], duration: u64) -> u64 {
+        match self {
+            Self::Fixed(frames) => frames.into(),
+            Self::Opus => opus_frames(packet).into(),
+            Self::Flac => flac_frames(packet).map_or(duration, u64::from),
+            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).into(),
+            Self::Duration => duration,
+        }
+    }
 }
 
 /// One way of coding: a sample entry, or the description of a CAF.
@@ -223,15 +244,13 @@ impl Coding {
         }
         let has_channels = cookie.len() >= 48 && cookie[28..32] == *b"chan";
         let cookie = &cookie[..cookie.len().min(if has_channels { 48 } else { 24 })];
+        let word = |at: usize| Fields::new(cookie.get(at..)?).u32();
         let mut coding = Self::new(
             CODEC_ID_ALAC,
             "alac",
-            cookie
-                .get(20..24)
-                .and_then(|bytes| Fields::new(bytes).u32())
-                .unwrap_or(rate),
+            word(20).unwrap_or(rate),
             cookie.get(9).map_or(channels, |count| u32::from(*count)),
-            Layout::Packets(Frames::Duration),
+            Layout::Packets(Frames::Alac(word(0).unwrap_or(ALAC_FRAMES))),
         );
         coding.parameters.with_extra_data(cookie.into());
         coding
@@ -280,7 +299,7 @@ impl Coding {
         let info = info.get(..INFO_BYTES)?;
         let word = u32::from_be_bytes(info[10..14].try_into().ok()?);
         let (rate, channels) = (word >> 12, (word >> 9 & 7) + 1);
-        let layout = Layout::Packets(Frames::Duration);
+        let layout = Layout::Packets(Frames::Flac);
         let mut coding = Self::new(CODEC_ID_FLAC, "flac", rate, channels, layout);
         coding.parameters.with_extra_data(info.into());
         Some(coding)
@@ -418,7 +437,7 @@ fn channel_set(count: u32) -> Option<Channels> {
 }
 
 /// Frames in a packet of Opus at 48 kHz (RFC 6716, 3.1); 0 if it is none.
-pub fn opus_frames(packet: &[u8]) -> u32 {
+fn opus_frames(packet: &[u8]) -> u32 {
     let Some(&toc) = packet.first() else {
         return 0;
     };
@@ -433,6 +452,42 @@ pub fn opus_frames(packet: &[u8]) -> u32 {
         _ => packet.get(1).map_or(0, |byte| u32::from(byte & 0x3f)),
     };
     frame * count
+}
+
+/// Frames in a packet of FLAC (RFC 9639, 9.1.1).
+fn flac_frames(packet: &[u8]) -> Option<u32> {
+    let code = packet.get(2)? >> 4;
+    // The number of the frame is coded like UTF-8.
+    let behind = 4 + match packet.get(4)?.leading_ones() as usize {
+        0 => 1,
+        ones => ones,
+    };
+    Some(match code {
+        0 => return None,
+        1 => 192,
+        2..=5 => 576 << (code - 2),
+        6 => u32::from(*packet.get(behind)?) + 1,
+        7 => {
+            let frames = [*packet.get(behind)?, *packet.get(behind + 1)?];
+            u32::from(u16::from_be_bytes(frames)) + 1
+        }
+        _ => 256 << (code - 8),
+    })
+}
+
+/// Frames in a packet of Apple lossless that is not as long as the others: the
+/// last one.
+fn alac_frames(packet: &[u8]) -> Option<u32> {
+    let mut bits = Bits {
+        bytes: packet,
+        position: 0,
+    };
+    // Kind of element, its instance, unused.
+    bits.take(3 + 4 + 12)?;
+    let is_partial = bits.take(1)? == 1;
+    // Shift, escape.
+    bits.take(3)?;
+    bits.take(32).filter(|_| is_partial)
 }
 
 const OBJECT_TYPE_LC: u32 = 2;
@@ -573,6 +628,26 @@ mod tests {
         ] {
             assert_eq!(opus_frames(packet), frames, "{packet:?}");
         }
+    }
+
+    #[test]
+    fn lossless_packets_tell_their_length() {
+        for (packet, frames) in [
+            (&[0xff, 0xf8, 0x46, 8, 0][..], Some(2304)),
+            (&[0xff, 0xf8, 0x06, 8, 0], None),
+            (&[0xff, 0xf8, 0x16, 8, 0], Some(192)),
+            (&[0xff, 0xf8, 0x56, 8, 0], Some(4608)),
+            (&[0xff, 0xf8, 0xc6, 8, 0], Some(4096)),
+            (&[0xff, 0xf8, 0x66, 8, 5, 99], Some(100)),
+            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3, 0xe7], Some(1000)),
+            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3], None),
+        ] {
+            assert_eq!(flac_frames(packet), frames, "{packet:?}");
+        }
+        // 19 bits, partial, 3 bits, 32 bits of 1000.
+        let partial = [0, 0, 0x10, 0, 0, 0x07, 0xd0];
+        assert_eq!(alac_frames(&partial), Some(1000));
+        assert_eq!(alac_frames(&[0, 0, 0, 0, 0, 0x07, 0xd0]), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod player;
 mod samples;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use boxes::{Fields, Header};
 use coding::{Frames, Layout};

@@ -1,7 +1,7 @@
 //! From samples and edits to packets: what is to be heard of a track, in the
 //! order in which it is heard.
 
-use super::coding::{Coding, Frames, Layout, PCM_PACKET_FRAMES, opus_frames};
+use super::coding::{Coding, Frames, Layout, PCM_PACKET_FRAMES};
 use super::edits::Window;
 use super::entry::Entry;
 use super::input::Input;
@@ -239,7 +239,9 @@ impl Player {
         };
         let duration = i64::try_from(piece.duration).unwrap_or(i64::MAX);
         let lasts = match frames {
-            Frames::Fixed(frames) => duration.max(self.units(frames.into(), coding)),
+            Frames::Fixed(frames) | Frames::Alac(frames) => {
+                duration.max(self.units(frames.into(), coding))
+            }
             _ => duration,
         };
         let preroll = self.units(coding.preroll_frames.into(), coding);
@@ -255,11 +257,7 @@ impl Player {
             self.samples.skip_missing();
             return Ok(None);
         }
-        let frames = match frames {
-            Frames::Fixed(frames) => frames.into(),
-            Frames::Opus => opus_frames(&data).into(),
-            Frames::Duration => self.frames(duration, coding),
-        };
+        let frames = frames.count(&data, self.frames(duration, coding));
         let before = match window.start > piece.time {
             true => self.frames(window.start.saturating_sub(piece.time), coding),
             false => 0,
