@@ -6,6 +6,8 @@ mod codec;
 mod decode;
 mod demux;
 #[allow(dead_code, reason = "readers come one by one")]
+mod flac;
+#[allow(dead_code, reason = "readers come one by one")]
 mod ogg;
 #[allow(dead_code, reason = "readers come one by one")]
 mod reader;
