@@ -34,6 +34,10 @@ const PACKET_ERRORS: [&str; 2] = [
     "Error submitting packet to decoder",
 ];
 
+/// Codecs that leave silence out: ffmpeg takes the packets in its place (SID,
+/// NO_DATA) for damage. What comes of them is a gap, which is silence again.
+const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
+
 /// The state of what was said so far.
 #[derive(Debug, Default)]
 pub struct Said {
@@ -48,6 +52,9 @@ pub struct Said {
     pub late_us: u64,
     /// Packets that could not be decoded.
     pub packet_errors: u64,
+    /// The codec does without packets where nothing is to be heard, so that the
+    /// last ones may be missing.
+    pub leaves_silence_out: bool,
     first_errors: Vec<String>,
     last_errors: Vec<String>,
     last_line: String,
@@ -98,7 +105,7 @@ impl Messages {
 impl Said {
     /// Why it came to nothing, in ffmpeg's words; empty if it said nothing.
     pub fn reason(&self) -> String {
-        let errors = self.last_errors.iter().chain(&self.first_errors);
+        let errors = self.first_errors.iter().chain(&self.last_errors);
         let reason = errors
             .filter(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)))
             .last();
@@ -145,6 +152,12 @@ impl Said {
 
     fn info(&mut self, text: &str) {
         self.opened = text.starts_with("Output #0");
+        // "Stream #0:1 -> #0:0 (amr_nb (amrnb) -> pcm_f32le (native))"
+        if text.contains(" -> #0:0 (") {
+            self.leaves_silence_out = SILENCE_LEFT_OUT
+                .iter()
+                .any(|codec| text.contains(&format!("({codec} (")));
+        }
         match &mut self.input {
             None => self.input = Input::begin(text),
             // What follows is about the input no more.
@@ -161,6 +174,9 @@ impl Said {
     }
 
     fn error(&mut self, text: &str) {
+        if self.opened && self.leaves_silence_out {
+            return;
+        }
         if PACKET_ERRORS.iter().any(|error| text.contains(error)) {
             self.packet_errors += 1;
         }
