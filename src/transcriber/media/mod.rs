@@ -5,6 +5,7 @@ mod aac;
 mod codec;
 mod decode;
 mod demux;
+#[allow(dead_code, unused_imports)]
 mod ffmpeg;
 mod resample;
 mod sniff;

@@ -156,7 +156,11 @@ impl Confinement {
             Ok(ruleset.into())
         };
         match made() {
-            Ok(rules) => rules,
+            Ok(Some(rules)) => Some(rules),
+            Ok(None) => {
+                tracing::info!("this kernel has no Landlock: ffmpeg runs without rules for files");
+                None
+            }
             Err(error) => {
                 tracing::warn!("ffmpeg runs without rules for files: {error}");
                 None
@@ -184,6 +188,8 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_kill,
     libc::SYS_tkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,

@@ -19,7 +19,10 @@ const REASON_MAX_CHARACTERS: usize = 200;
 const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
 /// Said by every ffmpeg that fails, after the reason.
-const NO_REASONS: [&str; 6] = [
+const NO_REASONS: [&str; 9] = [
+    "Error while processing the decoded data",
+    "Failed to inject frame into filter network",
+    "Error reinitializing filters",
     "Conversion failed",
     "Error opening input file",
     "Error opening output file",
@@ -107,8 +110,8 @@ impl Said {
     pub fn reason(&self) -> String {
         let errors = self.first_errors.iter().chain(&self.last_errors);
         let reason = errors
-            .filter(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)))
-            .last();
+            .rev()
+            .find(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)));
         reason.unwrap_or(&self.last_line).clone()
     }
 
@@ -145,7 +148,8 @@ impl Said {
             }
             _ => {}
         }
-        if !text.is_empty() {
+        // Not ffmpeg's own words: the dynamic linker's, or a library's.
+        if level.is_empty() && !text.is_empty() {
             self.last_line = printable(text);
         }
     }
@@ -284,7 +288,11 @@ mod tests {
                  [fatal] Error opening input files: Invalid data found\n",
                 "Invalid data found when processing input",
             ),
-            ("[error] x\u{1b}[31my\n", "x[31my"),
+            (
+                "[error] x\u{1b}[31my\n[info] Output #0\n[verbose] x\n",
+                "x[31my",
+            ),
+            ("[verbose] Statistics: 7 bytes read\n", ""),
             (
                 "ffmpeg: error while loading shared libraries\n",
                 "ffmpeg: error while loading shared libraries",

@@ -263,6 +263,10 @@ impl Transcoder {
                     false => input.others,
                 })
             }
+            // A number says nothing beside a reason.
+            _ if status.is_some_and(|status| status.code().is_some()) && !reason.is_empty() => {
+                MediaError::Ffmpeg(reason)
+            }
             (_, Some(early)) => MediaError::Ffmpeg(early),
             (_, None) if reason.is_empty() => MediaError::Ffmpeg("it holds no sound".to_owned()),
             (_, None) => MediaError::Ffmpeg(reason),
