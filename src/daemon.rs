@@ -30,7 +30,7 @@ use crate::http::{self, App, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
-use crate::task::{self, ModelChoice, Tasks};
+use crate::task::{self, Tasks, WorkSettings};
 use crate::upload::{self, Found, Limits, Uploads};
 use crate::{descriptors, models, sweep, systemd};
 
@@ -213,9 +213,10 @@ async fn control(
     let addresses = announce(&listeners);
     drop(listeners);
 
-    let choice = ModelChoice {
+    let settings = WorkSettings {
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
+        max_duration: config.transcribe.max_duration,
     };
     let sender = Sender {
         tasks: Arc::clone(&tasks),
@@ -226,7 +227,7 @@ async fn control(
     tokio::select! {
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
-        () = task::work(&tasks, &engine, &choice) => {}
+        () = task::work(&tasks, &engine, &settings) => {}
         () = callbacks::deliver(sender) => {}
         () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}

@@ -52,7 +52,7 @@ impl Transcribe {
         let mut recording = std::fs::File::open(&self.file)
             .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
         let mut start = Vec::new();
-        Read::take(&recording, crate::task::LOOK_BYTES as u64).read_to_end(&mut start)?;
+        Read::take(&recording, crate::content::LOOK_BYTES as u64).read_to_end(&mut start)?;
         recording.rewind()?;
         if let Some(refusal) = refusal(&start) {
             return Err(format!("{}: {refusal}", self.file.display()).into());
@@ -71,6 +71,7 @@ impl Transcribe {
                 task: self.translate.then_some(Task::Translate),
                 ..Options::default()
             },
+            max_duration: config.transcribe.max_duration,
             reached: None,
         };
         let source = engine_source(self.engine, &config)?;

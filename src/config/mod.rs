@@ -97,6 +97,8 @@ pub struct Transcribe {
     pub unknown_model: UnknownModel,
     /// Recordings that may wait for the engine.
     pub max_queue: usize,
+    /// Longest recording that is transcribed, by its sound.
+    pub max_duration: Duration,
 }
 
 /// Who may come in.

@@ -61,6 +61,7 @@ struct RawTranscribe {
     threads: usize,
     unknown_model: String,
     max_queue: usize,
+    max_duration: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -137,6 +138,7 @@ impl Default for RawTranscribe {
             threads: 0,
             unknown_model: "resident".into(),
             max_queue: 10_000,
+            max_duration: "24h".into(),
         }
     }
 }
@@ -229,6 +231,7 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
                 1,
                 1_000_000,
             )?,
+            max_duration: duration("transcribe.max_duration", &raw.transcribe.max_duration)?,
             unknown_model: match raw.transcribe.unknown_model.as_str() {
                 "resident" => UnknownModel::Resident,
                 "reject" => UnknownModel::Reject,

@@ -1,0 +1,229 @@
+//! One link of a chained Ogg file: the streams that begin together and the zero of
+//! their clocks (RFC 3533, section 4).
+
+use std::io;
+
+use super::audio::AudioStream;
+use super::codec::Content;
+use super::page::{Found, Page, Pages};
+use super::video::Clock;
+use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
+
+use crate::media::{MediaError, Source};
+
+/// More streams in a link than this are ignored.
+const STREAMS_MAX: usize = 256;
+
+/// How far behind the last header the first sound or picture of a stream is
+/// looked for.
+const LOOK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Headers that end behind this are not found.
+const HEADERS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// One of its streams.
+pub struct Logical {
+    /// Named by its pages.
+    pub serial: u32,
+    /// What it holds.
+    pub kind: Kind,
+    /// When its first packet is heard or shown, on its own clock.
+    pub start_s: Option<f64>,
+}
+
+/// What a stream holds.
+pub enum Kind {
+    /// Sound that can be told apart into packets.
+    Audio(Box<AudioStream>),
+    /// Sound whose headers are damaged, missing or refused.
+    Broken(Option<MediaError>),
+    /// Pictures.
+    Video(Option<Clock>),
+    /// Subtitles.
+    Text,
+    /// Facts about other streams.
+    Metadata,
+    /// Not known.
+    Unknown,
+}
+
+/// The streams of a link.
+pub struct Link {
+    /// In the order in which they begin.
+    pub streams: Vec<Logical>,
+    /// The start of the earliest one.
+    pub zero_s: f64,
+}
+
+impl Link {
+    /// Reads the link whose first page begins at `offset_bytes`: its headers and
+    /// on until each stream has told when it begins, within bounds.
+    pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
+        let mut pages = Pages::new(source.again(), offset_bytes)?;
+        let mut streams: Vec<Logical> = Vec::new();
+        let mut headers_end_bytes = offset_bytes;
+        let mut only_first_pages = true;
+        while pages.offset_bytes() < headers_end_bytes + LOOK_BYTES
+            && pages.offset_bytes() < offset_bytes + HEADERS_MAX_BYTES
+        {
+            let page = match pages.next()? {
+                Found::Page(page) => page,
+                Found::Damaged | Found::Junk { .. } => continue,
+                Found::End => break,
+            };
+            if page.is_first() {
+                if !only_first_pages {
+                    break;
+                }
+                if streams.len() < STREAMS_MAX {
+                    streams.push(Logical::new(&page));
+                }
+                headers_end_bytes = pages.offset_bytes();
+            } else {
+                only_first_pages = false;
+            }
+            if let Some(stream) = streams.iter_mut().find(|one| one.serial == page.serial)
+                && stream.look(&page)
+            {
+                headers_end_bytes = pages.offset_bytes();
+            }
+            if !only_first_pages && streams.iter().all(Logical::is_known) {
+                break;
+            }
+        }
+        for stream in &mut streams {
+            stream.give_up();
+        }
+        let zero_s = streams
+            .iter()
+            .filter_map(|stream| stream.start_s)
+            .reduce(f64::min)
+            .unwrap_or(0.0);
+        Ok(Self { streams, zero_s })
+    }
+
+    /// Its audio streams that can be read, as indexes into `streams`.
+    pub fn audio(&self) -> impl Iterator<Item = (usize, &AudioStream)> {
+        self.streams
+            .iter()
+            .enumerate()
+            .filter_map(|(index, stream)| match &stream.kind {
+                Kind::Audio(audio) => Some((index, &**audio)),
+                _ => None,
+            })
+            .take(TRACKS_MAX)
+    }
+
+    /// Why the first of its audio streams that cannot be read cannot be read.
+    pub fn take_failure(&mut self) -> Option<MediaError> {
+        self.streams
+            .iter_mut()
+            .find_map(|stream| match &mut stream.kind {
+                Kind::Broken(error) => error.take(),
+                _ => None,
+            })
+    }
+
+    /// What it holds besides sound, for people.
+    pub fn others(&self) -> String {
+        let kinds = [
+            ("video", self.count(|kind| matches!(kind, Kind::Video(_)))),
+            ("subtitle", self.count(|kind| matches!(kind, Kind::Text))),
+            ("unknown", self.count(|kind| matches!(kind, Kind::Unknown))),
+        ];
+        let found: Vec<String> = kinds
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| {
+                let plural = if *count == 1 { "" } else { "s" };
+                format!("{count} {kind} track{plural}")
+            })
+            .collect();
+        found.join(" and ")
+    }
+
+    fn count(&self, is: impl Fn(&Kind) -> bool) -> usize {
+        self.streams
+            .iter()
+            .filter(|stream| is(&stream.kind))
+            .count()
+    }
+}
+
+impl Logical {
+    fn new(page: &Page) -> Self {
+        let kind = match Content::identify(page.first_piece()) {
+            Ok(Content::Audio(codec)) => {
+                let channels = codec
+                    .parameters()
+                    .channels
+                    .map_or(0, |channels| channels.count());
+                if channels > usize::from(CHANNELS_MAX) {
+                    let reason = format!("its {} stream claims {channels} channels", codec.name());
+                    Kind::Broken(Some(MediaError::Damaged(reason)))
+                } else {
+                    Kind::Audio(Box::new(AudioStream::new(codec)))
+                }
+            }
+            Ok(Content::Video(clock)) => Kind::Video(clock),
+            Ok(Content::Text) => Kind::Text,
+            Ok(Content::Metadata) => Kind::Metadata,
+            Ok(Content::Unknown) => Kind::Unknown,
+            Err(error) => Kind::Broken(Some(error)),
+        };
+        Self {
+            serial: page.serial,
+            kind,
+            start_s: None,
+        }
+    }
+
+    /// Takes one of its pages. True: headers were expected of it.
+    fn look(&mut self, page: &Page) -> bool {
+        match &mut self.kind {
+            Kind::Audio(audio) => {
+                let expected = !audio.is_ready();
+                match audio.page(page) {
+                    Ok(sound) => {
+                        let position = sound.packets.iter().find_map(|packet| packet.position);
+                        self.start_s = self
+                            .start_s
+                            .or(position.map(|position| audio.seconds(position)));
+                    }
+                    Err(error) => self.kind = Kind::Broken(Some(error)),
+                }
+                expected
+            }
+            Kind::Video(Some(clock)) => {
+                let start_s = clock.times_s(page).map(|(start_s, _)| start_s.max(0.0));
+                self.start_s = self.start_s.or(start_s);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing more is to be found out about it.
+    fn is_known(&self) -> bool {
+        match &self.kind {
+            Kind::Audio(audio) => {
+                audio.is_ready() && (self.start_s.is_some() || audio.codec().rate() == 0)
+            }
+            Kind::Video(clock) => clock.is_none() || self.start_s.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Headers that were not found are not there.
+    fn give_up(&mut self) {
+        if let Kind::Audio(audio) = &self.kind
+            && !audio.is_ready()
+        {
+            let reason = format!(
+                "the headers of its {} stream are incomplete",
+                audio.codec().name()
+            );
+            self.kind = Kind::Broken(Some(MediaError::Damaged(reason)));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Opus in Ogg (RFC 7845) and the length of its packets (RFC 6716, section 3.1).
+
+/// Granule positions and decoded samples count at this rate, whatever the input was.
+pub const RATE: u32 = 48_000;
+
+/// 120 ms, the longest packet.
+const PACKET_MAX_FRAMES: u64 = 5_760;
+
+/// Where the pre-skip stands in the header.
+const PRE_SKIP_AT: std::ops::Range<usize> = 10..12;
+
+/// The identification header.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// For the decoder: as in the file, but without pre-skip. The decoder would
+    /// cut it from its first packet, and only as much as that packet has.
+    pub extra_data: Box<[u8]>,
+    /// Output channels.
+    pub channels: u8,
+    /// Frames at the beginning that are not to be heard.
+    pub pre_skip: u64,
+    /// Opus streams in each packet: more than one for surround sound.
+    pub streams: u8,
+}
+
+impl Head {
+    /// Reads the header packet.
+    pub fn parse(packet: &[u8]) -> Option<Self> {
+        const FIXED_BYTES: usize = 19;
+        if packet.len() < FIXED_BYTES || packet[8] & 0xf0 != 0 || packet[9] == 0 {
+            return None;
+        }
+        let mut extra_data = Box::<[u8]>::from(packet);
+        extra_data[PRE_SKIP_AT].fill(0);
+        Some(Self {
+            extra_data,
+            channels: packet[9],
+            pre_skip: u64::from(u16::from_le_bytes([packet[10], packet[11]])),
+            streams: match packet[18] {
+                0 => 1,
+                _ => *packet.get(FIXED_BYTES)?,
+            },
+        })
+    }
+}
+
+/// Decoded frames in a packet, `None` if it is no valid one.
+pub fn frames(packet: &[u8]) -> Option<u64> {
+    let toc = *packet.first()?;
+    let frame = match toc >> 3 {
+        // SILK: 10, 20, 40 and 60 ms.
+        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
+        // Hybrid: 10 and 20 ms.
+        config @ 12..16 => [480, 960][usize::from(config % 2)],
+        // CELT: 2.5, 5, 10 and 20 ms.
+        config => [120, 240, 480, 960][usize::from(config % 4)],
+    };
+    let count = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u64::from(packet.get(1)? & 0x3f),
+    };
+    let frames = frame * count;
+    (frames > 0 && frames <= PACKET_MAX_FRAMES).then_some(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_tells_the_length() {
+        for (packet, expected) in [
+            (&[][..], None),
+            (&[0 << 3][..], Some(480)),
+            (&[3 << 3 | 1], Some(5_760)),
+            (&[3 << 3 | 3, 3], None),
+            (&[11 << 3], Some(2_880)),
+            (&[13 << 3 | 2], Some(1_920)),
+            (&[16 << 3 | 3, 48], Some(5_760)),
+            (&[16 << 3 | 3, 0x80 | 1], Some(120)),
+            (&[16 << 3 | 3, 0], None),
+            (&[16 << 3 | 3], None),
+            (&[31 << 3], Some(960)),
+        ] {
+            assert_eq!(frames(packet), expected, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn the_decoder_is_not_told_of_the_pre_skip() {
+        let packet = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
+        let head = Head::parse(packet).unwrap();
+        assert_eq!((head.channels, head.pre_skip, head.streams), (2, 312, 1));
+        assert_eq!(&*head.extra_data, b"OpusHead\x01\x02\0\0\x80\xbb\0\0\0\0\0");
+        assert!(Head::parse(&packet[..18]).is_none());
+        assert!(Head::parse(b"OpusHead\x10\x02\x38\x01\x80\xbb\0\0\0\0\0").is_none());
+    }
+}

@@ -1,0 +1,73 @@
+//! How long an Ogg file is, from its last pages.
+
+use std::io;
+
+use super::link::{Kind, Link};
+use super::page::{Found, PAGE_MAX_BYTES, Pages};
+use crate::media::Source;
+
+
+/// How much is looked at in one place: one page at least.
+const WINDOW_BYTES: u64 = PAGE_MAX_BYTES as u64;
+
+/// How many places are looked at, from the beginning to the end of the file.
+/// Files that were joined end to end may have the same serial numbers, so that
+/// the last page tells the length of one part only; but then their clocks do not
+/// run on from place to place.
+const WINDOWS: u64 = 8;
+
+/// The end of each stream of `link` on the timeline of the recording, `None` where
+/// that is not sure; `link` is the first one of the file and begins at
+/// `offset_bytes`.
+pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec<Option<f64>>> {
+    let unsure = vec![None; link.streams.len()];
+    let mut granules: Vec<Option<i64>> = unsure.iter().map(|_| None).collect();
+    let mut at_beginning = true;
+    for (from_bytes, to_bytes) in windows(offset_bytes, source.size_bytes()) {
+        let mut pages = Pages::new(source.again(), from_bytes)?;
+        while pages.offset_bytes() < to_bytes {
+            let page = match pages.next()? {
+                Found::Page(page) => page,
+                Found::Damaged | Found::Junk { .. } => continue,
+                Found::End => break,
+            };
+            at_beginning &= page.is_first();
+            let stream = link
+                .streams
+                .iter()
+                .position(|stream| stream.serial == page.serial);
+            let Some(stream) = stream.filter(|_| at_beginning || !page.is_first()) else {
+                return Ok(unsure);
+            };
+            if let Some(granule) = page.granule() {
+                if granules[stream].is_some_and(|before| granule < before) {
+                    return Ok(unsure);
+                }
+                granules[stream] = Some(granule);
+            }
+        }
+    }
+    let end_s = |(stream, granule): (usize, Option<i64>)| {
+        let Kind::Audio(audio) = &link.streams[stream].kind else {
+            return None;
+        };
+        (audio.codec().rate() > 0).then_some(())?;
+        let end_s = audio.granule_seconds(granule?) - link.zero_s;
+        (end_s > 0.0).then_some(end_s)
+    };
+    Ok(granules.into_iter().enumerate().map(end_s).collect())
+}
+
+/// The places that are looked at, from where to where, in bytes.
+fn windows(offset_bytes: u64, size_bytes: u64) -> Vec<(u64, u64)> {
+    let length_bytes = size_bytes.saturating_sub(offset_bytes);
+    if length_bytes <= WINDOWS * WINDOW_BYTES {
+        return vec![(offset_bytes, size_bytes)];
+    }
+    let last_bytes = length_bytes - WINDOW_BYTES;
+    (0..WINDOWS - 1)
+        .map(|window| offset_bytes + last_bytes / (WINDOWS - 1) * window)
+        .map(|from_bytes| (from_bytes, from_bytes + WINDOW_BYTES))
+        .chain([(size_bytes - WINDOW_BYTES, size_bytes)])
+        .collect()
+}

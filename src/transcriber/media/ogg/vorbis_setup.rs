@@ -1,0 +1,343 @@
+//! The headers of a Vorbis stream (Vorbis I, sections 4.2 and 3.2.1), read before
+//! a decoder is made of them: a few hundred bytes may describe codebooks that
+//! take gigabytes once they are unpacked.
+//!
+//! What encoders really use (libvorbis 1.3.7 and aoTuV share the books, all
+//! qualities, rates and channel counts): at most 6,561 entries and 8 dimensions
+//! in a book, 52,488 numbers; in all books of a stream together fewer than
+//! [`ENTRIES_MAX`] and [`VALUES_MAX`] by a factor of more than 5.
+
+use super::bits::{Bits, Ended};
+
+/// Entries of one codebook.
+const BOOK_ENTRIES_MAX: u32 = 32 * 1024;
+
+/// Numbers in one entry.
+const DIMENSIONS_MAX: u32 = 64;
+
+/// Entries of all codebooks of a stream.
+const ENTRIES_MAX: u64 = 256 * 1024;
+
+/// Entries times dimensions, the numbers that a decoder unpacks, of all codebooks.
+const VALUES_MAX: u64 = 1024 * 1024;
+
+/// Slots in the tables that a decoder looks codewords up in, of all codebooks; a
+/// codeword of 32 bits may take several tables of 256 slots.
+const TABLE_SLOTS_MAX: u64 = 8 * 1024 * 1024;
+
+/// Slots of one such table.
+const TABLE_SLOTS: u64 = 256;
+
+/// Length of the identification header.
+pub const IDENTIFICATION_BYTES: usize = 30;
+
+/// Why a Vorbis stream cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VorbisRefusal {
+    /// A header ends too early.
+    #[error("a Vorbis header is incomplete")]
+    Incomplete,
+    /// A header breaks the specification.
+    #[error("a Vorbis header is damaged: {0}")]
+    Damaged(&'static str),
+    /// Codebooks far beyond those of any encoder.
+    #[error("its Vorbis codebooks are larger than any encoder's ({0})")]
+    TooLarge(String),
+}
+
+impl From<Ended> for VorbisRefusal {
+    fn from(_: Ended) -> Self {
+        Self::Incomplete
+    }
+}
+
+use VorbisRefusal::{Damaged, Incomplete, TooLarge};
+
+/// What the identification header tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identification {
+    /// 1 to 255.
+    pub channels: u8,
+    /// Samples per second, not 0.
+    pub rate: u32,
+    /// Samples in a short and in a long block.
+    pub block_samples: [u32; 2],
+}
+
+/// What the headers tell about the length of packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modes {
+    /// The identification header.
+    pub identification: Identification,
+    /// For each mode: its blocks are the long ones.
+    pub long: Vec<bool>,
+}
+
+/// Reads the identification header, a packet of 30 bytes.
+pub fn identification(packet: &[u8]) -> Result<Identification, VorbisRefusal> {
+    if packet.len() < IDENTIFICATION_BYTES {
+        return Err(Incomplete);
+    }
+    if !packet.starts_with(b"\x01vorbis\0\0\0\0") {
+        return Err(Damaged("it is no identification header of version 0"));
+    }
+    let exponents = [packet[28] & 0x0f, packet[28] >> 4];
+    let identification = Identification {
+        channels: packet[11],
+        rate: u32::from_le_bytes([packet[12], packet[13], packet[14], packet[15]]),
+        block_samples: exponents.map(|exponent| 1 << exponent),
+    };
+    if identification.channels == 0 || identification.rate == 0 {
+        return Err(Damaged("no channels or no sample rate"));
+    }
+    if exponents[0] > exponents[1] || exponents.iter().any(|size| !(6..=13).contains(size)) {
+        return Err(Damaged("the block sizes are none that Vorbis has"));
+    }
+    Ok(identification)
+}
+
+/// Checks the identification and the setup header of a stream.
+pub fn check(identification_packet: &[u8], setup: &[u8]) -> Result<Modes, VorbisRefusal> {
+    let identification = identification(identification_packet)?;
+    let Some(setup) = setup.strip_prefix(b"\x05vorbis") else {
+        return Err(Damaged("it has no setup header"));
+    };
+    let mut bits = Bits::new(setup);
+    codebooks(&mut bits)?;
+    for _ in 0..=bits.take(6)? {
+        bits.take(16)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        floor(&mut bits)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        residue(&mut bits)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        mapping(&mut bits, identification.channels)?;
+    }
+    let modes = bits.take(6)? + 1;
+    let long = (0..modes)
+        .map(|_| mode(&mut bits))
+        .collect::<Result<_, _>>()?;
+    Ok(Modes {
+        identification,
+        long,
+    })
+}
+
+/// Checks what Matroska and mp4 keep of the headers: all three with the lengths
+/// of the first two before them ("Xiph lacing"); or what symphonia's Ogg reader
+/// makes of them: the first and the third, one behind the other.
+pub fn check_extra_data(extra_data: &[u8]) -> Result<Modes, VorbisRefusal> {
+    if extra_data.first() != Some(&2) {
+        let (identification, setup) = extra_data
+            .split_at_checked(IDENTIFICATION_BYTES)
+            .ok_or(Incomplete)?;
+        return check(identification, setup);
+    }
+    let mut rest = &extra_data[1..];
+    let mut laced = || {
+        let mut length = 0_usize;
+        loop {
+            let (byte, behind) = rest.split_first()?;
+            rest = behind;
+            length += usize::from(*byte);
+            if *byte < 255 {
+                return Some(length);
+            }
+        }
+    };
+    let identification_bytes = laced().ok_or(Incomplete)?;
+    let comment_bytes = laced().ok_or(Incomplete)?;
+    let (identification, rest) = rest
+        .split_at_checked(identification_bytes)
+        .ok_or(Incomplete)?;
+    check(identification, rest.get(comment_bytes..).ok_or(Incomplete)?)
+}
+
+/// What all codebooks take together.
+#[derive(Debug, Default)]
+struct Size {
+    entries: u64,
+    values: u64,
+    slots: u64,
+}
+
+fn codebooks(bits: &mut Bits) -> Result<(), VorbisRefusal> {
+    let mut size = Size::default();
+    for _ in 0..=bits.take(8)? {
+        codebook(bits, &mut size)?;
+        if size.values > VALUES_MAX || size.entries > ENTRIES_MAX || size.slots > TABLE_SLOTS_MAX {
+            return Err(TooLarge(format!(
+                "{} entries, {} values, {} table slots so far",
+                size.entries, size.values, size.slots
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn codebook(bits: &mut Bits, size: &mut Size) -> Result<(), VorbisRefusal> {
+    if bits.take(24)? != 0x56_43_42 {
+        return Err(Damaged("a codebook does not begin with BCV"));
+    }
+    let dimensions = bits.take(16)?;
+    let entries = bits.take(24)?;
+    if entries > BOOK_ENTRIES_MAX || dimensions > DIMENSIONS_MAX {
+        return Err(TooLarge(format!(
+            "one with {entries} entries of {dimensions} values"
+        )));
+    }
+    // How many codewords have more than 8, 16 and 24 bits.
+    let mut long = [0_u64; 3];
+    let mut codewords = |count: u32, length: u32| {
+        for (at, longer) in long.iter_mut().enumerate() {
+            if length > 8 * (at as u32 + 1) {
+                *longer += u64::from(count);
+            }
+        }
+    };
+    if bits.flag()? {
+        let mut entry = 0;
+        let mut length = bits.take(5)? + 1;
+        while entry < entries {
+            let count = bits.take(ilog(entries - entry))?;
+            if count > entries - entry || length > 32 {
+                return Err(Damaged("the lengths of codewords do not fit"));
+            }
+            codewords(count, length);
+            entry += count;
+            length += 1;
+        }
+    } else {
+        let sparse = bits.flag()?;
+        for _ in 0..entries {
+            if !sparse || bits.flag()? {
+                codewords(1, bits.take(5)? + 1);
+            }
+        }
+    }
+    match bits.take(4)? {
+        0 => {}
+        lookup @ (1 | 2) => {
+            bits.skip(64)?;
+            let value_bits = bits.take(4)? + 1;
+            bits.skip(1)?;
+            let values = match lookup {
+                1 => u64::from(lookup1_values(entries, dimensions)),
+                _ => u64::from(entries) * u64::from(dimensions),
+            };
+            bits.skip((values * u64::from(value_bits)) as usize)?;
+            size.values += u64::from(entries) * u64::from(dimensions);
+        }
+        _ => return Err(Damaged("a codebook has an unknown lookup type")),
+    }
+    size.entries += u64::from(entries);
+    // A table below the first has at least two codewords in it, or the tree of
+    // codewords would not be complete; and there are only so many prefixes.
+    let tables = 1 + (long[0] / 2).min(1 << 8) + (long[1] / 2).min(1 << 16) + long[2] / 2;
+    size.slots += tables * TABLE_SLOTS;
+    Ok(())
+}
+
+/// Bits that are needed for `value` (section 9.2.1).
+fn ilog(value: u32) -> u32 {
+    u32::BITS - value.leading_zeros()
+}
+
+/// The largest number whose power of `dimensions` is not above `entries`
+/// (section 9.2.3).
+fn lookup1_values(entries: u32, dimensions: u32) -> u32 {
+    if dimensions == 0 {
+        return 0;
+    }
+    let fits = |value: u32| {
+        value
+            .checked_pow(dimensions)
+            .is_some_and(|power| power <= entries)
+    };
+    (1..)
+        .find(|value| !fits(*value))
+        .map_or(0, |value| value - 1)
+}
+
+fn floor(bits: &mut Bits) -> Result<(), VorbisRefusal> {
+    match bits.take(16)? {
+        0 => {
+            bits.skip(8 + 16 + 16 + 6 + 8)?;
+            let books = bits.take(4)? + 1;
+            bits.skip(books as usize * 8)?;
+        }
+        1 => {
+            let partitions = bits.take(5)?;
+            let classes = (0..partitions)
+                .map(|_| bits.take(4))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut dimensions = [0; 16];
+            if let Some(last) = classes.iter().max() {
+                for dimension in &mut dimensions[..=*last as usize] {
+                    *dimension = bits.take(3)? as usize + 1;
+                    let subclasses = bits.take(2)?;
+                    if subclasses > 0 {
+                        bits.skip(8)?;
+                    }
+                    bits.skip(8 << subclasses)?;
+                }
+            }
+            bits.skip(2)?;
+            let range_bits = bits.take(4)? as usize;
+            for class in &classes {
+                bits.skip(dimensions[*class as usize] * range_bits)?;
+            }
+        }
+        _ => return Err(Damaged("an unknown type of floor")),
+    }
+    Ok(())
+}
+
+fn residue(bits: &mut Bits) -> Result<(), VorbisRefusal> {
+    if bits.take(16)? > 2 {
+        return Err(Damaged("an unknown type of residue"));
+    }
+    bits.skip(24 + 24 + 24)?;
+    let classifications = bits.take(6)? + 1;
+    bits.skip(8)?;
+    let mut books = 0;
+    for _ in 0..classifications {
+        books += bits.take(3)?.count_ones();
+        if bits.flag()? {
+            books += bits.take(5)?.count_ones();
+        }
+    }
+    bits.skip(books as usize * 8)?;
+    Ok(())
+}
+
+fn mapping(bits: &mut Bits, channels: u8) -> Result<(), VorbisRefusal> {
+    if bits.take(16)? != 0 {
+        return Err(Damaged("an unknown type of mapping"));
+    }
+    let submaps = if bits.flag()? { bits.take(4)? + 1 } else { 1 };
+    if bits.flag()? {
+        let steps = bits.take(8)? as usize + 1;
+        bits.skip(steps * 2 * ilog(u32::from(channels) - 1) as usize)?;
+    }
+    if bits.take(2)? != 0 {
+        return Err(Damaged("a reserved field is set"));
+    }
+    if submaps > 1 {
+        bits.skip(usize::from(channels) * 4)?;
+    }
+    bits.skip(submaps as usize * 24)?;
+    Ok(())
+}
+
+fn mode(bits: &mut Bits) -> Result<bool, VorbisRefusal> {
+    let long = bits.flag()?;
+    if bits.take(16)? != 0 || bits.take(16)? != 0 {
+        return Err(Damaged("an unknown window or transform"));
+    }
+    bits.skip(8)?;
+    Ok(long)
+}
