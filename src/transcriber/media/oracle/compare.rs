@@ -242,13 +242,13 @@ impl<'a> Comparison<'a> {
             let mut place = self.climb(range.clone(), expected);
             if place.correlation < CORRELATION_MIN && looked_into < LOOKED_INTO_MAX {
                 looked_into += 1;
-                let near = self.search(range.clone(), NEAR, 4);
+                let near = self.search(range.clone(), NEAR);
                 if near.correlation > place.correlation {
                     place = near;
                 }
                 if place.correlation < CORRELATION_MIN && !searched_far {
                     searched_far = true;
-                    let far = self.search(range.clone(), FAR, 8);
+                    let far = self.search(range.clone(), FAR);
                     if far.correlation > place.correlation {
                         place = far;
                     }
@@ -310,7 +310,7 @@ impl<'a> Comparison<'a> {
 
     /// From where it is expected to the nearest most similar place.
     fn climb(&self, range: std::ops::Range<usize>, expected: isize) -> Place {
-        let at = |offset| self.reference.correlation(&range, &self.heard, offset, 2);
+        let at = |offset| self.reference.correlation(&range, &self.heard, offset);
         let mut offset = expected;
         let mut here = at(offset);
         let (mut before, mut behind) = (at(offset - 1), at(offset + 1));
@@ -331,20 +331,19 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The most similar place that is at most `reach` away; `stride` is how
-    /// coarsely it is looked for.
-    fn search(&self, range: std::ops::Range<usize>, reach: usize, stride: usize) -> Place {
-        let reach = reach as isize;
+    /// The most similar place that is at most `reach` away.
+    fn search(&self, range: std::ops::Range<usize>, reach: usize) -> Place {
+        let reach = (reach / signal::COARSE) as isize;
         let mut best = (0, f64::NEG_INFINITY);
-        for offset in (-reach..=reach).step_by(stride) {
+        for offset in -reach..=reach {
             let correlation = self
                 .reference
-                .correlation(&range, &self.heard, offset, 2 * stride);
+                .coarse_correlation(&range, &self.heard, offset);
             if correlation > best.1 {
                 best = (offset, correlation);
             }
         }
-        self.climb(range, best.0)
+        self.climb(range, best.0 * signal::COARSE as isize)
     }
 }
 

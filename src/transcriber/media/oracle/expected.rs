@@ -9,6 +9,11 @@ use super::{SAMPLE_RATE, heard};
 /// How far sounds and the end of a recording may be off, in seconds.
 pub const TOLERANCE_S: f64 = 0.05;
 
+/// The same between what a file was made from and what ffmpeg makes of it, where
+/// lossy codecs add their delay.
+const TRUTH_TOLERANCE_S: f64 = 0.1;
+const TRUTH_CORRELATION_MIN: f64 = 0.8;
+
 /// What a recording should sound like.
 #[derive(Debug, Clone)]
 pub struct Expected {
@@ -16,6 +21,8 @@ pub struct Expected {
     pub answers: Vec<Answer>,
     /// How far sounds and the end may be off.
     pub tolerance_s: f64,
+    /// What the file was made from: ffmpeg is held to it as well.
+    pub truth: Option<Vec<Part>>,
     /// Differences that begin in this stretch (seconds) are those of damage.
     pub damaged_s: Option<(f64, f64)>,
     /// Why it is not just what ffmpeg makes of the file.
@@ -33,6 +40,8 @@ pub struct Answer {
 enum Sound {
     /// What ffmpeg makes of this track of the file.
     Track(usize, Times),
+    /// What ffmpeg makes of the first track, but only of this channel.
+    Channel(usize),
     /// What ffmpeg makes of these, one behind the other.
     Parts(Vec<Part>),
     /// None, and an error that says so.
@@ -72,6 +81,11 @@ impl Expected {
         Self::one(Sound::Track(track, times), Warning::None)
     }
 
+    /// Only this channel of the first track, as ffmpeg hears it, without a warning.
+    pub fn channel(channel: usize) -> Self {
+        Self::one(Sound::Channel(channel), Warning::None)
+    }
+
     /// What is heard in these files, one behind the other, without a warning.
     pub fn parts(parts: impl Into<Vec<Part>>) -> Self {
         Self::one(Sound::Parts(parts.into()), Warning::None)
@@ -86,6 +100,7 @@ impl Expected {
         Self {
             answers: vec![Answer { sound, warning }],
             tolerance_s: TOLERANCE_S,
+            truth: None,
             damaged_s: None,
             reason: None,
         }
@@ -102,6 +117,12 @@ impl Expected {
     /// Or any of the answers of `other`.
     pub fn or(mut self, other: Self) -> Self {
         self.answers.extend(other.answers);
+        self
+    }
+
+    /// If ffmpeg makes this of it (leaving aside what the codec loses).
+    pub fn made_from(mut self, parts: impl Into<Vec<Part>>) -> Self {
+        self.truth = Some(parts.into());
         self
     }
 
@@ -156,10 +177,22 @@ impl Expected {
 
     fn compared(&self, sound: &Sound, path: &Path, heard: &[f32]) -> Result<(), String> {
         let reference = match sound {
-            Sound::Track(track, times) => reference::decoded(path, *track, *times)?,
+            Sound::Track(track, times) => {
+                reference::decoded(path, *track, reference::Channels::Mixed, *times)?
+            }
+            Sound::Channel(channel) => {
+                let channel = reference::Channels::One(*channel);
+                reference::decoded(path, 0, channel, Times::Mended)?
+            }
             Sound::Parts(parts) => joined(parts)?,
             Sound::Refused => Vec::new(),
         };
+        if let Some(truth) = &self.truth {
+            let differences = compare::differences(&joined(truth)?, &reference, TRUTH_TOLERANCE_S);
+            if let Some(difference) = differences.iter().find(|difference| !is_loss(difference)) {
+                return Err(format!("ffmpeg itself is wrong: {difference}"));
+            }
+        }
         let differences: Vec<Difference> =
             compare::differences(&reference, heard, self.tolerance_s)
                 .into_iter()
@@ -188,6 +221,15 @@ impl Expected {
     }
 }
 
+/// What a lossy codec may do to the recording that a file was made from.
+fn is_loss(difference: &Difference) -> bool {
+    match difference {
+        Difference::Replaced { correlation, .. } => *correlation > TRUTH_CORRELATION_MIN,
+        Difference::Level { .. } | Difference::Treble { .. } => true,
+        _ => false,
+    }
+}
+
 /// An error without the list of all formats that follows.
 fn brief(error: &str) -> String {
     let end = error.find("; ").unwrap_or(error.len());
@@ -202,9 +244,14 @@ fn joined(parts: &[Part]) -> Result<Vec<f32>, String> {
             Part::Silence(duration_s) => {
                 all.resize(all.len() + (duration_s * rate).round() as usize, 0.0);
             }
-            Part::All(path) => all.extend(reference::decoded(path, 0, Times::Mended)?),
+            Part::All(path) => all.extend(reference::decoded(
+                path,
+                0,
+                reference::Channels::Mixed,
+                Times::Mended,
+            )?),
             Part::Cut(path, start_s, end_s) => {
-                let whole = reference::decoded(path, 0, Times::Mended)?;
+                let whole = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)?;
                 let at = |time_s: f64| ((time_s * rate).round() as usize).min(whole.len());
                 all.extend_from_slice(&whole[at(*start_s)..at(*end_s)]);
             }

@@ -91,6 +91,23 @@ impl Kit {
         run(&mut ffmpeg)
     }
 
+    /// What ffmpeg writes into a pipe, where it cannot go back to mend its head;
+    /// the output must be `-`.
+    pub fn piped(&self, arguments: &str) -> Result<Vec<u8>, String> {
+        let mut ffmpeg = command();
+        ffmpeg.current_dir(self.folder.path());
+        let output = ffmpeg
+            .args(words(arguments))
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("ffmpeg: {error}"))?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
     /// All bytes of a file in the folder.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap()

@@ -9,14 +9,20 @@
 //! and with `ORACLE=mkv` only rows that have `mkv` in their names.
 
 mod compare;
+mod damage;
 mod expected;
 mod families;
+mod joined;
 mod kit;
+mod made;
 mod matrix;
+mod mp4;
 mod recordings;
 mod reference;
 mod report;
 mod signal;
+mod times;
+mod tracks;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -13,9 +13,29 @@ pub enum Times {
     Kept,
 }
 
+/// Which channels are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channels {
+    /// All.
+    Mixed,
+    /// This one.
+    One(usize),
+}
+
 /// Mono at 16 kHz, on the timeline of the file: what begins late or has gaps is
 /// filled up with silence. Fails with ffmpeg's own words.
-pub fn decoded(path: &Path, track: usize, times: Times) -> Result<Vec<f32>, String> {
+pub fn decoded(
+    path: &Path,
+    track: usize,
+    channels: Channels,
+    times: Times,
+) -> Result<Vec<f32>, String> {
+    let channel = match channels {
+        Channels::Mixed => String::new(),
+        Channels::One(channel) => format!("pan=mono|c0=c{channel},"),
+    };
+    // Gaps from 30 ms on: what is shorter is the rounding of timestamps.
+    let filter = format!("{channel}aresample=16000:async=1:min_hard_comp=0.03:first_pts=0");
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error"]);
     if times == Times::Kept {
@@ -25,11 +45,7 @@ pub fn decoded(path: &Path, track: usize, times: Times) -> Result<Vec<f32>, Stri
         .arg("-i")
         .arg(path)
         .args(["-map", &format!("0:a:{track}")])
-        // Gaps from 30 ms on: what is shorter is the rounding of timestamps.
-        .args([
-            "-af",
-            "aresample=16000:async=1:min_hard_comp=0.03:first_pts=0",
-        ])
+        .args(["-af", &filter])
         .args(["-ac", "1", "-f", "f32le", "-"]);
     let output = ffmpeg
         .stdin(Stdio::null())

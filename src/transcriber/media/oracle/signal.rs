@@ -5,20 +5,34 @@ use std::ops::Range;
 
 use super::super::SAMPLE_RATE;
 
+/// Samples of a signal for each one of [`Band::coarse`].
+pub const COARSE: usize = 8;
+
 /// A signal, and what lies below 4 kHz of it: there decoders agree, while above
 /// they may fill in noise of their own.
 pub struct Band<'a> {
     /// As it is.
     pub all: &'a [f32],
     low: Vec<f32>,
+    /// Of `low` every second sample, from the first and from the second on.
+    halves: [Vec<f32>; 2],
+    /// Means of [`COARSE`] samples of `low`.
+    coarse: Vec<f32>,
 }
 
 impl<'a> Band<'a> {
     /// Of these samples.
     pub fn new(all: &'a [f32]) -> Self {
+        let low = low_pass(all);
+        let half = |first: usize| low.iter().skip(first).step_by(2).copied().collect();
         Self {
             all,
-            low: low_pass(all),
+            halves: [half(0), half(1)],
+            coarse: low
+                .chunks_exact(COARSE)
+                .map(|samples| samples.iter().sum::<f32>() / COARSE as f32)
+                .collect(),
+            low,
         }
     }
 
@@ -37,40 +51,52 @@ impl<'a> Band<'a> {
         sum / range.len() as f64
     }
 
-    /// How similar `range` of this one is to what lies `offset` later in `other`,
-    /// looking at every `step`th sample: 1 is the same shape at any level and
-    /// of any polarity, 0 is nothing in common.
-    pub fn correlation(
-        &self,
-        range: &Range<usize>,
-        other: &Band<'_>,
-        offset: isize,
-        step: usize,
-    ) -> f64 {
-        // What lies outside is left out, if that is less than half.
-        let start = (range.start as isize).max(-offset) as usize;
-        let end = (range.end as isize).min(other.low.len() as isize - offset);
-        if end < 0 || (end as usize) < start + range.len() / 2 {
-            return 0.0;
-        }
-        let here = &self.low[start..end as usize];
-        let there = &other.low[start.wrapping_add_signed(offset)..];
-        let (mut a, mut b, mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for (x, y) in here.iter().step_by(step).zip(there.iter().step_by(step)) {
-            let (x, y) = (f64::from(*x), f64::from(*y));
-            a += x;
-            b += y;
-            aa += x * x;
-            bb += y * y;
-            ab += x * y;
-        }
-        let count = here.len().div_ceil(step) as f64;
-        let power = (aa - a * a / count) * (bb - b * b / count);
-        if power <= 1e-20 {
-            return 0.0;
-        }
-        ((ab - a * b / count) / power.sqrt()).abs()
+    /// How similar `range` of this one is to what lies `offset` later in `other`:
+    /// 1 is the same shape at any level and of any polarity, 0 is nothing in common.
+    pub fn correlation(&self, range: &Range<usize>, other: &Band<'_>, offset: isize) -> f64 {
+        correlation(
+            &self.halves[0],
+            &(range.start.div_ceil(2)..range.end / 2),
+            &other.halves[offset.rem_euclid(2) as usize],
+            offset.div_euclid(2),
+        )
     }
+
+    /// The same, roughly: `offset` counts in [`COARSE`] samples.
+    pub fn coarse_correlation(&self, range: &Range<usize>, other: &Band<'_>, offset: isize) -> f64 {
+        correlation(
+            &self.coarse,
+            &(range.start / COARSE..(range.end / COARSE).min(self.coarse.len())),
+            &other.coarse,
+            offset,
+        )
+    }
+}
+
+fn correlation(these: &[f32], range: &Range<usize>, others: &[f32], offset: isize) -> f64 {
+    // What lies outside is left out, if that is less than half.
+    let start = (range.start as isize).max(-offset);
+    let end = (range.end as isize).min(others.len() as isize - offset);
+    if end < start + range.len() as isize / 2 || end <= start {
+        return 0.0;
+    }
+    let here = &these[start as usize..end as usize];
+    let there = &others[(start + offset) as usize..];
+    let (mut a, mut b, mut aa, mut bb, mut ab) = (0.0_f64, 0.0, 0.0, 0.0, 0.0);
+    for (x, y) in here.iter().zip(there) {
+        let (x, y) = (f64::from(*x), f64::from(*y));
+        a += x;
+        b += y;
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    let count = here.len() as f64;
+    let power = (aa - a * a / count) * (bb - b * b / count);
+    if power <= 1e-20 {
+        return 0.0;
+    }
+    ((ab - a * b / count) / power.sqrt()).abs()
 }
 
 /// The top of a curve of which the highest of three points is in the middle.
