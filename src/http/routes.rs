@@ -49,8 +49,14 @@ enum Resource {
 impl Resource {
     fn of(path: &str) -> Option<Resource> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        Some(match segments.as_slice() {
-            ["uploads", "files"] | ["uploads", "files", ""] => Resource::Uploads,
+        // One slash at the end changes nothing.
+        let segments = match segments.as_slice() {
+            [""] | [.., "", ""] => &segments,
+            [segments @ .., ""] => segments,
+            segments => segments,
+        };
+        Some(match segments {
+            ["uploads", "files"] => Resource::Uploads,
             ["uploads", "files", id] => Resource::Upload(parse(id)),
             ["task", "all"] => Resource::Tasks,
             ["task", id] => Resource::Task(parse(id)),
@@ -340,6 +346,7 @@ mod tests {
                 Some(Resource::OpenAi(openai::Route::Unknown)),
             ),
             ("/v2/models".to_owned(), None),
+            ("/v2/models/".to_owned(), None),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),
             ("/ui/a/b.js".to_owned(), Some(Resource::FrontEnd)),
@@ -349,6 +356,15 @@ mod tests {
         ];
         for (path, resource) in cases {
             assert_eq!(Resource::of(&path), resource, "{path}");
+            if resource.is_some() && !path.ends_with('/') {
+                let path = format!("{path}/");
+                assert_eq!(Resource::of(&path), resource, "{path}");
+                let path = format!("{path}/");
+                let twice = resource.filter(|is| matches!(is, Resource::FrontEnd));
+                let unknown = Resource::OpenAi(openai::Route::Unknown);
+                let twice = twice.or(path.starts_with("/v1/").then_some(unknown));
+                assert_eq!(Resource::of(&path), twice, "{path}");
+            }
         }
     }
 }
