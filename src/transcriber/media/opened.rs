@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 use super::caf::Caf;
 use super::codec;
-use super::flac::Flac;
+use super::flac::FlacReader;
 use super::frames::{self, Adts, FrameReader, Mpeg};
 use super::kind::{Foreign, HEAD_BYTES, Kind};
 use super::matroska::Matroska;
@@ -297,7 +297,7 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Mp4 => Box::new(Mp4::open(source.again())?),
         Kind::Matroska => Box::new(Matroska::open(source.again())?),
         Kind::Ogg => Box::new(OggReader::open(source.again())?),
-        Kind::Flac => Box::new(Flac::open(source.again())?),
+        Kind::Flac => Box::new(FlacReader::open(source.again())?),
         Kind::Mpeg => Box::new(FrameReader::<Mpeg>::open(source.again())?),
         Kind::Adts => Box::new(FrameReader::<Adts>::open(source.again())?),
         Kind::Foreign(_) | Kind::NoRecording(_) | Kind::Unknown => {
