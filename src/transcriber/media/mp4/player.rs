@@ -18,6 +18,9 @@ const PASSED_MAX: usize = 16_384;
 const REPEATED_MAX: u64 = 4;
 const REPEATED_MIN_BYTES: u64 = 1024 * 1024;
 
+/// What a packet counts for at least: it takes time, too.
+const PACKET_MIN_BYTES: u64 = 16;
+
 /// As [`Packet`] says: all of them.
 const TRIM_ALL: u64 = u32::MAX as u64;
 
@@ -189,7 +192,7 @@ impl Player {
             };
             if let Step::Packet(packet) = &step {
                 self.loss = None;
-                self.given_bytes += packet.data.len() as u64;
+                self.given_bytes += (packet.data.len() as u64).max(PACKET_MIN_BYTES);
                 let limit_bytes = input.size_bytes().saturating_mul(REPEATED_MAX);
                 if self.given_bytes > limit_bytes.max(REPEATED_MIN_BYTES) {
                     self.window = self.windows.len();
