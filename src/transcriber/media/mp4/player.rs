@@ -46,6 +46,8 @@ pub struct Player {
     held: Option<Held>,
     given_bytes: u64,
     loss: Option<String>,
+    /// Found while a packet was put together: said after it.
+    late_loss: Option<String>,
 }
 
 impl Player {
@@ -70,6 +72,7 @@ impl Player {
             held: None,
             given_bytes: 0,
             loss: None,
+            late_loss: None,
         }
     }
 
@@ -128,6 +131,9 @@ impl Player {
 
     /// One step.
     pub fn step(&mut self, input: &mut Input) -> Result<Step, MediaError> {
+        if let Some(reason) = self.late_loss.take() {
+            return Ok(lost(reason));
+        }
         for _ in 0..PASSED_MAX {
             let Some(window) = self.windows.get(self.window).copied() else {
                 return Ok(match self.samples.find_end(input)? {
@@ -384,7 +390,7 @@ impl Player {
                     break;
                 }
                 Err(Next::Lost(reason)) => {
-                    self.loss = Some(reason);
+                    self.late_loss = Some(reason);
                     break;
                 }
                 Err(_) => break,

@@ -1161,3 +1161,30 @@ fn the_delay_that_itunes_notes_is_cut_off() {
     assert_eq!(noted.samples.len(), length);
     assert_eq!(noted.samples, listed.samples);
 }
+
+#[test]
+fn a_fragment_whose_table_is_too_large_is_named_and_passed() {
+    let arguments = [
+        "-c:a",
+        "pcm_s16le",
+        "-movflags",
+        "frag_keyframe+empty_moov",
+        "-frag_duration",
+        "300000",
+        "-f",
+        "mov",
+    ];
+    let content = ffmpeg(&spoken("one two"), &arguments);
+    let whole = heard(&content).samples.len();
+    let mut starts = content
+        .windows(4)
+        .enumerate()
+        .filter(|(_, word)| *word == b"moof")
+        .map(|(at, _)| at - 4);
+    let second = starts.nth(1).unwrap();
+    let monster = boxed(b"moof", &[&vec![0; 17 << 20]]);
+    let grown = [&content[..second], &monster, &content[second..]].concat();
+    let heard = heard(&grown);
+    assert_eq!(heard.losses, ["the table of a fragment takes 17 MiB"]);
+    assert!(heard.ended && heard.samples.len() == whole && whole > 10_000);
+}
