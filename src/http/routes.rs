@@ -49,8 +49,18 @@ enum Resource {
 impl Resource {
     fn of(path: &str) -> Option<Resource> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        Some(match segments.as_slice() {
-            ["uploads", "files"] | ["uploads", "files", ""] => Resource::Uploads,
+        match segments.as_slice() {
+            [""] | [.., "", ""] => Resource::at(&segments),
+            // A slash behind a word changes nothing; behind an id there is none:
+            // one upload, one address.
+            [words @ .., ""] => Resource::at(words).filter(|found| !found.ends_in_id()),
+            segments => Resource::at(segments),
+        }
+    }
+
+    fn at(segments: &[&str]) -> Option<Resource> {
+        Some(match segments {
+            ["uploads", "files"] => Resource::Uploads,
             ["uploads", "files", id] => Resource::Upload(parse(id)),
             ["task", "all"] => Resource::Tasks,
             ["task", id] => Resource::Task(parse(id)),
@@ -72,6 +82,13 @@ impl Resource {
             ["health", "ready"] => Resource::Ready,
             _ => return None,
         })
+    }
+
+    fn ends_in_id(&self) -> bool {
+        matches!(
+            self,
+            Resource::Upload(_) | Resource::Task(_) | Resource::Socket(_)
+        )
     }
 
     /// The methods it takes, for `Allow`.
@@ -340,6 +357,7 @@ mod tests {
                 Some(Resource::OpenAi(openai::Route::Unknown)),
             ),
             ("/v2/models".to_owned(), None),
+            ("/v2/models/".to_owned(), None),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),
             ("/ui/a/b.js".to_owned(), Some(Resource::FrontEnd)),
@@ -349,6 +367,16 @@ mod tests {
         ];
         for (path, resource) in cases {
             assert_eq!(Resource::of(&path), resource, "{path}");
+            if resource.is_some() && !path.ends_with('/') {
+                let path = format!("{path}/");
+                let once = resource.filter(|is| !is.ends_in_id());
+                assert_eq!(Resource::of(&path), once, "{path}");
+                let path = format!("{path}/");
+                let twice = resource.filter(|is| matches!(is, Resource::FrontEnd));
+                let unknown = Resource::OpenAi(openai::Route::Unknown);
+                let twice = twice.or(path.starts_with("/v1/").then_some(unknown));
+                assert_eq!(Resource::of(&path), twice, "{path}");
+            }
         }
     }
 }
