@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::inspect::{self, LOOK_BYTES};
 use super::record::{Status, TaskRecord, now};
@@ -74,7 +75,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         let outcome = match tasks.update(record.clone()) {
             Ok(false) => Attempt::Deleted,
             Ok(true) => process(tasks, engine, choice, &record).await,
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Err(error) => unreadable(tasks, id, &error),
         };
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
@@ -145,14 +146,14 @@ async fn process(
             Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
                 outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
-                    outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
+                    outcome.unwrap_or_else(|error| unreadable(tasks, record.id, &error))
                 }
                 interruption = tasks.interrupted(record.id) => match interruption {
                     Interruption::Deleted => Attempt::Deleted,
                     Interruption::Cancelled(reason) => Attempt::Cancelled(reason),
                 },
             },
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Err(error) => unreadable(tasks, record.id, &error),
         };
         match outcome {
             Attempt::EngineLost(reason) => {
@@ -165,6 +166,15 @@ async fn process(
     Attempt::EngineLost(format!(
         "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
     ))
+}
+
+/// What a failure of storage means: of a task that is being deleted the files
+/// are gone before it is forgotten.
+fn unreadable(tasks: &Tasks, id: Uuid, error: &io::Error) -> Attempt {
+    match tasks.is_deleted(id) {
+        true => Attempt::Deleted,
+        false => Attempt::Failed(storage_failed(error)),
+    }
 }
 
 /// The recording, or why it is none.
