@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::download::download;
+use super::front_end::FrontEnd;
 use super::options::options;
-use super::protocol::{Interop, Protocol};
+use super::protocol::Protocol;
 use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
@@ -188,10 +189,7 @@ async fn dispatch(
     mut request: Request<RequestBody>,
 ) -> Reply {
     let is_upload = resource.is_some_and(Resource::is_upload);
-    let protocol = match Protocol::of(request.headers()) {
-        Err(error) if is_upload => return error.reply(Protocol::Ietf(Interop::V8)),
-        told => told.unwrap_or(Protocol::Tus),
-    };
+    let protocol = Protocol::of(request.headers());
     if is_upload && let Err(error) = tus::override_method(&mut request) {
         return error.reply(protocol);
     }
