@@ -37,7 +37,7 @@ impl Announcer {
                 .cloned()
                 .filter(|_| knows && is_direct)?,
             interop,
-            base_url: app.base_url.clone(),
+            base_url: app.base_url.for_request(head, &app.trusted_proxies),
             max_size_bytes: app.uploads.limits().max_size_bytes,
         })
     }
