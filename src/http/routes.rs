@@ -29,7 +29,7 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
-    /// `/`
+    /// `/`, and what is nowhere else if a front end is served there.
     Root,
     /// Below `/ui`.
     FrontEnd,
@@ -129,7 +129,7 @@ impl Resource {
 
     async fn answer_public<B>(self, app: &App, request: &Request<B>) -> Result<Reply, ApiError> {
         match (self, plain_method(self, request.method())) {
-            (Resource::Root, &Method::GET) => Ok(front_end::root(app)),
+            (Resource::Root, &Method::GET) => front_end::root(app, request).await,
             (Resource::FrontEnd, &Method::GET) => front_end::ui(app, request).await,
             (Resource::Ready, &Method::GET) => Ok(health::ready(app)),
             (Resource::Live, &Method::GET) => Ok(health::live()),
@@ -168,7 +168,9 @@ fn parse(id: &str) -> Option<Uuid> {
 /// Answers a request from `client`.
 pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
     let visit = app.origins.visit(request.headers());
-    let resource = Resource::of(request.uri().path());
+    let has_root = app.front_end.as_ref().is_some_and(FrontEnd::is_at_root);
+    let other = has_root.then_some(Resource::Root);
+    let resource = Resource::of(request.uri().path()).or(other);
     if let (Some(visit), Some(resource)) = (&visit, resource)
         && cors::is_preflight(request.method(), request.headers())
     {
