@@ -443,7 +443,7 @@ mod tests {
             (
                 testing::file(b"Dear Sir or Madam, this is no recording."),
                 "mp3",
-                "it looks like text",
+                "it is a text file",
             ),
             (
                 testing::file(b"%PDF-1.7 and so on"),
