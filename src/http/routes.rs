@@ -50,14 +50,6 @@ enum Resource {
 impl Resource {
     fn of(path: &str) -> Option<Resource> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-<<<<<<< HEAD
-        // One slash at the end changes nothing.
-        let segments = match segments.as_slice() {
-            [""] | [.., "", ""] => &segments,
-            [segments @ .., ""] => segments,
-            segments => segments,
-        };
-=======
         match segments.as_slice() {
             [""] | [.., "", ""] => Resource::at(&segments),
             // A slash behind a word changes nothing; behind an id there is none:
@@ -68,7 +60,6 @@ impl Resource {
     }
 
     fn at(segments: &[&str]) -> Option<Resource> {
->>>>>>> api
         Some(match segments {
             ["uploads", "files"] => Resource::Uploads,
             ["uploads", "files", id] => Resource::Upload(parse(id)),
@@ -378,12 +369,8 @@ mod tests {
             assert_eq!(Resource::of(&path), resource, "{path}");
             if resource.is_some() && !path.ends_with('/') {
                 let path = format!("{path}/");
-<<<<<<< HEAD
-                assert_eq!(Resource::of(&path), resource, "{path}");
-=======
                 let once = resource.filter(|is| !is.ends_in_id());
                 assert_eq!(Resource::of(&path), once, "{path}");
->>>>>>> api
                 let path = format!("{path}/");
                 let twice = resource.filter(|is| matches!(is, Resource::FrontEnd));
                 let unknown = Resource::OpenAi(openai::Route::Unknown);

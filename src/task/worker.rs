@@ -78,11 +78,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, settings: &WorkSettings) {
         let id = record.id;
         let outcome = match tasks.update(record.clone()) {
             Ok(false) => Attempt::Deleted,
-<<<<<<< HEAD
             Ok(true) => process(tasks, engine, settings, &record).await,
-=======
-            Ok(true) => process(tasks, engine, choice, &record).await,
->>>>>>> api
             Err(error) => unreadable(tasks, id, &error),
         };
         record.end_time = Some(now());
@@ -156,11 +152,7 @@ async fn process(
         let outcome = match open(&dir) {
             Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
-<<<<<<< HEAD
                 outcome = transcribe(tasks, engine, settings, record, &model, recording) => {
-=======
-                outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
->>>>>>> api
                     outcome.unwrap_or_else(|error| unreadable(tasks, record.id, &error))
                 }
                 interruption = tasks.interrupted(record.id) => match interruption {
