@@ -1,2 +1,6 @@
 pub struct Caf;
-impl Caf { pub fn open(_: super::Source) -> Result<super::ogg::OggReader, super::MediaError> { Err(super::MediaError::Unrecognised) } }
+impl Caf {
+    pub fn open(_: super::Source) -> Result<super::ogg::OggReader, super::MediaError> {
+        Err(super::MediaError::Unrecognised)
+    }
+}

@@ -1,2 +1,6 @@
 pub struct Flac;
-impl Flac { pub fn open(_: super::Source) -> Result<super::ogg::OggReader, super::MediaError> { Err(super::MediaError::Unrecognised) } }
+impl Flac {
+    pub fn open(_: super::Source) -> Result<super::ogg::OggReader, super::MediaError> {
+        Err(super::MediaError::Unrecognised)
+    }
+}

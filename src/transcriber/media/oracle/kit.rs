@@ -82,6 +82,12 @@ impl Kit {
         self.path(&format!("speech-{length_ms}.wav"))
     }
 
+    /// Whether this is one of [`Kit::speech`].
+    pub fn is_speech(path: &Path) -> bool {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("speech-"))
+    }
+
     /// ffmpeg in the folder, with these arguments, separated by blanks; `'` around
     /// those that contain one.
     pub fn ffmpeg(&self, arguments: &str) -> Result<(), String> {

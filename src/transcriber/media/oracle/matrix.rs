@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::expected::{Expected, Warning};
+use super::expected::Expected;
 use super::families::{FAMILIES, Family, NO_ENCODER};
 use super::kit::{self, Kit, LENGTHS_MS, LONG_MS};
 use super::report::{self, Row};
@@ -151,8 +151,12 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
     report::judge("matrix", &rows, &skipped);
 }
 
-/// Of the rows that are not just what ffmpeg makes of them.
+/// Of rows that are not just what ffmpeg makes of them.
 fn expected(name: &str) -> Expected {
-    let _ = (name, Warning::None);
-    Expected::like_ffmpeg()
+    match name {
+        "ogg vorbis 8000 mono 300 ms" => Expected::like_ffmpeg()
+            .within(0.1)
+            .because("ffmpeg does not trim the end of a file of one page"),
+        _ => Expected::like_ffmpeg(),
+    }
 }
