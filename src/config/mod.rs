@@ -52,6 +52,8 @@ pub struct Config {
 pub struct Http {
     /// The folder of a front end that is served too.
     pub static_dir: Option<PathBuf>,
+    /// It is served at `/`, too.
+    pub static_root: bool,
     /// Where clients find this server, if a proxy gives it another address.
     pub base_url: BaseUrl,
     /// Who is believed about the addresses of clients.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::inspect;
 use super::record::{Status, TaskRecord, now};
@@ -78,7 +79,7 @@ pub async fn work(tasks: &Tasks, engine: &Engine, settings: &WorkSettings) {
         let outcome = match tasks.update(record.clone()) {
             Ok(false) => Attempt::Deleted,
             Ok(true) => process(tasks, engine, settings, &record).await,
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Err(error) => unreadable(tasks, id, &error),
         };
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
@@ -144,9 +145,7 @@ async fn process(
     let dir = tasks.dir(record.id);
     let model = match settings.model(record.wanted_model.as_deref()) {
         Ok(model) => model,
-        Err(error) => {
-            return Attempt::Failed(format!("{}: {error}", settings.models_dir.display()));
-        }
+        Err(error) => return Attempt::Failed(format!("{}: {error}", settings.models_dir.display())),
     };
     let mut lost = String::new();
     for attempt in 1..=ATTEMPTS {
@@ -154,14 +153,14 @@ async fn process(
             Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
                 outcome = transcribe(tasks, engine, settings, record, &model, recording) => {
-                    outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
+                    outcome.unwrap_or_else(|error| unreadable(tasks, record.id, &error))
                 }
                 interruption = tasks.interrupted(record.id) => match interruption {
                     Interruption::Deleted => Attempt::Deleted,
                     Interruption::Cancelled(reason) => Attempt::Cancelled(reason),
                 },
             },
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Err(error) => unreadable(tasks, record.id, &error),
         };
         match outcome {
             Attempt::EngineLost(reason) => {
@@ -174,6 +173,15 @@ async fn process(
     Attempt::EngineLost(format!(
         "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
     ))
+}
+
+/// What a failure of storage means: of a task that is being deleted the files
+/// are gone before it is forgotten.
+fn unreadable(tasks: &Tasks, id: Uuid, error: &io::Error) -> Attempt {
+    match tasks.is_deleted(id) {
+        true => Attempt::Deleted,
+        false => Attempt::Failed(storage_failed(error)),
+    }
 }
 
 /// The recording, or why it is none.

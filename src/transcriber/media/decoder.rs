@@ -56,8 +56,7 @@ impl Decoder {
     /// what is wrong with the packet, there is none.
     pub fn decode(&mut self, packet: &Packet, mono: &mut Vec<f32>) -> Result<(), String> {
         mono.clear();
-        self.follow_signal(&packet.data)
-            .map_err(|error| error.to_string())?;
+        self.follow_signal(&packet.data).map_err(|error| error.to_string())?;
         // Trimming is done here: decoders do not agree on whose task it is.
         let reference = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, &packet.data);
         // A decoder that breaks down on a packet costs that packet, not the rest.
@@ -68,7 +67,8 @@ impl Decoder {
         match decoded {
             Ok(decoded) => decoded?,
             Err(_) => {
-                self.codec = codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
+                self.codec =
+                    codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
                 return Err("the decoder broke down".to_owned());
             }
         }
@@ -87,11 +87,7 @@ impl Decoder {
         mixer.mix(&mut self.planes, rate, mono);
         self.frames = mono.len();
         self.rate = Some(rate);
-        let frames = |count: u64| {
-            usize::try_from(count)
-                .unwrap_or(usize::MAX)
-                .min(self.frames)
-        };
+        let frames = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).min(self.frames);
         mono.truncate(self.frames - frames(packet.trim_end_frames));
         mono.drain(..frames(packet.trim_start_frames).min(mono.len()));
         Ok(())

@@ -1,6 +1,271 @@
-pub struct Flac;
-impl Flac {
-    pub fn open(_: super::Source) -> Result<super::ogg::OggReader, super::MediaError> {
-        Err(super::MediaError::Unrecognised)
+//! FLAC files (RFC 9639). symphonia finds the frames; what lies around them is
+//! read here: tags and metadata blocks, which may be large and are of no use, and
+//! the place where another FLAC file was appended.
+
+pub mod frame;
+mod frames;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use symphonia::core::audio::{Channels, layouts};
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::default::formats::FlacReader as FrameReader;
+
+use frame::StreamInfo;
+use frames::{Frames, Watch};
+
+use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
+
+use super::{MediaError, Source};
+
+const MARKER: &[u8; 4] = b"fLaC";
+
+/// More metadata blocks than this are no FLAC file.
+const BLOCKS_MAX: usize = 4096;
+
+/// The first frame is looked for so far behind the metadata.
+const FIRST_FRAME_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A FLAC file being read.
+pub struct FlacReader {
+    frames: FrameReader<'static>,
+    watch: Watch,
+    track: [Track; 1],
+    rate: u32,
+    total_frames: Option<u64>,
+    /// Number of the first sample of the file.
+    zero: Option<u64>,
+    /// Number of the sample behind the last frame.
+    expected: u64,
+    /// What is added to the numbers of the file, which may begin anew.
+    shift: u64,
+    /// The frame behind a gap that was reported.
+    waiting: Option<Packet>,
+    ended: bool,
+}
+
+impl FlacReader {
+    /// Reads the metadata, and on to the first frame. An error: it is no FLAC file
+    /// or has no frame.
+    pub fn open(source: Source) -> Result<Self, MediaError> {
+        let begin_bytes = tags::begin_bytes(&source)?;
+        let (info, frames_bytes) = metadata(source.again(), begin_bytes)?;
+        let end_bytes = tags::end_bytes(&source)?.max(frames_bytes);
+        if frames_bytes >= source.size_bytes() {
+            return Err(MediaError::Truncated);
+        }
+        let block = fitting(&info, source.again(), frames_bytes)?;
+        let mut head = MARKER.to_vec();
+        head.extend([0x80, 0, 0, block.len() as u8]);
+        head.extend(&block);
+        let source = source.again();
+        let frames = Frames::new(head, source, frames_bytes, end_bytes)?;
+        let watch = frames.watch();
+        watch.allow(FIRST_FRAME_MAX_BYTES);
+        let options = MediaSourceStreamOptions::default();
+        let stream = MediaSourceStream::new(Box::new(frames), options);
+        let frames = FrameReader::try_new(stream, FormatOptions::default())
+            .map_err(|error| unreadable(error, &watch))?;
+        let mut parameters = AudioCodecParameters::new();
+        parameters
+            .for_codec(CODEC_ID_FLAC)
+            .with_sample_rate(info.rate)
+            .with_bits_per_sample(info.bits)
+            .with_channels(match info.channels {
+                1 => layouts::CHANNEL_LAYOUT_MONO,
+                2 => layouts::CHANNEL_LAYOUT_STEREO,
+                count => Channels::Discrete(u16::from(count)),
+            })
+            .with_extra_data(block.into());
+        let seconds = |frames: u64| frames as f64 / f64::from(info.rate);
+        Ok(Self {
+            frames,
+            watch,
+            track: [Track {
+                parameters,
+                codec: "flac".to_owned(),
+                default: true,
+                duration_s: info.total_frames.map(seconds),
+            }],
+            rate: info.rate,
+            total_frames: info.total_frames,
+            zero: None,
+            expected: 0,
+            shift: 0,
+            waiting: None,
+            ended: false,
+        })
+    }
+
+    fn seconds(&self, frames: u64) -> f64 {
+        frames as f64 / f64::from(self.rate)
+    }
+
+    /// A frame that begins with sample `number` and has `length` of them.
+    fn frame(&mut self, number: u64, length: u64, data: Box<[u8]>) -> Step {
+        let zero = *self.zero.get_or_insert_with(|| {
+            self.expected = number;
+            number
+        });
+        let mut number = number + self.shift;
+        if number < self.expected {
+            // Frames of another recording were appended without their head.
+            self.shift += self.expected - number;
+            number = self.expected;
+        }
+        let missing = number - self.expected;
+        self.expected = number + length;
+        let packet = Packet {
+            time_s: Some(self.seconds(number - zero)),
+            ..Packet::new(data)
+        };
+        if missing == 0 {
+            return Step::Packet(packet);
+        }
+        self.waiting = Some(packet);
+        Step::Lost {
+            reason: "damaged FLAC frames were left out".to_owned(),
+            duration_s: Some(self.seconds(missing)),
+        }
+    }
+}
+
+/// Steps over the metadata blocks (RFC 9639, section 8); gives the STREAMINFO block
+/// and where the first frame begins.
+fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), MediaError> {
+    let size_bytes = source.size_bytes();
+    let mut at_bytes = source.seek(SeekFrom::Start(begin_bytes))?;
+    let mut marker = [0; 4];
+    exact(&mut source, &mut marker)?;
+    if marker != *MARKER {
+        let reason = "a FLAC file begins with fLaC, this one does not".to_owned();
+        return Err(MediaError::Damaged(reason));
+    }
+    at_bytes += 4;
+    let mut info = None;
+    for _ in 0..BLOCKS_MAX {
+        let mut header = [0; 4];
+        exact(&mut source, &mut header)?;
+        let length = u64::from(u32::from_be_bytes([0, header[1], header[2], header[3]]));
+        let behind_bytes = at_bytes + 4 + length;
+        if behind_bytes > size_bytes {
+            return Err(MediaError::Truncated);
+        }
+        if header[0] & 0x7f == 0 && info.is_none() {
+            let mut block = [0; frame::STREAM_INFO_BYTES];
+            exact(&mut source, &mut block)?;
+            info = StreamInfo::parse(&block);
+        }
+        at_bytes = source.seek(SeekFrom::Start(behind_bytes))?;
+        if header[0] & 0x80 != 0 {
+            let reason = "its STREAMINFO block is missing or damaged".to_owned();
+            return Ok((info.ok_or(MediaError::Damaged(reason))?, at_bytes));
+        }
+    }
+    let reason = "it has more metadata blocks than any FLAC file".to_owned();
+    Err(MediaError::Damaged(reason))
+}
+
+fn exact(source: &mut Source, bytes: &mut [u8]) -> Result<(), MediaError> {
+    source
+        .read_exact(bytes)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => MediaError::Truncated,
+            _ => MediaError::Read(error),
+        })
+}
+
+/// The STREAMINFO block with block sizes that symphonia accepts for this file: it
+/// takes frames for damaged if they count frames (a fixed block size) and the
+/// smallest and the largest size differ, or if they count samples and the sizes
+/// are equal.
+fn fitting(
+    info: &StreamInfo,
+    mut source: Source,
+    frames_bytes: u64,
+) -> Result<Vec<u8>, MediaError> {
+    let mut block = info.block.to_vec();
+    source.seek(SeekFrom::Start(frames_bytes))?;
+    let mut start = Vec::new();
+    source.take(16).read_to_end(&mut start)?;
+    let Some(header) = frame::header(&start) else {
+        return Ok(block);
+    };
+    let first = u16::try_from(header.frames).unwrap_or(u16::MAX);
+    let smallest = u16::from_be_bytes([block[0], block[1]]);
+    let largest = u16::from_be_bytes([block[2], block[3]]);
+    let (smallest, largest) = match (header.fixed, smallest == largest) {
+        (true, true) | (false, false) if smallest >= 16 && largest >= first => return Ok(block),
+        (true, _) => (first, first),
+        (false, _) => (16, u16::MAX),
+    };
+    block[..2].copy_from_slice(&smallest.to_be_bytes());
+    block[2..4].copy_from_slice(&largest.to_be_bytes());
+    Ok(block)
+}
+
+fn unreadable(error: Error, watch: &Watch) -> MediaError {
+    match error {
+        Error::IoError(error) if error.raw_os_error().is_some() => MediaError::Read(error),
+        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            MediaError::Truncated
+        }
+        _ if watch.is_paused() => MediaError::Damaged("no FLAC frame was found in it".to_owned()),
+        error => MediaError::Damaged(error.to_string()),
+    }
+}
+
+impl Reader for FlacReader {
+    fn container(&self) -> &'static str {
+        "flac"
+    }
+
+    fn tracks(&self) -> &[Track] {
+        &self.track
+    }
+
+    fn select(&mut self, _: usize) {}
+
+    fn step(&mut self) -> Result<Step, MediaError> {
+        if let Some(packet) = self.waiting.take() {
+            return Ok(Step::Packet(packet));
+        }
+        if self.ended {
+            return Ok(Step::End);
+        }
+        // No frame is larger, so what has none in so many bytes is damaged.
+        self.watch.allow(PACKET_MAX_BYTES as u64);
+        match self.frames.next_packet() {
+            Ok(Some(packet)) => {
+                let number = u64::try_from(packet.pts.get()).unwrap_or(0);
+                Ok(self.frame(number, packet.dur.get(), packet.data))
+            }
+            Err(_) if self.watch.is_paused() => Ok(Step::Nothing),
+            Err(Error::IoError(error)) if error.raw_os_error().is_some() => {
+                Err(MediaError::Read(error))
+            }
+            // symphonia's word for an end before the last sample.
+            Ok(None) | Err(_) => {
+                self.ended = true;
+                Ok(Step::End)
+            }
+        }
+    }
+
+    /// Fewer samples than STREAMINFO says.
+    fn is_cut_short(&self) -> bool {
+        let heard = self.expected;
+        self.shift == 0 && self.total_frames.is_some_and(|total| heard < total)
+    }
+
+    fn end_bytes(&self) -> Option<u64> {
+        self.watch.border_bytes()
     }
 }

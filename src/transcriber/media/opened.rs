@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 use super::caf::Caf;
 use super::codec;
-use super::flac::Flac;
+use super::flac::FlacReader;
 use super::frames::{self, Adts, FrameReader, Mpeg};
 use super::kind::{Foreign, HEAD_BYTES, Kind};
 use super::matroska::Matroska;
@@ -47,12 +47,12 @@ impl Opened {
         match kind {
             Kind::NoRecording(name) => Err(MediaError::NoRecording(name)),
             Kind::Foreign(foreign) => Self::by_ffmpeg(source, None, &foreign, limits),
-            Kind::Unknown => {
-                Self::by_ffmpeg(source, None, &UNKNOWN, limits).map_err(|error| match error {
+            Kind::Unknown => Self::by_ffmpeg(source, None, &UNKNOWN, limits).map_err(|error| {
+                match error {
                     MediaError::Ffmpeg(_) | MediaError::NeedsFfmpeg(_) => MediaError::Unrecognised,
                     error => error,
-                })
-            }
+                }
+            }),
             kind => Self::by_ourselves(source, &kind, limits),
         }
     }
@@ -286,15 +286,9 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Pcm => {
             let file = PcmFile::open(source.again())?;
             if let Some(range) = file.mpeg_audio() {
-                Box::new(FrameReader::<Mpeg>::within(
-                    file.container(),
-                    source.part(range),
-                )?)
+                Box::new(FrameReader::<Mpeg>::within(file.container(), source.part(range))?)
             } else if let Some(range) = file.adts() {
-                Box::new(FrameReader::<Adts>::within(
-                    file.container(),
-                    source.part(range),
-                )?)
+                Box::new(FrameReader::<Adts>::within(file.container(), source.part(range))?)
             } else {
                 Box::new(file)
             }
@@ -303,7 +297,7 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Mp4 => Box::new(Mp4::open(source.again())?),
         Kind::Matroska => Box::new(Matroska::open(source.again())?),
         Kind::Ogg => Box::new(OggReader::open(source.again())?),
-        Kind::Flac => Box::new(Flac::open(source.again())?),
+        Kind::Flac => Box::new(FlacReader::open(source.again())?),
         Kind::Mpeg => Box::new(FrameReader::<Mpeg>::open(source.again())?),
         Kind::Adts => Box::new(FrameReader::<Adts>::open(source.again())?),
         Kind::Foreign(_) | Kind::NoRecording(_) | Kind::Unknown => {

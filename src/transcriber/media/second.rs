@@ -74,9 +74,7 @@ impl SecondDecoder {
         }
         let channels = transcoder.channels();
         if channels > CHANNELS_MAX {
-            return Err(MediaError::Damaged(format!(
-                "it claims {channels} channels"
-            )));
+            return Err(MediaError::Damaged(format!("it claims {channels} channels")));
         }
         let input = transcoder.input().unwrap_or_default();
         let mut parameters = AudioCodecParameters::new();

@@ -43,7 +43,7 @@ pub fn arguments(options: &Options) -> Vec<String> {
          -threads 1 -filter_threads 1 \
          -protocol_whitelist pipe -format_whitelist {FORMATS} \
          -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
-         -dts_delta_threshold {GAP_MAX_S} \
+         -dts_delta_threshold {GAP_MAX_S} -max_error_rate 1 \
          {demuxer} -i pipe:0 \
          -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \
          -af aresample={SAMPLE_RATE},atrim=start=0 -c:a pcm_f32le -t {length_max_s} \

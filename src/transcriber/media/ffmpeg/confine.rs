@@ -71,31 +71,38 @@ impl Confinement {
         command.env_clear().current_dir("/").process_group(0);
         // Each arena of each thread reserves addresses.
         command.env("MALLOC_ARENA_MAX", "1");
+        let same = |limit| libc::rlimit {
+            rlim_cur: limit,
+            rlim_max: limit,
+        };
         let limits = [
-            (libc::RLIMIT_CPU, self.cpu_s),
-            (libc::RLIMIT_AS, ADDRESS_SPACE_BYTES),
-            (libc::RLIMIT_FSIZE, 0),
-            (libc::RLIMIT_NOFILE, FILES_MAX),
-            (libc::RLIMIT_CORE, 0),
-            (libc::RLIMIT_MEMLOCK, 0),
+            (
+                libc::RLIMIT_CPU,
+                libc::rlimit {
+                    rlim_cur: self.cpu_s,
+                    // At the first one it gets a signal that says why.
+                    rlim_max: self.cpu_s + 1,
+                },
+            ),
+            (libc::RLIMIT_AS, same(ADDRESS_SPACE_BYTES)),
+            (libc::RLIMIT_FSIZE, same(0)),
+            (libc::RLIMIT_NOFILE, same(FILES_MAX)),
+            (libc::RLIMIT_CORE, same(0)),
+            (libc::RLIMIT_MEMLOCK, same(0)),
         ];
         let files = self.files();
         let filters = filters();
         let parent = std::process::id();
         let confine = move || {
             // SAFETY: `prctl`, `getppid`, `setrlimit` and `close_range` are system
-            // calls with numbers and one pointer to a value on the stack as arguments.
+            // calls with numbers and one pointer to a value of this closure as arguments.
             unsafe {
                 check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
                 if libc::getppid() as u32 != parent {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
-                for (resource, limit) in limits {
-                    let limit = libc::rlimit {
-                        rlim_cur: limit,
-                        rlim_max: limit,
-                    };
-                    check(libc::setrlimit(resource, &limit))?;
+                for (resource, limit) in &limits {
+                    check(libc::setrlimit(*resource, limit))?;
                 }
                 check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
                 // Closed by the exec, for std has one open until then to say how that went.
@@ -149,7 +156,11 @@ impl Confinement {
             Ok(ruleset.into())
         };
         match made() {
-            Ok(rules) => rules,
+            Ok(Some(rules)) => Some(rules),
+            Ok(None) => {
+                tracing::info!("this kernel has no Landlock: ffmpeg runs without rules for files");
+                None
+            }
             Err(error) => {
                 tracing::warn!("ffmpeg runs without rules for files: {error}");
                 None
@@ -177,6 +188,8 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_kill,
     libc::SYS_tkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,

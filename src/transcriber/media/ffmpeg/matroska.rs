@@ -249,7 +249,8 @@ mod tests {
             [&stream[..at], to, &stream[at + from.len()..]].concat()
         };
         for (stream, expected) in [
-            (b"RIFF\xff\xff\xff\xffWAVE".to_vec(), "no element"),
+            (b"RIFF\xff\xff\xff\xffWAVE".to_vec(), "no Matroska"),
+            (b"\0\0\0\0".to_vec(), "no element"),
             (b"\xa3\x84\x81\0\0\0".to_vec(), "no Matroska"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\0"), "channels"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\x03"), "half a sample"),

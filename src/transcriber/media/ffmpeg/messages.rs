@@ -19,7 +19,10 @@ const REASON_MAX_CHARACTERS: usize = 200;
 const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
 /// Said by every ffmpeg that fails, after the reason.
-const NO_REASONS: [&str; 6] = [
+const NO_REASONS: [&str; 9] = [
+    "Error while processing the decoded data",
+    "Failed to inject frame into filter network",
+    "Error reinitializing filters",
     "Conversion failed",
     "Error opening input file",
     "Error opening output file",
@@ -33,6 +36,10 @@ const PACKET_ERRORS: [&str; 2] = [
     "Error while decoding stream #",
     "Error submitting packet to decoder",
 ];
+
+/// Codecs that leave silence out: ffmpeg takes the packets in its place (SID,
+/// NO_DATA) for damage. What comes of them is a gap, which is silence again.
+const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
 
 /// The state of what was said so far.
 #[derive(Debug, Default)]
@@ -48,6 +55,9 @@ pub struct Said {
     pub late_us: u64,
     /// Packets that could not be decoded.
     pub packet_errors: u64,
+    /// The codec does without packets where nothing is to be heard, so that the
+    /// last ones may be missing.
+    pub leaves_silence_out: bool,
     first_errors: Vec<String>,
     last_errors: Vec<String>,
     last_line: String,
@@ -98,10 +108,10 @@ impl Messages {
 impl Said {
     /// Why it came to nothing, in ffmpeg's words; empty if it said nothing.
     pub fn reason(&self) -> String {
-        let errors = self.last_errors.iter().chain(&self.first_errors);
+        let errors = self.first_errors.iter().chain(&self.last_errors);
         let reason = errors
-            .filter(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)))
-            .last();
+            .rev()
+            .find(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)));
         reason.unwrap_or(&self.last_line).clone()
     }
 
@@ -138,13 +148,20 @@ impl Said {
             }
             _ => {}
         }
-        if !text.is_empty() {
+        // Not ffmpeg's own words: the dynamic linker's, or a library's.
+        if level.is_empty() && !text.is_empty() {
             self.last_line = printable(text);
         }
     }
 
     fn info(&mut self, text: &str) {
         self.opened = text.starts_with("Output #0");
+        // "Stream #0:1 -> #0:0 (amr_nb (amrnb) -> pcm_f32le (native))"
+        if text.contains(" -> #0:0 (") {
+            self.leaves_silence_out = SILENCE_LEFT_OUT
+                .iter()
+                .any(|codec| text.contains(&format!("({codec} (")));
+        }
         match &mut self.input {
             None => self.input = Input::begin(text),
             // What follows is about the input no more.
@@ -161,6 +178,9 @@ impl Said {
     }
 
     fn error(&mut self, text: &str) {
+        if self.opened && self.leaves_silence_out {
+            return;
+        }
         if PACKET_ERRORS.iter().any(|error| text.contains(error)) {
             self.packet_errors += 1;
         }
@@ -268,7 +288,11 @@ mod tests {
                  [fatal] Error opening input files: Invalid data found\n",
                 "Invalid data found when processing input",
             ),
-            ("[error] x\u{1b}[31my\n", "x[31my"),
+            (
+                "[error] x\u{1b}[31my\n[info] Output #0\n[verbose] x\n",
+                "x[31my",
+            ),
+            ("[verbose] Statistics: 7 bytes read\n", ""),
             (
                 "ffmpeg: error while loading shared libraries\n",
                 "ffmpeg: error while loading shared libraries",

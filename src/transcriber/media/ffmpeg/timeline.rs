@@ -42,6 +42,11 @@ impl Timeline {
         self.frames >= self.frames_max
     }
 
+    /// Silence up to that time, if it has not come yet.
+    pub fn pad(&mut self, end_ms: u64) {
+        self.place(end_ms, Vec::new());
+    }
+
     /// The next block. To be followed by calls of [`Self::append`] until that has
     /// nothing to append.
     pub fn place(&mut self, start_ms: u64, mut samples: Vec<f32>) {
@@ -126,6 +131,14 @@ mod tests {
 
     #[test]
     fn it_ends_where_it_must() {
+        let mut timeline = Timeline::new(1, 100_000);
+        timeline.pad(1000);
+        let mut out = Vec::new();
+        while timeline.append(&mut out) {}
+        timeline.pad(500);
+        assert!(!timeline.append(&mut out));
+        assert_eq!(out.len(), 16_000);
+
         assert_eq!(run(&[(0, 1600)], 1000), [(1.0, 1000)]);
         assert_eq!(run(&[(u64::MAX, 1600)], 1000), [(0.0, 1000)]);
         assert_eq!(

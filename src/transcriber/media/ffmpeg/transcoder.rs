@@ -102,6 +102,7 @@ pub struct Transcoder {
     watch: Watch,
     /// Why this side ended it.
     stopped: Option<String>,
+    padded: bool,
     ended: bool,
 }
 
@@ -156,6 +157,7 @@ impl Transcoder {
                 cpu_at_output: Duration::ZERO,
             },
             stopped: None,
+            padded: false,
             ended: false,
         })
     }
@@ -262,6 +264,10 @@ impl Transcoder {
                     false => input.others,
                 })
             }
+            // A number says nothing beside a reason.
+            _ if status.is_some_and(|status| status.code().is_some()) && !reason.is_empty() => {
+                MediaError::Ffmpeg(reason)
+            }
             (_, Some(early)) => MediaError::Ffmpeg(early),
             (_, None) if reason.is_empty() => MediaError::Ffmpeg("it holds no sound".to_owned()),
             (_, None) => MediaError::Ffmpeg(reason),
@@ -313,7 +319,7 @@ impl Transcoder {
     /// False if nothing came.
     fn read(&mut self) -> bool {
         match self.process.read(&mut self.chunk, PATIENCE) {
-            Ok(Some(0)) => self.ended = true,
+            Ok(Some(0)) => self.end(),
             Ok(Some(count)) => {
                 self.parser.push(&self.chunk[..count]);
                 self.watch.at = Instant::now();
@@ -326,6 +332,21 @@ impl Transcoder {
             Err(error) => self.stop(error.to_string()),
         }
         true
+    }
+
+    /// Its output ends. Silence that was left out there is added, once.
+    fn end(&mut self) {
+        let length_s = self.messages.with(|said| {
+            let input = said.input.as_ref().filter(|_| said.leaves_silence_out);
+            input.and_then(|input| input.duration_s)
+        });
+        match (length_s, &mut self.timeline) {
+            (Some(length_s), Some(timeline)) if !self.padded => {
+                self.padded = true;
+                timeline.pad((length_s * 1000.0) as u64);
+            }
+            _ => self.ended = true,
+        }
     }
 
     fn look_for_life(&mut self) {

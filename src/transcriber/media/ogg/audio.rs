@@ -203,9 +203,8 @@ impl AudioStream {
         let mut trim_start = (self.pre_skip_left + place.trim_start).min(total);
         self.pre_skip_left = self.pre_skip_left.saturating_sub(total);
         // Of the first frame that is left.
-        let mut position = place
-            .start
-            .map(|start| start + trim_start.cast_signed() - self.pre_skip());
+        let skipped = (trim_start + self.pre_skip_left).cast_signed();
+        let mut position = place.start.map(|start| start + skipped - self.pre_skip());
         let mut packets = Vec::with_capacity(measured.len());
         let mut left = total;
         for packet in measured {
@@ -253,7 +252,7 @@ impl AudioStream {
             if self.codec.trims_start() && granule > 0 {
                 return Place {
                     trim_start: surplus.cast_unsigned(),
-                    ..Place::at(0)
+                    ..Place::at(start)
                 };
             }
             return Place::at(start);

@@ -5,11 +5,12 @@ use symphonia::core::audio::{Channels, layouts};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 
+use super::opus;
 use super::packets::Whole;
 use super::video::Clock;
 use super::vorbis_setup::{self, Identification, Modes};
-use super::{flac_frame, opus};
 use crate::media::MediaError;
+use crate::media::flac::frame as flac_frame;
 
 /// What a logical stream holds.
 #[derive(Debug, Clone)]
@@ -118,7 +119,7 @@ impl Content {
             }))));
         }
         if packet.starts_with(b"\x7fFLAC") {
-            let info = flac_frame::StreamInfo::parse(packet).ok_or_else(|| damaged("FLAC"))?;
+            let info = flac_stream_info(packet).ok_or_else(|| damaged("FLAC"))?;
             return Ok(Self::Audio(Codec::Flac(info)));
         }
         if packet.starts_with(b"Speex   ") {
@@ -223,7 +224,7 @@ impl Codec {
         let frames = match self {
             Self::Opus(_) => opus::frames(packet)?,
             Self::Vorbis(vorbis) => return vorbis.measure(packet),
-            Self::Flac(_) => flac_frame::frames(packet)?,
+            Self::Flac(_) => flac_frame::header(packet)?.frames,
             Self::Speex(speex) => speex.packet_frames,
             Self::Named(_) => 0,
         };
@@ -336,6 +337,14 @@ impl Speex {
             extra_headers: word(68).min(256),
         })
     }
+}
+
+/// The first packet of FLAC in Ogg: a mapping version 1, the native signature, and
+/// a STREAMINFO block with its header (RFC 9639, section 10.1).
+fn flac_stream_info(packet: &[u8]) -> Option<flac_frame::StreamInfo> {
+    let native = packet.strip_prefix(b"\x7fFLAC\x01")?.get(3..)?;
+    let block = native.strip_prefix(b"fLaC")?.get(4..)?;
+    flac_frame::StreamInfo::parse(block)
 }
 
 fn channels(count: u8) -> Channels {

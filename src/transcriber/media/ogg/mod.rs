@@ -6,7 +6,6 @@ mod audio;
 mod bits;
 mod codec;
 mod crc;
-mod flac_frame;
 mod link;
 mod opus;
 mod packets;

@@ -25,7 +25,9 @@ use super::forward::Forward;
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use data::Extent;
-use signal::{Framing, Signal};
+use signal::Signal;
+pub use signal::{Endian, Framing, channels};
+pub use wave_format::WaveFormat;
 
 /// So much of the start of a file is enough for [`recognises`].
 pub const RECOGNISE_BYTES: usize = 40;

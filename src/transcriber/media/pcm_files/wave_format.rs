@@ -28,6 +28,7 @@ const TAG_MULAW: u16 = 0x0007;
 const TAG_ADPCM_IMA: u16 = 0x0011;
 const TAG_MPEG: u16 = 0x0050;
 const TAG_MP3: u16 = 0x0055;
+const TAG_AAC: u16 = 0x00ff;
 const TAG_ADTS: u16 = 0x1600;
 const TAG_EXTENSIBLE: u16 = 0xfffe;
 
@@ -123,6 +124,21 @@ impl WaveFormat {
         &self.extra
     }
 
+    /// AAC without frames of its own; [`WaveFormat::extra`] is its config.
+    pub fn is_raw_aac(&self) -> bool {
+        self.tag == Ok(TAG_AAC)
+    }
+
+    /// The codec for people.
+    pub fn name(&self) -> String {
+        match self.tag {
+            Ok(tag) => wave_tags::name(tag),
+            Err(subtype) => {
+                format!("an unknown codec (WAVE sub-format starting with 0x{subtype:08x})")
+            }
+        }
+    }
+
     /// What is to be decoded.
     pub fn signal(&self) -> Result<Signal, MediaError> {
         let count = u32::from(self.channels);
@@ -130,10 +146,7 @@ impl WaveFormat {
         let channels = signal::channels(count, self.channel_mask);
         let named = |name: String| Signal::named(name, channels.clone(), self.rate);
         let Ok(tag) = self.tag else {
-            let subtype = self.tag.unwrap_or_else(|start| start as u16);
-            return Ok(named(format!(
-                "an unknown codec (WAVE sub-format starting with 0x{subtype:04x})"
-            )));
+            return Ok(named(self.name()));
         };
         Ok(match tag {
             TAG_PCM => self.integers(channels),

@@ -1,0 +1,139 @@
+//! What FLAC frames and STREAMINFO blocks tell of their length (RFC 9639, sections
+//! 8.2 and 9.1).
+
+/// Length of a STREAMINFO block without its header.
+pub const STREAM_INFO_BYTES: usize = 34;
+
+/// What the STREAMINFO block tells.
+#[derive(Debug, Clone)]
+pub struct StreamInfo {
+    /// The block.
+    pub block: Box<[u8]>,
+    /// Samples per second, not 0.
+    pub rate: u32,
+    /// 1 to 8.
+    pub channels: u8,
+    /// Bits in a sample.
+    pub bits: u32,
+    /// Samples per channel in the whole stream, if it says.
+    pub total_frames: Option<u64>,
+}
+
+impl StreamInfo {
+    /// Reads a block; `None` if it is too short or has no sample rate.
+    pub fn parse(block: &[u8]) -> Option<Self> {
+        let block = block.get(..STREAM_INFO_BYTES)?;
+        let rate = u32::from_be_bytes([0, block[10], block[11], block[12]]) >> 4;
+        let total = u64::from_be_bytes([
+            0,
+            0,
+            0,
+            block[13] & 0x0f,
+            block[14],
+            block[15],
+            block[16],
+            block[17],
+        ]);
+        (rate > 0).then(|| Self {
+            block: block.into(),
+            rate,
+            channels: (block[12] >> 1 & 7) + 1,
+            bits: u32::from((block[12] & 1) << 4 | block[13] >> 4) + 1,
+            total_frames: (total > 0).then_some(total),
+        })
+    }
+}
+
+/// What a frame header tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Samples per channel.
+    pub frames: u64,
+    /// Frames are counted, not samples: all but the last have the same length.
+    pub fixed: bool,
+}
+
+/// Reads the header that a frame begins with; `None` if it is none or damaged.
+pub fn header(packet: &[u8]) -> Option<FrameHeader> {
+    if packet.len() < 5 || packet[0] != 0xff || packet[1] & 0xfe != 0xf8 {
+        return None;
+    }
+    // The coded number has as many bytes as its first has leading ones.
+    let number_bytes = match packet[4].leading_ones() {
+        0 => 1,
+        ones @ 2..=7 => ones as usize,
+        _ => return None,
+    };
+    let behind = packet.get(4 + number_bytes..)?;
+    let (frames, size_bytes) = match packet[2] >> 4 {
+        0 => return None,
+        1 => (192, 0),
+        exponent @ 2..=5 => (144 << exponent, 0),
+        6 => (u64::from(*behind.first()?) + 1, 1),
+        7 => {
+            let size = u16::from_be_bytes([*behind.first()?, *behind.get(1)?]);
+            (u64::from(size) + 1, 2)
+        }
+        exponent => (1 << exponent, 0),
+    };
+    let rate_bytes = match packet[2] & 0x0f {
+        12 => 1,
+        13 | 14 => 2,
+        _ => 0,
+    };
+    let (header, crc) = packet.split_at_checked(4 + number_bytes + size_bytes + rate_bytes)?;
+    (crc8(header) == *crc.first()?).then_some(FrameHeader {
+        frames,
+        fixed: packet[1] & 1 == 0,
+    })
+}
+
+/// The checksum of frame headers: polynomial 07, most significant bit first.
+fn crc8(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ byte, |crc, _| {
+            if crc & 0x80 == 0 {
+                crc << 1
+            } else {
+                crc << 1 ^ 0x07
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_header_tells_the_length() {
+        for (bytes, frames) in [
+            // RFC 9639, appendix D.1.3: a frame of one sample.
+            (&b"\xff\xf8\x69\x18\x00\x00"[..], Some(1)),
+            (b"\xff\xf8\xc9\x18\x00", Some(4_096)),
+            (b"\xff\xf8\x19\x18\x00", Some(192)),
+            (b"\xff\xf8\x59\x18\x00", Some(4_608)),
+            (b"\xff\xf8\x29\x18\x00", Some(576)),
+            (b"\xff\xf8\x6c\x18\xc2\x80\x0f\x10", Some(16)),
+            (
+                b"\xff\xf9\x7d\x18\xfe\x80\x80\x80\x80\x80\x80\xff\xfe\x10\x10",
+                Some(65_535),
+            ),
+            (b"\xff\xf8\x09\x18\x00", None),
+            (b"\xff\xf8\xc9\x18\xff", None),
+            (b"\xff\xfb\xc9\x18\x00", None),
+        ] {
+            let mut packet = bytes.to_vec();
+            packet.push(crc8(bytes));
+            let fixed = bytes[1] & 1 == 0;
+            let expected = frames.map(|frames| FrameHeader { frames, fixed });
+            assert_eq!(header(&packet), expected, "{packet:x?}");
+            assert_eq!(header(bytes), None, "{bytes:x?}");
+            *packet.last_mut().unwrap() ^= 1;
+            assert_eq!(header(&packet), None, "{packet:x?}");
+        }
+        // The whole header of that appendix, checksum and all.
+        assert!(header(b"\xff\xf8\x69\x18\x00\x00\xbf").is_some());
+        assert_eq!(header(b""), None);
+    }
+}

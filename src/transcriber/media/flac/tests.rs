@@ -1,0 +1,373 @@
+//! FLAC files as they come, and as they become on their way here.
+
+use symphonia::core::packet::Packet as CodecPacket;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::*;
+use crate::media::codec;
+use crate::testing::{self, converted};
+
+const PHRASE: &str = "hello world please open the door, and one more sentence for good measure";
+
+/// What a file gives.
+#[derive(Debug, Default, PartialEq)]
+struct Heard {
+    /// The first channel, gaps as silence.
+    samples: Vec<f32>,
+    /// Seconds that were reported as lost.
+    lost: Vec<f64>,
+    /// Frames that could not be decoded.
+    damaged: usize,
+    /// Steps without anything.
+    nothing: usize,
+    cut_short: bool,
+    end_bytes: Option<u64>,
+}
+
+fn open(content: &[u8]) -> Result<FlacReader, MediaError> {
+    FlacReader::open(Source::new(testing::file(content), content.len() as u64))
+}
+
+fn heard(content: &[u8]) -> Heard {
+    play(open(content).unwrap())
+}
+
+fn play(mut reader: FlacReader) -> Heard {
+    let mut heard = Heard::default();
+    let track = &reader.tracks()[0];
+    let rate = f64::from(track.parameters.sample_rate.unwrap());
+    let mut decoder = codec::decoder(&track.parameters).unwrap();
+    let mut planes: Vec<Vec<f32>> = Vec::new();
+    reader.select(0);
+    for _ in 0..1_000_000 {
+        match reader.step().unwrap() {
+            Step::Packet(packet) => {
+                let at = (packet.time_s.unwrap() * rate).round() as usize;
+                heard.samples.resize(at, 0.0);
+                let data = CodecPacket::new(0, Timestamp::ZERO, Duration::ZERO, packet.data);
+                let Ok(buffer) = decoder.decode(&data) else {
+                    heard.damaged += 1;
+                    continue;
+                };
+                buffer.copy_to_vecs_planar(&mut planes);
+                heard.samples.extend(&planes[0]);
+            }
+            Step::Lost { duration_s, .. } => heard.lost.push(duration_s.unwrap()),
+            Step::Nothing => heard.nothing += 1,
+            Step::End => {
+                heard.cut_short = reader.is_cut_short();
+                heard.end_bytes = reader.end_bytes();
+                return heard;
+            }
+            Step::Changed(_) => panic!("it does not change"),
+        }
+    }
+    panic!("no end");
+}
+
+fn flac(arguments: &[&str]) -> Vec<u8> {
+    let mut all = vec!["-f", "flac"];
+    all.extend(arguments);
+    testing::bytes(&converted(&testing::spoken(PHRASE), &all))
+}
+
+/// The first channel, by ffmpeg.
+fn ffmpeg(content: &[u8]) -> Vec<f32> {
+    let arguments = ["-f", "f32le", "-af", "pan=mono|c0=c0"];
+    let bytes = testing::bytes(&converted(&testing::file(content), &arguments));
+    let samples = bytes.chunks_exact(4);
+    samples
+        .map(|sample| f32::from_le_bytes(sample.try_into().unwrap()))
+        .collect()
+}
+
+#[track_caller]
+fn assert_same(heard: &[f32], expected: &[f32], name: &str) {
+    assert_eq!(heard.len(), expected.len(), "{name}");
+    let mut pairs = heard.iter().zip(expected);
+    let differs = pairs.position(|(left, right)| (left - right).abs() > 1e-4);
+    assert_eq!(differs, None, "{name}");
+}
+
+/// Where the frames of a file begin.
+fn frames_at(content: &[u8]) -> usize {
+    let source = Source::new(testing::file(content), content.len() as u64);
+    metadata(source, 0).unwrap().1 as usize
+}
+
+/// The file with other metadata blocks behind its STREAMINFO.
+fn with_blocks(content: &[u8], blocks: &[(u8, usize)]) -> Vec<u8> {
+    let mut changed = content[..42].to_vec();
+    changed[4] &= 0x7f;
+    for (at, (kind, length)) in blocks.iter().enumerate() {
+        let last = if at + 1 == blocks.len() { 0x80 } else { 0 };
+        changed.push(kind | last);
+        changed.extend(&(*length as u32).to_be_bytes()[1..]);
+        changed.resize(changed.len() + length, 0xff);
+    }
+    changed.extend(&content[frames_at(content)..]);
+    changed
+}
+
+fn id3v2(length: usize) -> Vec<u8> {
+    let size = [21, 14, 7, 0].map(|shift| (length >> shift & 0x7f) as u8);
+    let mut tag = b"ID3\x04\0\0".to_vec();
+    tag.extend(size);
+    tag.resize(10 + length, 0);
+    tag
+}
+
+fn id3v1() -> Vec<u8> {
+    let mut tag = b"TAG".to_vec();
+    tag.resize(128, b' ');
+    tag
+}
+
+fn ape() -> Vec<u8> {
+    let mut tag = b"APETAGEX\xd0\x07\0\0\x2a\0\0\0\x01\0\0\0\0\0\0\xa0".to_vec();
+    tag.resize(32, 0);
+    tag.extend([b'x'; 10]);
+    tag.extend(b"APETAGEX\xd0\x07\0\0\x2a\0\0\0\x01\0\0\0\0\0\0\x80");
+    tag.resize(32 + 10 + 32, 0);
+    tag
+}
+
+#[test]
+fn it_sounds_as_ffmpeg_decodes_it() {
+    for arguments in [
+        &[][..],
+        &["-ac", "2", "-ar", "44100"],
+        &["-ar", "96000", "-sample_fmt", "s32"],
+        &["-ar", "8000", "-frame_size", "192"],
+        &["-ac", "6", "-compression_level", "12"],
+    ] {
+        let content = flac(arguments);
+        let name = format!("{arguments:?}");
+        let heard = heard(&content);
+        assert_same(&heard.samples, &ffmpeg(&content), &name);
+        assert!(
+            heard.lost.is_empty() && heard.damaged == 0 && !heard.cut_short,
+            "{name}"
+        );
+        let reader = open(&content).unwrap();
+        let track = &reader.tracks()[0];
+        let rate = f64::from(track.parameters.sample_rate.unwrap());
+        let claimed = track.duration_s.unwrap() * rate;
+        assert_eq!(claimed.round() as usize, heard.samples.len(), "{name}");
+    }
+}
+
+#[test]
+fn metadata_and_tags_are_no_sound() {
+    let plain = flac(&[]);
+    let expected = heard(&plain);
+    // Padding, application, seek table, comment, cue sheet, picture, not known.
+    let blocks = [
+        (1, 0),
+        (2, 1_000),
+        (3, 180),
+        (4, 5_000),
+        (5, 400),
+        (6, 0xff_ffff),
+        (17, 9),
+    ];
+    let many = vec![(6_u8, 2_000_000); 20];
+    for (content, name) in [
+        (with_blocks(&plain, &blocks), "blocks of all kinds"),
+        (with_blocks(&plain, &many), "pictures"),
+        ([id3v2(300), plain.clone()].concat(), "ID3v2"),
+        (
+            [id3v2(0), id3v2(70_000), plain.clone()].concat(),
+            "two ID3v2",
+        ),
+        ([plain.clone(), id3v1()].concat(), "ID3v1"),
+        ([plain.clone(), ape()].concat(), "APE"),
+        ([plain.clone(), ape(), id3v1()].concat(), "APE and ID3v1"),
+    ] {
+        assert_eq!(heard(&content), expected, "{name}");
+    }
+}
+
+#[test]
+fn it_ends_where_another_one_begins() {
+    let first = flac(&["-t", "2"]);
+    let second = flac(&["-ar", "44100", "-ac", "2"]);
+    let mut expected = heard(&first);
+    let begin = |length: usize| Some(length as u64);
+    for (between, name) in [
+        (vec![], "at once"),
+        (id3v1(), "ID3v1"),
+        (id3v2(100_000), "ID3v2"),
+        ([id3v1(), id3v2(0)].concat(), "both"),
+    ] {
+        let joined = [first.clone(), between.clone(), second.clone()].concat();
+        let tag = if between.starts_with(b"TAG") { 128 } else { 0 };
+        expected.end_bytes = begin(first.len() + tag);
+        assert_eq!(heard(&joined), expected, "{name}");
+    }
+    // What looks like a border within a block of metadata is none.
+    let mut content = with_blocks(&first, &[(2, 100)]);
+    content[50..58].copy_from_slice(b"fLaC\0\0\0\x22");
+    expected.end_bytes = None;
+    assert_eq!(heard(&content), expected);
+}
+
+#[test]
+fn a_border_is_seen_wherever_blocks_of_reading_end() {
+    let first = flac(&["-t", "0.3"]);
+    let expected = heard(&first);
+    // Padding moves the frames, but reading begins with the frames: other lengths
+    // of the first part move the border instead.
+    let start = frames_at(&first);
+    for extra in 0..24 {
+        let zeros = 32 * 1024 - (first.len() - start) - 12 + extra;
+        let joined = [first.clone(), vec![0; zeros], first.clone()].concat();
+        let heard = heard(&joined);
+        assert_eq!(
+            heard.end_bytes,
+            Some((first.len() + zeros) as u64),
+            "{extra}"
+        );
+        let frames = heard.samples.len();
+        assert!(frames + 4_608 >= expected.samples.len(), "{frames}");
+    }
+}
+
+#[test]
+fn a_damaged_frame_costs_itself_and_is_reported() {
+    let whole = flac(&["-frame_size", "1024"]);
+    let expected = heard(&whole);
+    let start = frames_at(&whole);
+    for part in 1..8 {
+        let mut content = whole.clone();
+        let at = start + (whole.len() - start) * part / 8;
+        content[at..at + 20].fill(0x55);
+        let heard = heard(&content);
+        assert_eq!(heard.lost.len(), 1, "{part}: {:?}", heard.lost);
+        let frames = heard.lost[0] * 22_050.0;
+        assert!(
+            [1_024.0, 2_048.0]
+                .iter()
+                .any(|length| (length - frames).abs() < 0.01)
+        );
+        assert_eq!(heard.samples.len(), expected.samples.len());
+        let pairs = heard.samples.iter().zip(&expected.samples);
+        let different = pairs.filter(|(left, right)| left != right).count();
+        assert!(different <= frames.round() as usize, "{part}: {different}");
+    }
+}
+
+#[test]
+fn lengths_in_the_header_may_be_wrong() {
+    let whole = flac(&[]);
+    let expected = heard(&whole);
+    let mut unknown = whole.clone();
+    unknown[21] &= 0xf0;
+    unknown[22..26].fill(0);
+    assert_eq!(heard(&unknown), expected);
+    assert_eq!(open(&unknown).unwrap().tracks()[0].duration_s, None);
+    let mut longer = whole.clone();
+    longer[22] = 1;
+    let longer = heard(&longer);
+    assert!(longer.cut_short);
+    assert_eq!(longer.samples, expected.samples);
+    // Block sizes that do not fit to the frames.
+    for (smallest, largest) in [(16_u16, 4_608_u16), (0, 0), (4_608, 65_535), (16, 16)] {
+        let mut content = whole.clone();
+        content[8..10].copy_from_slice(&smallest.to_be_bytes());
+        content[10..12].copy_from_slice(&largest.to_be_bytes());
+        assert_eq!(heard(&content), expected, "{smallest} {largest}");
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_read_as_far_as_it_goes() {
+    let whole = flac(&[]);
+    let start = frames_at(&whole);
+    let expected = heard(&whole).samples;
+    for part in 0..60 {
+        let cut = whole.len() * part / 60 + part;
+        let name = format!("{cut} of {}", whole.len());
+        match open(&whole[..cut]) {
+            Ok(reader) => {
+                let heard = play(reader);
+                assert!(heard.cut_short && heard.lost.is_empty(), "{name}");
+                assert_eq!(heard.samples, expected[..heard.samples.len()], "{name}");
+                let frames = expected.len() * (cut - start) / (whole.len() - start);
+                assert!(heard.samples.len() + 3 * 4_608 > frames, "{name}");
+            }
+            Err(error) => {
+                assert!(matches!(error, MediaError::Truncated), "{name}: {error}");
+                assert!(cut < start + 16, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn megabytes_without_frames_are_stepped_over_piece_by_piece() {
+    let whole = flac(&["-frame_size", "1024"]);
+    let expected = heard(&whole);
+    let middle = frames_at(&whole) + (whole.len() - frames_at(&whole)) / 2;
+    for filler in [0x00, 0xff, 0x55] {
+        let junk = vec![filler; 24 * 1024 * 1024];
+        let content = [&whole[..middle], &junk, &whole[middle..]].concat();
+        let heard = heard(&content);
+        assert!(heard.nothing >= 4, "{}", heard.nothing);
+        assert_eq!(heard.samples.len(), expected.samples.len());
+        assert_eq!(heard.lost.len(), 1);
+    }
+    let none = [&whole[..frames_at(&whole)], &vec![0x55; 80 * 1024 * 1024]].concat();
+    let error = open(&none).err().unwrap();
+    assert!(error.to_string().contains("no FLAC frame"), "{error}");
+}
+
+#[test]
+fn flipped_bytes_neither_panic_nor_hang() {
+    let whole = flac(&["-t", "2"]);
+    let mut seed = 1_u32;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    for round in 0..150 {
+        let mut content = whole.clone();
+        for _ in 0..=round % 6 {
+            let below = if round % 2 == 0 { content.len() } else { 200 };
+            let at = random(below);
+            content[at] ^= 1 << random(8);
+        }
+        let Ok(mut reader) = open(&content) else {
+            continue;
+        };
+        reader.select(0);
+        let mut steps = 0;
+        while !matches!(reader.step(), Ok(Step::End) | Err(_)) {
+            steps += 1;
+            assert!(steps < content.len());
+        }
+    }
+}
+
+#[test]
+fn all_recordings_of_the_collection_sound_as_ffmpeg_decodes_them() {
+    let folder = std::env::var_os("SCRIBED_RECORDINGS").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech"),
+        std::path::PathBuf::from,
+    );
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for file in files {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "flac") {
+            continue;
+        }
+        let content = std::fs::read(&path).unwrap();
+        let name = path.display().to_string();
+        let heard = heard(&content);
+        assert!(heard.lost.is_empty() && heard.damaged == 0, "{name}");
+        assert!(!heard.cut_short && heard.end_bytes.is_none(), "{name}");
+        assert_same(&heard.samples, &ffmpeg(&content), &name);
+    }
+}
