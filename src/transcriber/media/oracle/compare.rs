@@ -52,7 +52,7 @@ impl Tolerance {
 /// compare, and blocks with fewer frames than these that have: the edge of a gap
 /// sounds different after every decoder.
 const FAINT_DB: f64 = -50.0;
-const AUDIBLE_FRAMES: usize = 12;
+const AUDIBLE_FRAMES: usize = 20;
 
 /// Frames that are this much fainter than the loudest are silent for sure, and
 /// those that are not even [`STILL_DB`] fainter are not.
@@ -378,7 +378,13 @@ impl<'a> Comparison<'a> {
                 best = (offset, correlation);
             }
         }
-        self.climb(range, best.0 * signal::COARSE as isize)
+        // High sounds have peaks side by side: the highest one is not found by
+        // climbing alone.
+        let coarse = signal::COARSE as isize;
+        let fine = (best.0 - 1) * coarse..=(best.0 + 1) * coarse;
+        let at = |offset| self.reference.correlation(&range, &self.heard, offset);
+        let offset = fine.max_by(|one, other| at(*one).total_cmp(&at(*other)));
+        self.climb(range.clone(), offset.unwrap_or_default())
     }
 }
 

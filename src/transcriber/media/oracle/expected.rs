@@ -29,8 +29,8 @@ pub struct Expected {
     pub tolerance: Tolerance,
     /// What the file was made from: ffmpeg is held to it as well.
     pub truth: Option<Vec<Part>>,
-    /// Differences that begin in this stretch (seconds) are those of damage.
-    pub damaged_s: Option<(f64, f64)>,
+    /// Differences that begin in these stretches (seconds) are those of damage.
+    pub damaged_s: Vec<(f64, f64)>,
     /// Why it is not just what ffmpeg makes of the file.
     pub reason: Option<&'static str>,
 }
@@ -50,6 +50,9 @@ enum Sound {
     Channel(usize),
     /// What ffmpeg makes of these, one behind the other.
     Parts(Vec<Part>),
+    /// The beginning of what ffmpeg makes of this whole file, at least as far as it
+    /// hears the one that was cut.
+    BeginningOf(PathBuf),
     /// None, and an error that says so.
     Refused,
 }
@@ -97,6 +100,11 @@ impl Expected {
         Self::one(Sound::Parts(parts.into()), Warning::None)
     }
 
+    /// The beginning of this file, of which ffmpeg may hear less, with a warning.
+    pub fn beginning_of(whole: PathBuf) -> Self {
+        Self::one(Sound::BeginningOf(whole), Warning::Must)
+    }
+
     /// No sound, but an error.
     pub fn refused() -> Self {
         Self::one(Sound::Refused, Warning::None)
@@ -107,7 +115,7 @@ impl Expected {
             answers: vec![Answer { sound, warning }],
             tolerance: Tolerance::STRICT,
             truth: None,
-            damaged_s: None,
+            damaged_s: Vec::new(),
             reason: None,
         }
     }
@@ -138,6 +146,13 @@ impl Expected {
         self
     }
 
+    /// With times that may be so far off, for they are in ffmpeg, too.
+    pub fn inexact_in_ffmpeg(mut self, time_s: f64, reason: &'static str) -> Self {
+        self.tolerance.time_s = self.tolerance.time_s.max(time_s);
+        self.reason = self.reason.or(Some(reason));
+        self
+    }
+
     /// With moments in which decoders differ: where packets are missing, or where
     /// a stream begins anew.
     pub fn with_seams(mut self) -> Self {
@@ -153,7 +168,7 @@ impl Expected {
 
     /// With damage there.
     pub fn damaged(mut self, start_s: f64, end_s: f64) -> Self {
-        self.damaged_s = Some((start_s, end_s));
+        self.damaged_s.push((start_s, end_s));
         self
     }
 
@@ -204,6 +219,15 @@ impl Expected {
                 reference::decoded(path, 0, channel, Times::Mended)?
             }
             Sound::Parts(parts) => joined(parts)?,
+            Sound::BeginningOf(whole) => {
+                let mut whole =
+                    reference::decoded(whole, 0, reference::Channels::Mixed, Times::Mended)?;
+                let cut = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)
+                    .unwrap_or_default();
+                // Shorter than both: the difference in length tells.
+                whole.truncate(heard.len().max(cut.len()));
+                whole
+            }
             Sound::Refused => Vec::new(),
         };
         if let Some(truth) = &self.truth {
@@ -232,10 +256,11 @@ impl Expected {
     }
 
     fn is_damage(&self, difference: &Difference) -> bool {
-        let (Some((start_s, end_s)), Some(at_s)) = (self.damaged_s, difference.at_s()) else {
-            return false;
-        };
-        (start_s..end_s).contains(&at_s)
+        difference.at_s().is_some_and(|at_s| {
+            self.damaged_s
+                .iter()
+                .any(|(start_s, end_s)| (*start_s..*end_s).contains(&at_s))
+        })
     }
 }
 

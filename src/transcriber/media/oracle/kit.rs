@@ -29,9 +29,12 @@ pub struct Kit {
 impl Kit {
     /// Speaks all lengths.
     pub fn new() -> Self {
-        let kit = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let mut folder = tempfile::tempdir().unwrap();
+        if std::env::var_os("ORACLE_KEEP").is_some() {
+            folder.disable_cleanup(true);
+            println!("KEPT {}", folder.path().display());
+        }
+        let kit = Self { folder };
         let spoken = kit.path("spoken.wav");
         run(Command::new("espeak-ng")
             .args(["-v", "en-us+m3", "-w"])

@@ -136,11 +136,11 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
     let mut skipped = Vec::new();
     for (recipe, made) in batches.iter().flatten().zip(made.into_iter().flatten()) {
         match made {
-            Ok(()) => rows.push(Row {
-                expected: expected(&recipe.name),
-                name: recipe.name.clone(),
-                path: kit.path(&recipe.file_name),
-            }),
+            Ok(()) => rows.push(Row::new(
+                recipe.name.clone(),
+                kit.path(&recipe.file_name),
+                expected(&recipe.name),
+            )),
             Err(reason) => skipped.push((recipe.name.clone(), reason)),
         }
     }

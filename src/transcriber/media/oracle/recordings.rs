@@ -57,11 +57,8 @@ fn rows(folder_name: &str) -> Vec<Row> {
         .into_iter()
         .map(|path| {
             let name = path.strip_prefix(folder()).unwrap().display().to_string();
-            Row {
-                expected: expected(&name),
-                name,
-                path,
-            }
+            let expected = expected(&name);
+            Row::new(name, path, expected)
         })
         .filter(|row| !report::is_left_out(&row.name))
         .collect()

@@ -167,11 +167,11 @@ fn drop(kit: &Kit, from: &str, to: &str, gaps_s: &[(f64, f64)]) -> Result<(), St
         .iter()
         .map(|(start_s, end_s)| format!("between(pts*tb,{start_s},{end_s})"))
         .collect();
-    // Ogg tells one time for each page: every packet needs a page of its own.
-    let pages = if from.ends_with(".ogg") || from.ends_with(".opus") {
-        "-page_duration 1"
-    } else {
-        ""
+    // What tells one time for many packets could not tell where the gap is.
+    let pages = match from.rsplit('.').next() {
+        Some("ogg" | "opus") => "-page_duration 1",
+        Some("ts") => "-pes_payload_size 0",
+        _ => "",
     };
     kit.ffmpeg(&format!(
         "-i {from} -map 0:a -c copy -bsf:a 'noise=drop=({})' {pages} {to}",
@@ -266,7 +266,23 @@ fn offsets(rows: &mut Vec<Made>) {
                             "-i speech-4000.wav -c:a {sound} -ar 48000 -output_ts_offset {clock_s} {file}"
                         ))
                     })?;
-                    Ok(Expected::like_ffmpeg().made_from([Part::All(kit.speech(4000))]))
+                    let like_ffmpeg =
+                        Expected::like_ffmpeg().made_from([Part::All(kit.speech(4000))]);
+                    if extension != "m4a" {
+                        return Ok(like_ffmpeg);
+                    }
+                    let clock_s = clock_s.parse().map_err(|_| "no number")?;
+                    // The sound of the same file that starts at once.
+                    let whole = format!("whole-{file}");
+                    kit.ffmpeg(&format!(
+                        "-i speech-4000.wav -c:a {sound} -ar 44100 {whole}"
+                    ))?;
+                    Ok(like_ffmpeg
+                        .or(Expected::parts([
+                            Part::Silence(clock_s),
+                            Part::All(kit.path(&whole)),
+                        ]))
+                        .because("its edit list says silence, which ffmpeg leaves out"))
                 },
             ));
         }
