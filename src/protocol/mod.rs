@@ -163,6 +163,19 @@ impl AudioInfo {
     }
 }
 
+/// What the engine makes of a recording, without a model (`scribed probe`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Container, codec, track and the length of the decoded sound.
+    pub audio: AudioInfo,
+    /// Seconds of it that a model would get to hear: all but silence.
+    pub heard_s: f64,
+    /// The loudest 32 ms in decibels relative to full scale; `None` in digital silence.
+    pub loudest_db: Option<f64>,
+    /// What could not be decoded, and where; see [`Outcome::warning`].
+    pub warning: Option<String>,
+}
+
 /// A stretch of speech.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {

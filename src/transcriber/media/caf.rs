@@ -503,7 +503,7 @@ impl Reader for Caf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mp4::tests::{Heard, TEXT, assert_alike, play, reference};
+    use super::super::mp4::tests::{Heard, ONE_CHANNEL, TEXT, assert_alike, play, reference};
     use super::*;
     use crate::testing::{self, bytes, converted, spoken};
 
@@ -554,7 +554,7 @@ mod tests {
             "flac",
         ] {
             for channels in ["1", "2"] {
-                if channels == "1" && codec.starts_with("pcm_") && !codec.contains("24") {
+                if channels == "1" && !ONE_CHANNEL.contains(&codec) {
                     continue;
                 }
                 let arguments = ["-c:a", codec, "-ac", channels, "-f", "caf"];
@@ -597,6 +597,22 @@ mod tests {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    /// Inputs that people sent, where they are.
+    #[test]
+    fn what_people_sent_is_read_or_refused() {
+        let read = |name: &str| std::fs::read(format!("/work/shared/speech/{name}"));
+        if let Ok(content) = read("derived-codec-alac.caf") {
+            let heard = heard(&content);
+            assert_alike("alac", &heard, &reference(&content, heard.rate), 0);
+        }
+        for name in ["hostile/caf67108864.caf", "hostile/crash-2-39882--6-c.caf"] {
+            if let Ok(content) = read(name) {
+                let error = opened(&content).err().unwrap().to_string();
+                assert!(error.contains("frames in a packet"), "{name}: {error}");
             }
         }
     }

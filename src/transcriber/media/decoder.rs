@@ -58,7 +58,14 @@ impl Decoder {
         mono.clear();
         self.follow_signal(&packet.data).map_err(|error| error.to_string())?;
         // Trimming is done here: decoders do not agree on whose task it is.
-        let reference = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, &packet.data);
+        // Of ADPCM a packet is one block, and the decoder has to be told its length.
+        let block_frames = self.parameters.frames_per_block.unwrap_or(0);
+        let reference = PacketRef::new(
+            0,
+            Timestamp::ZERO,
+            Duration::new(block_frames),
+            &packet.data,
+        );
         // A decoder that breaks down on a packet costs that packet, not the rest.
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             let decoded = self.codec.decode_ref(&reference);

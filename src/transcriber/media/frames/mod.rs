@@ -126,7 +126,6 @@ pub struct FrameReader<F> {
     given_frames: u64,
     /// From the information frame.
     tag: InfoTag,
-    tag_is_applied: bool,
     in_step: bool,
     searched_bytes: u64,
     searched_noise: bool,
@@ -194,7 +193,6 @@ impl<F: Frames> FrameReader<F> {
             window,
             given_frames: 0,
             tag,
-            tag_is_applied: false,
             in_step: true,
             searched_bytes: 0,
             searched_noise: false,
@@ -230,14 +228,17 @@ impl<F: Frames> FrameReader<F> {
         };
         let mut packet = Packet::new(&whole[frame.header_bytes..]);
         self.window.skip(frame.length_bytes as u64)?;
-        if !self.tag_is_applied {
-            self.tag_is_applied = true;
-            packet.trim_start_frames = u64::from(self.tag.delay_frames);
+        let length = u64::from(frame.frames);
+        let start = self.given_frames * length;
+        let (delay, padding) = (self.tag.delay_frames, self.tag.padding_frames);
+        packet.trim_start_frames = u64::from(delay).saturating_sub(start).min(length);
+        if let Some(told) = self.tag.frames.map(u64::from)
+            && self.given_frames < told
+        {
+            let left = (told - self.given_frames - 1) * length;
+            packet.trim_end_frames = u64::from(padding).saturating_sub(left).min(length);
         }
         self.given_frames += 1;
-        if self.tag.frames.map(u64::from) == Some(self.given_frames) {
-            packet.trim_end_frames = u64::from(self.tag.padding_frames.min(frame.frames));
-        }
         self.in_step = true;
         if frame.needs_another_decoder(&self.parameters) {
             self.parameters = frame.parameters;

@@ -104,3 +104,19 @@ fn other_files_are_no_streams() {
     assert!(!recognise::<Mpeg>(b"Dear Sir or Madam"));
     assert!(!recognise::<Mpeg>(&HEADER));
 }
+
+#[test]
+fn what_encoders_add_is_trimmed_over_as_many_frames_as_it_takes() {
+    let lame = [&b"LAME3.100"[..], &[0; 12], &[0x44, 0x08, 0x11]].concat();
+    let mut tag = info(4, 5 * 417);
+    tag[52..52 + lame.len()].copy_from_slice(&lame);
+    let content = [tag, mp3(1..5)].concat();
+    let mut reader = FrameReader::<Mpeg>::open(source(&content)).unwrap();
+    let mut trims = Vec::new();
+    while let Step::Packet(packet) = reader.step().unwrap() {
+        trims.push((packet.trim_start_frames, packet.trim_end_frames));
+    }
+    // 0x440 and 529 samples at the start; 0x811 less 529 at the end.
+    assert_eq!(trims, [(1152, 0), (465, 0), (0, 384), (0, 1152)]);
+    assert_eq!(reader.tracks()[0].duration_s, Some((1152 - 465 + 768) as f64 / 44_100.0));
+}

@@ -44,6 +44,9 @@ const STEP_ELEMENTS_MAX: usize = 2048;
 /// Elements before the list of tracks; more are no recording but a trap.
 const ELEMENTS_BEFORE_TRACKS_MAX: usize = 1_000_000;
 
+/// No recording stands still for longer: such a timestamp is damaged.
+const JUMP_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
+
 const DEFAULT_SCALE_NS: u64 = 1_000_000;
 
 /// Whether [`Matroska`] reads files that begin with `head`.
@@ -65,6 +68,7 @@ pub struct Matroska {
     /// In ticks; absent before the first cluster and in a damaged one.
     cluster_timestamp: Option<u64>,
     clusters: u64,
+    last_time_ns: Option<i64>,
     segment_end: Option<u64>,
     cluster_end: Option<u64>,
     state: State,
@@ -93,6 +97,7 @@ impl Matroska {
             scale_ns: DEFAULT_SCALE_NS,
             cluster_timestamp: None,
             clusters: 0,
+            last_time_ns: None,
             segment_end: None,
             cluster_end: None,
             state: State::Reading,
@@ -111,7 +116,13 @@ impl Matroska {
             let head = match ebml::ahead(&mut self.input)? {
                 Ahead::Element(head) => head,
                 Ahead::End => break,
-                Ahead::Rubbish => return Err(damaged("its head cannot be read")),
+                Ahead::Rubbish => {
+                    self.input.consume(1);
+                    if self.find_tracks()? {
+                        continue;
+                    }
+                    return Err(damaged("its head cannot be read"));
+                }
             };
             if head.id == ids::CLUSTER {
                 if found {
@@ -155,10 +166,14 @@ impl Matroska {
                     }
                 }
                 _ => {
-                    let Some(size_bytes) = head.size_bytes else {
-                        return Err(damaged("an element in its head has no size"));
-                    };
-                    self.input.skip(size_bytes)?;
+                    let left_bytes = self.input.left_bytes().unwrap_or(u64::MAX);
+                    match head.size_bytes {
+                        Some(size_bytes) if size_bytes <= left_bytes => {
+                            self.input.skip(size_bytes)?;
+                        }
+                        _ if self.find_tracks()? => {}
+                        _ => break,
+                    }
                 }
             }
         }
@@ -172,6 +187,9 @@ impl Matroska {
             self.input.go_to(position)?;
         }
         self.timeline = Timeline::new(self.tracks.timed.clone());
+        self.claims_more = self
+            .segment_end
+            .is_some_and(|end| end > self.input.position() + self.input.left_bytes().unwrap_or(0));
         if let (true, Some(ticks)) = (self.tracks.is_single(), duration_ticks) {
             self.set_duration(ticks * self.scale_ns as f64 / 1e9)?;
         }
@@ -389,12 +407,21 @@ impl Matroska {
         Ok(())
     }
 
-    /// Nanoseconds of a block, on the timeline of the segment.
-    fn time_ns(&self, relative: i16) -> Option<i64> {
+    /// Nanoseconds of a block, on the timeline of the segment: `None` where they are
+    /// not known or cannot be true.
+    fn time_ns(&mut self, relative: i16) -> Option<i64> {
         let ticks = i64::try_from(self.cluster_timestamp?)
             .ok()?
             .checked_add(i64::from(relative))?;
-        ticks.checked_mul(i64::try_from(self.scale_ns).ok()?)
+        let time_ns = ticks.checked_mul(i64::try_from(self.scale_ns).ok()?)?;
+        if self
+            .last_time_ns
+            .is_some_and(|last_ns| last_ns.abs_diff(time_ns) > JUMP_MAX_NS)
+        {
+            return None;
+        }
+        self.last_time_ns = Some(time_ns);
+        Some(time_ns)
     }
 
     /// Gives the frames of a block to the timeline; false if they are damaged.

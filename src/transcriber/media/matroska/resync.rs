@@ -10,6 +10,9 @@ use super::{Matroska, ids};
 /// Bytes that one step searches.
 const STEP_BYTES: u64 = 1024 * 1024;
 
+/// So far on is the list of tracks looked for.
+const HEAD_SEARCH_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Larger blocks are not recognised by what follows them.
 const BLOCK_MAX_BYTES: usize = AHEAD_MAX_BYTES / 2;
 
@@ -50,6 +53,26 @@ pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(Blo
 }
 
 impl Matroska {
+    /// In a damaged head: searches on for the list of tracks, a bounded way.
+    pub(super) fn find_tracks(&mut self) -> io::Result<bool> {
+        let start = self.input.position();
+        while self.input.position() - start < HEAD_SEARCH_BYTES {
+            let ahead = self.input.peek(AHEAD_MAX_BYTES / 2)?;
+            let found = ahead
+                .windows(4)
+                .position(|bytes| bytes == ids::TRACKS.to_be_bytes());
+            let passed = found.unwrap_or(ahead.len().saturating_sub(3));
+            if passed == 0 && found.is_none() {
+                return Ok(false);
+            }
+            self.input.consume(passed);
+            if found.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Searches on for the next cluster, the next head of a file or, within the
     /// cluster, a block of a known track that another element follows.
     pub(super) fn resync(&mut self) -> io::Result<Found> {

@@ -2,6 +2,8 @@
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
+use std::sync::OnceLock;
+
 use super::super::Source;
 use super::super::compare::{self, Heard, hear, is_same};
 use super::super::reader::Reader;
@@ -19,7 +21,11 @@ fn heard(content: &[u8]) -> (Matroska, Heard) {
 }
 
 fn converted(arguments: &[&str]) -> Vec<u8> {
-    testing::bytes(&testing::converted(&testing::spoken(PHRASE), arguments))
+    static SPOKEN: OnceLock<std::fs::File> = OnceLock::new();
+    let spoken = SPOKEN.get_or_init(|| testing::spoken(PHRASE));
+    // A descriptor of its own: tests run side by side, and the offset is shared.
+    let spoken = testing::file(&testing::bytes(spoken));
+    testing::bytes(&testing::converted(&spoken, arguments))
 }
 
 /// An element.
@@ -489,6 +495,30 @@ fn after_damage_the_next_block_is_found() {
         if name != "a cluster's id, wholly" {
             assert_eq!(found.last().unwrap().time_s, Some(1.5), "{name}");
         }
+    }
+}
+
+#[test]
+fn damage_in_the_head_and_in_times_costs_no_sound() {
+    let void = element(ids::VOID, &[0; 50]);
+    let body = [
+        void,
+        element(ids::TRACKS, &track(1, &[])),
+        cluster(0, &[simple(1, 0, &sound(1))]),
+        cluster(1 << 50, &[simple(1, 0, &sound(1))]),
+        cluster(200, &[simple(1, 0, &sound(1))]),
+    ]
+    .concat();
+    let whole = [head(), element(ids::SEGMENT, &body)].concat();
+    let expected = [Some(0.0), None, Some(0.2)];
+    assert_eq!(times(&whole), expected);
+    let place = whole
+        .windows(9)
+        .position(|bytes| bytes == [0xec, 1, 0, 0, 0, 0, 0, 0, 50]);
+    for damage in [&[0; 9][..], &[0xec, 0x7f, 0xf0], &[0xec, 0xff]] {
+        let mut content = whole.clone();
+        content[place.unwrap()..][..damage.len()].copy_from_slice(damage);
+        assert_eq!(times(&content), expected, "{damage:02x?}");
     }
 }
 

@@ -54,14 +54,27 @@ impl Edits {
         }
     }
 
-    /// Without an edit list, but with this many units of encoder delay at the
-    /// start and no more than `length` units behind it.
-    pub fn after_delay(delay: i64, length: Option<i64>) -> Self {
+    /// No edit list, but this many units of encoder delay at the start and
+    /// `length` units behind it: heard from second 0 on.
+    pub fn after_delay(delay: i64, length: i64) -> Self {
         Self {
             windows: vec![Window {
                 start: delay,
-                end: length.map_or(i64::MAX, |length| delay.saturating_add(length)),
+                end: delay.saturating_add(length),
                 origin: delay,
+                at_s: 0.0,
+            }],
+        }
+    }
+
+    /// No edit list, and media before `delay` is none: all behind it at its own
+    /// times, as players do it with Opus.
+    pub fn without_delay(delay: i64) -> Self {
+        Self {
+            windows: vec![Window {
+                start: delay,
+                end: i64::MAX,
+                origin: 0,
                 at_s: 0.0,
             }],
         }
@@ -130,6 +143,18 @@ impl Edits {
             });
         }
         Ok(Self { windows })
+    }
+
+    /// Where the list reaches to the end of the samples that the table of
+    /// contents has, which is at `media_end`, it was written before the fragments
+    /// that follow: it reaches to their end.
+    pub fn extend_beyond(&mut self, media_end: i64) {
+        if let Some(last) = self.windows.last_mut()
+            && media_end > 0
+            && last.end >= media_end
+        {
+            last.end = i64::MAX;
+        }
     }
 
     /// The stretches.
@@ -273,6 +298,15 @@ mod tests {
                     .collect();
                 assert_eq!(found, expected, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_list_in_front_of_fragments_reaches_to_their_end() {
+        for (media_end, expected) in [(96_000, i64::MAX), (96_001, 96_000), (0, 96_000)] {
+            let mut edits = Edits::read(&list(0, &[(2000, 0, 1)]), 1000, 48_000).unwrap();
+            edits.extend_beyond(media_end);
+            assert_eq!(edits.windows()[0].end, expected);
         }
     }
 

@@ -213,7 +213,7 @@ impl<'a> SoundDescription<'a> {
             0x69 | 0x6b => Coding::mpeg(3, rate, channels),
             0xa5 => by_kind(*b"ac-3"),
             0xa6 => by_kind(*b"ec-3"),
-            0xa9 | 0xac | 0xaa | 0xab => by_kind(*b"dtsc"),
+            0xa9..=0xac => by_kind(*b"dtsc"),
             0xae => by_kind(*b"ac-4"),
             0xa0 | 0xd1 => by_kind(*b"sevc"),
             0xe1 => by_kind(*b"Qclp"),

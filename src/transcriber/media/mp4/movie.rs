@@ -241,7 +241,11 @@ impl Movie {
                 0 => track.timescale,
                 timescale => timescale,
             };
-            return Edits::read(list, timescale, track.timescale);
+            let mut edits = Edits::read(list, timescale, track.timescale)?;
+            if self.is_fragmented {
+                edits.extend_beyond(i64::try_from(track.media_duration).unwrap_or(i64::MAX));
+            }
+            return Ok(edits);
         }
         let Some(entry) = track.entries.first() else {
             return Ok(Edits::none());
@@ -250,11 +254,9 @@ impl Movie {
         let units = |frames: f64| (frames * f64::from(track.timescale) / rate).round() as i64;
         Ok(match self.gapless {
             Some((delay, length)) if self.tracks.len() == 1 && entry.coding.name == "aac" => {
-                Edits::after_delay(units(delay as f64), Some(units(length as f64)))
+                Edits::after_delay(units(delay as f64), units(length as f64))
             }
-            _ if entry.delay_frames > 0 => {
-                Edits::after_delay(units(entry.delay_frames.into()), None)
-            }
+            _ if entry.delay_frames > 0 => Edits::without_delay(units(entry.delay_frames.into())),
             _ => Edits::none(),
         })
     }

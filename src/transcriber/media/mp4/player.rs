@@ -18,6 +18,9 @@ const PASSED_MAX: usize = 16_384;
 const REPEATED_MAX: u64 = 4;
 const REPEATED_MIN_BYTES: u64 = 1024 * 1024;
 
+/// What a packet counts for at least: it takes time, too.
+const PACKET_MIN_BYTES: u64 = 16;
+
 /// As [`Packet`] says: all of them.
 const TRIM_ALL: u64 = u32::MAX as u64;
 
@@ -43,6 +46,8 @@ pub struct Player {
     held: Option<Held>,
     given_bytes: u64,
     loss: Option<String>,
+    /// Found while a packet was put together: said after it.
+    late_loss: Option<String>,
 }
 
 impl Player {
@@ -67,6 +72,7 @@ impl Player {
             held: None,
             given_bytes: 0,
             loss: None,
+            late_loss: None,
         }
     }
 
@@ -125,6 +131,9 @@ impl Player {
 
     /// One step.
     pub fn step(&mut self, input: &mut Input) -> Result<Step, MediaError> {
+        if let Some(reason) = self.late_loss.take() {
+            return Ok(lost(reason));
+        }
         for _ in 0..PASSED_MAX {
             let Some(window) = self.windows.get(self.window).copied() else {
                 return Ok(match self.samples.find_end(input)? {
@@ -189,7 +198,7 @@ impl Player {
             };
             if let Step::Packet(packet) = &step {
                 self.loss = None;
-                self.given_bytes += packet.data.len() as u64;
+                self.given_bytes += (packet.data.len() as u64).max(PACKET_MIN_BYTES);
                 let limit_bytes = input.size_bytes().saturating_mul(REPEATED_MAX);
                 if self.given_bytes > limit_bytes.max(REPEATED_MIN_BYTES) {
                     self.window = self.windows.len();
@@ -381,7 +390,7 @@ impl Player {
                     break;
                 }
                 Err(Next::Lost(reason)) => {
-                    self.loss = Some(reason);
+                    self.late_loss = Some(reason);
                     break;
                 }
                 Err(_) => break,

@@ -165,11 +165,9 @@ impl Samples {
             return Ok(None);
         }
         let header = Header::read(input, self.next_box, u64::MAX)?;
-        let left_bytes = input.size_bytes().saturating_sub(self.next_box);
-        self.is_cut_short |= match &header {
-            Some(header) => header.is_cut && matches!(&header.kind, b"moof" | b"mdat"),
-            None => (1..8).contains(&left_bytes),
-        };
+        self.is_cut_short |= header
+            .as_ref()
+            .is_some_and(|header| header.is_cut && matches!(&header.kind, b"moof" | b"mdat"));
         Ok(header)
     }
 }

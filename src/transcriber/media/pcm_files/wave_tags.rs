@@ -43,7 +43,7 @@ pub fn name(tag: u16) -> String {
         0x0103 => "IBM ADPCM",
         0x0112 | 0x028e => "G.722.1 (Siren)",
         0x0125 => "Sanyo LD-ADPCM",
-        0x0130 | 0x0131 | 0x0132 => "Sipro ACELP",
+        0x0130..=0x0132 => "Sipro ACELP",
         0x0160 | 0x0161 => "Windows Media Audio",
         0x0162 => "Windows Media Audio Professional",
         0x0163 => "Windows Media Audio Lossless",
