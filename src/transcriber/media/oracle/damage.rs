@@ -149,8 +149,9 @@ fn cut(rows: &mut Vec<Made>) {
                     kit.ffmpeg(&format!("-i speech-7000.wav {} {name}", whole.arguments))?;
                     let bytes = kit.bytes(&name);
                     kit.write(file, &bytes[..(bytes.len() as f64 * fraction) as usize]);
-                    Ok(Expected::like_ffmpeg()
+                    Ok(Expected::beginning_of(kit.path(&name))
                         .within(0.2)
+                        .with_seams()
                         .warning(whole.shows)
                         .because("as far as it goes"))
                 },
@@ -249,7 +250,8 @@ fn surrounded(rows: &mut Vec<Made>) {
                     kit.ffmpeg(&format!("-i speech-4000.wav {arguments} {name}"))?;
                     kit.write(file, &[&before[..], &kit.bytes(&name), &behind].concat());
                     let expected = Expected::parts([Part::All(kit.path(&name))]);
-                    Ok(if kind.contains("tag") {
+                    // Nobody puts tags behind AC-3: a warning does no harm.
+                    Ok(if kind.contains("tag") && extension != "ac3" {
                         expected
                     } else {
                         expected.warning(Warning::May)
@@ -298,7 +300,13 @@ fn piped(rows: &mut Vec<Made>) {
                     file,
                     &kit.piped(&format!("-i speech-4000.wav {arguments} -"))?,
                 );
-                Ok(Expected::like_ffmpeg().made_from([Part::All(kit.speech(4000))]))
+                let speech = [Part::All(kit.speech(4000))];
+                Ok(match name {
+                    "rf64" | "w64" | "aiff" => Expected::parts(speech)
+                        .warning(Warning::May)
+                        .because("ffmpeg does not read what it writes into a pipe"),
+                    _ => Expected::like_ffmpeg().made_from(speech),
+                })
             },
         ));
     }

@@ -1,30 +1,36 @@
 //! What a recording should sound like, and whether it does.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use super::compare::{self, Difference};
+use super::compare::{self, Difference, Level, Tolerance};
+use super::kit::Kit;
 use super::reference::{self, Times};
 use super::{SAMPLE_RATE, heard};
 
-/// How far sounds and the end of a recording may be off, in seconds.
-pub const TOLERANCE_S: f64 = 0.05;
-
 /// The same between what a file was made from and what ffmpeg makes of it, where
 /// lossy codecs add their delay.
-const TRUTH_TOLERANCE_S: f64 = 0.1;
-const TRUTH_CORRELATION_MIN: f64 = 0.8;
+const TRUTH: Tolerance = Tolerance {
+    time_s: 0.1,
+    correlation: 0.8,
+    level: Level::Any,
+};
+
+/// The same in the neighbourhood of missing packets.
+const SEAM_CORRELATION_MIN: f64 = 0.85;
 
 /// What a recording should sound like.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// Each of them is right.
     pub answers: Vec<Answer>,
-    /// How far sounds and the end may be off.
-    pub tolerance_s: f64,
+    /// How much may differ.
+    pub tolerance: Tolerance,
     /// What the file was made from: ffmpeg is held to it as well.
     pub truth: Option<Vec<Part>>,
-    /// Differences that begin in this stretch (seconds) are those of damage.
-    pub damaged_s: Option<(f64, f64)>,
+    /// Differences that begin in these stretches (seconds) are those of damage.
+    pub damaged_s: Vec<(f64, f64)>,
     /// Why it is not just what ffmpeg makes of the file.
     pub reason: Option<&'static str>,
 }
@@ -44,6 +50,9 @@ enum Sound {
     Channel(usize),
     /// What ffmpeg makes of these, one behind the other.
     Parts(Vec<Part>),
+    /// The beginning of what ffmpeg makes of this whole file, at least as far as it
+    /// hears the one that was cut.
+    BeginningOf(PathBuf),
     /// None, and an error that says so.
     Refused,
 }
@@ -91,6 +100,11 @@ impl Expected {
         Self::one(Sound::Parts(parts.into()), Warning::None)
     }
 
+    /// The beginning of this file, of which ffmpeg may hear less, with a warning.
+    pub fn beginning_of(whole: PathBuf) -> Self {
+        Self::one(Sound::BeginningOf(whole), Warning::Must)
+    }
+
     /// No sound, but an error.
     pub fn refused() -> Self {
         Self::one(Sound::Refused, Warning::None)
@@ -99,9 +113,9 @@ impl Expected {
     fn one(sound: Sound, warning: Warning) -> Self {
         Self {
             answers: vec![Answer { sound, warning }],
-            tolerance_s: TOLERANCE_S,
+            tolerance: Tolerance::STRICT,
             truth: None,
-            damaged_s: None,
+            damaged_s: Vec::new(),
             reason: None,
         }
     }
@@ -127,14 +141,34 @@ impl Expected {
     }
 
     /// With sounds that may be so far off.
-    pub fn within(mut self, tolerance_s: f64) -> Self {
-        self.tolerance_s = tolerance_s;
+    pub fn within(mut self, time_s: f64) -> Self {
+        self.tolerance.time_s = time_s;
+        self
+    }
+
+    /// With times that may be so far off, for they are in ffmpeg, too.
+    pub fn inexact_in_ffmpeg(mut self, time_s: f64, reason: &'static str) -> Self {
+        self.tolerance.time_s = self.tolerance.time_s.max(time_s);
+        self.reason = self.reason.or(Some(reason));
+        self
+    }
+
+    /// With moments in which decoders differ: where packets are missing, or where
+    /// a stream begins anew.
+    pub fn with_seams(mut self) -> Self {
+        self.tolerance.correlation = SEAM_CORRELATION_MIN;
+        self
+    }
+
+    /// With parts that may have levels of their own.
+    pub fn at_any_level(mut self) -> Self {
+        self.tolerance.level = Level::Any;
         self
     }
 
     /// With damage there.
     pub fn damaged(mut self, start_s: f64, end_s: f64) -> Self {
-        self.damaged_s = Some((start_s, end_s));
+        self.damaged_s.push((start_s, end_s));
         self
     }
 
@@ -185,19 +219,27 @@ impl Expected {
                 reference::decoded(path, 0, channel, Times::Mended)?
             }
             Sound::Parts(parts) => joined(parts)?,
+            Sound::BeginningOf(whole) => {
+                let mut whole =
+                    reference::decoded(whole, 0, reference::Channels::Mixed, Times::Mended)?;
+                let cut = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)
+                    .unwrap_or_default();
+                // Shorter than both: the difference in length tells.
+                whole.truncate(heard.len().max(cut.len()));
+                whole
+            }
             Sound::Refused => Vec::new(),
         };
         if let Some(truth) = &self.truth {
-            let differences = compare::differences(&joined(truth)?, &reference, TRUTH_TOLERANCE_S);
+            let differences = compare::differences(&joined(truth)?, &reference, TRUTH);
             if let Some(difference) = differences.iter().find(|difference| !is_loss(difference)) {
                 return Err(format!("ffmpeg itself is wrong: {difference}"));
             }
         }
-        let differences: Vec<Difference> =
-            compare::differences(&reference, heard, self.tolerance_s)
-                .into_iter()
-                .filter(|difference| !self.is_damage(difference))
-                .collect();
+        let differences: Vec<Difference> = compare::differences(&reference, heard, self.tolerance)
+            .into_iter()
+            .filter(|difference| !self.is_damage(difference))
+            .collect();
         if differences.is_empty() {
             return Ok(());
         }
@@ -214,26 +256,44 @@ impl Expected {
     }
 
     fn is_damage(&self, difference: &Difference) -> bool {
-        let (Some((start_s, end_s)), Some(at_s)) = (self.damaged_s, difference.at_s()) else {
-            return false;
-        };
-        (start_s..end_s).contains(&at_s)
+        difference.at_s().is_some_and(|at_s| {
+            self.damaged_s
+                .iter()
+                .any(|(start_s, end_s)| (*start_s..*end_s).contains(&at_s))
+        })
     }
 }
 
 /// What a lossy codec may do to the recording that a file was made from.
 fn is_loss(difference: &Difference) -> bool {
-    match difference {
-        Difference::Replaced { correlation, .. } => *correlation > TRUTH_CORRELATION_MIN,
-        Difference::Level { .. } | Difference::Treble { .. } => true,
-        _ => false,
-    }
+    matches!(difference, Difference::Treble { .. })
 }
 
 /// An error without the list of all formats that follows.
 fn brief(error: &str) -> String {
     let end = error.find("; ").unwrap_or(error.len());
     error[..end].to_owned()
+}
+
+/// Decoded once for each of the recordings that many rows are made from.
+fn decoded(path: &Path) -> Result<Arc<Vec<f32>>, String> {
+    static SPOKEN: Mutex<BTreeMap<PathBuf, Arc<Vec<f32>>>> = Mutex::new(BTreeMap::new());
+    if let Some(samples) = SPOKEN.lock().unwrap().get(path) {
+        return Ok(samples.clone());
+    }
+    let samples = Arc::new(reference::decoded(
+        path,
+        0,
+        reference::Channels::Mixed,
+        Times::Mended,
+    )?);
+    if Kit::is_speech(path) {
+        SPOKEN
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), samples.clone());
+    }
+    Ok(samples)
 }
 
 fn joined(parts: &[Part]) -> Result<Vec<f32>, String> {
@@ -244,14 +304,9 @@ fn joined(parts: &[Part]) -> Result<Vec<f32>, String> {
             Part::Silence(duration_s) => {
                 all.resize(all.len() + (duration_s * rate).round() as usize, 0.0);
             }
-            Part::All(path) => all.extend(reference::decoded(
-                path,
-                0,
-                reference::Channels::Mixed,
-                Times::Mended,
-            )?),
+            Part::All(path) => all.extend_from_slice(&decoded(path)?),
             Part::Cut(path, start_s, end_s) => {
-                let whole = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)?;
+                let whole = decoded(path)?;
                 let at = |time_s: f64| ((time_s * rate).round() as usize).min(whole.len());
                 all.extend_from_slice(&whole[at(*start_s)..at(*end_s)]);
             }

@@ -5,7 +5,7 @@ use super::kit::Kit;
 use super::made::{self, Made};
 
 /// Encoders add silence at both ends of each part.
-const TOLERANCE_S: f64 = 0.15;
+const TOLERANCE_S: f64 = 0.2;
 
 /// How a second part is to be treated.
 #[derive(Clone, Copy)]
@@ -286,6 +286,8 @@ fn appended(rows: &mut Vec<Made>) {
                 let [first, second] = names.map(|name| Part::All(kit.path(&name)));
                 let both = Expected::parts([first.clone(), second])
                     .within(TOLERANCE_S)
+                    .with_seams()
+                    .at_any_level()
                     .because("both halves are to be heard");
                 Ok(match pair.treated {
                     Second::Heard => both,

@@ -29,9 +29,12 @@ pub struct Kit {
 impl Kit {
     /// Speaks all lengths.
     pub fn new() -> Self {
-        let kit = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let mut folder = tempfile::tempdir().unwrap();
+        if std::env::var_os("ORACLE_KEEP").is_some() {
+            folder.disable_cleanup(true);
+            println!("KEPT {}", folder.path().display());
+        }
+        let kit = Self { folder };
         let spoken = kit.path("spoken.wav");
         run(Command::new("espeak-ng")
             .args(["-v", "en-us+m3", "-w"])
@@ -80,6 +83,12 @@ impl Kit {
     /// Speech of one of the lengths: mono, 48 kHz.
     pub fn speech(&self, length_ms: u32) -> PathBuf {
         self.path(&format!("speech-{length_ms}.wav"))
+    }
+
+    /// Whether this is one of [`Kit::speech`].
+    pub fn is_speech(path: &Path) -> bool {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("speech-"))
     }
 
     /// ffmpeg in the folder, with these arguments, separated by blanks; `'` around

@@ -49,11 +49,9 @@ pub fn judge(group: &str, rows: Vec<Made>) {
     let mut skipped = Vec::new();
     for (row, made) in rows.into_iter().zip(made) {
         match made {
-            Ok(expected) => judged.push(Row {
-                path: kit.path(&row.file_name),
-                name: row.name,
-                expected,
-            }),
+            Ok(expected) => {
+                judged.push(Row::new(row.name, kit.path(&row.file_name), expected));
+            }
             Err(reason) => skipped.push((row.name, reason)),
         }
     }

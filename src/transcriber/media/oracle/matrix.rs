@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::expected::{Expected, Warning};
+use super::expected::Expected;
 use super::families::{FAMILIES, Family, NO_ENCODER};
 use super::kit::{self, Kit, LENGTHS_MS, LONG_MS};
 use super::report::{self, Row};
@@ -136,11 +136,11 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
     let mut skipped = Vec::new();
     for (recipe, made) in batches.iter().flatten().zip(made.into_iter().flatten()) {
         match made {
-            Ok(()) => rows.push(Row {
-                expected: expected(&recipe.name),
-                name: recipe.name.clone(),
-                path: kit.path(&recipe.file_name),
-            }),
+            Ok(()) => rows.push(Row::new(
+                recipe.name.clone(),
+                kit.path(&recipe.file_name),
+                expected(&recipe.name),
+            )),
             Err(reason) => skipped.push((recipe.name.clone(), reason)),
         }
     }
@@ -151,8 +151,12 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
     report::judge("matrix", &rows, &skipped);
 }
 
-/// Of the rows that are not just what ffmpeg makes of them.
+/// Of rows that are not just what ffmpeg makes of them.
 fn expected(name: &str) -> Expected {
-    let _ = (name, Warning::None);
-    Expected::like_ffmpeg()
+    match name {
+        "ogg vorbis 8000 mono 300 ms" => Expected::like_ffmpeg()
+            .within(0.1)
+            .because("ffmpeg does not trim the end of a file of one page"),
+        _ => Expected::like_ffmpeg(),
+    }
 }

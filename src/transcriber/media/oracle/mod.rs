@@ -6,7 +6,8 @@
 //!
 //! `cargo test --bin scribed-transcriber media::oracle` runs all of it, in a few
 //! minutes; with `media::oracle::matrix` or `media::oracle::recordings` a part,
-//! and with `ORACLE=mkv` only rows that have `mkv` in their names.
+//! and with `ORACLE=mkv` only rows that have `mkv` in their names. With
+//! `ORACLE_KEEP=1` the files that were made stay where the output says.
 
 mod compare;
 mod damage;

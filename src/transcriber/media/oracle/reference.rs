@@ -11,6 +11,9 @@ pub enum Times {
     Mended,
     /// Gaps of any length are gaps. Only ogg, asf, mpeg and flv differ.
     Kept,
+    /// Not at all. Where rate or channels change in the middle, ffmpeg begins its
+    /// filters anew and would fill up all that was before with silence.
+    Ignored,
 }
 
 /// Which channels are heard.
@@ -35,7 +38,11 @@ pub fn decoded(
         Channels::One(channel) => format!("pan=mono|c0=c{channel},"),
     };
     // Gaps from 30 ms on: what is shorter is the rounding of timestamps.
-    let filter = format!("{channel}aresample=16000:async=1:min_hard_comp=0.03:first_pts=0");
+    let follow = match times {
+        Times::Mended | Times::Kept => ":async=1:min_hard_comp=0.03:first_pts=0",
+        Times::Ignored => "",
+    };
+    let filter = format!("{channel}aresample=16000{follow}");
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error"]);
     if times == Times::Kept {
@@ -46,7 +53,9 @@ pub fn decoded(
         .arg(path)
         .args(["-map", &format!("0:a:{track}")])
         .args(["-af", &filter])
-        .args(["-ac", "1", "-f", "f32le", "-"]);
+        .args(["-ac", "1", "-f", "f32le", "-"])
+        // ffmpeg counts from the start of the earliest track that it reads.
+        .args(["-map", "0", "-c", "copy", "-f", "null", "-"]);
     let output = ffmpeg
         .stdin(Stdio::null())
         .output()

@@ -41,6 +41,11 @@ impl<'a> Band<'a> {
         variance(&self.low[range])
     }
 
+    /// The same of every 10 ms.
+    pub fn frame_powers(&self, range: Range<usize>) -> Vec<f64> {
+        frame_powers(&self.low[range])
+    }
+
     /// Mean power above 4 kHz.
     pub fn treble_power(&self, range: Range<usize>) -> f64 {
         let sum: f64 = self.all[range.clone()]
