@@ -25,19 +25,61 @@ hcom,iamf,iff,ilbc,ircam,ivf,ivr,kux,lc3,live_flv,loas,matroska,mlp,mmf,mov,mp3,
 mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
 tak,truehd,tta,vivo,voc,vqf,w64,wav,wavarc,webm,wsaud,wsd,wtv,wv,wve,xwma";
 
+/// The first packet of Ogg Speex, behind the header of its page.
+const SPEEX: (usize, &[u8]) = (28, b"Speex   ");
+
+/// As much of a recording as [`decoder`] looks at.
+pub const HEAD_BYTES: usize = 64;
+
+/// Another decoder than ffmpeg's own, for the first track of a recording that
+/// begins with `head`. That of ffmpeg 7.1 for Speex makes 40 ms of each 20 ms;
+/// Debian's ffmpeg has Speex's own library as well.
+pub fn decoder(head: &[u8]) -> Option<&'static str> {
+    let (offset, name) = SPEEX;
+    let is_speex = head.starts_with(b"OggS") && head.get(offset..)?.starts_with(name);
+    is_speex.then_some("libspeex")
+}
+
 /// Reads the recording from standard input, writes the samples of its audio track
 /// number `track` (from 0), at most `length_max_s` seconds of them, to standard output.
-pub fn arguments(track: usize, length_max_s: u64) -> Vec<String> {
+pub fn arguments(track: usize, length_max_s: u64, decoder: Option<&str>) -> Vec<String> {
+    let decoder = decoder.map_or_else(String::new, |decoder| format!("-c:a:0 {decoder}"));
     let words = format!(
         "-nostdin -hide_banner -nostats -loglevel level+verbose \
          -threads 1 -filter_threads 1 \
          -protocol_whitelist pipe -format_whitelist {FORMATS} \
          -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
          -dts_delta_threshold {GAP_MAX_S} -max_error_rate 1 \
-         -i pipe:0 \
+         {decoder} -i pipe:0 \
          -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \
          -af aresample={SAMPLE_RATE},atrim=start=0 -c:a pcm_f32le -t {length_max_s} \
          -f matroska pipe:1"
     );
     words.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speex_has_a_decoder_of_its_own() {
+        let mut head = b"OggS".to_vec();
+        head.resize(28, 0);
+        assert_eq!(decoder(&head), None);
+        head.extend_from_slice(b"Speex   1.2");
+        assert_eq!(decoder(&head), Some("libspeex"));
+        assert!(
+            arguments(0, 5, decoder(&head))
+                .join(" ")
+                .contains("-c:a:0 libspeex -i pipe:0")
+        );
+        head[0] = 0;
+        assert_eq!(decoder(&head), None);
+        assert!(
+            arguments(0, 5, None)
+                .join(" ")
+                .contains("600 -max_error_rate 1 -i pipe:0")
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! One recording on its way through the child.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::thread;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::source::Access;
 use super::super::{MediaError, SAMPLE_RATE, Source};
-use super::arguments::arguments;
+use super::arguments::{HEAD_BYTES, arguments, decoder};
 use super::confine::Confinement;
 use super::description::Input;
 use super::feed::Feed;
@@ -130,7 +130,12 @@ impl Transcoder {
     ) -> Result<Self, MediaError> {
         let size_bytes = source.size_bytes();
         let recording = Ordered::new(source.again(Access::Sequential), size_bytes)?;
-        let arguments = arguments(options.track, options.length_max_s);
+        let mut head = Vec::new();
+        source
+            .again(Access::Sequential)
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)?;
+        let arguments = arguments(options.track, options.length_max_s, decoder(&head));
         let (process, pipes) =
             Process::start(program, &arguments, confinement).map_err(MediaError::FfmpegStart)?;
         let messages = Messages::read(pipes.stderr).map_err(MediaError::FfmpegStart)?;
