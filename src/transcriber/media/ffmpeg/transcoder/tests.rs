@@ -308,6 +308,22 @@ fn times_are_those_of_the_file() {
     }
 }
 
+/// Longer than what ffmpeg keeps of a pipe, so that it cannot go back.
+#[test]
+fn a_table_of_contents_may_be_at_the_end() {
+    let file = made(&format!("{TONE}=120 -c:a aac -b:a 256k"), "behind.m4a");
+    let content = testing::bytes(&file);
+    let find = |kind: &[u8]| content.windows(4).position(|part| part == kind);
+    assert!(find(b"mdat") < find(b"moov") && content.len() > 1024 * 1024);
+    let found = transcode(&file).unwrap();
+    assert!(
+        (found.length_s() - 120.0).abs() < TOLERANCE_S,
+        "{} s",
+        found.length_s()
+    );
+    assert!(found.loud()[..120].iter().all(|loud| *loud >= 9));
+}
+
 #[test]
 fn a_clock_that_starts_again_costs_nothing() {
     let one = testing::bytes(&made(&format!("{TONE}=3 -c:a mp2"), "one.ts"));
