@@ -308,7 +308,10 @@ impl Recording {
             && let Ok(decoder) = Decoder::new(&opened.track().parameters)
         {
             self.decoder = decoder;
-            self.told_s = opened.track().duration_s.map(|duration_s| end_s + duration_s);
+            self.told_s = opened
+                .track()
+                .duration_s
+                .map(|duration_s| end_s + duration_s);
             self.opened = opened;
             self.timeline.begin_part();
             return Ok(());

@@ -212,6 +212,11 @@ impl Transcoder {
         self.channel_mask
     }
 
+    /// Packets that could not be decoded so far.
+    pub fn damaged_packets(&self) -> u64 {
+        self.messages.with(|said| said.packet_errors)
+    }
+
     /// How it ended, after [`Step::End`]: an error if there was no sample at all.
     pub fn finish(mut self) -> Result<Trouble, MediaError> {
         let status = match self.ended && self.stopped.is_none() {

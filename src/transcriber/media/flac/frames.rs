@@ -9,7 +9,6 @@ use symphonia::core::io::MediaSource;
 use super::tags;
 use crate::media::Source;
 
-
 /// How much is read at once.
 const BLOCK_BYTES: usize = 32 * 1024;
 

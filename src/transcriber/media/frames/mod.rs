@@ -77,7 +77,8 @@ pub trait Frames {
 /// Whether `head`, the start of a file, is the start of such a stream. A head
 /// that ends within a frame is no obstacle.
 pub fn recognise<F: Frames>(head: &[u8]) -> bool {
-    let tags_bytes = tags::at(head).map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let tags_bytes =
+        tags::at(head).map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     let Some(head) = head.get(tags_bytes..) else {
         // A tag with a picture that is longer than what can be seen: who would
         // put it before anything else?
@@ -150,7 +151,14 @@ impl<F: Frames> FrameReader<F> {
         }
         let visible = input.peek(AHEAD_MAX_BYTES)?;
         let first = (0..visible.len()).find(|offset| {
-            chain::<F>(&visible[*offset..], if *offset == 0 { FRAMES_MIN } else { FRAMES_MIN_BEHIND_NOISE })
+            chain::<F>(
+                &visible[*offset..],
+                if *offset == 0 {
+                    FRAMES_MIN
+                } else {
+                    FRAMES_MIN_BEHIND_NOISE
+                },
+            )
         });
         let offset = first.ok_or(MediaError::Truncated)?;
         let frame = F::parse(&visible[offset..]).ok_or(MediaError::Truncated)?;
@@ -167,9 +175,9 @@ impl<F: Frames> FrameReader<F> {
             input.skip(frame.length_bytes as u64)?;
             tag = info;
             // A file that is longer was appended to, or its head was never filled in.
-            let agrees = info.bytes.is_none_or(|bytes| {
-                f64::from(bytes) * (1.0 + BYTES_TOLERANCE) >= expected_bytes
-            });
+            let agrees = info
+                .bytes
+                .is_none_or(|bytes| f64::from(bytes) * (1.0 + BYTES_TOLERANCE) >= expected_bytes);
             if !agrees {
                 tag.frames = None;
             }

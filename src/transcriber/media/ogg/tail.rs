@@ -6,7 +6,6 @@ use super::link::{Kind, Link};
 use super::page::{Found, PAGE_MAX_BYTES, Pages};
 use crate::media::Source;
 
-
 /// How much is looked at in one place: one page at least.
 const WINDOW_BYTES: u64 = PAGE_MAX_BYTES as u64;
 
