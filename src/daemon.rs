@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use crate::access::Access;
 use crate::access::tokens::TokensError;
 use crate::callbacks::{self, Secret, SecretError, Sender};
-use crate::config::{Callbacks, Config};
+use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::front_end::FrontEnd;
 use crate::http::shares::Shares;
@@ -30,7 +30,7 @@ use crate::http::{self, App, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
-use crate::task::{self, ModelChoice, Tasks};
+use crate::task::{self, Tasks, WorkSettings};
 use crate::upload::{self, Found, Limits, Uploads};
 use crate::{descriptors, models, sweep, systemd};
 
@@ -193,7 +193,7 @@ async fn control(
         unknown_model: config.transcribe.unknown_model,
         max_queue: config.transcribe.max_queue,
         origins: config.http.origins.clone(),
-        front_end: front_end(config.http.static_dir.as_deref()),
+        front_end: front_end(&config.http),
         base_url: config.http.base_url,
         trusted_proxies: config.http.trusted_proxies,
         header_timeout: config.http.header_timeout,
@@ -213,9 +213,10 @@ async fn control(
     let addresses = announce(&listeners);
     drop(listeners);
 
-    let choice = ModelChoice {
+    let settings = WorkSettings {
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
+        max_duration: config.transcribe.max_duration,
     };
     let sender = Sender {
         tasks: Arc::clone(&tasks),
@@ -226,7 +227,7 @@ async fn control(
     tokio::select! {
         // None of these ends by itself.
         () = engine_client::supervise(source, desk) => {}
-        () = task::work(&tasks, &engine, &choice) => {}
+        () = task::work(&tasks, &engine, &settings) => {}
         () = callbacks::deliver(sender) => {}
         () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}
@@ -274,15 +275,18 @@ fn callback_secret(
 }
 
 /// The pages that are served too.
-fn front_end(dir: Option<&Path>) -> Option<FrontEnd> {
-    let dir = dir?;
+fn front_end(http: &Http) -> Option<FrontEnd> {
+    let dir = http.static_dir.as_deref()?;
     if !dir.join("index.html").is_file() {
         warn!(
             "there is no front end in {}: it has no index.html that can be read",
             dir.display()
         );
     }
-    Some(FrontEnd::at(dir))
+    Some(match http.static_root {
+        true => FrontEnd::at_root(dir),
+        false => FrontEnd::at(dir),
+    })
 }
 
 fn start_ingest(

@@ -12,6 +12,7 @@ pub mod callbacks;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod content;
 pub mod daemon;
 mod descriptors;
 pub mod engine_client;

@@ -1,6 +1,8 @@
 //! The command line of `scribed`. Every subcommand has a file of its own.
 
 mod check;
+mod probe;
+mod recording_file;
 mod send;
 mod serve;
 mod sweep;
@@ -40,6 +42,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Transcribe one file on this machine, without a daemon
     Transcribe(transcribe::Transcribe),
+    /// Show what the engine makes of a file: container, codec, length, what it would hear
+    Probe(probe::Probe),
     /// Tell in plain words what is missing for the daemon to serve
     Check(check::Check),
     /// Manage access tokens
@@ -57,6 +61,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Transcribe(transcribe) => transcribe.run(),
+        Command::Probe(probe) => probe.run(),
         Command::Check(check) => check.run(),
         Command::Tokens(tokens) => tokens.run(),
         Command::Send(send) => send.run(),
@@ -107,15 +112,21 @@ const PACKAGED_ENGINE: &str = "/usr/lib/scribed/scribed-transcriber";
 /// Where the packaged service of the engine listens.
 const SERVICE_SOCKET: &str = "/run/scribed-transcriber/socket";
 
-/// The engine that was named, else the one beside this program, else the
-/// packaged one.
-fn engine_source(named: Option<PathBuf>, config: &Config) -> Result<EngineSource, Failure> {
-    use std::os::unix::fs::FileTypeExt;
+/// The engine's program: the one that was named, else the one beside this
+/// program, else the packaged one. It may not be there.
+fn engine_program(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let beside = std::env::current_exe()?.with_file_name("scribed-transcriber");
-    let program = named.unwrap_or_else(|| match beside.is_file() {
+    Ok(named.unwrap_or_else(|| match beside.is_file() {
         true => beside,
         false => PACKAGED_ENGINE.into(),
-    });
+    }))
+}
+
+/// The engine: its program as for [`engine_program`], or the socket of a
+/// service that was named.
+fn engine_source(named: Option<PathBuf>, config: &Config) -> Result<EngineSource, Failure> {
+    use std::os::unix::fs::FileTypeExt;
+    let program = engine_program(named)?;
     match std::fs::metadata(&program) {
         Ok(metadata) if metadata.file_type().is_socket() => Ok(EngineSource::Service(program)),
         Ok(metadata) if metadata.is_file() => Ok(EngineSource::Child(EngineCommand {

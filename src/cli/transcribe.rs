@@ -1,22 +1,21 @@
 //! `scribed transcribe`: the engine without the daemon.
 
-use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::recording_file::RecordingFile;
 use super::{Failure, bar, engine_source, print};
 use crate::config::{Config, Flags};
-use crate::engine_client::{self, EngineSource, JobEvent, Order, extension_of};
+use crate::engine_client::{self, EngineSource, JobEvent, Order};
 use crate::options::{Options, Task};
-use crate::task::refusal;
 use crate::task::render::{Format, render};
 use crate::{languages, models};
 
 #[derive(Debug, Args)]
 pub(super) struct Transcribe {
-    /// The recording
+    /// The recording; - for standard input
     file: PathBuf,
     /// txt, srt, vtt, json or tsv
     #[arg(long, default_value = "txt")]
@@ -49,28 +48,22 @@ impl Transcribe {
             ..Flags::default()
         };
         let config = Config::load(self.config.as_deref(), &flags)?;
-        let mut recording = std::fs::File::open(&self.file)
-            .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
-        let mut start = Vec::new();
-        Read::take(&recording, crate::task::LOOK_BYTES as u64).read_to_end(&mut start)?;
-        recording.rewind()?;
-        if let Some(refusal) = refusal(&start) {
-            return Err(format!("{}: {refusal}", self.file.display()).into());
-        }
+        let recording = RecordingFile::open(&self.file)?;
         let language = match &self.language {
             Some(language) => languages::parse(language)?,
             None => config.transcribe.language.clone(),
         };
         let order = Order {
-            size_bytes: recording.metadata()?.len(),
-            recording,
-            extension: extension_of(&self.file),
+            size_bytes: recording.file.metadata()?.len(),
+            recording: recording.file,
+            extension: recording.extension,
             model: None,
             language,
             options: Options {
                 task: self.translate.then_some(Task::Translate),
                 ..Options::default()
             },
+            max_duration: config.transcribe.max_duration,
             reached: None,
         };
         let source = engine_source(self.engine, &config)?;

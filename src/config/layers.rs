@@ -234,6 +234,9 @@ mod tests {
             ("SCRIBED_HTTP_BASE_URL", "https://notes.example/scribed/"),
             ("SCRIBED_HTTP_CORS_ORIGINS", ""),
             ("SCRIBED_HTTP_TRUSTED_PROXIES", "127.0.0.1, fd00::/8"),
+            ("SCRIBED_HTTP_STATIC_DIR", "/srv/notes"),
+            ("SCRIBED_HTTP_STATIC_ROOT", "true"),
+            ("SCRIBED_TRANSCRIBE_LANGUAGE", "nb-NO"),
             ("SCRIBED_TOKEN", "another program's"),
             ("HOME", "/root"),
         ];
@@ -253,7 +256,9 @@ mod tests {
         assert_eq!(config.http.origins, Origins::These(Vec::new()));
         let proxies = ["127.0.0.1/32", "fd00::/8"].map(|proxy| proxy.parse().unwrap());
         assert_eq!(config.http.trusted_proxies.0, proxies);
+        assert!(config.http.static_root);
         assert_eq!(config.transcribe.model, "base");
+        assert_eq!(config.transcribe.language.as_deref(), Some("no"));
         assert_eq!(config.models_dir, Path::new("/var/lib/scribed-models"));
     }
 
@@ -291,6 +296,10 @@ mod tests {
                 "`http.trusted_proxies`: `nginx` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
             ),
             (
+                "[http]\nstatic_root = true",
+                "`http.static_root`: needs the folder of a front end in http.static_dir",
+            ),
+            (
                 "[http]\nheader_timeout = '0s'",
                 "`http.header_timeout`: must be longer than zero",
             ),
@@ -317,6 +326,10 @@ mod tests {
             (
                 "[retention]\ntranscripts = 'until-transcribed'",
                 "`retention.transcripts`: `until-transcribed` is no duration (expected number at 0); write one like 60s or 10min",
+            ),
+            (
+                "[transcribe]\nlanguage = 'englisch'",
+                "`transcribe.language`: `englisch` is not a language Whisper knows; did you mean `english` (en)?",
             ),
             (
                 "[transcribe]\nunknown_model = 'x'",

@@ -52,6 +52,8 @@ pub struct Config {
 pub struct Http {
     /// The folder of a front end that is served too.
     pub static_dir: Option<PathBuf>,
+    /// It is served at `/`, too.
+    pub static_root: bool,
     /// Where clients find this server, if a proxy gives it another address.
     pub base_url: BaseUrl,
     /// Who is believed about the addresses of clients.
@@ -97,6 +99,8 @@ pub struct Transcribe {
     pub unknown_model: UnknownModel,
     /// Recordings that may wait for the engine.
     pub max_queue: usize,
+    /// Longest recording that is transcribed, by its sound.
+    pub max_duration: Duration,
 }
 
 /// Who may come in.

@@ -36,6 +36,7 @@ pub(super) struct Raw {
 struct RawHttp {
     base_url: String,
     static_dir: PathBuf,
+    static_root: bool,
     trusted_proxies: Vec<String>,
     cors_origins: Vec<String>,
     max_connections: usize,
@@ -61,6 +62,7 @@ struct RawTranscribe {
     threads: usize,
     unknown_model: String,
     max_queue: usize,
+    max_duration: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -108,6 +110,7 @@ impl Default for RawHttp {
         RawHttp {
             base_url: String::new(),
             static_dir: PathBuf::new(),
+            static_root: false,
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".into()],
             max_connections: 1024,
@@ -137,6 +140,7 @@ impl Default for RawTranscribe {
             threads: 0,
             unknown_model: "resident".into(),
             max_queue: 10_000,
+            max_duration: "24h".into(),
         }
     }
 }
@@ -194,6 +198,7 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
         state_dir: raw.state_dir,
         models_dir: raw.models_dir,
         http: Http {
+            static_root: static_root(&raw.http)?,
             static_dir: (raw.http.static_dir != PathBuf::new()).then_some(raw.http.static_dir),
             base_url: BaseUrl::parse(&raw.http.base_url)
                 .map_err(|message| value("http.base_url", message))?,
@@ -229,6 +234,7 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
                 1,
                 1_000_000,
             )?,
+            max_duration: duration("transcribe.max_duration", &raw.transcribe.max_duration)?,
             unknown_model: match raw.transcribe.unknown_model.as_str() {
                 "resident" => UnknownModel::Resident,
                 "reject" => UnknownModel::Reject,
@@ -267,6 +273,16 @@ pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
             )?,
         },
     })
+}
+
+fn static_root(raw: &RawHttp) -> Result<bool, ConfigError> {
+    match raw.static_root && raw.static_dir == PathBuf::new() {
+        true => Err(value(
+            "http.static_root",
+            "needs the folder of a front end in http.static_dir".into(),
+        )),
+        false => Ok(raw.static_root),
+    }
 }
 
 fn origins(raw: &[String]) -> Result<Origins, ConfigError> {

@@ -9,6 +9,7 @@ mod session;
 mod supervisor;
 
 use std::fs::File;
+use std::time::Duration;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, watch};
@@ -75,6 +76,8 @@ pub struct Order {
     pub language: Option<String>,
     /// Further wishes.
     pub options: Options,
+    /// Longest recording that is transcribed.
+    pub max_duration: Duration,
     /// What an earlier attempt had come to.
     pub reached: Option<Reached>,
 }

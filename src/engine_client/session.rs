@@ -223,6 +223,7 @@ impl Session<'_> {
             model: order.model,
             language: order.language,
             options: order.options,
+            max_duration_s: order.max_duration.as_secs(),
             reached: order.reached,
         })))?;
         // From here on the one who ordered is told how it ends.

@@ -10,7 +10,6 @@ use super::App;
 use super::ietf::limits;
 use super::interim::Interim;
 use super::location::BaseUrl;
-use super::names::UPLOAD_DRAFT;
 use super::protocol::Interop;
 use super::proxies::is_proxied;
 use crate::upload::Status;
@@ -25,11 +24,12 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// For a client that knows such answers: it says so with the state of the
-    /// draft that it speaks. Proxies would often take them for final ones.
+    /// For a client that knows such answers: it says so with a state of the draft
+    /// that is spoken here. Proxies would often take them for final ones.
     pub fn to(head: &Parts, app: &App, interop: Interop) -> Option<Announcer> {
         let is_direct = !is_proxied(&head.headers);
-        let knows = head.version == Version::HTTP_11 && head.headers.contains_key(UPLOAD_DRAFT);
+        let knows =
+            head.version == Version::HTTP_11 && Interop::named(&head.headers) == Some(interop);
         Some(Announcer {
             interim: head
                 .extensions
@@ -37,7 +37,7 @@ impl Announcer {
                 .cloned()
                 .filter(|_| knows && is_direct)?,
             interop,
-            base_url: app.base_url.clone(),
+            base_url: app.base_url.for_request(head, &app.trusted_proxies),
             max_size_bytes: app.uploads.limits().max_size_bytes,
         })
     }

@@ -93,11 +93,9 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     told.split(';').next().map(str::trim)
 }
 
-/// Whether a body is said to be of this type, which has no parameters.
-pub fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value == media_type)
+/// Whether a body is said to be of this type, whatever its parameters.
+pub fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
+    media_type(headers).is_some_and(|told| told.eq_ignore_ascii_case(wanted))
 }
 
 /// hyper tells a body that breaks the rules from one that is cut by the kind

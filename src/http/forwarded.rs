@@ -1,29 +1,49 @@
-//! The way of a request as proxies tell it: `Forwarded` (RFC 7239) and
-//! `X-Forwarded-For`.
+//! The way of a request as proxies tell it: `Forwarded` (RFC 7239), and
+//! `X-Forwarded-For` and its like.
 
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 
-/// The older header, of no standard.
+// Older headers, of no standard.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// A station of the way; `None` where it has no address that can be read, on
 /// purpose (`unknown`, `_hidden`) or by mistake.
 pub type Hop = Option<IpAddr>;
 
-/// The way that `Forwarded` tells, the client first; `None` without the header.
-/// What cannot be parsed is one station without an address.
-pub fn forwarded(headers: &HeaderMap) -> Option<Vec<Hop>> {
-    let hops = lines(headers, FORWARDED)?.map(|line| elements(line).unwrap_or_else(|| vec![None]));
-    Some(hops.flatten().collect())
+/// What one proxy tells in `Forwarded` of the request that it got.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Element {
+    has_parameters: bool,
+    client: Option<Hop>,
+    /// The scheme.
+    pub proto: Option<String>,
+    /// The header `Host`.
+    pub host: Option<String>,
 }
 
-/// The same for `X-Forwarded-For`.
+/// All elements of `Forwarded`, the client's first; `None` without the header.
+/// What cannot be parsed is one element that tells nothing.
+pub fn forwarded(headers: &HeaderMap) -> Option<Vec<Element>> {
+    let lines = lines(headers, FORWARDED)?;
+    let elements = lines.map(|line| elements(line).unwrap_or_else(|| vec![Element::default()]));
+    Some(elements.flatten().collect())
+}
+
+/// The way that `X-Forwarded-For` tells, the client first; `None` without it.
 pub fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Hop>> {
-    let hops = lines(headers, X_FORWARDED_FOR)?.flat_map(|line| line.split(','));
-    let hops = hops.map(str::trim).filter(|hop| !hop.is_empty());
-    Some(hops.map(address).collect())
+    let hops = x_forwarded(headers, X_FORWARDED_FOR)?;
+    Some(hops.into_iter().map(address).collect())
+}
+
+/// The values of one of the older headers; `None` without it.
+pub fn x_forwarded(headers: &HeaderMap, name: HeaderName) -> Option<Vec<&str>> {
+    let values = lines(headers, name)?.flat_map(|line| line.split(','));
+    let values = values.map(str::trim).filter(|value| !value.is_empty());
+    Some(values.collect())
 }
 
 /// A list may be spread over several lines (RFC 9110, section 5.3). One that
@@ -34,10 +54,10 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> Option<impl Iterator<Item = &
     Some(lines.map(|line| line.to_str().unwrap_or("?")))
 }
 
-/// The elements of a line of `Forwarded` (RFC 7239, section 4), each with the
-/// address of its `for`; `None` if the line breaks the grammar.
-fn elements(line: &str) -> Option<Vec<Hop>> {
-    let mut hops = Vec::new();
+/// The elements of a line of `Forwarded` (RFC 7239, section 4); `None` if the
+/// line breaks the grammar.
+fn elements(line: &str) -> Option<Vec<Element>> {
+    let mut elements = Vec::new();
     let mut element = Element::default();
     let mut rest = line;
     loop {
@@ -54,20 +74,14 @@ fn elements(line: &str) -> Option<Vec<Hop>> {
             Some(';') => false,
             Some(_) => return None,
         };
-        if ends && let Some(hop) = std::mem::take(&mut element).hop() {
-            hops.push(hop);
+        if ends && element.has_parameters {
+            elements.push(std::mem::take(&mut element));
         }
         match rest.get(1..) {
             Some(behind) => rest = behind,
-            None => return Some(hops),
+            None => return Some(elements),
         }
     }
-}
-
-#[derive(Default)]
-struct Element {
-    has_parameters: bool,
-    client: Option<Hop>,
 }
 
 impl Element {
@@ -76,15 +90,19 @@ impl Element {
             return None;
         }
         self.has_parameters = true;
-        if name.eq_ignore_ascii_case("for") && self.client.replace(address(value)).is_some() {
-            return None;
-        }
-        Some(())
+        // Each may be there once.
+        let is_twice = match name.to_ascii_lowercase().as_str() {
+            "for" => self.client.replace(address(value)).is_some(),
+            "proto" => self.proto.replace(value.to_owned()).is_some(),
+            "host" => self.host.replace(value.to_owned()).is_some(),
+            _ => false,
+        };
+        (!is_twice).then_some(())
     }
 
-    /// What it tells; `None` if it is empty.
-    fn hop(self) -> Option<Hop> {
-        self.has_parameters.then(|| self.client.flatten())
+    /// Who made the request.
+    pub fn hop(&self) -> Hop {
+        self.client.flatten()
     }
 }
 
@@ -138,6 +156,11 @@ mod tests {
         lines.collect()
     }
 
+    fn told(lines: &[&str]) -> Vec<Hop> {
+        let elements = forwarded(&headers(&FORWARDED, lines)).unwrap();
+        elements.iter().map(Element::hop).collect()
+    }
+
     fn hops(addresses: &[&str]) -> Vec<Hop> {
         addresses
             .iter()
@@ -181,8 +204,7 @@ mod tests {
             (&["host=\"a, for=10.0.0.9\";for=10.0.0.1"], &["10.0.0.1"]),
             (&[""], &[]),
         ] {
-            let told = forwarded(&headers(&FORWARDED, lines)).unwrap();
-            assert_eq!(told, hops(way), "{lines:?}");
+            assert_eq!(told(lines), hops(way), "{lines:?}");
         }
         assert_eq!(forwarded(&HeaderMap::new()), None);
     }
@@ -204,8 +226,9 @@ mod tests {
             "for=\"10.0.0.1\"x",
             "for=\"x, for=10.0.0.1",
             "=10.0.0.1",
+            "proto=http;for=10.0.0.1;proto=https",
         ] {
-            let told = forwarded(&headers(&FORWARDED, &["for=10.0.0.8", line])).unwrap();
+            let told = told(&["for=10.0.0.8", line]);
             assert_eq!(told, hops(&["10.0.0.8", "-"]), "{line}");
         }
     }

@@ -1,5 +1,5 @@
-//! `/ui/`: the pages of a front end, from a folder; `/`: the way there, or a
-//! page of our own that tells what this is.
+//! `/ui/`: the pages of a front end, from a folder; `/`: the same where that is
+//! configured, else the way there, or a page of our own that tells what this is.
 
 use std::io;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct FrontEnd {
     files: ServeDir,
     /// For addresses that only the application itself knows.
     index: ServeFile,
+    /// It is also served at `/`.
+    is_at_root: bool,
 }
 
 impl FrontEnd {
@@ -34,11 +36,25 @@ impl FrontEnd {
         FrontEnd {
             files: ServeDir::new(dir).precompressed_br().precompressed_gzip(),
             index: ServeFile::new(dir.join("index.html")),
+            is_at_root: false,
         }
     }
 
-    /// Answers GET below [`PLACE`]. What is no file there and does not look like
-    /// one gets the application's first page: it knows the address.
+    /// The same, served also at `/`, wherever nothing else is.
+    pub fn at_root(dir: &Path) -> FrontEnd {
+        FrontEnd {
+            is_at_root: true,
+            ..FrontEnd::at(dir)
+        }
+    }
+
+    /// Whether it is served at `/`, too.
+    pub fn is_at_root(&self) -> bool {
+        self.is_at_root
+    }
+
+    /// Answers GET of a file. What is no file and does not look like one gets
+    /// the application's first page: it knows the address.
     async fn file(&self, path: &str, headers: &HeaderMap) -> Result<Reply, ApiError> {
         let mut found = self.files.clone().try_call(request(path, headers)?).await;
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -99,11 +115,21 @@ pub async fn ui<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
     }
 }
 
-/// Answers GET of `/`.
-pub fn root(app: &App) -> Reply {
-    match app.front_end {
-        Some(_) => moved("ui/"),
-        None => reply::body(StatusCode::OK, "text/html; charset=utf-8", page(app)),
+/// Answers GET of `/`, and of what is nowhere else if a front end is served there.
+pub async fn root<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
+    match &app.front_end {
+        Some(front_end) if front_end.is_at_root() => {
+            front_end.file(asked.uri().path(), asked.headers()).await
+        }
+        Some(_) => Ok(moved("ui/")),
+        None => {
+            let page = page(app);
+            Ok(reply::body(
+                StatusCode::OK,
+                "text/html; charset=utf-8",
+                page,
+            ))
+        }
     }
 }
 

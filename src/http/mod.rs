@@ -71,7 +71,7 @@ pub struct App {
     pub default_language: Option<String>,
     /// Whose pages may use this server.
     pub origins: cors::Origins,
-    /// What `Location` begins with.
+    /// What `Location` begins with, if that is configured.
     pub base_url: location::BaseUrl,
     /// Pages that are served beside all this.
     pub front_end: Option<front_end::FrontEnd>,

@@ -3,7 +3,6 @@
 use hyper::header::HeaderMap;
 
 use super::names::{TUS_RESUMABLE, UPLOAD_COMPLETE, UPLOAD_DRAFT, UPLOAD_INCOMPLETE};
-use super::protocol_error::ProtocolError;
 use super::reply::{self, Reply};
 use super::tus;
 
@@ -40,6 +39,13 @@ impl Interop {
         Interop::V6,
         Interop::V8,
     ];
+
+    /// The state that a request names, if that is one of these.
+    pub fn named(headers: &HeaderMap) -> Option<Interop> {
+        let named = headers.get(UPLOAD_DRAFT)?.as_bytes();
+        let is_named = |interop: &Interop| named == interop.to_string().as_bytes();
+        Interop::ALL.into_iter().find(is_named)
+    }
 }
 
 impl std::fmt::Display for Interop {
@@ -50,23 +56,22 @@ impl std::fmt::Display for Interop {
 
 impl Protocol {
     /// The protocol of a request. Those that name none are taken for TUS,
-    /// which will tell them.
-    pub fn of(headers: &HeaderMap) -> Result<Protocol, ProtocolError> {
+    /// which will tell them. To the draft, a state that is not spoken is like
+    /// none: there are no interim answers, and the upload goes on without.
+    pub fn of(headers: &HeaderMap) -> Protocol {
         if headers.contains_key(TUS_RESUMABLE) {
-            return Ok(Protocol::Tus);
+            return Protocol::Tus;
         }
-        if let Some(told) = headers.get(UPLOAD_DRAFT) {
-            let known = |interop: &Interop| told.as_bytes() == interop.to_string().as_bytes();
-            let interop = Interop::ALL.into_iter().find(known);
-            return interop.map(Protocol::Ietf).ok_or(ProtocolError::Interop);
+        if let Some(interop) = Interop::named(headers) {
+            return Protocol::Ietf(interop);
         }
-        Ok(if headers.contains_key(UPLOAD_COMPLETE) {
-            Protocol::Ietf(Interop::V8)
-        } else if headers.contains_key(UPLOAD_INCOMPLETE) {
+        if headers.contains_key(UPLOAD_INCOMPLETE) && !headers.contains_key(UPLOAD_COMPLETE) {
             Protocol::Ietf(Interop::V3)
+        } else if headers.contains_key(UPLOAD_COMPLETE) || headers.contains_key(UPLOAD_DRAFT) {
+            Protocol::Ietf(Interop::V8)
         } else {
             Protocol::Tus
-        })
+        }
     }
 
     /// Says in an answer which one it is in.
@@ -86,28 +91,27 @@ mod tests {
     fn clients_are_known_by_their_headers() {
         use Protocol::{Ietf, Tus};
         let tus = ("tus-resumable", "1.0.0");
+        let version = |version| ("upload-draft-interop-version", version);
+        let complete = ("upload-complete", "?1");
+        let incomplete = ("upload-incomplete", "?0");
         for (headers, protocol) in [
-            (&[][..], Some(Tus)),
-            (&[tus], Some(Tus)),
-            (&[tus, ("upload-complete", "?1")], Some(Tus)),
-            (&[("upload-complete", "?1")], Some(Ietf(Interop::V8))),
-            (&[("upload-incomplete", "?1")], Some(Ietf(Interop::V3))),
-            (
-                &[("upload-draft-interop-version", "3")],
-                Some(Ietf(Interop::V3)),
-            ),
-            (
-                &[("upload-draft-interop-version", "6")],
-                Some(Ietf(Interop::V6)),
-            ),
-            (&[("upload-draft-interop-version", "7")], None),
-            (&[("upload-draft-interop-version", "x")], None),
+            (&[][..], Tus),
+            (&[tus], Tus),
+            (&[tus, complete], Tus),
+            (&[tus, version("9")], Tus),
+            (&[complete], Ietf(Interop::V8)),
+            (&[incomplete], Ietf(Interop::V3)),
+            (&[version("3")], Ietf(Interop::V3)),
+            (&[version("6")], Ietf(Interop::V6)),
+            (&[version("7")], Ietf(Interop::V8)),
+            (&[version("x"), complete], Ietf(Interop::V8)),
+            (&[version("2"), incomplete], Ietf(Interop::V3)),
         ] {
             let mut map = HeaderMap::new();
             for (name, value) in headers {
                 map.insert(*name, value.parse().unwrap());
             }
-            assert_eq!(Protocol::of(&map).ok(), protocol, "{headers:?}");
+            assert_eq!(Protocol::of(&map), protocol, "{headers:?}");
         }
     }
 }

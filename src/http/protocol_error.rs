@@ -9,7 +9,7 @@ use super::api_error::{status_of, tell_denied};
 use super::ietf::{self, limits, tell_complete};
 use super::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
 use super::new_upload::Unmet;
-use super::protocol::{Interop, Protocol};
+use super::protocol::Protocol;
 use super::reply::{self, Reply};
 use super::tus::{self, VERSION};
 use crate::access::Denied;
@@ -24,18 +24,21 @@ pub enum ProtocolError {
     /// Tus-Resumable is missing or another version.
     #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
     Version,
-    /// A state of the draft that is not spoken.
-    #[error(
-        "this server speaks resumable uploads of Upload-Draft-Interop-Version {}, and TUS {VERSION}",
-        Interop::ALL.map(|interop| interop.to_string()).join(", ")
-    )]
-    Interop,
     /// A header that must be there.
     #[error("the header {name} is missing")]
     Missing {
         /// Which.
         name: HeaderName,
     },
+    /// A header that must not be there.
+    #[error("the header {name} does not go with this method")]
+    Unexpected {
+        /// Its name.
+        name: HeaderName,
+    },
+    /// An append to a complete upload.
+    #[error("the upload is complete already")]
+    Complete,
     /// A header that must be a number.
     #[error("the header {name} must be a number of bytes, in digits")]
     NotANumber {
@@ -130,7 +133,8 @@ impl ProtocolError {
             ProtocolError::Version => StatusCode::PRECONDITION_FAILED,
             ProtocolError::Missing { .. }
             | ProtocolError::NotANumber { .. }
-            | ProtocolError::Interop
+            | ProtocolError::Unexpected { .. }
+            | ProtocolError::Complete
             | ProtocolError::Length
             | ProtocolError::MethodOverride
             | ProtocolError::Checksum(_)
@@ -215,6 +219,7 @@ impl ProtocolError {
         let kind = match self {
             ProtocolError::Offset { .. } => "mismatching-upload-offset",
             ProtocolError::Length => "inconsistent-upload-length",
+            ProtocolError::Complete => "completed-upload",
             _ => "",
         };
         let mut problem = json!({ "title": self.to_string(), "status": status.as_u16() });

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use hyper::header::HeaderMap;
 use ipnet::IpNet;
 
-use super::forwarded::{Hop, forwarded, x_forwarded_for};
+use super::forwarded::{
+    Element, Hop, X_FORWARDED_HOST, X_FORWARDED_PROTO, forwarded, x_forwarded, x_forwarded_for,
+};
 use crate::access::{Client, Way};
 
 /// Headers of proxies: who sends one is not the client itself.
@@ -36,7 +38,8 @@ impl TrustedProxies {
         if !self.contains(peer) {
             return of_peer;
         }
-        match (forwarded(headers), x_forwarded_for(headers)) {
+        let standard = forwarded(headers).map(|elements| hops(&elements));
+        match (standard, x_forwarded_for(headers)) {
             (None, None) => of_peer,
             (Some(hops), None) | (None, Some(hops)) => self.follow(peer, &hops),
             // A proxy writes one of them and may pass on what a client wrote
@@ -68,10 +71,60 @@ impl TrustedProxies {
         }
     }
 
+    /// How the outermost trusted proxy was asked for a request that came from
+    /// `peer`, which is one: the scheme, and the host if a proxy tells it. `None`
+    /// if no scheme is told, or two headers tell different things.
+    pub fn asked(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Option<(&'static str, Option<String>)> {
+        debug_assert!(self.contains(peer));
+        let standard = forwarded(headers).and_then(|elements| {
+            let trusted = self.trusted(&hops(&elements));
+            let outermost = elements.into_iter().rev().nth(trusted - 1)?;
+            Some((outermost.proto, outermost.host))
+        });
+        let trusted = self.trusted(&x_forwarded_for(headers).unwrap_or_default());
+        let older = |name| {
+            let values = x_forwarded(headers, name)?;
+            // One that inner proxies pass on as it is has a single value.
+            let at = values.len().saturating_sub(trusted);
+            values.get(at).map(|value| (*value).to_owned())
+        };
+        let older = (older(X_FORWARDED_PROTO), older(X_FORWARDED_HOST));
+        let nothing = (None, None);
+        let (proto, host) = match standard.filter(|told| *told != nothing) {
+            None => older,
+            Some(standard) if older == nothing || older == standard => standard,
+            Some(_) => return None,
+        };
+        let schemes = ["http", "https"];
+        let scheme = proto.and_then(|proto| {
+            schemes
+                .into_iter()
+                .find(|scheme| scheme.eq_ignore_ascii_case(&proto))
+        });
+        Some((scheme?, host))
+    }
+
+    /// How many proxies at the end of the way are trusted: they wrote as many
+    /// entries of every header.
+    fn trusted(&self, hops: &[Hop]) -> usize {
+        let is_trusted = |hop: &&Hop| hop.is_some_and(|hop| self.contains(hop));
+        let others = hops.iter().rev().take_while(is_trusted).count();
+        // The first one, whose address is that of the socket, has no entry.
+        (others + 1).min(hops.len().max(1))
+    }
+
     /// Whether this is one.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
+}
+
+fn hops(elements: &[Element]) -> Vec<Hop> {
+    elements.iter().map(Element::hop).collect()
 }
 
 /// Whether a proxy says that it passed this request on.

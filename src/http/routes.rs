@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::download::download;
+use super::front_end::FrontEnd;
 use super::options::options;
-use super::protocol::{Interop, Protocol};
+use super::protocol::Protocol;
 use super::protocol_error::ProtocolError;
 use super::reply::Reply;
 use super::request_body::RequestBody;
@@ -28,7 +29,7 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
-    /// `/`
+    /// `/`, and what is nowhere else if a front end is served there.
     Root,
     /// Below `/ui`.
     FrontEnd,
@@ -49,8 +50,14 @@ enum Resource {
 impl Resource {
     fn of(path: &str) -> Option<Resource> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        Some(match segments.as_slice() {
-            ["uploads", "files"] | ["uploads", "files", ""] => Resource::Uploads,
+        // One slash at the end changes nothing.
+        let segments = match segments.as_slice() {
+            [""] | [.., "", ""] => &segments,
+            [segments @ .., ""] => segments,
+            segments => segments,
+        };
+        Some(match segments {
+            ["uploads", "files"] => Resource::Uploads,
             ["uploads", "files", id] => Resource::Upload(parse(id)),
             ["task", "all"] => Resource::Tasks,
             ["task", id] => Resource::Task(parse(id)),
@@ -111,7 +118,7 @@ impl Resource {
 
     async fn answer_public<B>(self, app: &App, request: &Request<B>) -> Result<Reply, ApiError> {
         match (self, plain_method(self, request.method())) {
-            (Resource::Root, &Method::GET) => Ok(front_end::root(app)),
+            (Resource::Root, &Method::GET) => front_end::root(app, request).await,
             (Resource::FrontEnd, &Method::GET) => front_end::ui(app, request).await,
             (Resource::Ready, &Method::GET) => Ok(health::ready(app)),
             (Resource::Live, &Method::GET) => Ok(health::live()),
@@ -150,7 +157,9 @@ fn parse(id: &str) -> Option<Uuid> {
 /// Answers a request from `client`.
 pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
     let visit = app.origins.visit(request.headers());
-    let resource = Resource::of(request.uri().path());
+    let has_root = app.front_end.as_ref().is_some_and(FrontEnd::is_at_root);
+    let other = has_root.then_some(Resource::Root);
+    let resource = Resource::of(request.uri().path()).or(other);
     if let (Some(visit), Some(resource)) = (&visit, resource)
         && cors::is_preflight(request.method(), request.headers())
     {
@@ -171,10 +180,7 @@ async fn dispatch(
     mut request: Request<RequestBody>,
 ) -> Reply {
     let is_upload = resource.is_some_and(Resource::is_upload);
-    let protocol = match Protocol::of(request.headers()) {
-        Err(error) if is_upload => return error.reply(Protocol::Ietf(Interop::V8)),
-        told => told.unwrap_or(Protocol::Tus),
-    };
+    let protocol = Protocol::of(request.headers());
     if is_upload && let Err(error) = tus::override_method(&mut request) {
         return error.reply(protocol);
     }
@@ -340,6 +346,7 @@ mod tests {
                 Some(Resource::OpenAi(openai::Route::Unknown)),
             ),
             ("/v2/models".to_owned(), None),
+            ("/v2/models/".to_owned(), None),
             ("/".to_owned(), Some(Resource::Root)),
             ("/ui".to_owned(), Some(Resource::FrontEnd)),
             ("/ui/a/b.js".to_owned(), Some(Resource::FrontEnd)),
@@ -349,6 +356,15 @@ mod tests {
         ];
         for (path, resource) in cases {
             assert_eq!(Resource::of(&path), resource, "{path}");
+            if resource.is_some() && !path.ends_with('/') {
+                let path = format!("{path}/");
+                assert_eq!(Resource::of(&path), resource, "{path}");
+                let path = format!("{path}/");
+                let twice = resource.filter(|is| matches!(is, Resource::FrontEnd));
+                let unknown = Resource::OpenAi(openai::Route::Unknown);
+                let twice = twice.or(path.starts_with("/v1/").then_some(unknown));
+                assert_eq!(Resource::of(&path), twice, "{path}");
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::head_clock::head_clock;
 use super::interim::Interim;
 use super::live::{self, Handover};
+use super::location::Ends;
 use super::reply::{self, Reply};
 use super::request_body::RequestBody;
 use super::shares::Shares;
@@ -140,6 +141,10 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
     // Without one HEAD knows less, that is all.
     let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
     let interim = line.clone().map(Interim::new);
+    let ends = Ends {
+        peer,
+        local_port: stream.local_addr().map_or(0, |address| address.port()),
+    };
     let (heard, clock) = head_clock(app.idle_timeout);
     let wire = Wire {
         stream,
@@ -160,6 +165,7 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
             request.extensions_mut().insert(interim);
         }
         request.extensions_mut().insert(handover.clone());
+        request.extensions_mut().insert(ends);
         let client = app.trusted_proxies.client(peer, request.headers());
         // What is told of this request in the journal names its client.
         let span = info_span!("request", client = %client.address);

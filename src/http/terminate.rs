@@ -7,6 +7,7 @@ use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::App;
+use super::ietf::check_bare;
 use super::protocol::Protocol;
 use super::protocol_error::ProtocolError;
 use super::reply::{self, Reply};
@@ -25,8 +26,9 @@ pub async fn terminate<B>(
     id: Option<Uuid>,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
-    if protocol == Protocol::Tus {
-        check_version(request.headers())?;
+    match protocol {
+        Protocol::Tus => check_version(request.headers())?,
+        Protocol::Ietf(interop) => check_bare(request.headers(), interop)?,
     }
     let id = owned(app, caller, id).await?;
     let tasks = Arc::clone(&app.tasks);

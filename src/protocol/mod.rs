@@ -17,11 +17,10 @@ use crate::options::Options;
 
 /// Version of this protocol, told in [`Report::Hello`]. A daemon that meets an
 /// engine of another version asks it to exit and starts its own.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The kinds of files that can be transcribed, for messages to people.
-pub const ACCEPTED: &str =
-    "accepted are mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff and caf";
+pub const ACCEPTED: &str = "accepted are mp3, wav, mp4, m4a, mov, flac, ogg, opus, webm, mkv, aac, aiff, au and caf, and with ffmpeg also amr, 3gp, wma, avi, ts and others";
 
 /// Daemon to engine.
 #[allow(missing_docs, reason = "the variants' text names their fields")]
@@ -54,6 +53,8 @@ pub struct Job {
     pub language: Option<String>,
     /// Further wishes.
     pub options: Options,
+    /// Recordings with more seconds of sound are refused.
+    pub max_duration_s: u64,
     /// What an earlier attempt had come to, with the same model.
     pub reached: Option<Reached>,
 }
@@ -124,12 +125,55 @@ pub struct ModelInfo {
 /// What the engine found in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MediaInfo {
-    /// Container and codec, for people: `ogg/opus`.
-    pub format: String,
-    /// Length of the recording where its container tells it.
-    pub duration_s: Option<f64>,
+    /// Container, codec and track.
+    pub audio: AudioInfo,
     /// Model that transcribes it.
     pub model: String,
+}
+
+/// The sound of a recording, as its file describes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AudioInfo {
+    /// Name of the container, or of the bare stream: `ogg`, `mp3`.
+    pub container: String,
+    /// Name of the codec: `opus`, `pcm_s16le`.
+    pub codec: String,
+    /// Number of channels, where the file tells it.
+    pub channels: Option<u32>,
+    /// Samples per second, where the file tells it.
+    pub sample_rate: Option<u32>,
+    /// The audio track that is transcribed, counted from 1.
+    pub track: u32,
+    /// Audio tracks in the file.
+    pub tracks: u32,
+    /// Length in seconds: as the file tells it, and once the recording has been
+    /// decoded the length of the decoded sound.
+    pub duration: Option<f64>,
+    /// What decodes it: `symphonia` or `ffmpeg`.
+    pub decoder: String,
+}
+
+impl AudioInfo {
+    /// Container and codec in one: `ogg/opus`, or one word where they are the same.
+    pub fn format(&self) -> String {
+        match self.container == self.codec {
+            true => self.codec.clone(),
+            false => format!("{}/{}", self.container, self.codec),
+        }
+    }
+}
+
+/// What the engine makes of a recording, without a model (`scribed probe`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Container, codec, track and the length of the decoded sound.
+    pub audio: AudioInfo,
+    /// Seconds of it that a model would get to hear: all but silence.
+    pub heard_s: f64,
+    /// The loudest 32 ms in decibels relative to full scale; `None` in digital silence.
+    pub loudest_db: Option<f64>,
+    /// What could not be decoded, and where; see [`Outcome::warning`].
+    pub warning: Option<String>,
 }
 
 /// A stretch of speech.

@@ -9,6 +9,7 @@ use super::record::{Status, TaskRecord};
 use super::tasks::Tasks;
 use super::{render, transcript};
 use crate::models;
+use crate::protocol::AudioInfo;
 
 /// What every task of ours does.
 pub const TASK_TYPE: &str = "full_process";
@@ -60,7 +61,8 @@ fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {
             models::DEMO => format!("{model}: {}", models::DEMO_NOTICE),
             _ => model.to_owned(),
         }),
-        "format": record.format,
+        "format": record.audio.as_ref().map(AudioInfo::format),
+        "audio": record.audio,
         "warning": record.warning,
     })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::options::Options;
+use crate::protocol::AudioInfo;
 use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
 use crate::store::replace_durably;
@@ -76,8 +77,9 @@ pub struct TaskRecord {
     pub language: Option<String>,
     /// Model that made the transcript.
     pub model: Option<String>,
-    /// Container and codec.
-    pub format: Option<String>,
+    /// The sound of the recording, once it was transcribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioInfo>,
     /// Length of the recording in seconds.
     pub audio_duration: Option<f64>,
     /// When the engine got it, the last time.
@@ -118,7 +120,7 @@ impl TaskRecord {
             status: Status::Queued,
             language: None,
             model: None,
-            format: None,
+            audio: None,
             audio_duration: None,
             start_time: None,
             end_time: None,

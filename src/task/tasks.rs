@@ -279,6 +279,9 @@ impl Tasks {
         }
         let saved = record.save(&self.dir(id));
         if let Err(error) = &saved {
+            if self.is_deleted(id) {
+                return Ok(false);
+            }
             record.status = Status::Failed;
             record.error = Some(storage_failed(error));
         }
@@ -306,6 +309,12 @@ impl Tasks {
         Ok(true)
     }
 
+    /// Whether a task was deleted, or is about to be forgotten: its folder goes
+    /// first. Blocks on the disk.
+    pub(super) fn is_deleted(&self, id: Uuid) -> bool {
+        !self.state().index.contains(id) || !self.dir(id).exists()
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -323,6 +332,10 @@ impl Observer for Tasks {
 
     fn terminated(&self, id: Uuid) {
         self.events.gone(id);
+        // It may have become complete, and so a task, at this moment.
+        if self.state().index.contains(id) {
+            self.forget(id);
+        }
     }
 }
 
@@ -387,6 +400,31 @@ pub(super) mod tests {
         let record = Record::new(Some(0), Moment::now());
         std::fs::write(dir.join("offset"), record.encode_file()).unwrap();
         id
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_folder_is_gone_is_deleted_and_no_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let id = finished_upload(&layout, "a.wav", 1);
+        tasks.adopt(id);
+        let record = (*tasks.next().await).clone();
+        assert!(tasks.update(record.clone()).unwrap());
+        // As when it is being deleted, and not forgotten yet.
+        std::fs::rename(layout.upload(id), layout.removing().join("x")).unwrap();
+        assert!(tasks.state().index.contains(id));
+        assert!(!tasks.update(record.clone()).unwrap());
+        assert!(!tasks.end(record.clone()).unwrap());
+        // A folder that cannot be written to is another matter.
+        std::fs::write(layout.upload(id), "no folder").unwrap();
+        tasks.update(record).unwrap_err();
+        // Terminated as an upload, of which it was the last byte.
+        let terminated = finished_upload(&layout, "b.wav", 2);
+        tasks.adopt(terminated);
+        tasks.terminated(terminated);
+        assert!(!tasks.state().index.contains(terminated));
+        assert_eq!(tasks.waiting(), 0);
     }
 
     #[tokio::test]

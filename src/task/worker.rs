@@ -7,17 +7,20 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tracing::{info, warn};
+use uuid::Uuid;
 
-use super::inspect::{self, LOOK_BYTES};
+use super::inspect;
 use super::record::{Status, TaskRecord, now};
 use super::tasks::{Tasks, storage_failed};
 use super::transcript::Part;
 use super::turn::Interruption;
+use crate::content::LOOK_BYTES;
 use crate::engine_client::{Engine, JobEvent, Order, extension_of};
 use crate::models;
-use crate::protocol::{FailureKind, MediaInfo, Outcome};
+use crate::protocol::{AudioInfo, FailureKind, MediaInfo, Outcome};
 use crate::store::folder::open_recording;
 use crate::store::moment::Moment;
 
@@ -40,16 +43,18 @@ enum Attempt {
     Yielded,
 }
 
-/// Which model a task gets.
+/// How tasks are transcribed, as configured.
 #[derive(Debug, Clone)]
-pub struct ModelChoice {
+pub struct WorkSettings {
     /// Where models are.
     pub models_dir: PathBuf,
     /// For tasks that name none, or one that is not installed: a name or `auto`.
     pub default: String,
+    /// Longest recording that is transcribed, by its sound.
+    pub max_duration: Duration,
 }
 
-impl ModelChoice {
+impl WorkSettings {
     /// Judged anew for every task, so that a model counts from the moment it
     /// is put into the directory.
     fn model(&self, wanted: Option<&str>) -> io::Result<String> {
@@ -64,7 +69,7 @@ impl ModelChoice {
 }
 
 /// Works until dropped.
-pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
+pub async fn work(tasks: &Tasks, engine: &Engine, settings: &WorkSettings) {
     loop {
         let mut record = (*tasks.next().await).clone();
         record.status = Status::Processing;
@@ -73,8 +78,8 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
         let id = record.id;
         let outcome = match tasks.update(record.clone()) {
             Ok(false) => Attempt::Deleted,
-            Ok(true) => process(tasks, engine, choice, &record).await,
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Ok(true) => process(tasks, engine, settings, &record).await,
+            Err(error) => unreadable(tasks, id, &error),
         };
         record.end_time = Some(now());
         record.ended = Some(Moment::now());
@@ -98,7 +103,10 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
                 record.language = Some(outcome.language);
                 record.warning = outcome.warning;
                 record.audio_duration = Some(outcome.audio_duration_s);
-                record.format = Some(media.format);
+                record.audio = Some(AudioInfo {
+                    duration: Some(outcome.audio_duration_s),
+                    ..media.audio
+                });
                 if media.model == models::DEMO {
                     warn!(task_id = %id, "task heard by the demo model only: {}", models::DEMO_NOTICE);
                 }
@@ -131,28 +139,28 @@ pub async fn work(tasks: &Tasks, engine: &Engine, choice: &ModelChoice) {
 async fn process(
     tasks: &Tasks,
     engine: &Engine,
-    choice: &ModelChoice,
+    settings: &WorkSettings,
     record: &TaskRecord,
 ) -> Attempt {
     let dir = tasks.dir(record.id);
-    let model = match choice.model(record.wanted_model.as_deref()) {
+    let model = match settings.model(record.wanted_model.as_deref()) {
         Ok(model) => model,
-        Err(error) => return Attempt::Failed(format!("{}: {error}", choice.models_dir.display())),
+        Err(error) => return Attempt::Failed(format!("{}: {error}", settings.models_dir.display())),
     };
     let mut lost = String::new();
     for attempt in 1..=ATTEMPTS {
         let outcome = match open(&dir) {
             Ok(Err(refusal)) => Attempt::Rejected(refusal),
             Ok(Ok(recording)) => tokio::select! {
-                outcome = transcribe(tasks, engine, record, &model, recording, &dir) => {
-                    outcome.unwrap_or_else(|error| Attempt::Failed(storage_failed(&error)))
+                outcome = transcribe(tasks, engine, settings, record, &model, recording) => {
+                    outcome.unwrap_or_else(|error| unreadable(tasks, record.id, &error))
                 }
                 interruption = tasks.interrupted(record.id) => match interruption {
                     Interruption::Deleted => Attempt::Deleted,
                     Interruption::Cancelled(reason) => Attempt::Cancelled(reason),
                 },
             },
-            Err(error) => Attempt::Failed(storage_failed(&error)),
+            Err(error) => unreadable(tasks, record.id, &error),
         };
         match outcome {
             Attempt::EngineLost(reason) => {
@@ -165,6 +173,15 @@ async fn process(
     Attempt::EngineLost(format!(
         "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
     ))
+}
+
+/// What a failure of storage means: of a task that is being deleted the files
+/// are gone before it is forgotten.
+fn unreadable(tasks: &Tasks, id: Uuid, error: &io::Error) -> Attempt {
+    match tasks.is_deleted(id) {
+        true => Attempt::Deleted,
+        false => Attempt::Failed(storage_failed(error)),
+    }
 }
 
 /// The recording, or why it is none.
@@ -181,11 +198,12 @@ fn open(dir: &Path) -> io::Result<Result<File, String>> {
 async fn transcribe(
     tasks: &Tasks,
     engine: &Engine,
+    settings: &WorkSettings,
     record: &TaskRecord,
     model: &str,
     recording: File,
-    dir: &Path,
 ) -> io::Result<Attempt> {
+    let dir = &tasks.dir(record.id);
     let made_by = format!("{model} {:?} {:?}", record.wanted_language, record.options);
     let (mut part, reached) = Part::begin(dir, &made_by)?;
     if let Some(reached) = &reached {
@@ -201,6 +219,7 @@ async fn transcribe(
         model: Some(model.to_owned()),
         language: record.wanted_language.clone(),
         options: record.options.clone(),
+        max_duration: settings.max_duration,
         reached,
     };
     let mut events = engine.submit(order).await;

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use scribed::protocol::{FailureKind, Job, MediaInfo, Outcome, Reached, Report};
+use scribed::protocol::{AudioInfo, FailureKind, Job, MediaInfo, Outcome, Reached, Report};
 
-use crate::media::{self, Description, MediaError, Recording, Source};
+use crate::media::{self, Limits, MediaError, Recording, Source};
 use crate::pulse::Pulse;
 use crate::resident::Resident;
 use crate::speech::{self, Cutter, Model, Task, Tokens, TranscribeError, Window};
@@ -16,10 +16,6 @@ use crate::speech::{self, Cutter, Model, Task, Tokens, TranscribeError, Window};
 /// decoder is at most a few seconds ahead of the window being collected.
 const STRETCHES_AHEAD: usize = 4;
 const STRETCH_SAMPLES: usize = speech::SAMPLE_RATE;
-
-/// Containers are a little wrong about their length; below this part of it
-/// something is missing.
-const TOLD_MIN: f64 = 0.9;
 
 /// ISO 639-2 for: no language could be found, for nobody spoke.
 const NO_LANGUAGE: &str = "und";
@@ -53,16 +49,20 @@ impl JobError {
     /// For the daemon to decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
+            Self::Cancelled | Self::Media(MediaError::Stopped) => FailureKind::Cancelled,
+            // Not the recording's fault.
+            Self::Media(MediaError::FfmpegStart(_))
+            | Self::NoModel(_)
+            | Self::Model(_)
+            | Self::Thread(_) => FailureKind::Model,
             Self::Media(_) | Self::Language(_) => FailureKind::Rejected,
-            Self::NoModel(_) | Self::Model(_) | Self::Thread(_) => FailureKind::Model,
-            Self::Cancelled => FailureKind::Cancelled,
         }
     }
 }
 
 /// What the decoder sends.
 enum Decoded {
-    Opened(Description),
+    Opened(AudioInfo),
     Stretch {
         samples: Vec<f32>,
         /// How much of the file it took so far, 0..=1.
@@ -105,12 +105,11 @@ pub fn run(
         last_end_s: reached.map_or(0.0, |reached| reached.last_end_s),
     };
     let source = Source::new(recording, job.size_bytes);
-    let extension = job.extension.as_deref();
     let (sender, receiver) = sync_channel(STRETCHES_AHEAD);
     thread::scope(|scope| {
         thread::Builder::new()
             .name("decoder".to_owned())
-            .spawn_scoped(scope, move || decode(source, extension, &sender, pulse))
+            .spawn_scoped(scope, move || decode(source, job, &sender, pulse))
             .map_err(JobError::Thread)?;
         // The receiver goes with the transcription: when that ends early, so does the decoder.
         transcription.run(receiver)
@@ -120,13 +119,13 @@ pub fn run(
 /// The decoder's thread. Ends when the receiver is gone.
 fn decode(
     source: Source,
-    extension: Option<&str>,
+    job: &Job,
     sender: &SyncSender<Result<Decoded, MediaError>>,
     pulse: &Pulse<'_>,
 ) {
     // Decoders meet whatever people send; a panic is the file's end, not the engine's.
     let result = catch_unwind(AssertUnwindSafe(|| {
-        decode_all(source, extension, sender, pulse)
+        decode_all(source, job, sender, pulse)
     }));
     if let Err(error) = result.unwrap_or(Err(MediaError::Panicked)) {
         let _ = sender.send(Err(error));
@@ -135,19 +134,18 @@ fn decode(
 
 fn decode_all(
     source: Source,
-    extension: Option<&str>,
+    job: &Job,
     sender: &SyncSender<Result<Decoded, MediaError>>,
     pulse: &Pulse<'_>,
 ) -> Result<(), MediaError> {
-    let size_bytes = source.size_bytes();
-    let position = source.position();
-    let mut recording = Recording::open(source, extension)?;
-    let description = recording.description().clone();
-    let told_s = description.duration_s;
-    if sender.send(Ok(Decoded::Opened(description))).is_err() {
+    let limits = Limits {
+        max_duration_s: job.max_duration_s as f64,
+        keep_going: &|| pulse.keep_going(),
+    };
+    let mut recording = Recording::open(source, job.extension.as_deref(), &limits)?;
+    if sender.send(Ok(Decoded::Opened(recording.audio()))).is_err() {
         return Ok(());
     }
-    let mut decoded_samples = 0;
     let mut more = true;
     while more {
         let mut samples = Vec::with_capacity(STRETCH_SAMPLES * 2);
@@ -157,8 +155,7 @@ fn decode_all(
             }
             more = recording.read(&mut samples)?;
         }
-        decoded_samples += samples.len();
-        let read_fraction = position.bytes() as f64 / size_bytes as f64;
+        let read_fraction = recording.read_fraction();
         if sender
             .send(Ok(Decoded::Stretch {
                 samples,
@@ -169,17 +166,7 @@ fn decode_all(
             return Ok(());
         }
     }
-    let decoded_s = decoded_samples as f64 / speech::SAMPLE_RATE as f64;
-    let ends_early = told_s.filter(|told_s| decoded_s < told_s * TOLD_MIN).map(|told_s| {
-        format!("the recording ends after {decoded_s:.0} s, but tells of {told_s:.0} s: it is damaged or cut short")
-    });
-    let damaged = match recording.damaged_packets() {
-        0 => None,
-        count => Some(format!(
-            "{count} damaged packets of the recording were left out"
-        )),
-    };
-    if let Some(lacking) = ends_early.or(damaged) {
+    if let Some(lacking) = recording.warning() {
         tracing::warn!("{lacking}");
         // Whoever does not listen any more does not want to know.
         let _ = sender.send(Ok(Decoded::Lacking(lacking)));
@@ -209,7 +196,7 @@ impl Transcription<'_> {
         for message in decoded {
             match message? {
                 Decoded::Lacking(lacking) => warning = Some(lacking),
-                Decoded::Opened(description) => self.started(description),
+                Decoded::Opened(audio) => self.started(audio),
                 Decoded::Stretch {
                     samples,
                     read_fraction,
@@ -242,13 +229,12 @@ impl Transcription<'_> {
         })
     }
 
-    fn started(&mut self, description: Description) {
-        self.duration_s = description.duration_s;
+    fn started(&mut self, audio: AudioInfo) {
+        self.duration_s = audio.duration;
         (self.report)(&Report::Started {
             job: self.job.id,
             media: MediaInfo {
-                format: description.format,
-                duration_s: description.duration_s,
+                audio,
                 model: self.model_name.to_owned(),
             },
         });
@@ -357,10 +343,10 @@ mod tests {
             assert_eq!(text(&reports), PHRASE, "{format}");
             assert_eq!(outcome.language, "en");
             let started = reports.iter().find_map(|report| match report {
-                Report::Started { media, .. } => Some(media.format.as_str()),
+                Report::Started { media, .. } => Some(media.audio.format()),
                 _ => None,
             });
-            assert_eq!(started, Some(format));
+            assert_eq!(started.as_deref(), Some(format));
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod job;
 mod media;
+mod probe;
 mod pulse;
 mod resident;
 mod serve;
@@ -50,6 +51,15 @@ struct Arguments {
     /// Threads that compute; 0 for all cores but one
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Describe the recording on standard input as JSON, and exit
+    #[arg(long)]
+    probe: bool,
+    /// With --probe: extension of the recording's name, a hint
+    #[arg(long, requires = "probe", value_name = "EXTENSION")]
+    extension: Option<String>,
+    /// With --probe: refuse what has more sound, in seconds
+    #[arg(long, requires = "probe", value_name = "N", default_value = "86400")]
+    max_duration_s: u64,
 }
 
 /// An upload keeps nine tenths of its speed, and a thirtieth of a core is left
@@ -61,6 +71,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.probe {
+        return probe::run(arguments.extension.as_deref(), arguments.max_duration_s);
+    }
     log_to_stderr();
     let mut resident = match resident(arguments) {
         Ok(resident) => resident,

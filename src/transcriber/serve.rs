@@ -371,7 +371,7 @@ mod tests {
             panic!("{reports:?}");
         };
         assert_eq!(
-            (media.format.as_str(), media.model.as_str()),
+            (&*media.audio.format(), media.model.as_str()),
             ("wav/pcm_s16le", "demo")
         );
         assert_eq!(segment.text, PHRASE);

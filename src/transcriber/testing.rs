@@ -9,8 +9,11 @@ use std::process::{Command, Stdio};
 use scribed::models::DEMO;
 use scribed::protocol::Job;
 
-use crate::media::{Recording, Source};
+use crate::media::{Limits, Recording, Source};
 use crate::resident::Resident;
+
+/// No test has more sound.
+pub const MAX_DURATION_S: u64 = 3600;
 
 /// In the words of the built-in model.
 pub const PHRASE: &str = "hello world please open door";
@@ -31,6 +34,7 @@ pub fn job(id: u64, recording: &File) -> Job {
         model: None,
         language: None,
         options: scribed::options::Options::default(),
+        max_duration_s: MAX_DURATION_S,
         reached: None,
     }
 }
@@ -90,11 +94,12 @@ fn output(command: &mut Command, input: Stdio) -> File {
 /// The samples of a recording.
 pub fn decoded(recording: &File) -> Vec<f32> {
     let size_bytes = recording.metadata().unwrap().len();
-    let mut recording = Recording::open(
-        Source::new(recording.try_clone().unwrap(), size_bytes),
-        None,
-    )
-    .unwrap();
+    let limits = Limits {
+        max_duration_s: MAX_DURATION_S as f64,
+        keep_going: &|| true,
+    };
+    let source = Source::new(recording.try_clone().unwrap(), size_bytes);
+    let mut recording = Recording::open(source, None, &limits).unwrap();
     let mut samples = Vec::new();
     while recording.read(&mut samples).unwrap() {}
     samples

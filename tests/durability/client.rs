@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::http::{Connection, Cut, Response, request};
 use crate::random::Random;
 use crate::story::{Event, Story};
-use crate::tus::{CONTENT, FILES, RESUMABLE, encode_metadata};
+use crate::tus::{CONTENT, FILES, RESUMABLE, encode_metadata, location_path};
 use crate::waiting::until;
 
 /// The client of one upload. Errors are those of the connection; an answer
@@ -142,11 +142,8 @@ impl<'a> Client<'a> {
         story.mark(&id, Event::Sending(first as u64));
         let response = request(address, "POST", FILES, &headers, Some(&content[..first]))?
             .expect(201, "creation");
-        assert_eq!(
-            response.header("location"),
-            Some(&*format!("{FILES}{id}")),
-            "the id asked for"
-        );
+        let path = location_path(&response);
+        assert_eq!(path, format!("{FILES}{id}"), "the id asked for");
         let mut client = Client {
             story,
             address,

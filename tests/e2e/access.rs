@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::daemon::{Daemon, PROGRAM};
 use crate::http::{Response, request};
 use crate::listener::Listener;
-use crate::tus::{CONTENT, FILES, RESUMABLE};
+use crate::tus::{CONTENT, FILES, RESUMABLE, location_path};
 use crate::waiting::until;
 
 /// A daemon whose tokens lie in its own folder, and the configuration to say so.
@@ -183,12 +183,12 @@ fn what_a_token_made_is_its_own() {
     reload(&daemon);
 
     let created = create(address, Some(&mine)).expect(201, "a finished upload");
-    let finished = created.header("location").unwrap().to_owned();
+    let finished = location_path(&created);
     let id = finished.rsplit('/').next().unwrap().to_owned();
     let length = [RESUMABLE, ("Upload-Length", "10")];
     let created =
         ask(address, "POST", FILES, Some(&mine), &length).expect(201, "an unfinished one");
-    let unfinished = created.header("location").unwrap().to_owned();
+    let unfinished = location_path(&created);
 
     let patch = [RESUMABLE, CONTENT, ("Upload-Offset", "0")];
     let task = format!("/task/{id}");

@@ -70,10 +70,14 @@ fn checksum_extension() {
         ("md4 2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "unknown algorithm"),
         ("sha1", "no checksum"),
         ("sha1 ???", "not Base64"),
-        ("sha1 YWJj", "too short"),
         ("", "empty"),
     ] {
         patch(end, rest, wrong).expect(400, what);
+        assert_eq!(upload.offset(), end, "{what}");
+    }
+    let long = checksum("sha256", rest).replace("sha256", "sha1");
+    for (wrong, what) in [("sha1 YWJj", "too short"), (&long, "too long")] {
+        patch(end, rest, wrong).expect(460, what);
         assert_eq!(upload.offset(), end, "{what}");
     }
 
@@ -157,6 +161,9 @@ fn checksum_trailer_extension() {
         patch(&content, trailer).expect(400, what);
         assert_eq!(upload.offset(), 0, "{what}");
     }
+    let short = "Upload-Checksum: sha1 YWJj\r\n";
+    patch(&content, short).expect(460, "too short");
+    assert_eq!(upload.offset(), 0, "too short");
     let trailer = format!("upload-checksum: {}\r\n", checksum("sha512", &content));
     patch(&content, &trailer).expect(204, "the right one");
     let data = daemon.state_dir().join("uploads").join(upload.id());

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::access;
 use crate::daemon::Daemon;
@@ -14,6 +14,10 @@ const SCRIPT: &str = "console.log('0123456789')";
 
 /// A daemon with a front end in a folder.
 fn daemon() -> (Daemon, PathBuf) {
+    daemon_with("")
+}
+
+fn daemon_with(more: &str) -> (Daemon, PathBuf) {
     let folder = Daemon::folder();
     let pages = folder.path().join("pages");
     fs::create_dir_all(pages.join("assets")).unwrap();
@@ -22,7 +26,7 @@ fn daemon() -> (Daemon, PathBuf) {
     fs::write(pages.join("assets/logo.svg"), "<svg/>").unwrap();
     fs::write(pages.join("assets/large.js"), "large").unwrap();
     fs::write(pages.join("assets/large.js.gz"), "smaller").unwrap();
-    let config = format!("[http]\nstatic_dir = {pages:?}\n");
+    let config = format!("[http]\nstatic_dir = {pages:?}\n{more}");
     fs::write(folder.path().join("scribed.toml"), config).unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();
     let no_more: [&OsStr; 0] = [];
@@ -90,8 +94,58 @@ fn a_front_end_is_served_below_ui() {
 }
 
 #[test]
+fn a_front_end_that_is_built_for_the_root_is_served_there() {
+    let (daemon, _) = daemon_with("static_root = true");
+    let address = daemon.address();
+    let id = "0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57";
+    for (path, status, what) in [
+        ("/", 200, INDEX),
+        ("/index.html", 200, INDEX),
+        ("/app.js?v=2", 200, SCRIPT),
+        ("/assets/logo.svg", 200, "<svg/>"),
+        // What only the application knows.
+        ("/tasks", 200, INDEX),
+        (&format!("/tasks/{id}"), 200, INDEX),
+        ("/uploads", 200, INDEX),
+        ("/settings/models/", 200, INDEX),
+        ("/missing.js", 404, "NOT_FOUND"),
+        ("/assets/missing.svg", 404, "NOT_FOUND"),
+        // As before.
+        ("/ui/", 200, INDEX),
+        ("/ui/app.js", 200, SCRIPT),
+        ("/ui/tasks", 200, INDEX),
+        // What is somewhere else stays there.
+        ("/task/all", 200, "\"tasks\":[]"),
+        (&format!("/task/{id}"), 404, "TASK_NOT_FOUND"),
+        (&format!("/tasks/{id}/progress"), 404, "TASK_NOT_FOUND"),
+        ("/v1/nothing", 404, "unknown_url"),
+        ("/health/live", 200, "ok"),
+        (&format!("/uploads/files/{id}"), 404, "no upload"),
+    ] {
+        let answer = get(address, path).expect(status, path);
+        assert!(answer.text().contains(what), "{path}: {}", answer.text());
+    }
+    assert_eq!(get(address, "/ui").header("location"), Some("ui/"));
+    assert_eq!(get(address, "/assets").header("location"), Some("assets/"));
+    let head = request(address, "HEAD", "/", &[], None).unwrap();
+    assert_eq!(head.header("content-type"), Some("text/html"));
+    for path in ["/", "/tasks"] {
+        let refused = request(address, "POST", path, &[], Some(b"")).unwrap();
+        let refused = refused.expect(405, path);
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"), "{path}");
+    }
+}
+
+#[test]
 fn nothing_outside_the_front_end_is_served() {
-    let (daemon, pages) = daemon();
+    let (below_ui, pages) = daemon();
+    let (at_root, at_root_pages) = daemon_with("static_root = true");
+    for (daemon, pages, place) in [(below_ui, pages, "/ui"), (at_root, at_root_pages, "")] {
+        assert_nothing_else_is_served(&daemon, &pages, place);
+    }
+}
+
+fn assert_nothing_else_is_served(daemon: &Daemon, pages: &Path, place: &str) {
     let secret = pages.parent().unwrap().join("secret");
     for path in [
         "/ui/../secret",
@@ -108,6 +162,7 @@ fn nothing_outside_the_front_end_is_served() {
         &format!("/ui/%2f{}", secret.display()),
         "/ui/%ff",
     ] {
+        let path = &path.replacen("/ui", place, 1);
         let answer = get(daemon.address(), path);
         assert!(!answer.text().contains("secret"), "{path}: {answer:?}");
         assert!([200, 400, 404].contains(&answer.status), "{path}");
@@ -134,10 +189,15 @@ fn without_a_front_end_there_is_a_page_that_tells_what_this_is() {
 fn pages_need_no_token_and_what_they_ask_for_does() {
     let pages = tempfile::tempdir().unwrap();
     fs::write(pages.path().join("index.html"), INDEX).unwrap();
-    let daemon = access::daemon(&format!("[http]\nstatic_dir = {:?}", pages.path()));
-    access::add(&daemon, &["notes"]);
-    access::reload(&daemon);
-    get(daemon.address(), "/ui/").expect(200, "the page");
-    get(daemon.address(), "/").expect(302, "the way there");
-    get(daemon.address(), "/task/all").expect(401, "the tasks");
+    let dir = format!("[http]\nstatic_dir = {:?}\n", pages.path());
+    for (more, root) in [("", 302), ("static_root = true", 200)] {
+        let daemon = access::daemon(&format!("{dir}{more}"));
+        access::add(&daemon, &["notes"]);
+        access::reload(&daemon);
+        get(daemon.address(), "/ui/").expect(200, "the page");
+        get(daemon.address(), "/").expect(root, "the way there, or the page");
+        get(daemon.address(), "/task/all").expect(401, "the tasks");
+        let elsewhere = if root == 200 { 200 } else { 401 };
+        get(daemon.address(), "/tasks").expect(elsewhere, "an address of the page's");
+    }
 }

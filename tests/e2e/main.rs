@@ -41,6 +41,7 @@ mod front_end;
 mod hostile;
 mod idle;
 mod intake;
+mod languages;
 mod limits;
 mod live;
 mod many;

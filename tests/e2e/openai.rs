@@ -108,6 +108,9 @@ fn streamed(answer: Response) -> String {
     };
     let text: String = deltas.iter().map(delta).collect();
     assert_eq!(done["text"], text, "{events:?}");
+    let usage = &done["usage"];
+    assert_eq!(usage["type"], "duration", "{events:?}");
+    assert!(usage["seconds"].as_u64().unwrap() > 5, "{events:?}");
     text
 }
 
@@ -138,7 +141,7 @@ fn every_format_whatever_the_order_of_the_fields() {
     let address = daemon.address();
     let spoken = spoken();
     let (recording, text) = (spoken.bytes(), spoken.text());
-    let times = ("timestamp_granularities[]", "word");
+    let times = ("timestamp_granularities[0]", "word");
     let mut last = String::new();
     for (target, name, format) in [
         (TRANSCRIPTIONS, "json", None),
@@ -348,10 +351,10 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
             "verbose_json",
         ),
         (
-            &[MODEL, ("stream", "true"), ("response_format", "vtt")],
+            &[MODEL, ("language", "germn")],
             400,
-            json!("response_format"),
-            "stream",
+            json!("language"),
+            "did you mean `german` (de)?",
         ),
         (
             &[MODEL, ("prompt", &long)],
@@ -475,6 +478,63 @@ fn a_text_is_streamed_as_it_is_found() {
     let events = events(&post(address, TRANSCRIPTIONS, &body).expect(200, "a stream"));
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["error"]["param"], "file", "{events:?}");
+}
+
+/// As OpenAI's come with whisper-1, which LiteLLM's proxy counts on.
+#[test]
+fn formats_that_cannot_be_streamed_come_whole() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let spoken = spoken();
+    for (format, content_type) in [
+        ("verbose_json", "application/json"),
+        ("srt", "application/x-subrip"),
+        ("vtt", "text/vtt"),
+    ] {
+        let fields = [MODEL, ("stream", "true"), ("response_format", format)];
+        let body = around(&[], &spoken.bytes(), &fields);
+        let answer = post(address, TRANSCRIPTIONS, &body).expect(200, format);
+        let told = answer.header("content-type").unwrap();
+        assert!(told.starts_with(content_type), "{told}");
+        match format {
+            "verbose_json" => {
+                let document = answer.json();
+                assert_eq!(document["text"], spoken.text());
+                assert_eq!(document["usage"]["type"], "duration", "{document}");
+            }
+            _ => assert!(answer.text().contains("-->"), "{}", answer.text()),
+        }
+    }
+}
+
+#[test]
+fn a_slash_at_the_end_of_an_address_changes_nothing() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let body = around(&[MODEL], &spoken().bytes(), &[]);
+    for target in [TRANSCRIPTIONS, TRANSLATIONS] {
+        post(address, &format!("{target}/"), &body).expect(200, target);
+        refused(
+            post(address, &format!("{target}//"), &body),
+            404,
+            "invalid_request_error",
+            "two of them",
+        );
+    }
+    let speech = post(address, "/speech-to-text/", &body).expect(200, "a form");
+    let id = speech.json()["identifier"].as_str().unwrap().to_owned();
+    for target in [
+        "/v1/models/",
+        "/v1/models/whisper-1/",
+        "/task/all/",
+        "/health/",
+        "/health/ready/",
+        &format!("/task/{id}/"),
+        &format!("/tasks/{id}/progress/"),
+    ] {
+        get(address, target).expect(200, target);
+    }
+    get(address, "/task/all//").expect(404, "two of them");
 }
 
 #[test]

@@ -233,6 +233,69 @@ fn wrong_tokens_are_counted_for_the_client_behind_the_proxy() {
     assert!(told.contains("wrong access token"), "{told}");
 }
 
+/// A new upload's `Location`, asked for from 127.0.0.1 and from another client.
+#[test]
+fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
+    let daemon = daemon(TRUSTING);
+    let address = daemon.address();
+    let location = |client: u8, host: &str, headers: &[(&str, &str)]| {
+        let mut head = format!("POST {FILES} HTTP/1.1\r\nHost: {host}\r\n");
+        for (name, value) in headers.iter().chain(&[RESUMABLE, ("Upload-Length", "9")]) {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let client = Ipv4Addr::new(127, 0, 0, client);
+        let mut connection = Connection::open_from(client, address).unwrap();
+        connection.send(format!("{head}\r\n").as_bytes()).unwrap();
+        let created = connection.receive("POST").unwrap().expect(201, host);
+        let location = created.header("location").unwrap().to_owned();
+        let (base, _) = location.split_once(FILES).expect("its place");
+        base.to_owned()
+    };
+    let own = address.to_string();
+    let https = ("X-Forwarded-Proto", "https");
+    let notes = ("X-Forwarded-Host", "notes.example:8443");
+    for (client, host, headers, expected) in [
+        (5, "box:8000", &[][..], "http://box:8000"),
+        (5, &*own, &[], &*format!("http://{own}")),
+        (5, "me@box", &[], ""),
+        (5, "box/..", &[], ""),
+        // Anybody may say what a proxy says.
+        (5, "box", &[https, notes], ""),
+        // The trusted one.
+        (1, &*own, &[], ""),
+        (1, &*own, &[("X-Forwarded-For", "127.0.0.5")], ""),
+        (1, &*own, &[https], ""),
+        (1, &*own, &[https, notes], "https://notes.example:8443"),
+        (1, "notes.example", &[https], "https://notes.example"),
+        (
+            1,
+            &*own,
+            &[("Forwarded", "for=127.0.0.5;host=notes.example;proto=https")],
+            "https://notes.example",
+        ),
+    ] {
+        assert_eq!(
+            location(client, host, headers),
+            expected,
+            "{host} {headers:?}"
+        );
+    }
+    // Interim answers tell the same one.
+    let client = Ipv4Addr::new(127, 0, 0, 5);
+    let mut connection = Connection::open_from(client, address).unwrap();
+    let draft = ("Upload-Draft-Interop-Version", "8");
+    let headers = [draft, ("Upload-Complete", "?1")];
+    connection
+        .send_head("POST", FILES, &headers, Some(4))
+        .unwrap();
+    let interim = connection.receive_any("POST").unwrap().expect(104, "first");
+    connection.send(b"text").unwrap();
+    let created = connection.receive("POST").unwrap().expect(201, "at last");
+    assert_eq!(interim.header("location"), created.header("location"));
+    let told = created.header("location").unwrap();
+    assert!(told.starts_with(&format!("http://{own}{FILES}")), "{told}");
+}
+
 #[test]
 fn uploads_go_over_tls_wherever_the_base_url_says() {
     for (path, is_told) in [("", false), ("", true), ("/scribed", true)] {
@@ -264,11 +327,11 @@ fn uploads_go_over_tls_wherever_the_base_url_says() {
             b"",
         );
         let location = created.header("location").expect("a Location").to_owned();
-        assert_eq!(location.starts_with(&base), is_told, "{location}");
-        let location = match is_told {
-            true => location,
-            false => format!("{base}{location}"),
-        };
+        // README's nginx tells what it was asked for, also without a base.
+        assert!(
+            location.starts_with(&format!("{base}{FILES}")),
+            "{location}"
+        );
         for (offset, piece) in [(0, first), (first.len(), second)] {
             let offset = format!("Upload-Offset: {offset}");
             let patched = curl(folder.path(), "PATCH", &location, &[&offset], piece);

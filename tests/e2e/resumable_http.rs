@@ -380,16 +380,14 @@ fn what_does_not_agree_is_told_as_a_problem() {
         let answer = client.ask(method, target, headers, Some(body));
         assert_eq!(answer.status, status, "{headers:?} {}", answer.text());
         assert_eq!(answer.json()["status"], status, "{headers:?}");
+        let told = (method == "PATCH").then_some(4);
+        assert_eq!(answer.number("upload-offset"), told, "{headers:?}");
+        let is_complete = (method == "PATCH").then_some(false);
+        assert_eq!(client.is_complete(&answer), is_complete, "{headers:?}");
         if status == 413 {
             assert!(limits(&answer).contains(&"max-size=5368709120"));
         }
         assert_eq!(client.head(&path).number("upload-offset"), Some(4));
-    }
-    for version in ["2", "7", "9", "x"] {
-        let headers = [("Upload-Draft-Interop-Version", version), last];
-        let refused = request(client.address, "POST", FILES, &headers, Some(b""));
-        let refused = refused.unwrap().expect(400, version);
-        assert!(refused.text().contains("3, 4, 5, 6, 8"), "{refused:?}");
     }
     let missing = client.head("/uploads/files/0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57");
     missing.expect(404, "none of ours");
@@ -397,6 +395,106 @@ fn what_does_not_agree_is_told_as_a_problem() {
     let wrong = request(client.address, "PUT", &path, &headers, Some(b"")).unwrap();
     let wrong = wrong.expect(405, "PUT to an upload");
     assert!(wrong.header("allow").unwrap().contains("PATCH"));
+}
+
+#[test]
+fn a_state_of_the_draft_that_is_not_spoken_makes_an_upload_without_interim_answers() {
+    let daemon = Daemon::start();
+    for version in ["2", "7", "9", "x"] {
+        let client = Client {
+            address: daemon.address(),
+            version,
+        };
+        let mut connection = Connection::open(client.address).unwrap();
+        let headers = [client.draft(), client.complete(true)];
+        connection
+            .send_head("POST", FILES, &headers, Some(4))
+            .unwrap();
+        connection.send(b"text").unwrap();
+        // The first answer is the final one.
+        let created = connection.receive_any("POST").unwrap();
+        let created = created.expect(201, version);
+        let path = location_path(&created);
+        let id = path.rsplit('/').next().unwrap();
+        assert_eq!(created.json()["identifier"], id, "{version}");
+        assert!(data(&daemon, &path) == b"text");
+        // One in parts can be told, too, by what the answer says.
+        let path = location_path(&client.create(false, b"01").expect(201, version));
+        client.append(&path, 2, true, b"23").expect(200, version);
+        assert!(data(&daemon, &path) == b"0123");
+        let nothing = client.ask("POST", FILES, &[], Some(b"text"));
+        let missing = nothing.expect(400, "no Upload-Complete").text();
+        assert!(missing.contains("upload-complete"), "{missing}");
+    }
+}
+
+#[test]
+fn head_and_delete_have_no_headers_of_an_append() {
+    let daemon = Daemon::start();
+    for version in VERSIONS {
+        let client = Client {
+            address: daemon.address(),
+            version,
+        };
+        let path = location_path(&client.create(false, b"0123").expect(201, version));
+        for header in [("Upload-Offset", "4"), client.complete(true)] {
+            for method in ["HEAD", "DELETE"] {
+                // The newest drafts say nothing of it.
+                if version == "8" && method == "DELETE" {
+                    continue;
+                }
+                let status = if version == "8" { 204 } else { 400 };
+                let answer = client.ask(method, &path, &[header], None);
+                assert_eq!(answer.status, status, "{version} {method} {header:?}");
+            }
+        }
+        let head = client.head(&path).expect(204, version);
+        assert_eq!(head.number("upload-offset"), Some(4), "{version}");
+        client.ask("DELETE", &path, &[], None).expect(204, version);
+    }
+}
+
+#[test]
+fn appending_nothing_to_a_complete_upload_is_refused_where_the_draft_says_so() {
+    let daemon = Daemon::start();
+    for version in VERSIONS {
+        let client = Client {
+            address: daemon.address(),
+            version,
+        };
+        let path = location_path(&client.create(true, b"0123").expect(201, version));
+        let again = client.append(&path, 4, true, b"");
+        assert_eq!(client.is_complete(&again), Some(true), "{version}");
+        assert_eq!(again.number("upload-offset"), Some(4), "{version}");
+        if version == "6" {
+            let refused = again.expect(400, version).json();
+            assert_eq!(refused["type"], format!("{PROBLEMS}completed-upload"));
+        } else {
+            again.expect(200, version);
+        }
+        let more = client.append(&path, 4, true, b"4").expect(400, version);
+        assert_eq!(client.is_complete(&more), Some(true), "{version}");
+        assert_eq!(get(client.address, &path).body, b"0123", "{version}");
+    }
+}
+
+#[test]
+fn the_type_of_an_append_may_have_parameters() {
+    let daemon = Daemon::start();
+    let client = Client::newest(daemon.address());
+    let path = location_path(&client.create(false, b""));
+    for (offset, told) in [
+        ("0", "application/partial-upload; charset=utf-8"),
+        ("2", "Application/Partial-Upload ;x=\"y;z\""),
+    ] {
+        let headers = [
+            client.complete(false),
+            ("Upload-Offset", offset),
+            ("Content-Type", told),
+        ];
+        let appended = client.ask("PATCH", &path, &headers, Some(b"01"));
+        appended.expect(204, told);
+    }
 }
 
 #[test]

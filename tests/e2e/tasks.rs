@@ -11,7 +11,8 @@ use crate::encodings::{self, encode};
 use crate::http::{self, Response, get};
 use crate::speech::{self, Script, VOICES};
 use crate::task;
-use crate::tus;
+use crate::tus::{self, Upload};
+use crate::waiting::until;
 
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
@@ -249,6 +250,41 @@ fn files_below(folder: &Path) -> usize {
         .map(|entry| entry.unwrap().path())
         .map(|path| if path.is_dir() { files_below(&path) } else { 1 })
         .sum()
+}
+
+/// While a task is deleted, its files are gone before it is forgotten: whoever
+/// was about to transcribe it must not take that for a failing disk.
+#[test]
+fn deleting_an_upload_right_after_its_last_byte_is_no_failure() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let recording = speech::speak(Script::short(VOICES[0], 1)).bytes();
+    for round in 0..60 {
+        let upload = Upload::create(address, recording.len(), &[("filename", "a.wav")]);
+        let task = format!("/task/{}", upload.id());
+        let mut patch = upload
+            .patch_in_part(0, recording.len(), &recording)
+            .expect("a PATCH");
+        // Also before it was answered.
+        if round % 3 > 0 {
+            patch.receive("PATCH").unwrap().expect(204, "the last byte");
+        }
+        until("it is deleted", || {
+            let status = match round % 2 {
+                0 => upload.terminate().status,
+                _ if round % 3 == 0 => upload.terminate().status,
+                _ => http::delete(address, &task).status,
+            };
+            assert!([200, 204, 423, 503].contains(&status), "{status}");
+            (status < 300).then_some(())
+        });
+    }
+    transcribed(address, "the last one.wav");
+    assert_eq!(task::count(address), 1);
+    let said = daemon.said();
+    assert!(!said.contains("storage failed"), "{said}");
+    assert!(!said.contains("ERROR"), "{said}");
+    assert!(!said.contains("task failed"), "{said}");
 }
 
 #[track_caller]

@@ -189,8 +189,21 @@ fn an_upload_whose_length_comes_last_is_whole() {
 fn core_patch() {
     let daemon = Daemon::start();
     let offset = ("Upload-Offset", "4");
+    let of_type = |content_type| [RESUMABLE, ("Content-Type", content_type), offset];
     for (status, headers, body) in [
         (204, &[RESUMABLE, CONTENT, offset][..], &b"12"[..]),
+        (
+            204,
+            &of_type("application/offset+octet-stream; charset=utf-8"),
+            b"12",
+        ),
+        (204, &of_type("Application/Offset+Octet-Stream;a=b"), b"12"),
+        (415, &of_type("application/offset+octet-streams"), b"12"),
+        (
+            415,
+            &of_type("text/plain; application/offset+octet-stream"),
+            b"12",
+        ),
         (204, &[RESUMABLE, CONTENT, offset], b""),
         (409, &[RESUMABLE, CONTENT, ("Upload-Offset", "3")], b"12"),
         (409, &[RESUMABLE, CONTENT, ("Upload-Offset", "5")], b"12"),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::body::{BodySource, has_type};
 use super::super::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
-use super::super::protocol::Interop;
+use super::super::protocol::{Interop, Protocol};
 use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::request_body::RequestBody;
@@ -17,8 +17,30 @@ use super::{CHUNK_TYPE, completes, describe, fields, length_of};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
 
-/// Answers PATCH, once every byte that it tells of is durable.
+/// Answers PATCH, once every byte that it tells of is durable. A refusal tells
+/// how far the upload is, too, as long as it is there.
 pub async fn append(
+    app: &App,
+    caller: &Caller,
+    interop: Interop,
+    id: Option<Uuid>,
+    request: Request<RequestBody>,
+) -> Result<Reply, ProtocolError> {
+    let error = match take(app, caller, interop, id, request).await {
+        Ok(reply) => return Ok(reply),
+        Err(error) => error,
+    };
+    let mut reply = error.reply(Protocol::Ietf(interop));
+    if !reply.headers().contains_key(UPLOAD_OFFSET)
+        && let Ok(id) = owned(app, caller, id).await
+        && let Ok((status, _)) = app.uploads.durable(id).await
+    {
+        describe(app, &mut reply, &status, interop);
+    }
+    Ok(reply)
+}
+
+async fn take(
     app: &App,
     caller: &Caller,
     interop: Interop,
@@ -44,6 +66,13 @@ pub async fn append(
         is_last,
     };
     let id = owned(app, caller, id).await?;
+    if interop == Interop::V6 {
+        // There it is also wrong to append nothing.
+        let (status, _) = app.uploads.durable(id).await?;
+        if status.is_finished() && status.offset == offset {
+            return Err(ProtocolError::Complete);
+        }
+    }
     let status = match app.uploads.append(id, chunk, source).await {
         Ok(status) => status,
         Err(error) => return Err(refusal(app, id, offset, error).await),

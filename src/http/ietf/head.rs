@@ -11,7 +11,7 @@ use super::super::protocol_error::ProtocolError;
 use super::super::reply::{self, Reply};
 use super::super::server::FirstRequest;
 use super::super::visitor::owned;
-use super::describe;
+use super::{check_bare, describe};
 use crate::access::Caller;
 
 /// Answers HEAD.
@@ -22,6 +22,7 @@ pub async fn head<B>(
     id: Option<Uuid>,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
+    check_bare(request.headers(), interop)?;
     let id = owned(app, caller, id).await?;
     let is_first = request.extensions().get::<FirstRequest>().is_some();
     let (status, _) = app.uploads.look(id, is_first).await?;

@@ -25,6 +25,19 @@ pub use head::head;
 /// What the bytes of an upload are called, from the sixth state on.
 pub const CHUNK_TYPE: &str = "application/partial-upload";
 
+/// Refuses HEAD and DELETE with headers of an append. The drafts up to interop
+/// version 6 demand that.
+pub fn check_bare(headers: &HeaderMap, interop: Interop) -> Result<(), ProtocolError> {
+    let of_an_append = [UPLOAD_OFFSET, UPLOAD_COMPLETE, UPLOAD_INCOMPLETE];
+    let found = of_an_append
+        .into_iter()
+        .find(|name| headers.contains_key(name));
+    match found.filter(|_| interop <= Interop::V6) {
+        Some(name) => Err(ProtocolError::Unexpected { name }),
+        None => Ok(()),
+    }
+}
+
 /// Whether a request brings the last of the bytes; `None` if it does not say.
 fn completes(headers: &HeaderMap, interop: Interop) -> Option<bool> {
     match interop {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::http::new_upload::display_name;
-use crate::task::LOOK_BYTES;
+use crate::content::LOOK_BYTES;
 use crate::upload::{Checksum, Cut, Line, Source};
 
 /// What was read and told of it, and the rest of it.

@@ -298,6 +298,14 @@ mod tests {
             read_bytes += bytes.unwrap().len();
         }
         assert_eq!(read_bytes, content.len());
-        assert_eq!(source.rest().texts().unwrap().all("x").count(), 18);
+        assert_eq!(
+            source
+                .rest()
+                .texts()
+                .unwrap()
+                .named(|name| name == "x")
+                .count(),
+            18
+        );
     }
 }

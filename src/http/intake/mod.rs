@@ -23,7 +23,8 @@ use super::api_error::ApiError;
 use super::new_upload::{Told, new_upload};
 use super::request_body::RequestBody;
 use crate::access::Caller;
-use crate::task::{media_type, refusal};
+use crate::content::media_type;
+use crate::task::refusal;
 use crate::upload::{NewUpload, Source};
 
 pub use arriving::Whole;

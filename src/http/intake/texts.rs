@@ -17,9 +17,9 @@ impl Texts {
         first.map(|(_, text)| text.as_str())
     }
 
-    /// All of this name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = self.ended.iter().filter(move |(found, _)| found == name);
+    /// All whose name is one of those that are wanted.
+    pub fn named(&self, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let named = self.ended.iter().filter(move |(name, _)| is_wanted(name));
         named.map(|(_, text)| text.as_str())
     }
 
@@ -59,6 +59,7 @@ mod tests {
         let texts = Texts::of(&[("a", ""), ("b", "1"), ("a", "2"), ("a", "3")]);
         assert_eq!(texts.first("a"), Some("2"));
         assert_eq!(texts.first("c"), None);
-        assert_eq!(texts.all("a").collect::<Vec<_>>(), ["", "2", "3"]);
+        let named: Vec<&str> = texts.named(|name| name == "a").collect();
+        assert_eq!(named, ["", "2", "3"]);
     }
 }

@@ -65,8 +65,8 @@ fn text(dir: &Path) -> io::Result<String> {
         .collect()
 }
 
-/// Seconds are counted as they are begun.
-fn usage(record: &TaskRecord) -> Value {
+/// What OpenAI would charge for: the recording's length, in begun seconds.
+pub fn usage(record: &TaskRecord) -> Value {
     let seconds = record.audio_duration.unwrap_or_default().ceil() as u64;
     json!({ "type": "duration", "seconds": seconds })
 }

@@ -47,14 +47,12 @@ impl Wanted {
     /// Of the fields that have come so far: each of them makes sense. Unknown
     /// ones are nobody's fault.
     pub fn so_far(task: Task, texts: &Texts) -> Result<Wanted, ApiError> {
-        let times: Vec<&str> = ["timestamp_granularities[]", "timestamp_granularities"]
-            .iter()
-            .flat_map(|name| texts.all(name))
-            .filter(|time| !time.is_empty())
-            .collect();
-        if times.iter().any(|time| !["segment", "word"].contains(time)) {
+        let times = granularities(texts);
+        if times.iter().any(|time| time != "segment" && time != "word") {
             return Err(bad("timestamp_granularities", "segment or word"));
         }
+        let has_times = |wanted: &str| times.iter().any(|time| time == wanted);
+        let format = format(texts.first("response_format"))?;
         let mut options = Options {
             task: (task == Task::Translate).then_some(task),
             initial_prompt: texts.first("prompt").and_then(prompt),
@@ -66,18 +64,10 @@ impl Wanted {
             .map_err(|refused| bad("temperature", &refused.allowed))?;
         Ok(Wanted {
             task,
-            format: format(texts.first("response_format"))?,
-            is_streamed: match texts
-                .first("stream")
-                .map(str::to_ascii_lowercase)
-                .as_deref()
-            {
-                Some("true" | "1") => true,
-                Some("false" | "0") | None => false,
-                Some(_) => return Err(bad("stream", "true or false")),
-            },
-            has_segments: times.is_empty() || times.contains(&"segment"),
-            has_words: times.contains(&"word"),
+            format,
+            is_streamed: is_streamed(texts.first("stream"), format)?,
+            has_segments: times.is_empty() || has_times("segment"),
+            has_words: has_times("word"),
             model: texts.first("model").map(str::to_owned),
             language: texts.first("language").map(str::to_owned),
             options,
@@ -87,10 +77,7 @@ impl Wanted {
     /// Of all fields: they make sense together.
     pub fn of(task: Task, texts: &Texts) -> Result<Wanted, ApiError> {
         let wanted = Wanted::so_far(task, texts)?;
-        let asks_for_times = wanted.has_words
-            || ["timestamp_granularities[]", "timestamp_granularities"]
-                .iter()
-                .any(|name| texts.first(name).is_some());
+        let asks_for_times = !granularities(texts).is_empty();
         if wanted.model.is_none() {
             let why = format!("the form has no field `model`; `{RESIDENT}` is always right");
             return Err(ApiError::Parameter { name: "model", why });
@@ -100,9 +87,6 @@ impl Wanted {
                 "response_format",
                 "verbose_json where timestamp_granularities are given",
             ));
-        }
-        if wanted.is_streamed && !matches!(wanted.format, Format::Json | Format::Text) {
-            return Err(bad("response_format", "json or text where stream is true"));
         }
         Ok(wanted)
     }
@@ -115,6 +99,34 @@ impl Wanted {
             options: self.options.clone(),
             ..Told::default()
         }
+    }
+}
+
+/// All values of `timestamp_granularities`: of one field, or of several, with
+/// brackets or numbered ones behind the name as forms write lists, or of a JSON
+/// list.
+fn granularities(texts: &Texts) -> Vec<String> {
+    let is_one = |name: &str| {
+        let index = name.strip_prefix("timestamp_granularities");
+        let number = index.and_then(|index| index.strip_prefix('[')?.strip_suffix(']'));
+        index == Some("")
+            || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let values = texts.named(is_one).map(str::trim);
+    let values = values.flat_map(|value| match serde_json::from_str(value) {
+        Ok(values) => values,
+        Err(_) => vec![value.to_owned()],
+    });
+    values.filter(|value| !value.is_empty()).collect()
+}
+
+/// Formats that need the whole transcript come whole, as OpenAI's come with a
+/// model that does not stream.
+fn is_streamed(told: Option<&str>, format: Format) -> Result<bool, ApiError> {
+    match told.map(str::to_ascii_lowercase).as_deref() {
+        Some("true" | "1") => Ok(matches!(format, Format::Json | Format::Text)),
+        Some("false" | "0") | None => Ok(false),
+        Some(_) => Err(bad("stream", "true or false")),
     }
 }
 
@@ -204,13 +216,64 @@ mod tests {
         assert_eq!(plain.told().model.as_deref(), Some("gpt-4o-transcribe"));
         assert_eq!(plain.told().language, None);
 
-        let both = Texts::of(&[
-            ("timestamp_granularities", "word"),
-            ("timestamp_granularities[]", "segment"),
-        ]);
-        let both = Wanted::so_far(Task::Translate, &both).unwrap();
-        assert!(both.has_words && both.has_segments);
-        assert!(both.told().options.translates());
+        let translated = Wanted::so_far(Task::Translate, &Texts::default()).unwrap();
+        assert!(translated.told().options.translates());
+    }
+
+    #[test]
+    fn granularities_are_understood_in_every_form_of_a_list() {
+        const NAME: &str = "timestamp_granularities";
+        for (fields, has_segments, has_words) in [
+            (&[][..], true, false),
+            (&[("", "")], true, false),
+            (&[("", "word")], false, true),
+            (&[("[]", "word")], false, true),
+            (&[("[0]", "word")], false, true),
+            (&[("[0]", "segment"), ("[1]", "word")], true, true),
+            (&[("[]", "word"), ("[]", "segment")], true, true),
+            (&[("", "word"), ("[]", "segment")], true, true),
+            (&[("", "[\"word\"]")], false, true),
+            (&[("[]", "[\"word\", \"segment\"]")], true, true),
+            (&[("", "[]")], true, false),
+        ] {
+            let fields: Vec<(String, &str)> = fields
+                .iter()
+                .map(|(index, value)| (format!("{NAME}{index}"), *value))
+                .collect();
+            let fields: Vec<(&str, &str)> = fields
+                .iter()
+                .map(|(name, value)| (&**name, *value))
+                .collect();
+            let told = Wanted::so_far(Task::Transcribe, &Texts::of(&fields)).unwrap();
+            let times = (told.has_segments, told.has_words);
+            assert_eq!(times, (has_segments, has_words), "{fields:?}");
+        }
+        for name in ["timestamp_granularities[x]", "timestamp_granularities_x"] {
+            let told = Wanted::so_far(Task::Transcribe, &Texts::of(&[(name, "word")]));
+            assert!(!told.unwrap().has_words, "{name} is another field");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_text_is_streamed() {
+        for (format, is_streamed) in [
+            ("json", true),
+            ("text", true),
+            ("srt", false),
+            ("vtt", false),
+            ("verbose_json", false),
+        ] {
+            let fields = [
+                ("model", "whisper-1"),
+                ("stream", "true"),
+                ("response_format", format),
+            ];
+            assert_eq!(
+                wanted(&fields).unwrap().is_streamed,
+                is_streamed,
+                "{format}"
+            );
+        }
     }
 
     #[test]
@@ -243,8 +306,12 @@ mod tests {
                 "must be verbose_json",
             ),
             (
-                &[model, ("stream", "true"), ("response_format", "srt")],
-                "json or text where stream is true",
+                &[model, ("timestamp_granularities", "[\"letter\"]")],
+                "segment or word",
+            ),
+            (
+                &[model, ("timestamp_granularities[0]", "word")],
+                "must be verbose_json",
             ),
         ] {
             let refused = wanted(fields).unwrap_err();

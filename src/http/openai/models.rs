@@ -34,6 +34,7 @@ pub async fn list(app: &App) -> Result<Reply, ApiError> {
 
 /// The one that a path names.
 pub async fn one(app: &App, path: &str) -> Result<Reply, ApiError> {
+    let path = path.strip_suffix('/').unwrap_or(path);
     let id = path.rsplit('/').next().unwrap_or_default();
     let id = percent_decode_str(id).decode_utf8_lossy();
     match all(app).await?.iter().find(|(name, _)| *name == id) {

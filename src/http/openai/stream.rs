@@ -15,11 +15,12 @@ use super::super::App;
 use super::super::api_error::ApiError;
 use super::super::live;
 use super::super::reply::Reply;
+use super::answer::usage;
 use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
 use crate::store::helper;
-use crate::task::{Found, Listener, Standing, Status, transcript};
+use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
 
 /// Proxies close connections over which nothing comes for a minute, some
 /// after less.
@@ -79,11 +80,10 @@ impl Telling {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            let id = self.hold.as_ref()?.id();
+            self.hold.as_ref()?;
             if !std::mem::replace(&mut self.is_begun, true) {
                 // It may have ended before anybody listened.
-                let tasks = Arc::clone(&self.app.tasks);
-                let found = helper::run(move || tasks.find(id)).await;
+                let found = self.record().await;
                 let standing = found.map(|record| self.app.tasks.standing(&record));
                 self.due = self.listener.told().or(standing);
                 if self.due.is_none() {
@@ -151,14 +151,23 @@ impl Telling {
                 Err(error) => self.fail(&ApiError::Internal(error.to_string())),
             }
         } else if is_complete {
-            match self.told.end() {
-                Ok(text) => {
-                    let done = json!({ "type": "transcript.text.done", "text": text });
-                    self.ready.push_back(event(&done));
-                    self.end();
-                }
-                Err(Differs) => self.differ(),
+            self.finish().await;
+        }
+    }
+
+    /// Tells the whole, once more, and what it cost.
+    async fn finish(&mut self) {
+        let Some(record) = self.record().await else {
+            return self.fail(&ApiError::TaskNotFound);
+        };
+        match self.told.end() {
+            Ok(text) => {
+                let kind = "transcript.text.done";
+                let done = json!({ "type": kind, "text": text, "usage": usage(&record) });
+                self.ready.push_back(event(&done));
+                self.end();
             }
+            Err(Differs) => self.differ(),
         }
     }
 
@@ -194,15 +203,15 @@ impl Telling {
         Some(Found { attempt, bytes })
     }
 
+    /// The task as it is known now.
+    async fn record(&self) -> Option<Arc<TaskRecord>> {
+        let id = self.hold.as_ref()?.id();
+        let tasks = Arc::clone(&self.app.tasks);
+        helper::run(move || tasks.find(id)).await
+    }
+
     async fn failure(&self, reason: &str) -> ApiError {
-        let record = match &self.hold {
-            Some(hold) => {
-                let (tasks, id) = (Arc::clone(&self.app.tasks), hold.id());
-                helper::run(move || tasks.find(id)).await
-            }
-            None => None,
-        };
-        match record {
+        match self.record().await {
             Some(record) if record.status == Status::Failed => failure(&record),
             _ => ApiError::TaskFailed(reason.to_owned()),
         }

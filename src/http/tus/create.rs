@@ -54,7 +54,8 @@ pub async fn create(
     };
     let mut reply = reply::empty(StatusCode::CREATED);
     describe(&mut reply, &status);
-    reply::set(&mut reply, LOCATION, app.base_url.upload(id));
+    let base_url = app.base_url.for_request(&head, &app.trusted_proxies);
+    reply::set(&mut reply, LOCATION, base_url.upload(id));
     Ok(reply)
 }
 

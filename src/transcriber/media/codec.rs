@@ -7,6 +7,8 @@ use symphonia::core::codecs::audio::{
 };
 use symphonia::core::codecs::registry::CodecRegistry;
 
+use super::ogg::vorbis_setup;
+use super::reader::CHANNELS_MAX;
 use super::{MediaError, aac};
 
 fn registry() -> &'static CodecRegistry {
@@ -19,14 +21,51 @@ fn registry() -> &'static CodecRegistry {
     })
 }
 
+/// Where an Opus head tells the samples to skip (RFC 7845, 5.1).
+const OPUS_PRE_SKIP: std::ops::Range<usize> = 10..12;
+/// ALAC's encoders make frames of 4,096 samples.
+const ALAC_FRAMES_MAX: u32 = 65_536;
+
+/// Decoders allocate what the file asks for: refuses what no recording needs.
+fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    if channels > usize::from(CHANNELS_MAX) {
+        return Err(MediaError::Damaged(format!("it claims {channels} channels")));
+    }
+    if parameters.codec == well_known::CODEC_ID_ALAC
+        && let Some(frames) = parameters.extra_data.as_deref().and_then(|data| data.first_chunk())
+        && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
+    {
+        return Err(MediaError::Damaged("its ALAC frames claim to be too long".to_owned()));
+    }
+    if parameters.codec == well_known::CODEC_ID_VORBIS
+        && let Some(headers) = &parameters.extra_data
+    {
+        vorbis_setup::check_extra_data(headers).map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+    }
+    Ok(())
+}
+
 /// A decoder for a track with these parameters.
 pub fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, MediaError> {
     let mut parameters = parameters.clone();
-    if parameters.codec == well_known::CODEC_ID_AAC
-        && let Some(core) = parameters.extra_data.as_deref().and_then(aac::core_config)
-    {
-        parameters.extra_data = Some(core);
+    if let Some(data) = &mut parameters.extra_data {
+        match parameters.codec {
+            well_known::CODEC_ID_AAC => {
+                if let Some(core) = aac::core_config(data) {
+                    *data = core;
+                }
+            }
+            // What is to be skipped is trimmed by us.
+            well_known::CODEC_ID_OPUS => {
+                if let Some(skip) = data.get_mut(OPUS_PRE_SKIP) {
+                    skip.fill(0);
+                }
+            }
+            _ => {}
+        }
     }
+    check(&parameters)?;
     registry()
         .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
         .map_err(|error| MediaError::Codec {

@@ -22,7 +22,7 @@ use frame::{FrameHeader, StreamInfo};
 use frames::{Frames, Watch};
 
 use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
-use super::source::Access;
+
 use super::{MediaError, Source};
 
 const MARKER: &[u8; 4] = b"fLaC";
@@ -57,17 +57,17 @@ impl FlacReader {
     /// or has no frame.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let begin_bytes = tags::begin_bytes(&source)?;
-        let (info, frames_bytes) = metadata(source.again(Access::Random), begin_bytes)?;
+        let (info, frames_bytes) = metadata(source.again(), begin_bytes)?;
         let end_bytes = tags::end_bytes(&source)?.max(frames_bytes);
         if frames_bytes >= source.size_bytes() {
             return Err(MediaError::Truncated);
         }
-        let first = first_frame(source.again(Access::Random), frames_bytes)?;
+        let first = first_frame(source.again(), frames_bytes)?;
         let block = first.map_or_else(|| info.block.to_vec(), |first| fitting(&info, first));
         let mut head = MARKER.to_vec();
         head.extend([0x80, 0, 0, block.len() as u8]);
         head.extend(&block);
-        let source = source.again(Access::Random);
+        let source = source.again();
         let frames = Frames::new(head, source, frames_bytes, end_bytes)?;
         let watch = frames.watch();
         watch.allow(FIRST_FRAME_MAX_BYTES);

@@ -2,24 +2,44 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+mod caf;
 mod codec;
-mod decode;
-mod demux;
-#[allow(dead_code, reason = "readers come one by one")]
+#[cfg(test)]
+mod compare;
+mod decoder;
+mod ffmpeg;
 mod flac;
-#[allow(dead_code, reason = "readers come one by one")]
+mod forward;
+mod frames;
+mod kind;
+mod matroska;
+mod mix;
+mod mp4;
 mod ogg;
-#[allow(dead_code, reason = "readers come one by one")]
+mod opened;
+#[cfg(test)]
+mod oracle;
+mod pcm_files;
 mod reader;
+mod recording;
 mod resample;
-mod sniff;
+mod second;
 mod source;
+mod timeline;
+mod trouble;
 
-pub use decode::Recording;
-pub use demux::Description;
+pub use recording::Recording;
 pub use source::Source;
 
 use scribed::protocol::ACCEPTED;
+
+/// What decoding may take.
+pub struct Limits<'a> {
+    /// Seconds of sound; what is longer is refused.
+    pub max_duration_s: f64,
+    /// Asked about once a second at least; false: stop ([`MediaError::Stopped`]).
+    pub keep_going: &'a dyn Fn() -> bool,
+}
 
 /// Samples per second of all audio that leaves this module.
 pub const SAMPLE_RATE: u32 = 16_000;
@@ -30,9 +50,30 @@ pub enum MediaError {
     /// Zero bytes.
     #[error("the file is empty; {ACCEPTED}")]
     Empty,
+    /// Surely something else, named with its article.
+    #[error("the file is no recording: it is {0}; {ACCEPTED}")]
+    NoRecording(String),
     /// No known container or bare audio stream was found in it.
-    #[error("the file is no recording that can be read: {0}; {ACCEPTED}")]
-    Unrecognised(String),
+    #[error("the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}")]
+    Unrecognised,
+    /// A recording for the second decoder, which is not there.
+    #[error("the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}")]
+    NeedsFfmpeg(String),
+    /// ffmpeg could not be run, which says nothing about the recording.
+    #[error("ffmpeg could not be started: {0}")]
+    FfmpegStart(std::io::Error),
+    /// ffmpeg could not decode it either; says why, in its words.
+    #[error("ffmpeg cannot decode the file: {0}; {ACCEPTED}")]
+    Ffmpeg(String),
+    /// More sound than is allowed.
+    #[error("the recording is longer than {} (transcribe.max_duration)", hours(*max_duration_s))]
+    TooLong {
+        /// The limit.
+        max_duration_s: f64,
+    },
+    /// As asked for.
+    #[error("stopped")]
+    Stopped,
     /// An mp4 whose table of contents is missing.
     #[error(
         "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was cut short or its recording never finished; {ACCEPTED}"
@@ -70,4 +111,8 @@ pub enum MediaError {
     /// A decoder met something its authors had not thought of.
     #[error("the decoder broke down on this file: it is damaged or of an unusual kind; {ACCEPTED}")]
     Panicked,
+}
+
+fn hours(seconds: f64) -> String {
+    humantime::format_duration(std::time::Duration::from_secs_f64(seconds.max(0.0))).to_string()
 }

@@ -89,7 +89,7 @@ pub enum Step {
 /// A container that is being read.
 pub trait Reader {
     /// Its name for people, as in `wav`, `mp4`, `webm`.
-    fn container(&self) -> &'static str;
+    fn container(&self) -> &str;
 
     /// All audio tracks that it found, [`TRACKS_MAX`] at most.
     fn tracks(&self) -> &[Track];

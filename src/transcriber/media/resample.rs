@@ -26,11 +26,17 @@ pub struct Resampler {
 }
 
 impl Resampler {
+    /// Refuses rates that are none.
+    pub fn check(rate: u32) -> Result<(), MediaError> {
+        match ACCEPTED_RATES.contains(&rate) {
+            true => Ok(()),
+            false => Err(MediaError::SampleRate(rate)),
+        }
+    }
+
     /// From `rate` to [`SAMPLE_RATE`].
     pub fn new(rate: u32) -> Result<Self, MediaError> {
-        if !ACCEPTED_RATES.contains(&rate) {
-            return Err(MediaError::SampleRate(rate));
-        }
+        Self::check(rate)?;
         let fft = if rate == SAMPLE_RATE {
             None
         } else {

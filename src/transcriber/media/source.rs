@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,20 +14,11 @@ use symphonia::core::io::MediaSource;
 /// `size_bytes` is ever read, for the file may be preallocated beyond it.
 pub struct Source {
     file: Arc<File>,
+    /// Where this view of the file begins.
+    start_bytes: u64,
     size_bytes: u64,
     offset_bytes: u64,
-    access: Access,
     position: Position,
-}
-
-/// What a demuxer may know and do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Go anywhere in a file of known length.
-    Random,
-    /// Only read on, as from a network: demuxers are then content with files
-    /// that end before they should.
-    Sequential,
 }
 
 /// Where a [`Source`] is being read, seen from outside while a demuxer owns it.
@@ -45,21 +37,27 @@ impl Source {
     pub fn new(file: File, size_bytes: u64) -> Self {
         Self {
             file: Arc::new(file),
+            start_bytes: 0,
             size_bytes,
             offset_bytes: 0,
-            access: Access::Random,
             position: Position::default(),
         }
     }
 
-    /// The same bytes from their start, for another demuxer; the [`Position`] is
+    /// The same bytes from their start, for another reader; the [`Position`] is
     /// shared.
-    pub fn again(&self, access: Access) -> Self {
+    pub fn again(&self) -> Self {
+        self.part(0..self.size_bytes)
+    }
+
+    /// A part of these bytes, for a reader to which they are all there is.
+    pub fn part(&self, range: Range<u64>) -> Self {
+        let start = range.start.min(self.size_bytes);
         Self {
             file: self.file.clone(),
-            size_bytes: self.size_bytes,
+            start_bytes: self.start_bytes + start,
+            size_bytes: range.end.clamp(start, self.size_bytes) - start,
             offset_bytes: 0,
-            access,
             position: self.position.clone(),
         }
     }
@@ -80,7 +78,7 @@ impl Source {
         let mut head = vec![0; length_bytes];
         let mut filled = 0;
         while filled < head.len() {
-            match self.file.read_at(&mut head[filled..], filled as u64) {
+            match self.file.read_at(&mut head[filled..], self.start_bytes + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -93,7 +91,8 @@ impl Source {
 
     fn move_to(&mut self, offset_bytes: u64) {
         self.offset_bytes = offset_bytes;
-        self.position.0.store(offset_bytes, Ordering::Relaxed);
+        let at_bytes = self.start_bytes.saturating_add(offset_bytes);
+        self.position.0.store(at_bytes, Ordering::Relaxed);
     }
 }
 
@@ -106,9 +105,8 @@ impl Read for Source {
         if wanted == 0 {
             return Ok(0);
         }
-        let count = self
-            .file
-            .read_at(&mut buffer[..wanted], self.offset_bytes)?;
+        let at_bytes = self.start_bytes + self.offset_bytes;
+        let count = self.file.read_at(&mut buffer[..wanted], at_bytes)?;
         self.move_to(self.offset_bytes + count as u64);
         Ok(count)
     }
@@ -131,11 +129,11 @@ impl Seek for Source {
 
 impl MediaSource for Source {
     fn is_seekable(&self) -> bool {
-        self.access == Access::Random
+        true
     }
 
     fn byte_len(&self) -> Option<u64> {
-        (self.access == Access::Random).then_some(self.size_bytes)
+        Some(self.size_bytes)
     }
 }
 
@@ -171,6 +169,20 @@ mod tests {
         }
         assert_eq!(source.head(100).unwrap(), b"committed");
         assert!(source.seek(SeekFrom::End(-10)).is_err());
+    }
+
+    #[test]
+    fn a_part_is_all_that_its_reader_sees() {
+        let source = source(b"first, second, rubbish", 14);
+        let mut part = source.part(7..100);
+        let mut all = Vec::new();
+        part.read_to_end(&mut all).unwrap();
+        assert_eq!((&all[..], part.size_bytes()), (&b"second,"[..], 7));
+        assert_eq!(part.position().bytes(), 14);
+        assert_eq!(part.head(3).unwrap(), b"sec");
+        part.seek(SeekFrom::End(-1)).unwrap();
+        assert_eq!(part.part(2..4).head(9).unwrap(), b"co");
+        assert_eq!(source.part(20..30).size_bytes(), 0);
     }
 
     #[test]

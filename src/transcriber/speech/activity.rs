@@ -70,15 +70,11 @@ impl Listener {
     pub fn judge(&mut self, frame: &[f32]) -> Activity {
         let power = power(frame);
         self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
-        let gain = (DETECTOR_POWER / self.loudness.max(SILENT_POWER))
-            .sqrt()
-            .clamp(1.0, GAIN_MAX);
-        let mut limited = [0.0; FRAME_SAMPLES];
-        for (limited, sample) in limited.iter_mut().zip(frame) {
-            // The detector insists; floating-point recordings do not comply.
-            *limited = (sample * gain).clamp(-1.0, 1.0);
-        }
-        self.scores[self.next_score] = self.detector.predict_f32(&limited);
+        // Digital silence is silence; hours of it must cost next to nothing.
+        self.scores[self.next_score] = match frame.iter().all(|sample| *sample == 0.0) {
+            true => 0.0,
+            false => self.score(frame),
+        };
         self.next_score = (self.next_score + 1) % MEAN_FRAMES;
         let score = self.scores.iter().sum::<f32>() / MEAN_FRAMES as f32;
 
@@ -88,6 +84,19 @@ impl Listener {
             silent: faint && score < PAUSE_SCORE,
             audible: power >= LOUD_POWER || (score >= SPEECH_SCORE && power >= SILENT_POWER),
         }
+    }
+
+    /// How sure the detector is of speech, 0..=1.
+    fn score(&mut self, frame: &[f32]) -> f32 {
+        let gain = (DETECTOR_POWER / self.loudness.max(SILENT_POWER))
+            .sqrt()
+            .clamp(1.0, GAIN_MAX);
+        let mut limited = [0.0; FRAME_SAMPLES];
+        for (limited, sample) in limited.iter_mut().zip(frame) {
+            // The detector insists; floating-point recordings do not comply.
+            *limited = (sample * gain).clamp(-1.0, 1.0);
+        }
+        self.detector.predict_f32(&limited)
     }
 }
 

@@ -15,7 +15,7 @@ const QUEUED = /^\{"identifier":"[-0-9a-f]{36}","message":"Task queued"\}$/m;
 const OUTCOMES = [
     [/-F file=.*\/speech-to-text\?/, { says: QUEUED }],
     [/-d url=.*\/speech-to-text-url\?/, { says: QUEUED }],
-    [/Upload-Length/, { says: /^HTTP\/1.1 201 .*^location: \/uploads\/files\//ims }],
+    [/Upload-Length/, { says: /^HTTP\/1.1 201 .*^location: http:\/\/\S+\/uploads\/files\//ims }],
     [/-X PATCH /, { says: /^HTTP\/1.1 204 /m }],
     [/transcript\?format=srt/, { says: /^1\n00:00:\S+ --> 00:00:\S+\nhello world$/m }],
     [/Upload-Complete/, { says: /^HTTP\/1.1 104 .*^HTTP\/1.1 201 .*^upload-complete: \?1\b/ms }],
@@ -27,7 +27,7 @@ const OUTCOMES = [
 export async function uploadAtOnce(rig, recording) {
     const command = AT_ONCE.replace('http://127.0.0.1:8000', rig.server);
     const said = await shell(command, { cwd: dirname(recording.path) });
-    const [, path] = /^location: (\S+)/im.exec(said) ?? assert.fail(said);
+    const [, path] = /^location: \S*?(\/uploads\/\S+)/im.exec(said) ?? assert.fail(said);
     return rig.server + path;
 }
 
@@ -39,7 +39,7 @@ export async function upload(rig, recording) {
         return shell(named.replaceAll('interview.m4a', basename(recording.path)), here);
     };
     const created = await send(CREATE);
-    const [, id] = /^location: \/uploads\/files\/(\S+)/im.exec(created) ?? assert.fail(created);
+    const [, id] = /^location: \S+\/uploads\/files\/(\S+)/im.exec(created) ?? assert.fail(created);
     await send(SEND, id);
     const url = `${rig.server}/uploads/files/${id}`;
     const ask = `curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`;

@@ -8,7 +8,6 @@ use symphonia::core::io::MediaSource;
 
 use super::tags;
 use crate::media::Source;
-use crate::media::source::Access;
 
 /// How much is read at once.
 const BLOCK_BYTES: usize = 32 * 1024;
@@ -196,7 +195,7 @@ impl Frames {
         if self.tags > TAGS_MAX {
             return Ok(false);
         }
-        let mut look = self.source.again(Access::Random);
+        let mut look = self.source.again();
         look.seek(SeekFrom::Start(self.offset_bytes + at as u64 + tag_bytes))?;
         let mut behind = Vec::new();
         look.take(BORDER.len() as u64).read_to_end(&mut behind)?;

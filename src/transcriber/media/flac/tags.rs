@@ -3,7 +3,6 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::media::Source;
-use crate::media::source::Access;
 
 /// Length of an ID3v1 tag, the last thing in a file.
 pub const ID3V1_BYTES: usize = 128;
@@ -78,7 +77,7 @@ pub fn end_bytes(source: &Source) -> io::Result<u64> {
 }
 
 fn at(source: &Source, offset_bytes: u64, count: usize) -> io::Result<Vec<u8>> {
-    let mut source = source.again(Access::Random);
+    let mut source = source.again();
     source.seek(SeekFrom::Start(offset_bytes))?;
     let mut bytes = Vec::new();
     source.take(count as u64).read_to_end(&mut bytes)?;

@@ -8,7 +8,7 @@ use super::codec::Content;
 use super::page::{Found, Page, Pages};
 use super::video::Clock;
 use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
-use crate::media::source::Access;
+
 use crate::media::{MediaError, Source};
 
 /// More streams in a link than this are ignored.
@@ -59,7 +59,7 @@ impl Link {
     /// Reads the link whose first page begins at `offset_bytes`: its headers and
     /// on until each stream has told when it begins, within bounds.
     pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
-        let mut pages = Pages::new(source.again(Access::Random), offset_bytes)?;
+        let mut pages = Pages::new(source.again(), offset_bytes)?;
         let mut streams: Vec<Logical> = Vec::new();
         let mut headers_end_bytes = offset_bytes;
         let mut only_first_pages = true;

@@ -23,7 +23,7 @@ use link::{Kind, Link};
 use page::{Found, Page, Pages};
 
 use super::reader::{Packet, Reader, Step, Track};
-use super::source::Access;
+
 use super::{MediaError, Source};
 
 /// A page that begins a stream is looked for up to here.
@@ -91,7 +91,7 @@ impl OggReader {
             return Err(failure);
         }
         let mut reader = Self {
-            pages: Pages::new(source.again(Access::Random), offset_bytes)?,
+            pages: Pages::new(source.again(), offset_bytes)?,
             source,
             tracks,
             others: link.others(),
@@ -266,7 +266,7 @@ impl OggReader {
 
 /// Where the first page is that begins a stream.
 fn first_page(source: &Source) -> Result<u64, MediaError> {
-    let mut pages = Pages::new(source.again(Access::Random), 0)?;
+    let mut pages = Pages::new(source.again(), 0)?;
     let mut is_ogg = false;
     while pages.offset_bytes() < BEGINNING_MAX_BYTES {
         match pages.next()? {

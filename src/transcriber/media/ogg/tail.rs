@@ -5,7 +5,6 @@ use std::io;
 use super::link::{Kind, Link};
 use super::page::{Found, PAGE_MAX_BYTES, Pages};
 use crate::media::Source;
-use crate::media::source::Access;
 
 /// How much is looked at in one place: one page at least.
 const WINDOW_BYTES: u64 = PAGE_MAX_BYTES as u64;
@@ -24,7 +23,7 @@ pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec
     let mut ends_s: Vec<Option<f64>> = unsure.clone();
     let mut at_beginning = true;
     for (from_bytes, to_bytes) in windows(offset_bytes, source.size_bytes()) {
-        let mut pages = Pages::new(source.again(Access::Random), from_bytes)?;
+        let mut pages = Pages::new(source.again(), from_bytes)?;
         while pages.offset_bytes() < to_bytes {
             let page = match pages.next()? {
                 Found::Page(page) => page,

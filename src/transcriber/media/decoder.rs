@@ -1,0 +1,118 @@
+//! Packets of one track to mono sound.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::AudioDecoder;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
+use symphonia::core::packet::PacketRef;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::frames::MpegHeader;
+use super::mix::Mixer;
+use super::reader::Packet;
+use super::{MediaError, codec};
+
+/// Decodes one signal.
+pub struct Decoder {
+    parameters: AudioCodecParameters,
+    codec: Box<dyn AudioDecoder>,
+    /// Layer, rate and channels of the last packet of MPEG audio.
+    mpeg_signal: Option<(u8, u32, u8)>,
+    mixer: Option<(Channels, Mixer)>,
+    planes: Vec<Vec<f32>>,
+    /// Of the last packet that could be decoded.
+    frames: usize,
+    rate: Option<u32>,
+}
+
+impl Decoder {
+    /// For packets of a track with these parameters.
+    pub fn new(parameters: &AudioCodecParameters) -> Result<Self, MediaError> {
+        Ok(Self {
+            codec: codec::decoder(parameters)?,
+            parameters: parameters.clone(),
+            mpeg_signal: None,
+            mixer: None,
+            planes: Vec::new(),
+            frames: 0,
+            rate: parameters.sample_rate.filter(|rate| *rate > 0),
+        })
+    }
+
+    /// Samples per second of what [`Decoder::decode`] gave last.
+    pub fn rate(&self) -> Option<u32> {
+        self.rate
+    }
+
+    /// How long a packet is, in seconds, judged by the one before.
+    pub fn packet_s(&self) -> f64 {
+        self.rate
+            .map_or(0.0, |rate| self.frames as f64 / f64::from(rate))
+    }
+
+    /// The sound of `packet`, trimmed, replaces `mono`. On error, whose text says
+    /// what is wrong with the packet, there is none.
+    pub fn decode(&mut self, packet: &Packet, mono: &mut Vec<f32>) -> Result<(), String> {
+        mono.clear();
+        self.follow_signal(&packet.data).map_err(|error| error.to_string())?;
+        // Trimming is done here: decoders do not agree on whose task it is.
+        // Of ADPCM a packet is one block, and the decoder has to be told its length.
+        let block_frames = self.parameters.frames_per_block.unwrap_or(0);
+        let reference = PacketRef::new(
+            0,
+            Timestamp::ZERO,
+            Duration::new(block_frames),
+            &packet.data,
+        );
+        // A decoder that breaks down on a packet costs that packet, not the rest.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            let decoded = self.codec.decode_ref(&reference);
+            decoded.map(drop).map_err(|error| error.to_string())
+        }));
+        match decoded {
+            Ok(decoded) => decoded?,
+            Err(_) => {
+                self.codec =
+                    codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
+                return Err("the decoder broke down".to_owned());
+            }
+        }
+        let buffer = self.codec.last_decoded();
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        // The container's word on rate and channels is not always true.
+        let rate = buffer.spec().rate();
+        let channels = buffer.spec().channels().clone();
+        buffer.copy_to_vecs_planar(&mut self.planes);
+        let mixer = match &mut self.mixer {
+            Some((known, mixer)) if *known == channels => mixer,
+            other => &mut other.insert((channels.clone(), Mixer::new(&channels))).1,
+        };
+        mixer.mix(&mut self.planes, rate, mono);
+        self.frames = mono.len();
+        self.rate = Some(rate);
+        let frames = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).min(self.frames);
+        mono.truncate(self.frames - frames(packet.trim_end_frames));
+        mono.drain(..frames(packet.trim_start_frames).min(mono.len()));
+        Ok(())
+    }
+
+    /// symphonia's decoder of MPEG audio is for one signal only, but streams
+    /// change theirs, whatever the container says.
+    fn follow_signal(&mut self, data: &[u8]) -> Result<(), MediaError> {
+        if ![CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3].contains(&self.parameters.codec) {
+            return Ok(());
+        }
+        let signal = MpegHeader::parse(data).map(|header| header.signal());
+        if let (Some(before), Some(now)) = (self.mpeg_signal, signal)
+            && before != now
+        {
+            self.codec = codec::decoder(&self.parameters)?;
+        }
+        self.mpeg_signal = signal.or(self.mpeg_signal);
+        Ok(())
+    }
+}

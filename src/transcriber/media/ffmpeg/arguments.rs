@@ -1,0 +1,53 @@
+//! The command line of the child.
+
+use super::super::SAMPLE_RATE;
+use super::transcoder::Options;
+
+/// Enough to find a track of a transport stream whose sound begins late, and no
+/// gigabytes: what is looked at is kept in memory.
+const PROBE_BYTES: u64 = 32 * 1024 * 1024;
+const PROBE_US: u64 = 600_000_000;
+
+/// More tracks than any recording has.
+const STREAMS_MAX: u32 = 64;
+
+/// Transport streams may jump ahead: a longer jump is a new time base, a shorter
+/// one a gap in the recording. Jumps back are always a new time base.
+const GAP_MAX_S: u32 = 600;
+
+/// Containers and bare streams that may be read: what recorders, telephones,
+/// cameras and archives make. Absent is what refers to other files or addresses
+/// (hls, dash, concat, sdp, rtsp, image2, imf), what is a score for a synthesiser
+/// (gme, openmpt), a device (lavfi), text, pictures, or from a game. Names that a
+/// version of ffmpeg does not know do no harm.
+const FORMATS: &str = "aac,aax,ac3,ac4,aea,aiff,amr,amrnb,amrwb,apac,ape,aptx,asf,asf_o,au,avi,\
+avr,bonk,caf,codec2,dfpwm,dhav,dsf,dss,dts,dtshd,dv,eac3,flac,flv,g722,g723_1,g726,g729,gsm,gxf,\
+hcom,iamf,iff,ilbc,ircam,ivf,ivr,kux,lc3,live_flv,loas,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mtv,\
+mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
+tak,truehd,tta,vivo,voc,vqf,w64,wav,wavarc,webm,wsaud,wsd,wtv,wv,wve,xwma";
+
+/// Reads the recording from standard input, writes the samples of the chosen track
+/// to standard output.
+pub fn arguments(options: &Options) -> Vec<String> {
+    let Options {
+        track,
+        length_max_s,
+        ..
+    } = options;
+    let demuxer = match options.demuxer {
+        Some(name) => format!("-f {name}"),
+        None => String::new(),
+    };
+    let words = format!(
+        "-nostdin -hide_banner -nostats -loglevel level+verbose \
+         -threads 1 -filter_threads 1 \
+         -protocol_whitelist pipe -format_whitelist {FORMATS} \
+         -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
+         -dts_delta_threshold {GAP_MAX_S} -max_error_rate 1 \
+         {demuxer} -i pipe:0 \
+         -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \
+         -af aresample={SAMPLE_RATE},atrim=start=0 -c:a pcm_f32le -t {length_max_s} \
+         -f matroska pipe:1"
+    );
+    words.split_whitespace().map(str::to_owned).collect()
+}

@@ -1,0 +1,312 @@
+//! What the child says on standard error (`-loglevel level+verbose`): read to its
+//! end at any length, remembered in part.
+
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::description::{Input, output_layout};
+
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The rest of a longer line is ignored.
+const LINE_MAX_BYTES: usize = 1024;
+/// Errors remembered, of the first ones and of the last ones.
+const ERRORS_KEPT: usize = 8;
+const REASON_MAX_CHARACTERS: usize = 200;
+
+/// A track that begins later than this after its file was not found yet when
+/// ffmpeg said so (7.1 says 292,277 years then).
+const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
+
+/// Said by every ffmpeg that fails, after the reason.
+const NO_REASONS: [&str; 9] = [
+    "Error while processing the decoded data",
+    "Failed to inject frame into filter network",
+    "Error reinitializing filters",
+    "Conversion failed",
+    "Error opening input file",
+    "Error opening output file",
+    "Error while opening encoder",
+    "Task finished with error",
+    "Terminating thread",
+];
+
+/// One packet each (in ffmpeg 5.1 and in 7.1).
+const PACKET_ERRORS: [&str; 2] = [
+    "Error while decoding stream #",
+    "Error submitting packet to decoder",
+];
+
+/// Codecs that leave silence out: ffmpeg takes the packets in its place (SID,
+/// NO_DATA) for damage. What comes of them is a gap, which is silence again.
+const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
+
+/// The state of what was said so far.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// The description of the file, growing until `opened`.
+    pub input: Option<Input>,
+    /// The output begins, all about the input has been said.
+    pub opened: bool,
+    /// The output's channels and their positions.
+    pub layout: Option<(u16, u32)>,
+    /// How much later than the file the track begins, where ffmpeg does not count
+    /// it in the track's times.
+    pub late_us: u64,
+    /// Packets that could not be decoded.
+    pub packet_errors: u64,
+    /// The codec does without packets where nothing is to be heard, so that the
+    /// last ones may be missing.
+    pub leaves_silence_out: bool,
+    first_errors: Vec<String>,
+    last_errors: Vec<String>,
+    last_line: String,
+    output_described: bool,
+}
+
+/// The reading thread, and what it has read.
+pub struct Messages {
+    said: Arc<Mutex<Said>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Messages {
+    /// Reads `stderr` to its end.
+    pub fn read(mut stderr: impl Read + Send + 'static) -> std::io::Result<Self> {
+        let said = Arc::new(Mutex::new(Said::default()));
+        let shared = said.clone();
+        let thread = thread::Builder::new()
+            .name("ffmpeg-messages".to_owned())
+            .spawn(move || {
+                let mut chunk = vec![0; CHUNK_BYTES];
+                let mut line = Vec::new();
+                while let Ok(count @ 1..) = stderr.read(&mut chunk) {
+                    let mut said = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    said.push(&chunk[..count], &mut line);
+                }
+            })?;
+        Ok(Self {
+            said,
+            thread: Some(thread),
+        })
+    }
+
+    /// Looks at what was said so far.
+    pub fn with<T>(&self, look: impl FnOnce(&Said) -> T) -> T {
+        look(&self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for the end of standard error: for the end of all processes that have it.
+    pub fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic there has lost messages, nothing else.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Said {
+    /// Why it came to nothing, in ffmpeg's words; empty if it said nothing.
+    pub fn reason(&self) -> String {
+        let errors = self.first_errors.iter().chain(&self.last_errors);
+        let reason = errors
+            .rev()
+            .find(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)));
+        reason.unwrap_or(&self.last_line).clone()
+    }
+
+    /// The first complaint.
+    pub fn first_error(&self) -> Option<&str> {
+        self.first_errors.first().map(String::as_str)
+    }
+
+    fn push(&mut self, bytes: &[u8], line: &mut Vec<u8>) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_MAX_BYTES.saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.line(&String::from_utf8_lossy(line.trim_ascii_end()));
+                line.clear();
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let (level, text) = level(line);
+        match level {
+            "panic" | "fatal" | "error" => self.error(text),
+            _ if self.opened => self.output(text),
+            _ if line.starts_with("[info] ") => self.info(text),
+            "verbose" => {
+                if let Some((_, rest)) = text.split_once("Correcting start time")
+                    && let Some((_, rest)) = rest.split_once("by ")
+                {
+                    self.late_us = Some(number(rest))
+                        .filter(|late_us| *late_us <= LATE_MAX_US)
+                        .unwrap_or(0);
+                }
+            }
+            _ => {}
+        }
+        // Not ffmpeg's own words: the dynamic linker's, or a library's.
+        if level.is_empty() && !text.is_empty() {
+            self.last_line = printable(text);
+        }
+    }
+
+    fn info(&mut self, text: &str) {
+        self.opened = text.starts_with("Output #0");
+        // "Stream #0:1 -> #0:0 (amr_nb (amrnb) -> pcm_f32le (native))"
+        if text.contains(" -> #0:0 (") {
+            self.leaves_silence_out = SILENCE_LEFT_OUT
+                .iter()
+                .any(|codec| text.contains(&format!("({codec} (")));
+        }
+        match &mut self.input {
+            None => self.input = Input::begin(text),
+            // What follows is about the input no more.
+            Some(_) if text.starts_with("Stream mapping") => self.output_described = false,
+            Some(input) => input.add(text),
+        }
+    }
+
+    fn output(&mut self, text: &str) {
+        if !self.output_described {
+            self.layout = output_layout(text);
+            self.output_described = self.layout.is_some();
+        }
+    }
+
+    fn error(&mut self, text: &str) {
+        if self.opened && self.leaves_silence_out {
+            return;
+        }
+        if PACKET_ERRORS.iter().any(|error| text.contains(error)) {
+            self.packet_errors += 1;
+        }
+        let text = printable(text);
+        if self.first_errors.len() < ERRORS_KEPT {
+            self.first_errors.push(text);
+            return;
+        }
+        if self.last_errors.len() == ERRORS_KEPT {
+            self.last_errors.remove(0);
+        }
+        self.last_errors.push(text);
+    }
+}
+
+/// "[mov,mp4 @ 0x55] [error] no moov" is an error: "no moov".
+fn level(line: &str) -> (&str, &str) {
+    let mut rest = line;
+    while let Some((bracket, after)) = rest
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
+        rest = after;
+        if matches!(
+            bracket,
+            "panic" | "fatal" | "error" | "warning" | "info" | "verbose"
+        ) {
+            return (bracket, rest);
+        }
+    }
+    ("", line)
+}
+
+/// The first number in a text.
+fn number(text: &str) -> u64 {
+    let digits = text
+        .chars()
+        .skip_while(|character| !character.is_ascii_digit())
+        .take_while(char::is_ascii_digit);
+    digits.collect::<String>().parse().unwrap_or(0)
+}
+
+/// For people: one line of a bearable length.
+fn printable(text: &str) -> String {
+    text.trim()
+        .trim_start_matches("pipe:0: ")
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(REASON_MAX_CHARACTERS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Said {
+        let mut said = Said::default();
+        let mut line = Vec::new();
+        for bytes in text.as_bytes().chunks(50) {
+            said.push(bytes, &mut line);
+        }
+        said
+    }
+
+    #[test]
+    fn both_versions_are_understood() {
+        for (late, expected) in [
+            ("Correcting start time by 1989089", 1_989_089),
+            (
+                "Correcting start time of Input #0 by 1989089 us.",
+                1_989_089,
+            ),
+            (
+                "Correcting start time of Input #0 by 9223372036853275807 us.",
+                0,
+            ),
+        ] {
+            let said = said(&format!(
+                "[mpegts @ 0x5] [verbose] max_analyze_duration 5000000 reached\n\
+                 [info] Input #0, mpegts, from 'pipe:0':\n\
+                 [info]   Duration: N/A, start: 1.500000, bitrate: N/A\n\
+                 [info]   Stream #0:0[0x101]: Audio: mp2 ([3][0][0][0] / 0x0003), 44100 Hz, mono, fltp, 384 kb/s\n\
+                 [info] Stream mapping:\n\
+                 [info]   Stream #0:0 -> #0:0 (mp2 (native) -> pcm_f32le (native))\n\
+                 [mpegts @ 0x5] [verbose] {late}\n\
+                 [info] Output #0, matroska, to 'pipe:1':\n\
+                 [info]   Stream #0:0: Audio: pcm_f32le ([3][0][0][0] / 0x0003), 16000 Hz, mono, flt, 512 kb/s\n\
+                 [error] Error while decoding stream #0:0: Invalid data found\n"
+            ));
+            assert!(said.opened);
+            assert_eq!(said.late_us, expected);
+            assert_eq!(said.layout, Some((1, 4)));
+            assert_eq!(said.input.unwrap().tracks.len(), 1);
+            assert_eq!(said.packet_errors, 1);
+        }
+    }
+
+    #[test]
+    fn the_reason_is_the_last_error_that_says_something() {
+        for (text, expected) in [
+            (
+                "[mov,mp4,m4a @ 0x5] [error] moov atom not found\n\
+                 [error] pipe:0: Invalid data found when processing input\n\
+                 [fatal] Error opening input files: Invalid data found\n",
+                "Invalid data found when processing input",
+            ),
+            (
+                "[error] x\u{1b}[31my\n[info] Output #0\n[verbose] x\n",
+                "x[31my",
+            ),
+            ("[verbose] Statistics: 7 bytes read\n", ""),
+            (
+                "ffmpeg: error while loading shared libraries\n",
+                "ffmpeg: error while loading shared libraries",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(said(text).reason(), expected);
+        }
+        let long = said(&format!("[error] {}\n", "x".repeat(5000)));
+        assert_eq!(long.reason().len(), REASON_MAX_CHARACTERS);
+        let many: String = (0..1000).map(|n| format!("[error] {n}\n")).collect();
+        let many = said(&many);
+        assert_eq!(many.reason(), "999");
+        assert_eq!(many.first_error(), Some("0"));
+        assert!(many.last_errors.len() + many.first_errors.len() <= 2 * ERRORS_KEPT);
+    }
+}

@@ -1,0 +1,164 @@
+//! EBML, the encoding of Matroska's elements (RFC 8794).
+
+use std::io;
+
+use super::super::forward::Forward;
+
+/// The longest head: 4 bytes of id, 8 of size.
+pub const HEAD_MAX_BYTES: usize = 12;
+
+/// What begins an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// With its length marker, as in all lists of elements.
+    pub id: u32,
+    /// Bytes of content. `None`: unknown, up to an element that cannot be inside.
+    pub size_bytes: Option<u64>,
+    /// Bytes of the head itself.
+    pub head_bytes: usize,
+}
+
+/// What lies at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    Element(Head),
+    /// No element begins so.
+    Rubbish,
+    /// The input ends here, or within the head.
+    End,
+}
+
+/// A number of variable length (RFC 8794, section 4) at the start of `bytes`, its
+/// length, and whether all its bits are set, which stands for "unknown".
+pub fn number(bytes: &[u8]) -> Option<(u64, usize, bool)> {
+    let first = *bytes.first()?;
+    let length = first.leading_zeros() as usize + 1;
+    let rest = bytes.get(1..length)?;
+    let marker = 0x80_u8.checked_shr(length as u32 - 1)?;
+    let mut value = u64::from(first & (marker - 1));
+    for byte in rest {
+        value = value << 8 | u64::from(*byte);
+    }
+    let all_ones = (1 << (7 * length)) - 1;
+    Some((value, length, value == all_ones))
+}
+
+/// The head at the start of `bytes`: `None` if it is none, or cut off.
+pub fn head(bytes: &[u8]) -> Option<Head> {
+    let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
+    if id_bytes > 4 {
+        return None;
+    }
+    let id = bytes
+        .get(..id_bytes)?
+        .iter()
+        .fold(0, |id, byte| id << 8 | u32::from(*byte));
+    let (size_bytes, length, unknown) = number(&bytes[id_bytes..])?;
+    Some(Head {
+        id,
+        size_bytes: (!unknown).then_some(size_bytes),
+        head_bytes: id_bytes + length,
+    })
+}
+
+/// What comes next in `input`; takes nothing.
+pub fn ahead(input: &mut Forward) -> io::Result<Ahead> {
+    let bytes = input.peek(HEAD_MAX_BYTES)?;
+    Ok(match head(bytes) {
+        Some(head) => Ahead::Element(head),
+        None if bytes.len() < HEAD_MAX_BYTES => Ahead::End,
+        None => Ahead::Rubbish,
+    })
+}
+
+/// The elements in `content`, up to the first that is damaged or cut off.
+pub fn children(mut content: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let head = head(content)?;
+        let size_bytes = usize::try_from(head.size_bytes?).ok()?;
+        let end = head.head_bytes.checked_add(size_bytes)?;
+        let body = content.get(head.head_bytes..end)?;
+        content = &content[end..];
+        Some((head.id, body))
+    })
+}
+
+/// An unsigned integer; what is too long for one is `u64::MAX`.
+pub fn unsigned(body: &[u8]) -> u64 {
+    match body.len() {
+        0..=8 => body
+            .iter()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        _ => u64::MAX,
+    }
+}
+
+/// A signed integer; 0 if it is too long for one.
+pub fn signed(body: &[u8]) -> i64 {
+    match body.len() {
+        0 => 0,
+        length @ 1..=8 => {
+            let unused_bits = 64 - 8 * length as u32;
+            (unsigned(body) as i64) << unused_bits >> unused_bits
+        }
+        _ => 0,
+    }
+}
+
+/// A floating-point number of 4 or 8 bytes; 0 for others.
+pub fn float(body: &[u8]) -> f64 {
+    match body.len() {
+        4 => f64::from(f32::from_bits(unsigned(body) as u32)),
+        8 => f64::from_bits(unsigned(body)),
+        _ => 0.0,
+    }
+}
+
+/// A string, which zeros may pad.
+pub fn string(body: &[u8]) -> String {
+    String::from_utf8_lossy(body)
+        .trim_end_matches('\0')
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_length() {
+        for (bytes, expected) in [
+            (&[0x82][..], Some((2, 1, false))),
+            (&[0xff], Some((127, 1, true))),
+            (&[0x40, 0x02], Some((2, 2, false))),
+            (&[0x1f, 0xff, 0xff, 0xff], Some((0x0fff_ffff, 4, true))),
+            (&[0x01, 0, 0, 0, 0, 0, 0, 9], Some((9, 8, false))),
+            (
+                &[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                Some(((1 << 56) - 1, 8, true)),
+            ),
+            (&[0x00, 1, 2, 3, 4, 5, 6, 7, 8], None),
+            (&[0x40], None),
+            (&[], None),
+        ] {
+            assert_eq!(number(bytes), expected, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(unsigned(&[1, 0]), 256);
+        assert_eq!(signed(&[0xff, 0x00]), -256);
+        assert_eq!(signed(&[0x7f]), 127);
+        assert_eq!(float(&48_000_f32.to_be_bytes()), 48_000.0);
+        assert_eq!(float(&0.5_f64.to_be_bytes()), 0.5);
+        assert_eq!(string(b"webm\0\0"), "webm");
+    }
+
+    #[test]
+    fn children_end_at_the_first_that_is_cut() {
+        let content = [0x86, 0x81, b'A', 0xd7, 0x81, 7, 0x83, 0x85, 1];
+        let found: Vec<_> = children(&content).collect();
+        assert_eq!(found, [(0x86, &b"A"[..]), (0xd7, &[7])]);
+    }
+}

@@ -1,0 +1,664 @@
+//! How sound is coded that lies in a container of Apple's family: what its decoder
+//! is made from, and how its bytes become packets.
+
+use symphonia::core::audio::{Channels, Position, layouts};
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO, well_known::*,
+};
+
+use super::boxes::{Fields, Kind};
+use crate::media::reader::CHANNELS_MAX;
+
+/// Frames of PCM that are put into one packet.
+pub const PCM_PACKET_FRAMES: u32 = 4096;
+
+/// Frames of a block of IMA4 (Apple's QuickTime File Format, "IMA 4:1").
+const IMA4_BLOCK_FRAMES: u32 = 64;
+const IMA4_BLOCK_BYTES: u32 = 34;
+
+/// Frames in a packet of Apple lossless, if nothing else is said.
+const ALAC_FRAMES: u32 = 4096;
+
+/// Larger blocks or frames are no recording's.
+const BLOCK_FRAMES_MAX: u32 = 65_536;
+
+/// How bytes become packets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Layout {
+    /// Each sample of the container is a packet for the decoder.
+    Packets(Frames),
+    /// The bytes are blocks of one size, as many as there are.
+    Blocks {
+        /// Bytes in a block.
+        bytes: u32,
+        /// Frames in a block: 1 for PCM.
+        frames: u32,
+    },
+}
+
+/// How many frames a decoder makes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Frames {
+    /// Always as many.
+    Fixed(u32),
+    /// What the packet itself says (RFC 6716, 3.1), at 48 kHz.
+    Opus,
+    /// What the packet itself says (RFC 9639, 9.1).
+    Flac,
+    /// As many, if the packet itself does not say otherwise.
+    Alac(u32),
+    /// As many as its duration in the container.
+    Duration,
+}
+
+impl Frames {
+    /// Frames that the decoder makes of `packet`, which lasts `duration` frames
+    /// in the container.
+    pub fn count(self, packet: &[u8], duration: u64) -> u64 {
+        match self {
+            Self::Fixed(frames) => frames.into(),
+            Self::Opus => opus_frames(packet).into(),
+            Self::Flac => flac_frames(packet).map_or(duration, u64::from),
+            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).into(),
+            Self::Duration => duration,
+        }
+    }
+}
+
+/// One way of coding: a sample entry, or the description of a CAF.
+#[derive(Debug, Clone)]
+pub struct Coding {
+    /// What the decoder is made from.
+    pub parameters: AudioCodecParameters,
+    /// For people.
+    pub name: String,
+    /// How bytes become packets.
+    pub layout: Layout,
+    /// Frames before a place that the decoder must have seen to decode what
+    /// lies there as it was.
+    pub preroll_frames: u32,
+}
+
+impl Coding {
+    fn new(codec: AudioCodecId, name: &str, rate: u32, channels: u32, layout: Layout) -> Self {
+        let mut parameters = AudioCodecParameters::new();
+        parameters.for_codec(codec).with_sample_rate(rate);
+        if let Some(channels) = channel_set(channels) {
+            parameters.with_channels(channels);
+        }
+        Self {
+            parameters,
+            name: name.to_owned(),
+            layout,
+            preroll_frames: 0,
+        }
+    }
+
+    /// Frames per second that the decoder gives.
+    pub fn rate(&self) -> u32 {
+        self.parameters.sample_rate.unwrap_or(0).max(1)
+    }
+
+    /// A decoder made for `self` cannot go on with `other`.
+    pub fn differs(&self, other: &Self) -> bool {
+        let (a, b) = (&self.parameters, &other.parameters);
+        (a.codec, a.sample_rate, &a.channels, &a.extra_data)
+            != (b.codec, b.sample_rate, &b.channels, &b.extra_data)
+            || self.layout != other.layout
+            || self.name != other.name
+    }
+
+    /// A codec that has a name here and no decoder.
+    pub fn named(name: &str, rate: u32, channels: u32) -> Self {
+        Self::new(
+            CODEC_ID_NULL_AUDIO,
+            name,
+            rate,
+            channels,
+            Layout::Packets(Frames::Duration),
+        )
+    }
+
+    /// PCM; `None` for a kind that has no decoder.
+    pub fn pcm(pcm: Pcm, rate: u32, channels: u32) -> Option<Self> {
+        let (codec, name) = pcm.codec()?;
+        let layout = Layout::Blocks {
+            bytes: pcm.bytes.checked_mul(channels).filter(|bytes| *bytes > 0)?,
+            frames: 1,
+        };
+        let mut coding = Self::new(codec, name, rate, channels, layout);
+        coding
+            .parameters
+            .with_max_frames_per_packet(PCM_PACKET_FRAMES.into());
+        Some(coding)
+    }
+
+    /// IMA ADPCM in blocks of 64 frames.
+    pub fn ima4(rate: u32, channels: u32) -> Self {
+        let layout = Layout::Blocks {
+            bytes: IMA4_BLOCK_BYTES.saturating_mul(channels.max(1)),
+            frames: IMA4_BLOCK_FRAMES,
+        };
+        Self::new(
+            CODEC_ID_ADPCM_IMA_QT,
+            "adpcm_ima_qt",
+            rate,
+            channels,
+            layout,
+        )
+        .in_blocks(IMA4_BLOCK_FRAMES)
+    }
+
+    /// Microsoft's ADPCM or IMA ADPCM as in wav, in blocks of so many bytes;
+    /// `None` if no block of these codecs can be so long.
+    pub fn ms_adpcm(codec: AudioCodecId, rate: u32, channels: u32, bytes: u32) -> Option<Self> {
+        let per_channel = bytes.checked_div(channels)?;
+        let (name, frames) = match codec {
+            CODEC_ID_ADPCM_MS => ("adpcm_ms", per_channel.checked_sub(7)? * 2 + 2),
+            _ => ("adpcm_ima_wav", per_channel.checked_sub(4)? * 2 + 1),
+        };
+        let layout = Layout::Blocks { bytes, frames };
+        (frames <= BLOCK_FRAMES_MAX)
+            .then(|| Self::new(codec, name, rate, channels, layout).in_blocks(frames))
+    }
+
+    fn in_blocks(mut self, frames: u32) -> Self {
+        self.parameters
+            .with_max_frames_per_packet(frames.into())
+            .with_frames_per_block(frames.into());
+        self
+    }
+
+    /// MPEG audio of this layer, 1 to 3.
+    pub fn mpeg(layer: u8, rate: u32, channels: u32) -> Self {
+        let (codec, name, frames) = match layer {
+            1 => (CODEC_ID_MP1, "mp1", 384),
+            2 => (CODEC_ID_MP2, "mp2", 1152),
+            // MPEG-2 and 2.5 have half as many granules in a frame.
+            _ if rate < 32_000 => (CODEC_ID_MP3, "mp3", 576),
+            _ => (CODEC_ID_MP3, "mp3", 1152),
+        };
+        let mut coding = Self::new(
+            codec,
+            name,
+            rate,
+            channels,
+            Layout::Packets(Frames::Fixed(frames)),
+        );
+        // The bit reservoir reaches back 511 bytes: nine frames at the lowest rates.
+        coding.preroll_frames = if layer == 3 { 9 * frames } else { frames };
+        coding
+    }
+
+    /// AAC with this AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). `rate` and
+    /// `channels` are the container's, for what the config leaves open.
+    pub fn aac(config: Option<&[u8]>, rate: u32, channels: u32) -> Self {
+        let read = config.and_then(AacConfig::read);
+        let object_type = read
+            .as_ref()
+            .map_or(OBJECT_TYPE_LC, |read| read.object_type);
+        let name = match object_type {
+            OBJECT_TYPE_LD => "AAC-LD",
+            OBJECT_TYPE_ELD => "AAC-ELD",
+            OBJECT_TYPE_ALS => "MPEG-4 ALS",
+            OBJECT_TYPE_USAC => "xHE-AAC (USAC)",
+            OBJECT_TYPE_LAYER_1..=OBJECT_TYPE_LAYER_3 => {
+                return Self::mpeg(
+                    (object_type - OBJECT_TYPE_LAYER_1 + 1) as u8,
+                    rate,
+                    channels,
+                );
+            }
+            _ => "aac",
+        };
+        let (rate, channels, frames) = read.map_or((rate, channels, 1024), |read| {
+            (
+                read.core_rate.unwrap_or(rate),
+                read.channels.unwrap_or(channels),
+                read.frames,
+            )
+        });
+        if name != "aac" {
+            return Self::named(name, rate, channels);
+        }
+        let mut coding = Self::new(
+            CODEC_ID_AAC,
+            name,
+            rate,
+            channels,
+            Layout::Packets(Frames::Fixed(frames)),
+        );
+        coding.parameters.extra_data = config.map(Into::into);
+        // A frame overlaps with the one before it.
+        coding.preroll_frames = 2 * frames;
+        coding
+    }
+
+    /// Apple lossless with this magic cookie, bare or in the boxes that may be
+    /// around it.
+    pub fn alac(mut cookie: &[u8], rate: u32, channels: u32) -> Self {
+        for wrapper in [b"frma", b"alac"] {
+            if cookie.get(4..8) == Some(wrapper) {
+                cookie = &cookie[cookie.len().min(12)..];
+            }
+        }
+        let has_channels = cookie.len() >= 48 && cookie[28..32] == *b"chan";
+        let cookie = &cookie[..cookie.len().min(if has_channels { 48 } else { 24 })];
+        let word = |at: usize| Fields::new(cookie.get(at..)?).u32();
+        let mut coding = Self::new(
+            CODEC_ID_ALAC,
+            "alac",
+            word(20).unwrap_or(rate),
+            cookie.get(9).map_or(channels, |count| u32::from(*count)),
+            Layout::Packets(Frames::Alac(word(0).unwrap_or(ALAC_FRAMES))),
+        );
+        coding.parameters.with_extra_data(cookie.into());
+        coding
+    }
+
+    /// Opus with an identification header as in Ogg (RFC 7845, 5.1) behind its
+    /// magic; also says how many frames of encoder delay it names. They are
+    /// trimmed by the reader: the decoder gets a header that names none.
+    pub fn opus(header: &[u8], is_big_endian: bool) -> Option<(Self, u16)> {
+        let mut head = b"OpusHead\x01".to_vec();
+        head.extend_from_slice(header.get(1..)?);
+        let (channels, delay) = (*head.get(9)?, head.get(10..12)?.try_into().ok()?);
+        let delay = if is_big_endian {
+            head.get_mut(12..16)?.reverse();
+            head.get_mut(16..18)?.reverse();
+            u16::from_be_bytes(delay)
+        } else {
+            u16::from_le_bytes(delay)
+        };
+        head[10..12].fill(0);
+        let mut coding = Self::opus_without_header(channels.into());
+        coding.parameters.with_extra_data(head.into());
+        Some((coding, delay))
+    }
+
+    /// Opus that needs no header: one or two channels.
+    pub fn opus_without_header(channels: u32) -> Self {
+        const OPUS_RATE: u32 = 48_000;
+        const OPUS_PREROLL_FRAMES: u32 = OPUS_RATE * 80 / 1000;
+        let layout = Layout::Packets(Frames::Opus);
+        let mut coding = Self::new(CODEC_ID_OPUS, "opus", OPUS_RATE, channels, layout);
+        coding.preroll_frames = OPUS_PREROLL_FRAMES;
+        coding
+    }
+
+    /// FLAC with its STREAMINFO, with or without the header of that block or
+    /// `fLaC` before it; `None` if it is none.
+    pub fn flac(mut info: &[u8]) -> Option<Self> {
+        const INFO_BYTES: usize = 34;
+        if let Some(rest) = info.strip_prefix(b"fLaC") {
+            info = rest;
+        }
+        if info.len() >= INFO_BYTES + 4 && info[0] & 0x7f == 0 && info[1..4] == [0, 0, 34] {
+            info = &info[4..];
+        }
+        let info = info.get(..INFO_BYTES)?;
+        let word = u32::from_be_bytes(info[10..14].try_into().ok()?);
+        let (rate, channels) = (word >> 12, (word >> 9 & 7) + 1);
+        let layout = Layout::Packets(Frames::Flac);
+        let mut coding = Self::new(CODEC_ID_FLAC, "flac", rate, channels, layout);
+        coding.parameters.with_extra_data(info.into());
+        Some(coding)
+    }
+
+    /// Vorbis with its headers, laced (RFC 9559, codec mappings) or one after the other.
+    pub fn vorbis(headers: &[u8], rate: u32, channels: u32) -> Self {
+        let layout = Layout::Packets(Frames::Duration);
+        let mut coding = Self::new(CODEC_ID_VORBIS, "vorbis", rate, channels, layout);
+        coding.parameters.with_extra_data(headers.into());
+        coding
+    }
+
+    /// A codec that symphonia has an id for and no decoder.
+    pub fn undecoded(codec: AudioCodecId, name: &str, rate: u32, channels: u32) -> Self {
+        let layout = Layout::Packets(Frames::Duration);
+        Self::new(codec, name, rate, channels, layout)
+    }
+
+    /// Codecs that are known by their four characters alone, in sample entries
+    /// as in CAF.
+    pub fn by_kind(kind: Kind, rate: u32, channels: u32) -> Option<Self> {
+        let g711 = |codec, name| {
+            let layout = Layout::Blocks {
+                bytes: channels.max(1),
+                frames: 1,
+            };
+            let mut coding = Self::new(codec, name, rate, channels, layout);
+            coding
+                .parameters
+                .with_max_frames_per_packet(PCM_PACKET_FRAMES.into());
+            coding
+        };
+        Some(match &kind {
+            b"ulaw" | b"ULAW" => g711(CODEC_ID_PCM_MULAW, "pcm_mulaw"),
+            b"alaw" | b"ALAW" => g711(CODEC_ID_PCM_ALAW, "pcm_alaw"),
+            b"ima4" => Self::ima4(rate, channels),
+            b".mp1" => Self::mpeg(1, rate, channels),
+            b".mp2" => Self::mpeg(2, rate, channels),
+            b".mp3" | b"mp3 " | b"ms\0U" => Self::mpeg(3, rate, channels),
+            b"ac-3" | b"AC-3" | b"sac3" => {
+                Self::undecoded(CODEC_ID_AC3, "AC-3 (Dolby Digital)", rate, channels)
+            }
+            b"ec-3" | b"EC-3" => {
+                Self::undecoded(CODEC_ID_EAC3, "E-AC-3 (Dolby Digital Plus)", rate, channels)
+            }
+            b"ac-4" => Self::undecoded(CODEC_ID_AC4, "AC-4 (Dolby)", rate, channels),
+            b"mlpa" => Self::undecoded(CODEC_ID_TRUEHD, "TrueHD (Dolby)", rate, channels),
+            b"dtsc" | b"dtse" | b"dtsh" | b"dtsl" | b"dtsx" | b"DTS " => {
+                Self::undecoded(CODEC_ID_DCA, "DTS", rate, channels)
+            }
+            _ => Self::named(name_of(kind)?, rate, channels),
+        })
+    }
+}
+
+/// Codecs that have a name here and no decoder.
+fn name_of(kind: Kind) -> Option<&'static str> {
+    Some(match &kind {
+        b"samr" => "AMR-NB",
+        b"sawb" => "AMR-WB",
+        b"sawp" => "AMR-WB+",
+        b"Qclp" | b"Qclq" | b"sqcp" => "QCELP",
+        b"sevc" | b"secb" | b"secw" => "EVRC",
+        b"agsm" | b"ms\x001" => "GSM 6.10",
+        b"QDMC" | b"QDM2" => "QDesign Music",
+        b"MAC3" | b"MAC6" => "MACE",
+        b"ilbc" => "iLBC",
+        b"spex" | b"SPXN" => "Speex",
+        b"wma " => "Windows Media Audio",
+        b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => "MPEG-H 3D Audio",
+        b"dvca" | b"vdva" => "DV audio",
+        b"aacl" => "AAC-LD",
+        b"aace" | b"aacf" | b"aacg" => "AAC-ELD",
+        b"aach" | b"aacp" => "HE-AAC without a config",
+        b"usac" => "xHE-AAC (USAC)",
+        b"iamf" => "IAMF",
+        b"apac" => "Apple Positional Audio",
+        b"enca" | b"drms" | b"p608" => "encrypted audio",
+        _ => return None,
+    })
+}
+
+/// A kind of PCM.
+#[derive(Debug, Clone, Copy)]
+pub struct Pcm {
+    /// Bytes of one sample of one channel.
+    pub bytes: u32,
+    /// Floating point.
+    pub is_float: bool,
+    /// Silence is the middle of the range, as in 8-bit wav.
+    pub is_unsigned: bool,
+    /// The first byte is the highest.
+    pub is_big_endian: bool,
+}
+
+impl Pcm {
+    fn codec(self) -> Option<(AudioCodecId, &'static str)> {
+        let kind = (self.is_float, self.is_unsigned, self.is_big_endian);
+        Some(match (self.bytes, kind) {
+            (1, (false, true, _)) => (CODEC_ID_PCM_U8, "pcm_u8"),
+            (1, (false, false, _)) => (CODEC_ID_PCM_S8, "pcm_s8"),
+            (2, (false, true, true)) => (CODEC_ID_PCM_U16BE, "pcm_u16be"),
+            (2, (false, true, false)) => (CODEC_ID_PCM_U16LE, "pcm_u16le"),
+            (2, (false, false, true)) => (CODEC_ID_PCM_S16BE, "pcm_s16be"),
+            (2, (false, false, false)) => (CODEC_ID_PCM_S16LE, "pcm_s16le"),
+            (3, (false, true, true)) => (CODEC_ID_PCM_U24BE, "pcm_u24be"),
+            (3, (false, true, false)) => (CODEC_ID_PCM_U24LE, "pcm_u24le"),
+            (3, (false, false, true)) => (CODEC_ID_PCM_S24BE, "pcm_s24be"),
+            (3, (false, false, false)) => (CODEC_ID_PCM_S24LE, "pcm_s24le"),
+            (4, (false, true, true)) => (CODEC_ID_PCM_U32BE, "pcm_u32be"),
+            (4, (false, true, false)) => (CODEC_ID_PCM_U32LE, "pcm_u32le"),
+            (4, (false, false, true)) => (CODEC_ID_PCM_S32BE, "pcm_s32be"),
+            (4, (false, false, false)) => (CODEC_ID_PCM_S32LE, "pcm_s32le"),
+            (4, (true, _, true)) => (CODEC_ID_PCM_F32BE, "pcm_f32be"),
+            (4, (true, _, false)) => (CODEC_ID_PCM_F32LE, "pcm_f32le"),
+            (8, (true, _, true)) => (CODEC_ID_PCM_F64BE, "pcm_f64be"),
+            (8, (true, _, false)) => (CODEC_ID_PCM_F64LE, "pcm_f64le"),
+            _ => return None,
+        })
+    }
+}
+
+/// Channels in the order in which they come. Where they stand does not matter
+/// here: they become one.
+fn channel_set(count: u32) -> Option<Channels> {
+    match u16::try_from(count).ok()? {
+        0 => None,
+        1 => Some(layouts::CHANNEL_LAYOUT_MONO),
+        2 => Some(layouts::CHANNEL_LAYOUT_STEREO),
+        3..=18 => Position::from_count(count).map(Channels::Positioned),
+        19..=CHANNELS_MAX => Some(Channels::Discrete(count as u16)),
+        _ => None,
+    }
+}
+
+/// Frames in a packet of Opus at 48 kHz (RFC 6716, 3.1); 0 if it is none.
+fn opus_frames(packet: &[u8]) -> u32 {
+    let Some(&toc) = packet.first() else {
+        return 0;
+    };
+    let frame = match toc >> 3 {
+        config @ 0..=11 => [480, 960, 1920, 2880][usize::from(config & 3)],
+        config @ 12..=15 => [480, 960][usize::from(config & 1)],
+        config => [120, 240, 480, 960][usize::from(config & 3)],
+    };
+    let count = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => packet.get(1).map_or(0, |byte| u32::from(byte & 0x3f)),
+    };
+    frame * count
+}
+
+/// Frames in a packet of FLAC (RFC 9639, 9.1.1).
+fn flac_frames(packet: &[u8]) -> Option<u32> {
+    let code = packet.get(2)? >> 4;
+    // The number of the frame is coded like UTF-8.
+    let behind = 4 + match packet.get(4)?.leading_ones() as usize {
+        0 => 1,
+        ones => ones,
+    };
+    Some(match code {
+        0 => return None,
+        1 => 192,
+        2..=5 => 576 << (code - 2),
+        6 => u32::from(*packet.get(behind)?) + 1,
+        7 => {
+            let frames = [*packet.get(behind)?, *packet.get(behind + 1)?];
+            u32::from(u16::from_be_bytes(frames)) + 1
+        }
+        _ => 256 << (code - 8),
+    })
+}
+
+/// Frames in a packet of Apple lossless that is not as long as the others: the
+/// last one.
+fn alac_frames(packet: &[u8]) -> Option<u32> {
+    let mut bits = Bits {
+        bytes: packet,
+        position: 0,
+    };
+    // Kind of element, its instance, unused.
+    bits.take(3 + 4 + 12)?;
+    let is_partial = bits.take(1)? == 1;
+    // Shift, escape.
+    bits.take(3)?;
+    bits.take(32).filter(|_| is_partial)
+}
+
+const OBJECT_TYPE_LC: u32 = 2;
+const OBJECT_TYPE_LD: u32 = 23;
+const OBJECT_TYPE_LAYER_1: u32 = 32;
+const OBJECT_TYPE_LAYER_3: u32 = 34;
+const OBJECT_TYPE_ALS: u32 = 36;
+const OBJECT_TYPE_ELD: u32 = 39;
+const OBJECT_TYPE_USAC: u32 = 42;
+
+/// What an AudioSpecificConfig says of the core that is decoded.
+struct AacConfig {
+    object_type: u32,
+    /// Of the core: half of what is heard with spectral band replication.
+    core_rate: Option<u32>,
+    channels: Option<u32>,
+    /// Of the core, in a packet.
+    frames: u32,
+}
+
+impl AacConfig {
+    fn read(config: &[u8]) -> Option<Self> {
+        let mut bits = Bits {
+            bytes: config,
+            position: 0,
+        };
+        let mut object_type = bits.object_type()?;
+        let core_rate = bits.rate()?;
+        let channels = bits.take(4)?;
+        if let 5 | 29 = object_type {
+            bits.rate()?;
+            object_type = bits.object_type()?;
+        }
+        let is_short = bits.take(1)? == 1;
+        Some(Self {
+            object_type,
+            core_rate,
+            channels: match channels {
+                channels @ 1..=6 => Some(channels),
+                7 | 12 | 14 => Some(8),
+                11 => Some(7),
+                _ => None,
+            },
+            frames: if is_short { 960 } else { 1024 },
+        })
+    }
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl Bits<'_> {
+    fn take(&mut self, count: usize) -> Option<u32> {
+        let mut value = 0;
+        for _ in 0..count {
+            let byte = self.bytes.get(self.position / 8)?;
+            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
+            self.position += 1;
+        }
+        Some(value)
+    }
+
+    fn object_type(&mut self) -> Option<u32> {
+        match self.take(5)? {
+            31 => Some(32 + self.take(6)?),
+            object_type => Some(object_type),
+        }
+    }
+
+    /// The outer `None`: the config ends. The inner one: a reserved index.
+    fn rate(&mut self) -> Option<Option<u32>> {
+        const RATES: [u32; 13] = [
+            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
+            8_000, 7_350,
+        ];
+        match self.take(4)? {
+            15 => self.take(24).map(Some),
+            index => Some(RATES.get(index as usize).copied()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aac_configs_tell_the_core() {
+        type Case = (&'static str, &'static [u8], u32, u32, u32);
+        let cases: [Case; 5] = [
+            ("LC, 44.1 kHz stereo", &[0x12, 0x10], 44_100, 2, 1024),
+            ("LC, 960 frames", &[0x12, 0x14], 44_100, 2, 960),
+            (
+                "HE, core 22.05 kHz",
+                &[0x2b, 0x92, 0x08, 0],
+                22_050,
+                2,
+                1024,
+            ),
+            ("HE v2, mono core", &[0xeb, 0x8a, 0x08, 0], 22_050, 1, 1024),
+            (
+                "rate in 24 bits",
+                &[0x17, 0x80, 0x2b, 0x11, 0x10],
+                22_050,
+                2,
+                1024,
+            ),
+        ];
+        for (name, config, rate, channels, frames) in cases {
+            let coding = Coding::aac(Some(config), 1, 1);
+            assert_eq!(coding.rate(), rate, "{name}");
+            let found = coding.parameters.channels.unwrap().count();
+            assert_eq!(found as u32, channels, "{name}");
+            assert_eq!(
+                coding.layout,
+                Layout::Packets(Frames::Fixed(frames)),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            Coding::aac(Some(&[0xf9, 0x40, 0]), 1, 1).name,
+            "xHE-AAC (USAC)"
+        );
+    }
+
+    #[test]
+    fn opus_packets_tell_their_length() {
+        for (packet, frames) in [
+            (&[][..], 0),
+            (&[0xfc], 960),
+            (&[0x08 << 3 | 1], 960),
+            (&[0x03 << 3 | 2], 5760),
+            (&[0x1f << 3 | 3, 3], 2880),
+            (&[0x1f << 3 | 3], 0),
+            (&[16 << 3], 120),
+        ] {
+            assert_eq!(opus_frames(packet), frames, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn lossless_packets_tell_their_length() {
+        for (packet, frames) in [
+            (&[0xff, 0xf8, 0x46, 8, 0][..], Some(2304)),
+            (&[0xff, 0xf8, 0x06, 8, 0], None),
+            (&[0xff, 0xf8, 0x16, 8, 0], Some(192)),
+            (&[0xff, 0xf8, 0x56, 8, 0], Some(4608)),
+            (&[0xff, 0xf8, 0xc6, 8, 0], Some(4096)),
+            (&[0xff, 0xf8, 0x66, 8, 5, 99], Some(100)),
+            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3, 0xe7], Some(1000)),
+            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3], None),
+        ] {
+            assert_eq!(flac_frames(packet), frames, "{packet:?}");
+        }
+        // 19 bits, partial, 3 bits, 32 bits of 1000.
+        let partial = [0, 0, 0x10, 0, 0, 0x07, 0xd0];
+        assert_eq!(alac_frames(&partial), Some(1000));
+        assert_eq!(alac_frames(&[0, 0, 0, 0, 0, 0x07, 0xd0]), None);
+    }
+
+    #[test]
+    fn the_opus_header_names_no_delay_to_the_decoder() {
+        let (coding, delay) =
+            Coding::opus(&[0, 2, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0xff, 0xfe, 0], true).unwrap();
+        assert_eq!(delay, 312);
+        assert_eq!(
+            coding.parameters.extra_data.as_deref(),
+            Some(&b"OpusHead\x01\x02\0\0\x80\xbb\0\0\xfe\xff\0"[..])
+        );
+        assert!(Coding::opus(&[0, 2, 1], true).is_none());
+    }
+}

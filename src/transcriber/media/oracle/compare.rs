@@ -1,0 +1,569 @@
+//! Whether two decodings of a recording are the same sound at the same times.
+//!
+//! Decoders and resamplers may differ in level, in the last bits, and by a
+//! fraction of a millisecond. Everything else is a [`Difference`].
+
+use std::fmt;
+
+use super::super::SAMPLE_RATE;
+use super::signal::{self, Band};
+
+/// Samples in a block that is looked for on its own.
+const BLOCK: usize = SAMPLE_RATE as usize;
+
+/// Samples in the shortest stretch of silence that counts as a gap.
+const GAP: usize = SAMPLE_RATE as usize * 3 / 10;
+
+/// Samples in a frame whose loudness is measured.
+const FRAME: usize = SAMPLE_RATE as usize / 100;
+
+/// Least correlation of blocks that hold the same sound. Decodings of the same
+/// bytes reach 0.998; of bytes in which every decoder fills gaps with noise of its
+/// own (AAC), 0.992.
+const CORRELATION_MIN: f64 = 0.99;
+
+/// Blocks that are this much fainter than the loudest have nothing to compare.
+const FAINT_DB: f64 = -50.0;
+
+/// Frames that are this much fainter than the loudest are silent for sure, and
+/// those that are not even [`STILL_DB`] fainter are not.
+const SILENT_DB: f64 = -90.0;
+const STILL_DB: f64 = -65.0;
+
+/// How far the level of a block may be from that of the others.
+const LEVEL_MAX_DB: f64 = 1.5;
+
+/// How far what lies above 4 kHz may differ in level from the rest, where it
+/// has a share of the sound that matters.
+const TREBLE_MAX_DB: f64 = 3.0;
+const TREBLE_SHARE_DB: f64 = -30.0;
+
+/// Displaced blocks are looked for this far away, and the first one of a file
+/// that is not found there within [`FAR`].
+const NEAR: usize = SAMPLE_RATE as usize / 2;
+const FAR: usize = SAMPLE_RATE as usize * 20;
+
+/// Differences that are looked into; the others are the first one's consequence.
+const LOOKED_INTO_MAX: usize = 12;
+
+/// What is not the same. Times are those of the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Difference {
+    /// The recording is longer or shorter.
+    Length {
+        /// As it should be.
+        reference_s: f64,
+        /// As it is.
+        heard_s: f64,
+    },
+    /// The sound is there, later (or earlier, below zero).
+    Displaced {
+        /// Where it begins.
+        at_s: f64,
+        /// How late.
+        by_s: f64,
+    },
+    /// Other sound is there.
+    Replaced {
+        /// Where it begins.
+        at_s: f64,
+        /// Of the most similar place.
+        correlation: f64,
+    },
+    /// Silence is there instead of sound.
+    Missing {
+        /// Where it begins.
+        at_s: f64,
+    },
+    /// Sound is there instead of silence.
+    Invented {
+        /// Where it begins.
+        at_s: f64,
+    },
+    /// Louder or fainter than the rest of the recording.
+    Level {
+        /// Where it begins.
+        at_s: f64,
+        /// How much louder.
+        by_db: f64,
+    },
+    /// What lies above 4 kHz is louder or fainter, all over.
+    Treble {
+        /// How much louder.
+        by_db: f64,
+    },
+}
+
+impl Difference {
+    /// Where it begins, if it is at one place.
+    pub fn at_s(&self) -> Option<f64> {
+        match self {
+            Self::Displaced { at_s, .. }
+            | Self::Replaced { at_s, .. }
+            | Self::Missing { at_s }
+            | Self::Invented { at_s }
+            | Self::Level { at_s, .. } => Some(*at_s),
+            Self::Length { .. } | Self::Treble { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length {
+                reference_s,
+                heard_s,
+            } => write!(f, "{heard_s:.2} s instead of {reference_s:.2} s"),
+            Self::Displaced { at_s, by_s } => {
+                write!(f, "at {at_s:.1} s late by {:.0} ms", by_s * 1e3)
+            }
+            Self::Replaced { at_s, correlation } => {
+                write!(f, "at {at_s:.1} s other sound ({correlation:.3})")
+            }
+            Self::Missing { at_s } => write!(f, "at {at_s:.1} s silence instead of sound"),
+            Self::Invented { at_s } => write!(f, "at {at_s:.1} s sound instead of silence"),
+            Self::Level { at_s, by_db } => write!(f, "at {at_s:.1} s {by_db:+.1} dB"),
+            Self::Treble { by_db } => write!(f, "above 4 kHz {by_db:+.1} dB"),
+        }
+    }
+}
+
+/// Compares `heard` with `reference`. Sounds may be `tolerance_s` off, and the
+/// length may differ by as much.
+pub fn differences(reference: &[f32], heard: &[f32], tolerance_s: f64) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if seconds(reference.len().abs_diff(heard.len())) > tolerance_s {
+        found.push(Difference::Length {
+            reference_s: seconds(reference.len()),
+            heard_s: seconds(heard.len()),
+        });
+    }
+    let both = reference.len().min(heard.len());
+    if both == 0 {
+        return found;
+    }
+    let comparison = Comparison::new(reference, heard, tolerance_s);
+    comparison.silence(&mut found);
+    comparison.blocks(both, &mut found);
+    found
+}
+
+fn seconds(samples: usize) -> f64 {
+    samples as f64 / f64::from(SAMPLE_RATE)
+}
+
+fn decibels(power: f64) -> f64 {
+    10.0 * power.max(1e-30).log10()
+}
+
+struct Comparison<'a> {
+    reference: Band<'a>,
+    heard: Band<'a>,
+    tolerance_s: f64,
+}
+
+/// Where a block was found.
+struct Place {
+    offset: isize,
+    correlation: f64,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(reference: &'a [f32], heard: &'a [f32], tolerance_s: f64) -> Self {
+        Self {
+            reference: Band::new(reference),
+            heard: Band::new(heard),
+            tolerance_s,
+        }
+    }
+
+    /// Gaps must be gaps in both, but for their edges.
+    fn silence(&self, found: &mut Vec<Difference>) {
+        let edge = (self.tolerance_s * f64::from(SAMPLE_RATE)) as usize / FRAME + 1;
+        let powers = [self.reference.all, self.heard.all].map(signal::frame_powers);
+        let loudest = powers
+            .each_ref()
+            .map(|powers| powers.iter().copied().fold(0.0, f64::max));
+        for (silent, other) in [(0, 1), (1, 0)] {
+            let is_silent = |power: &f64| {
+                loudest[silent] == 0.0 || decibels(power / loudest[silent]) < SILENT_DB
+            };
+            let is_heard = |power: &f64| {
+                *power > 0.0 && loudest[other] > 0.0 && decibels(power / loudest[other]) > STILL_DB
+            };
+            for run in signal::runs(&powers[silent], is_silent) {
+                // A gap at the end is compared by the length of the recording.
+                if run.len() * FRAME < GAP {
+                    continue;
+                }
+                let inner = run.start + edge..(run.end - edge).min(powers[other].len());
+                let start = inner.start;
+                let Some(at) = powers[other]
+                    .get(inner)
+                    .and_then(|inner| inner.iter().position(is_heard))
+                else {
+                    continue;
+                };
+                let at_s = seconds((start + at) * FRAME);
+                found.push(match silent {
+                    0 => Difference::Invented { at_s },
+                    _ => Difference::Missing { at_s },
+                });
+            }
+        }
+    }
+
+    fn blocks(&self, both: usize, found: &mut Vec<Difference>) {
+        let count = (both / BLOCK).max(1);
+        let mut levels = Vec::new();
+        let mut expected = 0;
+        let mut looked_into = 0;
+        let mut searched_far = false;
+        let mut treble = (0.0, 0.0, 0.0, 0.0);
+        let loudest = [&self.reference, &self.heard].map(|band| {
+            (0..count)
+                .map(|block| band.power(range(block, count, both)))
+                .fold(0.0, f64::max)
+        });
+        for block in 0..count {
+            let range = range(block, count, both);
+            let at_s = seconds(range.start);
+            let faint = [(&self.reference, loudest[0]), (&self.heard, loudest[1])].map(
+                |(band, loudest)| {
+                    loudest == 0.0 || decibels(band.power(range.clone()) / loudest) < FAINT_DB
+                },
+            );
+            if faint[0] {
+                // Sound in place of near silence was found by its frames, or is
+                // an echo of a block that is displaced.
+                continue;
+            }
+            let mut place = self.climb(range.clone(), expected);
+            if place.correlation < CORRELATION_MIN && looked_into < LOOKED_INTO_MAX {
+                looked_into += 1;
+                let near = self.search(range.clone(), NEAR);
+                if near.correlation > place.correlation {
+                    place = near;
+                }
+                if place.correlation < CORRELATION_MIN && !searched_far {
+                    searched_far = true;
+                    let far = self.search(range.clone(), FAR);
+                    if far.correlation > place.correlation {
+                        place = far;
+                    }
+                }
+            }
+            let by_s = place.offset as f64 / f64::from(SAMPLE_RATE);
+            if place.correlation < CORRELATION_MIN {
+                found.push(if faint[1] {
+                    Difference::Missing { at_s }
+                } else {
+                    Difference::Replaced {
+                        at_s,
+                        correlation: place.correlation,
+                    }
+                });
+                continue;
+            }
+            expected = place.offset;
+            if by_s.abs() > self.tolerance_s {
+                found.push(Difference::Displaced { at_s, by_s });
+                continue;
+            }
+            let Some(there) = shifted(&range, place.offset, self.heard.all.len()) else {
+                continue;
+            };
+            let powers = (
+                self.reference.power(range.clone()),
+                self.heard.power(there.clone()),
+            );
+            levels.push((at_s, decibels(powers.1 / powers.0)));
+            treble.0 += powers.0;
+            treble.1 += powers.1;
+            treble.2 += self.reference.treble_power(range);
+            treble.3 += self.heard.treble_power(there);
+        }
+        self.levels(&levels, found);
+        if treble.0 > 0.0 && decibels(treble.2 / treble.0) > TREBLE_SHARE_DB {
+            let by_db = decibels(treble.3 / treble.1) - decibels(treble.2 / treble.0);
+            if by_db.abs() > TREBLE_MAX_DB {
+                found.push(Difference::Treble { by_db });
+            }
+        }
+    }
+
+    /// One gain for the whole file.
+    fn levels(&self, levels: &[(f64, f64)], found: &mut Vec<Difference>) {
+        let mut sorted: Vec<f64> = levels.iter().map(|(_, level_db)| *level_db).collect();
+        sorted.sort_by(f64::total_cmp);
+        let Some(usual_db) = sorted.get(sorted.len() / 2) else {
+            return;
+        };
+        for (at_s, level_db) in levels {
+            let by_db = level_db - usual_db;
+            if by_db.abs() > LEVEL_MAX_DB {
+                found.push(Difference::Level { at_s: *at_s, by_db });
+            }
+        }
+    }
+
+    /// From where it is expected to the nearest most similar place.
+    fn climb(&self, range: std::ops::Range<usize>, expected: isize) -> Place {
+        let at = |offset| self.reference.correlation(&range, &self.heard, offset);
+        let mut offset = expected;
+        let mut here = at(offset);
+        let (mut before, mut behind) = (at(offset - 1), at(offset + 1));
+        for _ in 0..32 {
+            if before > here {
+                offset -= 1;
+                (before, here, behind) = (at(offset - 1), before, here);
+            } else if behind > here {
+                offset += 1;
+                (before, here, behind) = (here, behind, at(offset + 1));
+            } else {
+                break;
+            }
+        }
+        Place {
+            offset,
+            correlation: signal::peak(before, here, behind),
+        }
+    }
+
+    /// The most similar place that is at most `reach` away.
+    fn search(&self, range: std::ops::Range<usize>, reach: usize) -> Place {
+        let reach = (reach / signal::COARSE) as isize;
+        let mut best = (0, f64::NEG_INFINITY);
+        for offset in -reach..=reach {
+            let correlation = self
+                .reference
+                .coarse_correlation(&range, &self.heard, offset);
+            if correlation > best.1 {
+                best = (offset, correlation);
+            }
+        }
+        self.climb(range, best.0 * signal::COARSE as isize)
+    }
+}
+
+/// The samples of a block; the last one has what is left.
+fn range(block: usize, count: usize, both: usize) -> std::ops::Range<usize> {
+    let end = if block + 1 == count {
+        both
+    } else {
+        (block + 1) * BLOCK
+    };
+    block * BLOCK..end
+}
+
+fn shifted(
+    range: &std::ops::Range<usize>,
+    offset: isize,
+    length: usize,
+) -> Option<std::ops::Range<usize>> {
+    let start = range.start.checked_add_signed(offset)?;
+    let end = range.end.checked_add_signed(offset)?.min(length);
+    (start < end).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    const SECOND: usize = SAMPLE_RATE as usize;
+    const TOLERANCE_S: f64 = 0.05;
+
+    /// Noise of the colour and the rhythm of speech.
+    fn sound(duration_s: usize) -> Vec<f32> {
+        let mut smooth = 0.0;
+        testing::noise(duration_s * SECOND, 0.5)
+            .into_iter()
+            .enumerate()
+            .map(|(index, sample)| {
+                smooth += (sample - smooth) * 0.3;
+                let time_s = index as f32 / SECOND as f32;
+                smooth * (0.6 + 0.4 * (time_s * 20.0).sin())
+            })
+            .collect()
+    }
+
+    fn with_gap(mut sound: Vec<f32>, start_s: f64, end_s: f64) -> Vec<f32> {
+        let at = |time_s: f64| (time_s * SECOND as f64) as usize;
+        sound[at(start_s)..at(end_s)].fill(0.0);
+        sound
+    }
+
+    fn without(sound: &[f32], start_ms: usize, length_ms: usize) -> Vec<f32> {
+        let start = start_ms * SECOND / 1000;
+        [&sound[..start], &sound[start + length_ms * SECOND / 1000..]].concat()
+    }
+
+    fn late(sound: &[f32], by_ms: usize) -> Vec<f32> {
+        [&vec![0.0; by_ms * SECOND / 1000][..], sound].concat()
+    }
+
+    fn found(reference: &[f32], heard: &[f32]) -> Vec<Difference> {
+        differences(reference, heard, TOLERANCE_S)
+    }
+
+    #[test]
+    fn the_same_sound_is_the_same() {
+        let whole = sound(6);
+        assert_eq!(found(&whole, &whole), []);
+        for gain in [0.1, 3.0, -1.0] {
+            let other: Vec<f32> = whole.iter().map(|sample| sample * gain).collect();
+            assert_eq!(found(&whole, &other), [], "gain {gain}");
+        }
+        let noisy: Vec<f32> = whole
+            .iter()
+            .zip(testing::noise(whole.len(), 0.01).iter().rev())
+            .map(|(sample, noise)| sample + noise)
+            .collect();
+        assert_eq!(found(&whole, &noisy), []);
+        assert_eq!(found(&whole, &late(&whole, 40)), []);
+        assert_eq!(found(&whole, &whole[..whole.len() - SECOND / 25]), []);
+        // Half a sample late.
+        let low = signal::low_pass(&whole);
+        let between: Vec<f32> = low
+            .windows(2)
+            .map(|pair| (pair[0] + pair[1]) / 2.0)
+            .collect();
+        assert_eq!(found(&low, &between), []);
+        let gaps = with_gap(whole, 2.0, 3.5);
+        assert_eq!(found(&gaps, &gaps), []);
+        assert_eq!(found(&gaps, &late(&gaps, 30)), []);
+        let short = &sound(1)[..800];
+        assert_eq!(found(short, short), []);
+        assert_eq!(found(&[], &[]), []);
+        assert_eq!(found(&vec![0.0; SECOND], &vec![0.0; SECOND]), []);
+    }
+
+    #[test]
+    fn a_shift_is_found_and_measured() {
+        let whole = sound(6);
+        for by_ms in [80, 300, 7000] {
+            let shifted = late(&whole, by_ms);
+            let found = found(&whole, &shifted);
+            assert!(
+                found.iter().any(|difference| matches!(difference,
+                    Difference::Displaced { by_s, .. } if (by_s * 1e3 - by_ms as f64).abs() < 1.0)),
+                "{by_ms} ms: {found:?}"
+            );
+        }
+        let early = without(&whole, 0, 80);
+        assert!(
+            found(&whole, &early)
+                .iter()
+                .any(|difference| matches!(difference,
+                Difference::Displaced { by_s, .. } if (by_s + 0.08).abs() < 0.001))
+        );
+    }
+
+    #[test]
+    fn what_is_dropped_or_doubled_in_the_middle_is_found() {
+        let whole = sound(6);
+        for length_ms in [60, 200, 1000] {
+            let dropped = found(&whole, &without(&whole, 3300, length_ms));
+            assert!(
+                matches!(dropped[..], [Difference::Length { .. }, ..]),
+                "{dropped:?}"
+            );
+            assert!(
+                dropped.iter().all(|difference| match difference {
+                    Difference::Length { .. } => true,
+                    Difference::Displaced { at_s, by_s } =>
+                        *at_s >= 3.0 && (by_s * 1e3 + length_ms as f64).abs() < 1.0,
+                    Difference::Replaced { at_s, .. } => *at_s == 3.0 || *at_s >= 4.0,
+                    _ => false,
+                }),
+                "{dropped:?}"
+            );
+            assert!(dropped.len() > 1, "{dropped:?}");
+            let at = 3300 * SECOND / 1000;
+            let block = length_ms * SECOND / 1000;
+            let doubled = [&whole[..at], &whole[at - block..]].concat();
+            assert!(found(&whole, &doubled).len() > 1, "{length_ms} ms");
+            // The length is right, but one stretch comes twice and one not at all.
+            let mut copied = whole.clone();
+            copied.copy_within(at - block..at, at);
+            if length_ms >= 200 {
+                assert!(
+                    matches!(
+                        found(&whole, &copied)[..],
+                        [Difference::Replaced { .. }, ..]
+                    ),
+                    "{length_ms} ms"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn silence_in_the_place_of_sound_and_sound_in_that_of_silence_are_found() {
+        let whole = sound(6);
+        let here = with_gap(whole.clone(), 1.2, 2.2);
+        let there = with_gap(whole.clone(), 3.2, 4.2);
+        let kinds = |found: Vec<Difference>| {
+            let missing = found
+                .iter()
+                .any(|one| matches!(one, Difference::Missing { .. }));
+            let invented = found
+                .iter()
+                .any(|one| matches!(one, Difference::Invented { .. }));
+            (missing, invented)
+        };
+        assert_eq!(kinds(found(&here, &there)), (true, true));
+        assert_eq!(kinds(found(&whole, &there)), (true, false));
+        assert_eq!(kinds(found(&here, &whole)), (false, true));
+        assert_eq!(kinds(found(&whole, &vec![0.0; whole.len()])), (true, false));
+        // The gap is there, but its sides are not where they should be.
+        let longer = with_gap(whole.clone(), 1.2, 2.3);
+        assert_eq!(kinds(found(&here, &longer)), (true, false));
+        assert_eq!(kinds(found(&longer, &here)), (false, true));
+        // Faint is not silent.
+        let faint: Vec<f32> = whole.iter().map(|sample| sample * 1e-3).collect();
+        assert_eq!(found(&whole, &faint), []);
+    }
+
+    #[test]
+    fn other_sound_other_levels_and_a_missing_treble_are_found() {
+        let whole = sound(6);
+        let mut replaced = whole.clone();
+        let other: Vec<f32> = sound(9)[8 * SECOND..].to_vec();
+        replaced[2 * SECOND..3 * SECOND].copy_from_slice(&other);
+        assert!(matches!(
+            found(&whole, &replaced)[..],
+            [Difference::Replaced { at_s: 2.0, .. }]
+        ));
+        let mut louder = whole.clone();
+        for sample in &mut louder[4 * SECOND..5 * SECOND] {
+            *sample *= 2.0;
+        }
+        assert!(matches!(
+            found(&whole, &louder)[..],
+            [Difference::Level { at_s: 4.0, by_db }] if (by_db - 6.0).abs() < 0.1
+        ));
+        let dull = signal::low_pass(&signal::low_pass(&whole));
+        assert!(matches!(
+            found(&whole, &dull)[..],
+            [Difference::Treble { by_db }] if by_db < -3.0
+        ));
+    }
+
+    #[test]
+    fn a_shorter_and_an_empty_recording_are_found() {
+        let whole = sound(3);
+        for left in [2 * SECOND, 0] {
+            assert!(matches!(
+                found(&whole, &whole[..left])[..],
+                [Difference::Length { .. }]
+            ));
+        }
+        assert!(matches!(
+            found(&[], &whole)[..],
+            [Difference::Length { .. }]
+        ));
+    }
+}

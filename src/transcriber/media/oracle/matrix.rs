@@ -1,0 +1,158 @@
+//! Files of every kind that ffmpeg can make, see [`super::families`].
+
+use std::path::Path;
+
+use super::expected::{Expected, Warning};
+use super::families::{FAMILIES, Family, NO_ENCODER};
+use super::kit::{self, Kit, LENGTHS_MS, LONG_MS};
+use super::report::{self, Row};
+
+/// Outputs of one ffmpeg process.
+const BATCH: usize = 16;
+
+/// A file to be made.
+struct Recipe {
+    name: String,
+    file_name: String,
+    length_ms: u32,
+    arguments: String,
+}
+
+impl Recipe {
+    fn new(family: &Family, rate: u32, layout: &str, length_ms: u32) -> Self {
+        let name = format!("{} {rate} {layout} {length_ms} ms", family.name);
+        let file_name = format!("{}.{}", name.replace([' ', '.'], "-"), family.extension);
+        Self {
+            arguments: format!(
+                "-af aresample={rate},{} -ar {rate} {} {file_name}",
+                pan(layout),
+                family.arguments
+            ),
+            file_name,
+            length_ms,
+            name,
+        }
+    }
+}
+
+/// The same speech in all channels, in each at another level; none in the one
+/// for low frequencies.
+fn pan(layout: &str) -> String {
+    let channels = match layout {
+        "mono" => return "pan=mono|c0=c0".to_owned(),
+        "stereo" => "0.8 0.5",
+        "2.1" => "0.8 0.5 0",
+        "4.0" => "0.7 0.4 0.6 0.3",
+        "quad" => "0.7 0.6 0.4 0.3",
+        "5.1" => "0.5 0.4 0.7 0 0.3 0.2",
+        "7.1" => "0.5 0.4 0.7 0 0.3 0.2 0.25 0.15",
+        other => panic!("no layout {other}"),
+    };
+    let gains: Vec<String> = channels
+        .split(' ')
+        .enumerate()
+        .map(|(channel, gain)| format!("c{channel}={gain}*c0"))
+        .collect();
+    format!("pan={layout}|{}", gains.join("|"))
+}
+
+fn recipes() -> Vec<Recipe> {
+    let mut recipes = Vec::new();
+    let mut number = 0;
+    for (family_number, family) in FAMILIES.iter().enumerate() {
+        let rates = family.rates.iter().map(|rate| (*rate, family.layouts[0]));
+        let layouts = family.layouts[1..]
+            .iter()
+            .enumerate()
+            .map(|(index, layout)| {
+                let rate = family.rates[(index + 1) % family.rates.len()];
+                (rate, *layout)
+            });
+        for (index, (rate, layout)) in rates.chain(layouts).enumerate() {
+            // Most are of middling length; each family has a very short one, and
+            // some have a long one.
+            let length_ms = match index {
+                0 if family_number % 9 == 0 => LONG_MS,
+                1 => LENGTHS_MS[family_number % 3],
+                _ => {
+                    number += 1;
+                    LENGTHS_MS[3 + number % 5]
+                }
+            };
+            recipes.push(Recipe::new(family, rate, layout, length_ms));
+        }
+    }
+    recipes.retain(|recipe| !report::is_left_out(&recipe.name));
+    recipes
+}
+
+/// Makes all of `recipes`, which have the same length; the reasons why some
+/// could not be made.
+fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
+    let Some(first) = recipes.first() else {
+        return Vec::new();
+    };
+    let input = format!("-i {}", kit.speech(first.length_ms).display());
+    let outputs: Vec<&str> = recipes
+        .iter()
+        .map(|recipe| recipe.arguments.as_str())
+        .collect();
+    let made = kit.ffmpeg(&format!("{input} {}", outputs.join(" ")));
+    let made = match made {
+        Err(error) if recipes.len() == 1 => vec![Err(error)],
+        // One that cannot be made spoils all of the process.
+        Err(_) => {
+            let (left, right) = recipes.split_at(recipes.len() / 2);
+            let mut made = make(kit, left);
+            made.extend(make(kit, right));
+            return made;
+        }
+        Ok(()) => vec![Ok(()); recipes.len()],
+    };
+    recipes
+        .iter()
+        .zip(made)
+        .map(|(recipe, made)| match made {
+            Ok(()) if !kit::is_something(Path::new(&kit.path(&recipe.file_name))) => {
+                Err("nothing was written".to_owned())
+            }
+            made => made,
+        })
+        .collect()
+}
+
+#[test]
+fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
+    let kit = Kit::new();
+    let mut recipes = recipes();
+    recipes.sort_by_key(|recipe| recipe.length_ms);
+    let batches: Vec<Vec<&Recipe>> = recipes
+        .chunk_by(|one, other| one.length_ms == other.length_ms)
+        .flat_map(|same| same.chunks(BATCH))
+        .map(|batch| batch.iter().collect())
+        .collect();
+    let made = report::side_by_side(&batches, |batch| make(&kit, batch));
+    let mut rows = Vec::new();
+    let mut skipped = Vec::new();
+    for (recipe, made) in batches.iter().flatten().zip(made.into_iter().flatten()) {
+        match made {
+            Ok(()) => rows.push(Row {
+                expected: expected(&recipe.name),
+                name: recipe.name.clone(),
+                path: kit.path(&recipe.file_name),
+            }),
+            Err(reason) => skipped.push((recipe.name.clone(), reason)),
+        }
+    }
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    for codec in NO_ENCODER {
+        println!("NO ENCODER here: {codec}");
+    }
+    report::judge("matrix", &rows, &skipped);
+}
+
+/// Of the rows that are not just what ffmpeg makes of them.
+fn expected(name: &str) -> Expected {
+    let _ = (name, Warning::None);
+    Expected::like_ffmpeg()
+}

@@ -1,0 +1,76 @@
+//! Runs rows side by side and lists what came out.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::expected::Expected;
+
+/// Threads that work on rows.
+pub const THREADS: usize = 2;
+
+/// A file and what is expected of it.
+pub struct Row {
+    /// For people; unique.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What should be heard.
+    pub expected: Expected,
+}
+
+/// Applies `function` to all of `items` on [`THREADS`] threads; results come in
+/// the same order.
+pub fn side_by_side<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some((index, item)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    items.get(index).map(|item| (index, item))
+                } {
+                    let result = function(item);
+                    results.lock().unwrap().push((index, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap();
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Whether only some rows are asked for, and this is none of them.
+pub fn is_left_out(name: &str) -> bool {
+    std::env::var("ORACLE").is_ok_and(|wanted| !name.contains(&wanted))
+}
+
+/// Listens to every row and prints what differs; `skipped` are names with the
+/// reason why there is no file. Panics if any row differs.
+pub fn judge(group: &str, rows: &[Row], skipped: &[(String, String)]) {
+    let verdicts = side_by_side(rows, |row| row.expected.verdict(&row.path));
+    let mut failed = 0;
+    for (row, verdict) in rows.iter().zip(&verdicts) {
+        if let Err(complaint) = verdict {
+            failed += 1;
+            let reason = row
+                .expected
+                .reason
+                .map_or_else(String::new, |reason| format!(" [expected: {reason}]"));
+            println!("DIFFERS {group}: {}: {complaint}{reason}", row.name);
+        }
+    }
+    for (name, reason) in skipped {
+        println!("SKIPPED {group}: {name}: {reason}");
+    }
+    let named = rows.iter().filter(|row| row.expected.reason.is_some());
+    println!(
+        "{group}: {} rows, {failed} differ, {} are not just what ffmpeg hears, {} skipped",
+        rows.len(),
+        named.count(),
+        skipped.len()
+    );
+    assert_eq!(failed, 0, "{group}: rows differ, see the list above");
+}

@@ -1,0 +1,353 @@
+//! A recording as a stream of mono samples at their times.
+
+use std::collections::VecDeque;
+
+use scribed::protocol::AudioInfo;
+
+use super::decoder::Decoder;
+use super::opened::Opened;
+use super::reader::{Packet, Step};
+use super::timeline::Timeline;
+use super::trouble::Trouble;
+use super::{Limits, MediaError, SAMPLE_RATE, Source};
+
+/// With this many damaged packets for each good one, a file is no recording but
+/// something else in which a decoder saw patterns.
+const MOSTLY: u64 = 8;
+
+/// A decoder that fails on so many packets at the start cannot read this kind
+/// of stream: another one is asked.
+const TRIAL_PACKETS: u64 = 20;
+
+/// A packet that is so far ahead of what came before is put there only if the
+/// next one agrees: a damaged time must not make hours of silence.
+const FAR_S: f64 = 60.0;
+/// A packet that is so far behind likewise.
+const BEHIND_S: f64 = 2.0;
+
+/// A track whose loudest stretch has less power than this (-75 dB) is silent.
+const AUDIBLE_POWER: f32 = 3e-8;
+/// Such a stretch, 32 ms.
+const STRETCH_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
+
+/// A recording being decoded, [`SAMPLE_RATE`] samples a second.
+pub struct Recording {
+    source: Source,
+    opened: Opened,
+    decoder: Decoder,
+    timeline: Timeline,
+    /// Steps that were looked at before their time.
+    ahead: VecDeque<Step>,
+    /// Sound that waits for the silence before it to be given.
+    sound: Vec<f32>,
+    /// Where this file ends by its own word, in seconds.
+    told_s: Option<f64>,
+    decoded_packets: u64,
+    damaged_packets: u64,
+    last_error: Option<String>,
+    trouble: Trouble,
+    max_duration_s: f64,
+    ended: bool,
+}
+
+impl Recording {
+    /// Recognises `source` by its content, and chooses the track to be heard:
+    /// the one that a player would play, unless it is silent and another is not.
+    pub fn open(
+        source: Source,
+        extension: Option<&str>,
+        limits: &Limits<'_>,
+    ) -> Result<Self, MediaError> {
+        if source.size_bytes() == 0 {
+            return Err(MediaError::Empty);
+        }
+        let recording = Self::begun(&source, Opened::first(&source, extension, limits)?, limits)?;
+        let others = recording.opened.others();
+        if others.is_empty() || recording.again(limits)?.is_audible(limits)? {
+            return Ok(recording);
+        }
+        for track in others {
+            let other = |recording: &Self| {
+                let opened = recording.opened.other(&source, track, limits)?;
+                Self::begun(&source, opened, limits)
+            };
+            // One that cannot be read is none that could be heard instead.
+            let Ok(candidate) = other(&recording) else {
+                continue;
+            };
+            if candidate.is_audible(limits)? {
+                let mut audible = other(&recording)?;
+                audible.trouble.note(format!(
+                    "track {} is silent: track {} was transcribed",
+                    recording.opened.index() + 1,
+                    track + 1
+                ));
+                return Ok(audible);
+            }
+        }
+        Ok(recording)
+    }
+
+    /// Decoded up to the first sound; with the second decoder if this one cannot.
+    fn begun(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
+        let mut recording = Self::of(source, opened, limits)?;
+        let error = match recording.begin(limits) {
+            Ok(()) => return Ok(recording),
+            Err(error @ (MediaError::Stopped | MediaError::Read(_))) => return Err(error),
+            Err(error) => error,
+        };
+        let Ok(opened) = recording.opened.second(source, limits) else {
+            return Err(error);
+        };
+        let mut recording = Self::of(source, opened, limits)?;
+        recording.begin(limits).map_err(|_| error)?;
+        Ok(recording)
+    }
+
+    /// The same track from its start.
+    fn again(&self, limits: &Limits<'_>) -> Result<Self, MediaError> {
+        let opened = self
+            .opened
+            .other(&self.source, self.opened.index(), limits)?;
+        Self::begun(&self.source, opened, limits)
+    }
+
+    fn of(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
+        let told_s = opened.track().duration_s;
+        if told_s.is_some_and(|told_s| told_s > limits.max_duration_s) {
+            return Err(MediaError::TooLong {
+                max_duration_s: limits.max_duration_s,
+            });
+        }
+        let mut trouble = Trouble::default();
+        if let Some(note) = opened.note() {
+            trouble.note(note.to_owned());
+        }
+        Ok(Self {
+            decoder: Decoder::new(opened.parameters())?,
+            told_s,
+            source: source.again(),
+            opened,
+            timeline: Timeline::default(),
+            ahead: VecDeque::new(),
+            sound: Vec::new(),
+            decoded_packets: 0,
+            damaged_packets: 0,
+            last_error: None,
+            trouble,
+            max_duration_s: limits.max_duration_s,
+            ended: false,
+        })
+    }
+
+    /// Goes on to the first sound, so that what cannot be decoded is known.
+    fn begin(&mut self, limits: &Limits<'_>) -> Result<(), MediaError> {
+        let mut nothing = Vec::new();
+        while self.sound.is_empty() && !self.ended && !self.timeline.is_silent() {
+            if !(limits.keep_going)() {
+                return Err(MediaError::Stopped);
+            }
+            self.go_on(&mut nothing)?;
+            if self.decoded_packets == 0 && self.damaged_packets >= TRIAL_PACKETS {
+                return Err(self.nothing());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to be heard in it. Reads up to there, or to the end.
+    fn is_audible(mut self, limits: &Limits<'_>) -> Result<bool, MediaError> {
+        let mut samples = Vec::new();
+        while (limits.keep_going)() {
+            let more = self.read(&mut samples)?;
+            let is_audible = |stretch: &[f32]| {
+                let sum: f32 = stretch.iter().map(|sample| sample * sample).sum();
+                sum > AUDIBLE_POWER * stretch.len() as f32
+            };
+            if samples.chunks_exact(STRETCH_SAMPLES).any(is_audible) {
+                return Ok(true);
+            }
+            if !more {
+                return Ok(false);
+            }
+            samples.drain(..samples.len() - samples.len() % STRETCH_SAMPLES);
+        }
+        Err(MediaError::Stopped)
+    }
+
+    /// What the container says.
+    pub fn audio(&self) -> AudioInfo {
+        self.opened.audio()
+    }
+
+    /// Seconds of the recording that were given so far.
+    pub fn position_s(&self) -> f64 {
+        self.timeline.position_s()
+    }
+
+    /// How much of the file was read, 0..=1.
+    pub fn read_fraction(&self) -> f64 {
+        self.source.position().bytes() as f64 / self.source.size_bytes() as f64
+    }
+
+    /// What could not be decoded so far, and where; complete after the end.
+    pub fn warning(&self) -> Option<String> {
+        self.trouble.summary()
+    }
+
+    /// Goes on by one step and appends the samples that came out of it to `out`
+    /// (often none). False at the end, when the last samples have been appended;
+    /// do not call again then.
+    pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, MediaError> {
+        if self.timeline.position_s() > self.max_duration_s {
+            return Err(MediaError::TooLong {
+                max_duration_s: self.max_duration_s,
+            });
+        }
+        if self.timeline.is_silent() {
+            self.timeline.silence(out);
+        } else if !self.sound.is_empty() {
+            let rate = self.decoder.rate().unwrap_or(SAMPLE_RATE);
+            let sound = std::mem::take(&mut self.sound);
+            self.timeline.push(&sound, rate, out)?;
+        } else if self.ended {
+            return Ok(false);
+        } else {
+            self.go_on(out)?;
+        }
+        Ok(true)
+    }
+
+    /// One step through the file. Sound goes to `self.sound`; only ends of
+    /// stretches are appended to `out`.
+    fn go_on(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        match self.next_step()? {
+            Step::Packet(packet) => self.decode(&packet, out),
+            Step::Changed(parameters) => match Decoder::new(&parameters) {
+                Ok(decoder) => {
+                    self.decoder = decoder;
+                    Ok(())
+                }
+                Err(error) => self.stop(&error.to_string(), out),
+            },
+            Step::Lost { reason, duration_s } => {
+                self.trouble
+                    .lost(self.timeline.position_s(), duration_s, &reason);
+                match duration_s {
+                    Some(duration_s) => self.timeline.insert(duration_s, out),
+                    None => Ok(()),
+                }
+            }
+            Step::Nothing => Ok(()),
+            Step::End => self.end(out),
+        }
+    }
+
+    /// The next step, its time checked.
+    fn next_step(&mut self) -> Result<Step, MediaError> {
+        let mut step = match self.ahead.pop_front() {
+            Some(step) => step,
+            None => match self.opened.reader.step() {
+                Err(MediaError::Read(error)) => return Err(error.into()),
+                // What was decoded up to here is what there is.
+                Err(error) if self.decoded_packets > 0 => {
+                    self.trouble
+                        .lost(self.timeline.position_s(), None, &error.to_string());
+                    Step::End
+                }
+                result => result?,
+            },
+        };
+        if let Step::Packet(Packet { time_s, .. }) = &mut step
+            && let Some(claimed_s) = *time_s
+            && self.decoded_packets > 0
+            && !(-BEHIND_S..FAR_S).contains(&self.timeline.gap_s(claimed_s))
+            && self.ahead.is_empty()
+        {
+            let next = self.opened.reader.step().unwrap_or(Step::End);
+            if let Step::Packet(Packet {
+                time_s: Some(next_s),
+                ..
+            }) = next
+                && !(claimed_s - BEHIND_S..claimed_s + FAR_S).contains(&next_s)
+            {
+                *time_s = None;
+            }
+            self.ahead.push_back(next);
+        }
+        Ok(step)
+    }
+
+    fn decode(&mut self, packet: &Packet, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        if let Err(reason) = self.decoder.decode(packet, &mut self.sound) {
+            self.damaged_packets += 1;
+            let missing_s = self.decoder.packet_s();
+            let at_s = match packet.time_s {
+                Some(time_s) => self.timeline.gap_s(time_s) + self.timeline.position_s(),
+                None => self.timeline.position_s(),
+            };
+            self.trouble.lost(at_s.max(0.0), Some(missing_s), &reason);
+            self.last_error = Some(reason);
+            // Where packets tell their times, the next one shows the gap.
+            return match packet.time_s {
+                None => self.timeline.insert(missing_s, out),
+                Some(_) => Ok(()),
+            };
+        }
+        self.decoded_packets += 1;
+        if let (Some(time_s), Some(rate), false) =
+            (packet.time_s, self.decoder.rate(), self.sound.is_empty())
+        {
+            let late = self.timeline.go_to(time_s, rate, out)?;
+            let late = usize::try_from(late).unwrap_or(usize::MAX);
+            self.sound.drain(..late.min(self.sound.len()));
+        }
+        Ok(())
+    }
+
+    /// This file is over. Another one may have been appended to it.
+    fn end(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        let end_s = self.timeline.position_s();
+        let told_s = self.told_s.take();
+        if self.opened.reader.is_cut_short() {
+            self.trouble.cut_short(end_s, told_s);
+        } else if let Some(told_s) = told_s {
+            self.trouble.ended(end_s, told_s);
+        }
+        if let Some(opened) = self.opened.appended(&self.source)
+            && let Ok(decoder) = Decoder::new(&opened.track().parameters)
+        {
+            self.decoder = decoder;
+            self.told_s = opened.track().duration_s.map(|duration_s| end_s + duration_s);
+            self.opened = opened;
+            self.timeline.begin_part();
+            return Ok(());
+        }
+        self.stop_cleanly(out)
+    }
+
+    fn stop(&mut self, reason: &str, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        self.trouble.lost(self.timeline.position_s(), None, reason);
+        self.stop_cleanly(out)
+    }
+
+    fn stop_cleanly(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        self.ended = true;
+        self.timeline.finish(out)?;
+        if self.decoded_packets == 0 || self.damaged_packets > self.decoded_packets * MOSTLY {
+            return Err(self.nothing());
+        }
+        Ok(())
+    }
+
+    fn nothing(&self) -> MediaError {
+        let packets = self.decoded_packets + self.damaged_packets;
+        MediaError::Nothing(match &self.last_error {
+            Some(error) => format!(
+                "{} of its {packets} packets are damaged ({error})",
+                self.damaged_packets
+            ),
+            None => "it holds no sound".to_owned(),
+        })
+    }
+}

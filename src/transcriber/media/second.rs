@@ -1,0 +1,207 @@
+//! The second decoder as a reader: what ffmpeg gives of a file, in packets.
+
+use symphonia::core::audio::{Channels, Position};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_PCM_F32LE;
+use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
+
+use super::ffmpeg::{self, Input, Options, Transcoder};
+use super::kind::Foreign;
+use super::reader::{CHANNELS_MAX, Packet, Reader, Step, Track};
+use super::{Limits, MediaError, SAMPLE_RATE, Source};
+
+/// A file that ffmpeg decodes.
+pub struct SecondDecoder {
+    /// `None` once it has ended.
+    transcoder: Option<Transcoder>,
+    input: Input,
+    tracks: Vec<Track>,
+    track: usize,
+    parameters: AudioCodecParameters,
+    samples: Vec<f32>,
+}
+
+impl SecondDecoder {
+    /// Starts ffmpeg on `source`, for this track or the one that a player would
+    /// play, and waits for the first samples. `foreign` says what the file is.
+    pub fn open(
+        source: &Source,
+        track: Option<usize>,
+        foreign: &Foreign<'_>,
+        limits: &Limits<'_>,
+    ) -> Result<Self, MediaError> {
+        let Some(program) = ffmpeg::program() else {
+            return Err(MediaError::NeedsFfmpeg(foreign.name.to_owned()));
+        };
+        let open = |track| {
+            let options = Options {
+                track,
+                demuxer: foreign.demuxer,
+                // One more, so that what is too long is seen to be.
+                length_max_s: limits.max_duration_s as u64 + 1,
+            };
+            let transcoder = Transcoder::start(&program, source, options)?;
+            Self::begun(transcoder, track, limits)
+        };
+        let first = open(track.unwrap_or(0))?;
+        let default = first.input.tracks.iter().position(|track| track.is_default);
+        match default {
+            Some(default) if track.is_none() && default != first.track => open(default),
+            _ => Ok(first),
+        }
+    }
+
+    fn begun(
+        mut transcoder: Transcoder,
+        track: usize,
+        limits: &Limits<'_>,
+    ) -> Result<Self, MediaError> {
+        let mut samples = Vec::new();
+        loop {
+            if !(limits.keep_going)() {
+                return Err(MediaError::Stopped);
+            }
+            match transcoder.step(&mut samples) {
+                ffmpeg::Step::Waiting => {}
+                ffmpeg::Step::Opened | ffmpeg::Step::Samples => break,
+                ffmpeg::Step::End => {
+                    let trouble = transcoder.finish()?;
+                    let reason = trouble.stopped_early.or(trouble.first_error);
+                    return Err(MediaError::Ffmpeg(
+                        reason.unwrap_or_else(|| "it holds no sound".to_owned()),
+                    ));
+                }
+            }
+        }
+        let channels = transcoder.channels();
+        if channels > CHANNELS_MAX {
+            return Err(MediaError::Damaged(format!("it claims {channels} channels")));
+        }
+        let input = transcoder.input().unwrap_or_default();
+        let mut parameters = AudioCodecParameters::new();
+        parameters
+            .for_codec(CODEC_ID_PCM_F32LE)
+            .with_sample_rate(SAMPLE_RATE)
+            .with_channels(layout(channels, transcoder.channel_mask()));
+        let mut tracks: Vec<Track> = input
+            .tracks
+            .iter()
+            .map(|track| described(track, input.duration_s))
+            .collect();
+        if tracks.len() <= track {
+            // It said nothing that could be understood, but it decodes.
+            tracks.resize_with(track + 1, || described(&ffmpeg::Track::default(), None));
+        }
+        Ok(Self {
+            transcoder: Some(transcoder),
+            input,
+            tracks,
+            track,
+            parameters,
+            samples,
+        })
+    }
+
+    /// The track that is decoded.
+    pub fn track(&self) -> usize {
+        self.track
+    }
+
+    /// What the packets hold.
+    pub fn parameters(&self) -> AudioCodecParameters {
+        self.parameters.clone()
+    }
+
+    /// It has given all that it can.
+    fn end(&mut self, transcoder: Transcoder) -> Result<Step, MediaError> {
+        let trouble = transcoder.finish()?;
+        let reason = match (trouble.stopped_early, trouble.damaged_packets) {
+            (Some(reason), _) => format!("ffmpeg stopped early: {reason}"),
+            (None, 0) => return Ok(Step::End),
+            (None, count) => {
+                let error = trouble.first_error.unwrap_or_default();
+                format!("{count} damaged packets: {error}")
+            }
+        };
+        Ok(Step::Lost {
+            reason,
+            duration_s: None,
+        })
+    }
+}
+
+fn described(track: &ffmpeg::Track, duration_s: Option<f64>) -> Track {
+    let mut parameters = AudioCodecParameters::new();
+    parameters.for_codec(CODEC_ID_NULL_AUDIO);
+    if let Some(rate) = track.sample_rate {
+        parameters.with_sample_rate(rate);
+    }
+    if let Some(channels) = track.channels {
+        parameters.with_channels(layout(channels, 0));
+    }
+    Track {
+        parameters,
+        codec: match track.codec.as_str() {
+            "" => "unknown".to_owned(),
+            codec => codec.to_owned(),
+        },
+        default: track.is_default,
+        duration_s,
+    }
+}
+
+fn layout(channels: u16, mask: u32) -> Channels {
+    match Position::from_wave_channel_mask(mask) {
+        Some(positions) if positions.bits().count_ones() == u32::from(channels) => {
+            Channels::Positioned(positions)
+        }
+        _ => match channels {
+            1 => Channels::Positioned(Position::FRONT_CENTER),
+            2 => Channels::Positioned(Position::FRONT_LEFT | Position::FRONT_RIGHT),
+            count => Channels::Discrete(count),
+        },
+    }
+}
+
+impl Reader for SecondDecoder {
+    fn container(&self) -> &str {
+        match self.input.container.as_str() {
+            "" => "unknown",
+            container => container,
+        }
+    }
+
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn others(&self) -> String {
+        self.input.others.clone()
+    }
+
+    /// Already done.
+    fn select(&mut self, _: usize) {}
+
+    fn step(&mut self) -> Result<Step, MediaError> {
+        let Some(transcoder) = &mut self.transcoder else {
+            return Ok(Step::End);
+        };
+        if self.samples.is_empty() {
+            match transcoder.step(&mut self.samples) {
+                ffmpeg::Step::Waiting | ffmpeg::Step::Opened => return Ok(Step::Nothing),
+                ffmpeg::Step::Samples => {}
+                ffmpeg::Step::End => {
+                    return match self.transcoder.take() {
+                        Some(transcoder) => self.end(transcoder),
+                        None => Ok(Step::End),
+                    };
+                }
+            }
+        }
+        let bytes: Vec<u8> = self
+            .samples
+            .drain(..)
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
+        Ok(Step::Packet(Packet::new(bytes)))
+    }
+}

@@ -1,0 +1,264 @@
+//! Puts decoded sound where it belongs in time, at the model's rate: silence
+//! where packets are missing or begin late, cuts where they overlap.
+
+use super::resample::Resampler;
+use super::{MediaError, SAMPLE_RATE};
+
+/// Times of packets are rounded and jitter: sound is moved only if it is this
+/// far from its place. (The first packet is put exactly.)
+const TOLERANCE_S: f64 = 0.1;
+/// The first packet may be this late or early without being moved.
+const FIRST_TOLERANCE_S: f64 = 0.001;
+/// A packet further back than this does not overlap: the clock was set anew,
+/// and what it says is heard behind what came before.
+const OVERLAP_MAX_S: f64 = 2.0;
+/// Silence is given in pieces of this length, however long it is.
+const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
+/// Zeros are no longer worth resampling after this much of them.
+const ZEROS_S: f64 = 0.5;
+
+/// One recording, from its start on.
+#[derive(Default)]
+pub struct Timeline {
+    /// Resamples the current stretch of sound, if there is one.
+    resampler: Option<Resampler>,
+    /// Input of that stretch, in frames of its rate.
+    stretch_frames: u64,
+    /// Zeros at the end of that stretch.
+    zero_frames: u64,
+    /// Where the stretch begins: all that was given before it.
+    stretch_start_samples: u64,
+    /// Silence that is still to be given, before what comes next.
+    silence_samples: u64,
+    /// Added to the times that packets tell.
+    shift_s: f64,
+    begun: bool,
+}
+
+impl Timeline {
+    /// Where the next sound goes, in seconds from the start of the recording.
+    pub fn position_s(&self) -> f64 {
+        let before = self.stretch_start_samples + self.silence_samples;
+        let stretch_s = self.resampler.as_ref().map_or(0.0, |resampler| {
+            self.stretch_frames as f64 / f64::from(resampler.rate())
+        });
+        before as f64 / f64::from(SAMPLE_RATE) + stretch_s
+    }
+
+    /// Silence that [`Timeline::silence`] still has to give.
+    pub fn is_silent(&self) -> bool {
+        self.silence_samples > 0
+    }
+
+    /// Appends the next piece of silence.
+    pub fn silence(&mut self, out: &mut Vec<f32>) {
+        let step = self.silence_samples.min(SILENCE_STEP_SAMPLES);
+        out.resize(out.len() + step as usize, 0.0);
+        self.silence_samples -= step;
+        self.stretch_start_samples += step;
+    }
+
+    /// Another file follows, whose times begin at 0 again.
+    pub fn begin_part(&mut self) {
+        self.shift_s = self.position_s();
+    }
+
+    /// How far the packet that is to be heard at `time_s` lies ahead of the
+    /// sound before it, in seconds.
+    pub fn gap_s(&self, time_s: f64) -> f64 {
+        time_s + self.shift_s - self.position_s()
+    }
+
+    /// The next packet is to be heard at `time_s`: makes up for what is missing
+    /// before it. Returns how many of its frames (of `rate`) come too late, which
+    /// are not to be pushed.
+    pub fn go_to(
+        &mut self,
+        time_s: f64,
+        rate: u32,
+        out: &mut Vec<f32>,
+    ) -> Result<u64, MediaError> {
+        let gap_s = self.gap_s(time_s);
+        let tolerance_s = match self.begun {
+            true => TOLERANCE_S,
+            false => FIRST_TOLERANCE_S,
+        };
+        if gap_s < -OVERLAP_MAX_S {
+            self.shift_s -= gap_s;
+            return Ok(0);
+        }
+        if gap_s < -tolerance_s {
+            return Ok((-gap_s * f64::from(rate)).round() as u64);
+        }
+        if gap_s > tolerance_s {
+            self.insert(gap_s, out)?;
+        }
+        Ok(0)
+    }
+
+    /// Silence of this length follows.
+    pub fn insert(&mut self, duration_s: f64, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        let end_s = self.position_s() + duration_s;
+        self.end_stretch(out)?;
+        let end_samples = (end_s * f64::from(SAMPLE_RATE)).round() as u64;
+        self.silence_samples = end_samples.saturating_sub(self.stretch_start_samples);
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Sound of `rate` follows. Silence before it must have been given.
+    pub fn push(&mut self, sound: &[f32], rate: u32, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        debug_assert!(!self.is_silent());
+        if sound.is_empty() {
+            return Ok(());
+        }
+        self.begun = true;
+        let is_zero = sound.iter().all(|sample| *sample == 0.0);
+        let length_s = sound.len() as f64 / f64::from(rate);
+        let zeros_s = self.zero_frames as f64 / f64::from(rate);
+        if is_zero && (self.resampler.is_none() || zeros_s > ZEROS_S) {
+            // Digital silence costs nothing, and its length stays exact.
+            Resampler::check(rate)?;
+            return self.insert(length_s, out);
+        }
+        let resampler = match self.resampler.take() {
+            Some(resampler) if resampler.rate() == rate => resampler,
+            changed => {
+                self.resampler = changed;
+                self.end_stretch(out)?;
+                Resampler::new(rate)?
+            }
+        };
+        self.stretch_frames += sound.len() as u64;
+        self.zero_frames = match is_zero {
+            true => self.zero_frames + sound.len() as u64,
+            false => 0,
+        };
+        self.resampler.insert(resampler).push(sound, out)
+    }
+
+    /// The recording is over: appends what is still in the filter.
+    pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        self.end_stretch(out)
+    }
+
+    /// All input of the stretch has come out afterwards, to the sample.
+    fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+        if let Some(resampler) = self.resampler.take() {
+            let frames = std::mem::take(&mut self.stretch_frames);
+            self.zero_frames = 0;
+            self.stretch_start_samples +=
+                (frames * u64::from(SAMPLE_RATE)).div_ceil(u64::from(resampler.rate()));
+            resampler.finish(out)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes out of packets (time, rate, sound).
+    fn played(packets: &[(Option<f64>, u32, Vec<f32>)]) -> Vec<f32> {
+        let mut timeline = Timeline::default();
+        let mut out = Vec::new();
+        for (time_s, rate, sound) in packets {
+            let mut skip = 0;
+            if let Some(time_s) = time_s {
+                skip = timeline.go_to(*time_s, *rate, &mut out).unwrap() as usize;
+            }
+            while timeline.is_silent() {
+                timeline.silence(&mut out);
+            }
+            let sound = &sound[skip.min(sound.len())..];
+            timeline.push(sound, *rate, &mut out).unwrap();
+        }
+        timeline.finish(&mut out).unwrap();
+        while timeline.is_silent() {
+            timeline.silence(&mut out);
+        }
+        let position = (timeline.position_s() * 16_000.0).round();
+        assert_eq!(position, out.len() as f64);
+        out
+    }
+
+    fn tone(rate: u32, duration_s: f64) -> Vec<f32> {
+        (0..(f64::from(rate) * duration_s) as usize)
+            .map(|index| (index as f32 * 2000.0 / rate as f32).sin() * 0.5)
+            .collect()
+    }
+
+    /// Stretches of sound, in hundredths of a second.
+    fn stretches(samples: &[f32]) -> Vec<(usize, usize)> {
+        let loud: Vec<bool> = samples
+            .chunks(160)
+            .map(|chunk| chunk.iter().any(|sample| sample.abs() > 0.05))
+            .collect();
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for (index, _) in loud.iter().enumerate().filter(|(_, loud)| **loud) {
+            match found.last_mut() {
+                Some((_, end)) if *end == index => *end += 1,
+                _ => found.push((index, index + 1)),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn sound_lies_where_its_packets_say() {
+        let one = |rate| tone(rate, 1.0);
+        for rate in [8_000, 16_000, 44_100] {
+            for (name, packets, expected, length) in [
+                ("in a row", vec![(None, rate, one(rate)), (None, rate, one(rate))], vec![(0, 200)], 2.0),
+                ("late", vec![(Some(6.0), rate, one(rate)), (Some(7.0), rate, one(rate))], vec![(600, 800)], 8.0),
+                ("a gap", vec![(Some(0.0), rate, one(rate)), (Some(3.5), rate, one(rate))], vec![(0, 100), (350, 450)], 4.5),
+                ("jitter", vec![(Some(0.0), rate, one(rate)), (Some(1.05), rate, one(rate))], vec![(0, 200)], 2.0),
+                ("an overlap", vec![(Some(0.0), rate, one(rate)), (Some(0.5), rate, one(rate))], vec![(0, 150)], 1.5),
+                ("inside", vec![(Some(0.0), rate, tone(rate, 3.0)), (Some(1.5), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 400)], 4.0),
+                ("a clock set anew", vec![(Some(0.0), rate, tone(rate, 5.0)), (Some(0.0), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 600), (800, 900)], 9.0),
+                ("another rate", vec![(None, rate, one(rate)), (None, 22_050, one(22_050))], vec![(0, 200)], 2.0),
+                ("before the start", vec![(Some(-0.5), rate, one(rate))], vec![(0, 50)], 0.5),
+                ("zeros", vec![(None, rate, one(rate)), (None, rate, vec![0.0; 3 * rate as usize]), (None, rate, vec![0.0; 2 * rate as usize]), (None, rate, one(rate))], vec![(0, 100), (600, 700)], 7.0),
+            ] {
+                let out = played(&packets);
+                assert!((out.len() as f64 / 16_000.0 - length).abs() < 0.001, "{name}: {}", out.len());
+                // The filter rings for a moment where sound begins and ends hard.
+                let found = stretches(&out);
+                let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
+                let all_near = found.iter().zip(&expected).all(|(found, expected)| {
+                    near(found.0, expected.0) && near(found.1, expected.1)
+                });
+                assert!(
+                    found.len() == expected.len() && all_near,
+                    "{name} at {rate} Hz: {found:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn times_stay_exact_over_many_gaps() {
+        let packets: Vec<_> = (0..200)
+            .map(|index| (Some(f64::from(index) * 1.37), 44_100, tone(44_100, 0.7)))
+            .collect();
+        let out = played(&packets);
+        let length_s = 199.0 * 1.37 + 0.7;
+        assert!((out.len() as f64 / 16_000.0 - length_s).abs() < 0.001);
+    }
+
+    #[test]
+    fn a_day_of_silence_comes_in_pieces() {
+        let mut timeline = Timeline::default();
+        let mut out = Vec::new();
+        timeline.go_to(86_400.0, 48_000, &mut out).unwrap();
+        let mut samples = 0;
+        while timeline.is_silent() {
+            out.clear();
+            timeline.silence(&mut out);
+            assert!(out.len() <= 16_000);
+            samples += out.len();
+        }
+        assert_eq!(samples, 86_400 * 16_000);
+    }
+}

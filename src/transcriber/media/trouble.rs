@@ -1,0 +1,184 @@
+//! What is missing of a recording, and where, in words for people.
+
+/// Places that are named; of further ones only the number.
+const NAMED_MAX: usize = 5;
+/// Places this close to each other are one.
+const NEAR_S: f64 = 1.0;
+/// Less than this is not worth a word: encoders' edges, a frame that began
+/// before the recording did.
+const WORTH_S: f64 = 0.1;
+/// A container's word on its length may be this wrong.
+const LENGTH_TOLERANCE_S: f64 = 1.0;
+const LENGTH_TOLERANCE: f64 = 0.01;
+/// Reasons come from decoders, which may quote the file.
+const REASON_MAX_CHARACTERS: usize = 120;
+
+/// A place where something could not be decoded.
+#[derive(Debug, Clone, PartialEq)]
+struct Place {
+    start_s: f64,
+    end_s: f64,
+    /// Sound that is missing there, where that is known.
+    missing_s: f64,
+    is_known: bool,
+    reason: String,
+}
+
+/// Collects what goes wrong, in the order of time.
+#[derive(Debug, Default)]
+pub struct Trouble {
+    places: Vec<Place>,
+    further: u64,
+    notes: Vec<String>,
+}
+
+impl Trouble {
+    /// Something at `at_s` could not be decoded; `missing_s` if it is known how
+    /// much that is.
+    pub fn lost(&mut self, at_s: f64, missing_s: Option<f64>, reason: &str) {
+        let end_s = at_s + missing_s.unwrap_or(0.0);
+        if let Some(last) = self.places.last_mut()
+            && (at_s - last.end_s < NEAR_S || self.further > 0)
+        {
+            if at_s - last.end_s < NEAR_S {
+                last.end_s = last.end_s.max(end_s);
+                last.missing_s += missing_s.unwrap_or(0.0);
+                last.is_known &= missing_s.is_some();
+            } else {
+                self.further += 1;
+            }
+            return;
+        }
+        if self.places.len() == NAMED_MAX {
+            self.further += 1;
+            return;
+        }
+        self.places.push(Place {
+            start_s: at_s,
+            end_s,
+            missing_s: missing_s.unwrap_or(0.0),
+            is_known: missing_s.is_some(),
+            reason: reason
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(REASON_MAX_CHARACTERS)
+                .collect(),
+        });
+    }
+
+    /// Something else that people should know.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// The recording ends at `end_s`; its own structure shows that more was there.
+    pub fn cut_short(&mut self, end_s: f64, told_s: Option<f64>) {
+        let told = match told_s {
+            Some(told_s) if told_s > end_s => format!(" of {}", seconds(told_s)),
+            _ => String::new(),
+        };
+        self.note(format!(
+            "the file was cut short: it ends after {}{told}",
+            seconds(end_s)
+        ));
+    }
+
+    /// The recording ends at `end_s` and its structure is whole, but it says
+    /// that it is `told_s` long.
+    pub fn ended(&mut self, end_s: f64, told_s: f64) {
+        if end_s < told_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
+            self.note(format!(
+                "the file says that it is {} long, but its sound ends after {}",
+                seconds(told_s),
+                seconds(end_s)
+            ));
+        }
+    }
+
+    /// All of it in one line; `None` if nothing is missing.
+    pub fn summary(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        let places: Vec<String> = self
+            .places
+            .iter()
+            .filter(|place| !place.is_known || place.missing_s >= WORTH_S)
+            .map(Place::describe)
+            .collect();
+        if !places.is_empty() {
+            let further = match self.further {
+                0 => String::new(),
+                1 => "; and 1 more place".to_owned(),
+                count => format!("; and {count} more places"),
+            };
+            parts.push(format!("could not be decoded: {}{further}", places.join("; ")));
+        }
+        parts.extend(self.notes.iter().cloned());
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl Place {
+    fn describe(&self) -> String {
+        let reason = &self.reason;
+        match self.is_known {
+            true => format!(
+                "{} at {} ({reason})",
+                seconds(self.missing_s),
+                seconds(self.start_s)
+            ),
+            false => format!("something at {} ({reason})", seconds(self.start_s)),
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_named_with_their_seconds() {
+        let mut trouble = Trouble::default();
+        assert_eq!(trouble.summary(), None);
+        trouble.lost(0.0, Some(0.02), "the first frame needs one that is not there");
+        assert_eq!(trouble.summary(), None);
+        for index in 0..20 {
+            trouble.lost(12.3 + f64::from(index) * 0.02, Some(0.02), "bad\u{7} huffman code");
+        }
+        trouble.lost(40.0, None, "noise");
+        assert_eq!(
+            trouble.summary().unwrap(),
+            "could not be decoded: 0.4 s at 12.3 s (bad huffman code); something at 40.0 s (noise)"
+        );
+        for index in 0..30 {
+            trouble.lost(50.0 + f64::from(index) * 10.0, Some(0.5), "x");
+        }
+        assert!(trouble.summary().unwrap().ends_with("and 28 more places"), "{trouble:?}");
+    }
+
+    #[test]
+    fn ends_that_come_too_early_are_told() {
+        let summary = |tell: &dyn Fn(&mut Trouble)| {
+            let mut trouble = Trouble::default();
+            tell(&mut trouble);
+            trouble.summary()
+        };
+        assert_eq!(
+            summary(&|trouble| trouble.cut_short(17.84, Some(26.8))).unwrap(),
+            "the file was cut short: it ends after 17.8 s of 26.8 s"
+        );
+        assert_eq!(
+            summary(&|trouble| trouble.cut_short(17.84, None)).unwrap(),
+            "the file was cut short: it ends after 17.8 s"
+        );
+        assert_eq!(
+            summary(&|trouble| trouble.ended(90.0, 100.0)).unwrap(),
+            "the file says that it is 100.0 s long, but its sound ends after 90.0 s"
+        );
+        assert_eq!(summary(&|trouble| trouble.ended(98.5, 100.0)), None);
+        assert_eq!(summary(&|trouble| trouble.ended(120.0, 100.0)), None);
+    }
+}
