@@ -2,6 +2,7 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+mod bits;
 mod caf;
 mod codec;
 #[cfg(test)]
