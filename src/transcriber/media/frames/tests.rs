@@ -58,7 +58,7 @@ fn all_frames_come_out_whatever_lies_between() {
     let mut title = b"TAG".to_vec();
     title.resize(128, b' ');
     let noise: Vec<u8> = (0..3000_u32)
-        .map(|index| (index * index >> 3) as u8)
+        .map(|index| ((index * index) >> 3) as u8)
         .collect();
     for (name, parts, expected) in [
         ("plain", vec![mp3(1..6)], ("1 2 3 4 5", false)),
