@@ -42,7 +42,7 @@ const REFUSED: [(Encoding, &str); 7] = [
     ),
     (
         sound("gsm in wav", "wav", "-c:a libgsm_ms -ar 8000"),
-        "wav with gsm_ms",
+        "wav with GSM 6.10",
     ),
     (
         sound("5.1", "m4a", "-c:a aac -ar 48000 -ac 6"),
