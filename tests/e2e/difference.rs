@@ -1,4 +1,4 @@
-//! How a transcript differs from what was said, or from another one.
+//! How a transcript differs from what was said.
 
 use crate::speech::Phrase;
 use crate::task::Segment;
@@ -39,16 +39,6 @@ impl Difference {
             ),
         }
     }
-}
-
-/// A transcript as what is said.
-pub fn phrases(segments: &[Segment]) -> Vec<Phrase> {
-    let phrase = |segment: &Segment| Phrase {
-        start_s: segment.start_s,
-        end_s: segment.end_s,
-        text: segment.text.clone(),
-    };
-    segments.iter().map(phrase).collect()
 }
 
 /// Starts and ends.
