@@ -33,7 +33,7 @@ const SECOND_TRACK: &str = "-map 0:a:1 -af aresample=16000:async=1:first_pts=0 -
 /// Name, how ffmpeg decodes it, what `metadata.warning` must have in it ("": none).
 type Finding = (&'static str, &'static str, &'static str);
 
-const FINDINGS: [Finding; 41] = [
+const FINDINGS: [Finding; 42] = [
     ("findings/mp3-vbr-no-xing.mp3", AS_TIMED, ""),
     ("findings/mp3-vbr-no-xing-noise-first.mp3", AS_TIMED, ""),
     ("findings/mp3-two-files-joined.mp3", AS_TIMED, ""),

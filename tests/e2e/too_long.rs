@@ -2,14 +2,16 @@
 //! or noticed while they are decoded.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::daemon::{Daemon, PROGRAM};
+use crate::daemon::{Daemon, PROGRAM, run_under};
 use crate::speech;
 use crate::task;
 use crate::tus;
 
 const LIMIT_S: u32 = 30;
+/// CPU time in seconds that is plenty for reading a head.
+const CPU_LIMIT: &str = "--cpu=20";
 const CONFIGURATION: &str = "[transcribe]\nmax_duration = '30s'\n";
 
 /// Silence of that length, as ffmpeg writes it to a pipe: into a head that it
@@ -59,7 +61,7 @@ fn recordings_that_are_too_long_fail_with_the_limit_and_others_do_not() {
 
 #[test]
 fn the_head_of_a_recording_is_enough_to_refuse_it() {
-    // A day and an hour of silence: decoding it would take minutes.
+    // A day and an hour of silence: who decodes it is killed.
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("day.wav");
     let rate_hz = 8000;
@@ -81,7 +83,8 @@ fn the_head_of_a_recording_is_enough_to_refuse_it() {
             .arg(&recording)
             .arg("--config")
             .arg(path);
-        let output = scribed.output().unwrap();
+        run_under(&mut scribed, &["prlimit", CPU_LIMIT]);
+        let output = scribed.stdout(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(output.stdout.is_empty(), "{output:?}");
         String::from_utf8(output.stderr).unwrap()

@@ -1,5 +1,5 @@
 //! L: how fast recordings are decoded and cut into windows, without a model:
-//! `scribed-transcriber --probe` on long ones, on one core.
+//! `scribed-transcriber --probe` on long ones.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,11 +26,11 @@ use crate::{Bench, Outcome, take_turns};
 struct Case {
     title: &'static str,
     minutes: u64,
-    /// How ffmpeg makes it of a WAV file; `None`: that file itself.
-    encoder: Option<&'static str>,
+    /// How ffmpeg makes it of a WAV file: extension and arguments. `None`: that file itself.
+    encoder: Option<(&'static str, &'static str)>,
 }
 
-const ALL: [Case; 3] = [
+const ALL: [Case; 4] = [
     Case {
         title: "L decoding 1 min of wav",
         minutes: 1,
@@ -44,7 +44,12 @@ const ALL: [Case; 3] = [
     Case {
         title: "L decoding 1 h of mp3",
         minutes: 60,
-        encoder: Some("-c:a libmp3lame -b:a 128k -ar 44100 -ac 2"),
+        encoder: Some(("mp3", "-c:a libmp3lame -b:a 128k -ar 44100 -ac 2")),
+    },
+    Case {
+        title: "L decoding 1 h of wma (ffmpeg)",
+        minutes: 60,
+        encoder: Some(("wma", "-c:a wmav2 -b:a 128k -ar 44100 -ac 2")),
     },
 ];
 
@@ -62,7 +67,8 @@ pub fn measure(
             .iter()
             .filter(|server| matches!(server.kind, Kind::Scribed(_)))
             .map(|server| {
-                let row = Row::titled(case.title.into(), server, Unit::RealTime);
+                let mut row = Row::titled(case.title.into(), server, Unit::RealTime);
+                row.syncs = "-";
                 (row, server.clone(), &*file)
             })
             .collect();
@@ -77,20 +83,20 @@ impl Case {
     fn make(&self, spoken: &Spoken, folder: &Path) -> io::Result<PathBuf> {
         let wav = folder.join("long.wav");
         spoken.write_minutes(&mut File::create(&wav)?, self.minutes)?;
-        let Some(encoder) = self.encoder else {
+        let Some((extension, encoder)) = self.encoder else {
             return Ok(wav);
         };
-        let mp3 = folder.join("long.mp3");
+        let encoded = wav.with_extension(extension);
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg
             .args(["-nostdin", "-v", "error", "-y", "-i"])
             .arg(&wav);
-        ffmpeg.args(encoder.split_whitespace()).arg(&mp3);
+        ffmpeg.args(encoder.split_whitespace()).arg(&encoded);
         let status = ffmpeg.status()?;
         fs::remove_file(wav)?;
         match status.success() {
-            true => Ok(mp3),
-            false => Err(io::Error::other("ffmpeg made no mp3")),
+            true => Ok(encoded),
+            false => Err(io::Error::other("ffmpeg could not encode it")),
         }
     }
 }
