@@ -50,12 +50,16 @@ enum Resource {
 impl Resource {
     fn of(path: &str) -> Option<Resource> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        // One slash at the end changes nothing.
-        let segments = match segments.as_slice() {
-            [""] | [.., "", ""] => &segments,
-            [segments @ .., ""] => segments,
-            segments => segments,
-        };
+        match segments.as_slice() {
+            [""] | [.., "", ""] => Resource::at(&segments),
+            // A slash behind a word changes nothing; behind an id there is none:
+            // one upload, one address.
+            [words @ .., ""] => Resource::at(words).filter(|found| !found.ends_in_id()),
+            segments => Resource::at(segments),
+        }
+    }
+
+    fn at(segments: &[&str]) -> Option<Resource> {
         Some(match segments {
             ["uploads", "files"] => Resource::Uploads,
             ["uploads", "files", id] => Resource::Upload(parse(id)),
@@ -79,6 +83,13 @@ impl Resource {
             ["health", "ready"] => Resource::Ready,
             _ => return None,
         })
+    }
+
+    fn ends_in_id(&self) -> bool {
+        matches!(
+            self,
+            Resource::Upload(_) | Resource::Task(_) | Resource::Socket(_)
+        )
     }
 
     /// The methods it takes, for `Allow`.
@@ -358,7 +369,8 @@ mod tests {
             assert_eq!(Resource::of(&path), resource, "{path}");
             if resource.is_some() && !path.ends_with('/') {
                 let path = format!("{path}/");
-                assert_eq!(Resource::of(&path), resource, "{path}");
+                let once = resource.filter(|is| !is.ends_in_id());
+                assert_eq!(Resource::of(&path), once, "{path}");
                 let path = format!("{path}/");
                 let twice = resource.filter(|is| matches!(is, Resource::FrontEnd));
                 let unknown = Resource::OpenAi(openai::Route::Unknown);

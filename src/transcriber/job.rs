@@ -124,9 +124,7 @@ fn decode(
     pulse: &Pulse<'_>,
 ) {
     // Decoders meet whatever people send; a panic is the file's end, not the engine's.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        decode_all(source, job, sender, pulse)
-    }));
+    let result = catch_unwind(AssertUnwindSafe(|| decode_all(source, job, sender, pulse)));
     if let Err(error) = result.unwrap_or(Err(MediaError::Panicked)) {
         let _ = sender.send(Err(error));
     }
@@ -443,7 +441,7 @@ mod tests {
             (
                 testing::file(b"Dear Sir or Madam, this is no recording."),
                 "mp3",
-                "it looks like text",
+                "it is a text file",
             ),
             (
                 testing::file(b"%PDF-1.7 and so on"),

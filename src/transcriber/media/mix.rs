@@ -193,7 +193,9 @@ mod tests {
     const RATE: u32 = 16_000;
 
     fn tone(step: f32) -> Vec<f32> {
-        (0..RATE).map(|index| (index as f32 * step).sin() * 0.5).collect()
+        (0..RATE)
+            .map(|index| (index as f32 * step).sin() * 0.5)
+            .collect()
     }
 
     /// Mixes in pieces, as they come from a decoder.
@@ -202,8 +204,10 @@ mod tests {
         let mut out = Vec::new();
         let mut mono = Vec::new();
         for start in (0..planes[0].len()).step_by(1000) {
-            let mut pieces: Vec<Vec<f32>> =
-                planes.iter().map(|plane| plane[start..start + 1000].to_vec()).collect();
+            let mut pieces: Vec<Vec<f32>> = planes
+                .iter()
+                .map(|plane| plane[start..start + 1000].to_vec())
+                .collect();
             mixer.mix(&mut pieces, RATE, &mut mono);
             out.extend_from_slice(&mono);
         }
@@ -230,10 +234,20 @@ mod tests {
         let power = |samples: &[f32]| squares(samples) / samples.len() as f64;
         assert!(power(&mono) > power(&left) * 0.9);
         let other = tone(0.137);
-        let mono = mixed(&layouts::CHANNEL_LAYOUT_STEREO, &[left.clone(), other.clone()]);
-        let expected: Vec<f32> = left.iter().zip(&other).map(|(one, other)| (one + other) / 2.0).collect();
+        let mono = mixed(
+            &layouts::CHANNEL_LAYOUT_STEREO,
+            &[left.clone(), other.clone()],
+        );
+        let expected: Vec<f32> = left
+            .iter()
+            .zip(&other)
+            .map(|(one, other)| (one + other) / 2.0)
+            .collect();
         assert_eq!(mono, expected, "what does not cancel is mixed");
-        let mono = mixed(&layouts::CHANNEL_LAYOUT_STEREO, &[left.clone(), vec![0.0; left.len()]]);
+        let mono = mixed(
+            &layouts::CHANNEL_LAYOUT_STEREO,
+            &[left.clone(), vec![0.0; left.len()]],
+        );
         let expected: Vec<f32> = left.iter().map(|one| one / 2.0).collect();
         assert_eq!(mono, expected, "one channel alone is no cancellation");
     }
@@ -242,8 +256,22 @@ mod tests {
     fn film_sound_is_mixed_by_its_layout() {
         let weights = weights(&layouts::CHANNEL_LAYOUT_5P1);
         let sum = 2.0 * SIDE_WEIGHT + 1.0 + 2.0 * SURROUND_WEIGHT;
-        let expected = [SIDE_WEIGHT, SIDE_WEIGHT, 1.0, 0.0, SURROUND_WEIGHT, SURROUND_WEIGHT].map(|weight| weight / sum);
-        assert!(weights.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-6), "{weights:?}");
+        let expected = [
+            SIDE_WEIGHT,
+            SIDE_WEIGHT,
+            1.0,
+            0.0,
+            SURROUND_WEIGHT,
+            SURROUND_WEIGHT,
+        ]
+        .map(|weight| weight / sum);
+        assert!(
+            weights
+                .iter()
+                .zip(expected)
+                .all(|(one, other)| (one - other).abs() < 1e-6),
+            "{weights:?}"
+        );
         assert_eq!(super::weights(&Channels::Discrete(4)), [0.25; 4]);
         assert_eq!(super::weights(&Channels::Positioned(Position::LFE1)), [1.0]);
     }

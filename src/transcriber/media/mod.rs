@@ -2,6 +2,7 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+mod bits;
 mod caf;
 mod codec;
 #[cfg(test)]
@@ -54,10 +55,14 @@ pub enum MediaError {
     #[error("the file is no recording: it is {0}; {ACCEPTED}")]
     NoRecording(String),
     /// No known container or bare audio stream was found in it.
-    #[error("the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}")]
+    #[error(
+        "the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}"
+    )]
     Unrecognised,
     /// A recording for the second decoder, which is not there.
-    #[error("the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}")]
+    #[error(
+        "the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}"
+    )]
     NeedsFfmpeg(String),
     /// ffmpeg could not be run, which says nothing about the recording.
     #[error("ffmpeg could not be started: {0}")]

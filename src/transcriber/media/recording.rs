@@ -63,7 +63,7 @@ impl Recording {
         }
         let recording = Self::begun(&source, Opened::first(&source, extension, limits)?, limits)?;
         let others = recording.opened.others();
-        if others.is_empty() || recording.again(limits)?.is_audible(limits)? {
+        if others.is_empty() || recording.is_audible(limits)? {
             return Ok(recording);
         }
         for track in others {
@@ -72,11 +72,10 @@ impl Recording {
                 Self::begun(&source, opened, limits)
             };
             // One that cannot be read is none that could be heard instead.
-            let Ok(candidate) = other(&recording) else {
+            let Ok(mut audible) = other(&recording) else {
                 continue;
             };
-            if candidate.is_audible(limits)? {
-                let mut audible = other(&recording)?;
+            if audible.is_audible(limits)? {
                 audible.trouble.note(format!(
                     "track {} is silent: track {} was transcribed",
                     recording.opened.index() + 1,
@@ -102,14 +101,6 @@ impl Recording {
         let mut recording = Self::of(source, opened, limits)?;
         recording.begin(limits).map_err(|_| error)?;
         Ok(recording)
-    }
-
-    /// The same track from its start.
-    fn again(&self, limits: &Limits<'_>) -> Result<Self, MediaError> {
-        let opened = self
-            .opened
-            .other(&self.source, self.opened.index(), limits)?;
-        Self::begun(&self.source, opened, limits)
     }
 
     fn of(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
@@ -155,11 +146,15 @@ impl Recording {
         Ok(())
     }
 
-    /// Whether there is anything to be heard in it. Reads up to there, or to the end.
-    fn is_audible(mut self, limits: &Limits<'_>) -> Result<bool, MediaError> {
+    /// Whether there is anything to be heard in its track. Another reader reads it
+    /// up to there, or to its end; what breaks down on the way is met again.
+    fn is_audible(&self, limits: &Limits<'_>) -> Result<bool, MediaError> {
+        let track = self.opened.index();
+        let opened = self.opened.other(&self.source, track, limits)?;
+        let mut scan = Self::begun(&self.source, opened, limits)?;
         let mut samples = Vec::new();
         while (limits.keep_going)() {
-            let more = self.read(&mut samples)?;
+            let more = scan.read(&mut samples).unwrap_or(false);
             let is_audible = |stretch: &[f32]| {
                 let sum: f32 = stretch.iter().map(|sample| sample * sample).sum();
                 sum > AUDIBLE_POWER * stretch.len() as f32
@@ -178,11 +173,6 @@ impl Recording {
     /// What the container says.
     pub fn audio(&self) -> AudioInfo {
         self.opened.audio()
-    }
-
-    /// Seconds of the recording that were given so far.
-    pub fn position_s(&self) -> f64 {
-        self.timeline.position_s()
     }
 
     /// How much of the file was read, 0..=1.
@@ -318,7 +308,10 @@ impl Recording {
             && let Ok(decoder) = Decoder::new(&opened.track().parameters)
         {
             self.decoder = decoder;
-            self.told_s = opened.track().duration_s.map(|duration_s| end_s + duration_s);
+            self.told_s = opened
+                .track()
+                .duration_s
+                .map(|duration_s| end_s + duration_s);
             self.opened = opened;
             self.timeline.begin_part();
             return Ok(());

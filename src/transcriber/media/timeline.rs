@@ -72,12 +72,7 @@ impl Timeline {
     /// The next packet is to be heard at `time_s`: makes up for what is missing
     /// before it. Returns how many of its frames (of `rate`) come too late, which
     /// are not to be pushed.
-    pub fn go_to(
-        &mut self,
-        time_s: f64,
-        rate: u32,
-        out: &mut Vec<f32>,
-    ) -> Result<u64, MediaError> {
+    pub fn go_to(&mut self, time_s: f64, rate: u32, out: &mut Vec<f32>) -> Result<u64, MediaError> {
         let gap_s = self.gap_s(time_s);
         let tolerance_s = match self.begun {
             true => TOLERANCE_S,
@@ -210,19 +205,86 @@ mod tests {
         let one = |rate| tone(rate, 1.0);
         for rate in [8_000, 16_000, 44_100] {
             for (name, packets, expected, length) in [
-                ("in a row", vec![(None, rate, one(rate)), (None, rate, one(rate))], vec![(0, 200)], 2.0),
-                ("late", vec![(Some(6.0), rate, one(rate)), (Some(7.0), rate, one(rate))], vec![(600, 800)], 8.0),
-                ("a gap", vec![(Some(0.0), rate, one(rate)), (Some(3.5), rate, one(rate))], vec![(0, 100), (350, 450)], 4.5),
-                ("jitter", vec![(Some(0.0), rate, one(rate)), (Some(1.05), rate, one(rate))], vec![(0, 200)], 2.0),
-                ("an overlap", vec![(Some(0.0), rate, one(rate)), (Some(0.5), rate, one(rate))], vec![(0, 150)], 1.5),
-                ("inside", vec![(Some(0.0), rate, tone(rate, 3.0)), (Some(1.5), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 400)], 4.0),
-                ("a clock set anew", vec![(Some(0.0), rate, tone(rate, 5.0)), (Some(0.0), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 600), (800, 900)], 9.0),
-                ("another rate", vec![(None, rate, one(rate)), (None, 22_050, one(22_050))], vec![(0, 200)], 2.0),
-                ("before the start", vec![(Some(-0.5), rate, one(rate))], vec![(0, 50)], 0.5),
-                ("zeros", vec![(None, rate, one(rate)), (None, rate, vec![0.0; 3 * rate as usize]), (None, rate, vec![0.0; 2 * rate as usize]), (None, rate, one(rate))], vec![(0, 100), (600, 700)], 7.0),
+                (
+                    "in a row",
+                    vec![(None, rate, one(rate)), (None, rate, one(rate))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "late",
+                    vec![(Some(6.0), rate, one(rate)), (Some(7.0), rate, one(rate))],
+                    vec![(600, 800)],
+                    8.0,
+                ),
+                (
+                    "a gap",
+                    vec![(Some(0.0), rate, one(rate)), (Some(3.5), rate, one(rate))],
+                    vec![(0, 100), (350, 450)],
+                    4.5,
+                ),
+                (
+                    "jitter",
+                    vec![(Some(0.0), rate, one(rate)), (Some(1.05), rate, one(rate))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "an overlap",
+                    vec![(Some(0.0), rate, one(rate)), (Some(0.5), rate, one(rate))],
+                    vec![(0, 150)],
+                    1.5,
+                ),
+                (
+                    "inside",
+                    vec![
+                        (Some(0.0), rate, tone(rate, 3.0)),
+                        (Some(1.5), rate, one(rate)),
+                        (Some(3.0), rate, one(rate)),
+                    ],
+                    vec![(0, 400)],
+                    4.0,
+                ),
+                (
+                    "a clock set anew",
+                    vec![
+                        (Some(0.0), rate, tone(rate, 5.0)),
+                        (Some(0.0), rate, one(rate)),
+                        (Some(3.0), rate, one(rate)),
+                    ],
+                    vec![(0, 600), (800, 900)],
+                    9.0,
+                ),
+                (
+                    "another rate",
+                    vec![(None, rate, one(rate)), (None, 22_050, one(22_050))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "before the start",
+                    vec![(Some(-0.5), rate, one(rate))],
+                    vec![(0, 50)],
+                    0.5,
+                ),
+                (
+                    "zeros",
+                    vec![
+                        (None, rate, one(rate)),
+                        (None, rate, vec![0.0; 3 * rate as usize]),
+                        (None, rate, vec![0.0; 2 * rate as usize]),
+                        (None, rate, one(rate)),
+                    ],
+                    vec![(0, 100), (600, 700)],
+                    7.0,
+                ),
             ] {
                 let out = played(&packets);
-                assert!((out.len() as f64 / 16_000.0 - length).abs() < 0.001, "{name}: {}", out.len());
+                assert!(
+                    (out.len() as f64 / 16_000.0 - length).abs() < 0.001,
+                    "{name}: {}",
+                    out.len()
+                );
                 // The filter rings for a moment where sound begins and ends hard.
                 let found = stretches(&out);
                 let near = |one: usize, other: usize| one.abs_diff(other) <= 1;

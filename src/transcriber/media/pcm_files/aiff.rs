@@ -87,7 +87,9 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
             input,
         ),
     };
-    Ok(Head::new("aiff", signal, extent, input))
+    let mut head = Head::new("aiff", signal, extent, input);
+    head.chunks = Some(STYLE);
+    Ok(head)
 }
 
 /// The COMM chunk: channels, frames, bits of a sample, rate, in AIFF-C also a

@@ -8,6 +8,7 @@
 //!   it; without usable bits, `nBlockAlign`. Valid bits are the upper ones of
 //!   their container, so that their number does not matter;
 //! - A-law and mu-law: one byte a sample, whatever else is said;
+//! - the rate, unless it is impossible and the other fields tell another;
 //! - ADPCM: `nBlockAlign`, from which the frames of a block follow.
 
 use symphonia::core::audio::Channels;
@@ -86,6 +87,9 @@ impl WaveFormat {
         let mut format = fields().ok_or_else(|| {
             MediaError::Damaged(format!("its `fmt ` chunk has only {} bytes", chunk.len()))
         })?;
+        if matches!(format.tag, Ok(TAG_PCM | TAG_FLOAT | TAG_ALAW | TAG_MULAW)) {
+            format.rate = format.corrected_rate();
+        }
         if format.tag == Ok(TAG_EXTENSIBLE) {
             format.extend(word(20).unwrap_or(0), chunk.get(24..40).unwrap_or_default());
             format.extra = chunk.get(40..).unwrap_or_default().to_vec();
@@ -112,6 +116,18 @@ impl WaveFormat {
     /// Frames per second.
     pub fn rate(&self) -> u32 {
         self.rate
+    }
+
+    /// The rate that the other fields tell, where the one given is impossible.
+    fn corrected_rate(&self) -> u32 {
+        const POSSIBLE: std::ops::RangeInclusive<u32> = 4_000..=384_000;
+        let told = self
+            .bytes_per_second
+            .checked_div(u32::from(self.block_bytes));
+        match told {
+            Some(told) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&told) => told,
+            _ => self.rate,
+        }
     }
 
     /// The average that the chunk claims.
