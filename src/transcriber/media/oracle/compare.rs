@@ -74,7 +74,7 @@ const FAR: usize = SAMPLE_RATE as usize * 20;
 
 /// So near they are looked for sample by sample, the first ones of a file.
 const NEXT: isize = SAMPLE_RATE as isize / 20;
-const COMBED_MAX: usize = 3;
+const COMBED_MAX: usize = 2;
 
 /// Differences that are looked into; the others are the first one's consequence.
 const LOOKED_INTO_MAX: usize = 12;
