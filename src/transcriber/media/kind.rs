@@ -152,7 +152,10 @@ fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
     const MAGIC: [(&[u8], &str); 28] = [
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
-        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (WMA, WMV, ASF)"),
+        (
+            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+            "Windows Media (WMA, WMV, ASF)",
+        ),
         (b".RMF", "RealMedia"),
         (b".ra\xfd", "RealAudio"),
         (b"wvpk", "WavPack"),
