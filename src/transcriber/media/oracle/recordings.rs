@@ -18,9 +18,11 @@ fn expected(name: &str) -> Expected {
         "derived-bad-zero-bytes.wav" | "aeneas-mono.empty.wav" => {
             Expected::refused().because("it is empty")
         }
-        "aeneas-mono.zero.wav" | "aeneas-mono.invalid.wav" | "pocketsphinx-awful.wav" => {
+        "aeneas-mono.zero.wav" | "aeneas-mono.invalid.wav" => {
             Expected::refused().because("it holds no sound")
         }
+        "pocketsphinx-awful.wav" => Expected::anything()
+            .because("its head is damaged: it claims more than a million samples a second"),
         "derived-bad-truncated.mp3" => Expected::like_ffmpeg()
             .warning(Warning::May)
             .within(0.2)
