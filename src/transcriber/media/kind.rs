@@ -152,12 +152,15 @@ fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
     const MAGIC: [(&[u8], &str); 28] = [
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
-        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "ASF (wma, wmv)"),
+        (
+            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+            "Windows Media (WMA, WMV, ASF)",
+        ),
         (b".RMF", "RealMedia"),
         (b".ra\xfd", "RealAudio"),
         (b"wvpk", "WavPack"),
-        (b"TTA1", "True Audio"),
-        (b"TTA2", "True Audio"),
+        (b"TTA1", "TTA (True Audio)"),
+        (b"TTA2", "TTA (True Audio)"),
         (b"MAC ", "Monkey's Audio"),
         (b"MPCK", "Musepack"),
         (b"MP+", "Musepack"),
@@ -288,7 +291,7 @@ mod tests {
             (b"#!AMR-WB\n\x3c", foreign("AMR-WB")),
             (
                 b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-                foreign("ASF (wma, wmv)"),
+                foreign("Windows Media (WMA, WMV, ASF)"),
             ),
             (b"\x0b\x77\x00\x00\x00\x40", foreign("AC-3 (Dolby Digital)")),
             (
