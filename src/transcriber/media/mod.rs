@@ -11,12 +11,19 @@ mod ffmpeg;
 mod flac;
 mod forward;
 mod frames;
+/// Doors for hostile bytes.
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/doors/media/mod.rs"]
+pub mod fuzzing;
+#[cfg(test)]
+mod hostile;
 mod kind;
 mod matroska;
 mod mix;
 mod mp4;
 mod ogg;
 mod opened;
+mod panics;
 #[cfg(test)]
 mod oracle;
 mod pcm_files;

@@ -156,7 +156,12 @@ impl Opened {
         }
     }
 
-    fn by_ourselves(source: &Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
+    /// Opens `source` with the reader for `kind`, else with the second decoder.
+    pub fn by_ourselves(
+        source: &Source,
+        kind: &Kind,
+        limits: &Limits<'_>,
+    ) -> Result<Self, MediaError> {
         let error = match reader(source, kind) {
             Ok(reader) => match Self::select(source, reader, None, limits) {
                 Err(error @ (MediaError::Damaged(_) | MediaError::Codec { .. })) => error,

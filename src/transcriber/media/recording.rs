@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use scribed::protocol::AudioInfo;
 
 use super::decoder::Decoder;
+#[cfg(any(test, fuzzing))]
+use super::kind::Kind;
 use super::opened::Opened;
 use super::reader::{Packet, Step};
 use super::timeline::Timeline;
@@ -72,10 +74,11 @@ impl Recording {
                 Self::begun(&source, opened, limits)
             };
             // One that cannot be read is none that could be heard instead.
-            let Ok(candidate) = other(&recording) else {
-                continue;
-            };
-            if candidate.is_audible(limits)? {
+            let is_audible = other(&recording).and_then(|candidate| candidate.is_audible(limits));
+            if let Err(error @ (MediaError::Stopped | MediaError::Read(_))) = is_audible {
+                return Err(error);
+            }
+            if is_audible.is_ok_and(|is_audible| is_audible) {
                 let mut audible = other(&recording)?;
                 audible.trouble.note(format!(
                     "track {} is silent: track {} was transcribed",
@@ -86,6 +89,13 @@ impl Recording {
             }
         }
         Ok(recording)
+    }
+
+    /// `source` as a file of this kind, whatever its content says.
+    #[cfg(any(test, fuzzing))]
+    pub fn of_kind(source: Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
+        let opened = Opened::by_ourselves(&source, kind, limits)?;
+        Self::begun(&source, opened, limits)
     }
 
     /// Decoded up to the first sound; with the second decoder if this one cannot.
