@@ -17,6 +17,10 @@ const MEMORY_S: f64 = 0.7;
 const RESTORED_RATIO: f64 = 0.3;
 /// Another channel is taken only if it is this much louder.
 const LOUDER_RATIO: f64 = 4.0;
+/// Samples beyond this are none, however the file counts: integers of 32 bits
+/// that were left as they are reach it.
+const LOUDEST: f32 = 2_147_483_648.0;
+
 /// Nothing below this power, -100 dB, is judged.
 const JUDGED_POWER: f64 = 1e-10;
 /// A change between mix and channel is spread over this time.
@@ -57,11 +61,13 @@ impl Mixer {
     /// The result replaces `mono`.
     pub fn mix(&mut self, planes: &mut [Vec<f32>], rate: u32, mono: &mut Vec<f32>) {
         mono.clear();
-        // Floating-point files can hold anything; one NaN would spoil a window.
+        // Floating-point files can hold anything: one NaN would spoil a window, and
+        // sums of absurd numbers become such.
         for sample in planes.iter_mut().flatten() {
-            if !sample.is_finite() {
-                *sample = 0.0;
-            }
+            *sample = match sample.is_finite() {
+                true => sample.clamp(-LOUDEST, LOUDEST),
+                false => 0.0,
+            };
         }
         let [first, others @ ..] = planes else {
             return;
@@ -193,7 +199,9 @@ mod tests {
     const RATE: u32 = 16_000;
 
     fn tone(step: f32) -> Vec<f32> {
-        (0..RATE).map(|index| (index as f32 * step).sin() * 0.5).collect()
+        (0..RATE)
+            .map(|index| (index as f32 * step).sin() * 0.5)
+            .collect()
     }
 
     /// Mixes in pieces, as they come from a decoder.
@@ -202,8 +210,10 @@ mod tests {
         let mut out = Vec::new();
         let mut mono = Vec::new();
         for start in (0..planes[0].len()).step_by(1000) {
-            let mut pieces: Vec<Vec<f32>> =
-                planes.iter().map(|plane| plane[start..start + 1000].to_vec()).collect();
+            let mut pieces: Vec<Vec<f32>> = planes
+                .iter()
+                .map(|plane| plane[start..start + 1000].to_vec())
+                .collect();
             mixer.mix(&mut pieces, RATE, &mut mono);
             out.extend_from_slice(&mono);
         }
@@ -230,10 +240,20 @@ mod tests {
         let power = |samples: &[f32]| squares(samples) / samples.len() as f64;
         assert!(power(&mono) > power(&left) * 0.9);
         let other = tone(0.137);
-        let mono = mixed(&layouts::CHANNEL_LAYOUT_STEREO, &[left.clone(), other.clone()]);
-        let expected: Vec<f32> = left.iter().zip(&other).map(|(one, other)| (one + other) / 2.0).collect();
+        let mono = mixed(
+            &layouts::CHANNEL_LAYOUT_STEREO,
+            &[left.clone(), other.clone()],
+        );
+        let expected: Vec<f32> = left
+            .iter()
+            .zip(&other)
+            .map(|(one, other)| (one + other) / 2.0)
+            .collect();
         assert_eq!(mono, expected, "what does not cancel is mixed");
-        let mono = mixed(&layouts::CHANNEL_LAYOUT_STEREO, &[left.clone(), vec![0.0; left.len()]]);
+        let mono = mixed(
+            &layouts::CHANNEL_LAYOUT_STEREO,
+            &[left.clone(), vec![0.0; left.len()]],
+        );
         let expected: Vec<f32> = left.iter().map(|one| one / 2.0).collect();
         assert_eq!(mono, expected, "one channel alone is no cancellation");
     }
@@ -242,8 +262,22 @@ mod tests {
     fn film_sound_is_mixed_by_its_layout() {
         let weights = weights(&layouts::CHANNEL_LAYOUT_5P1);
         let sum = 2.0 * SIDE_WEIGHT + 1.0 + 2.0 * SURROUND_WEIGHT;
-        let expected = [SIDE_WEIGHT, SIDE_WEIGHT, 1.0, 0.0, SURROUND_WEIGHT, SURROUND_WEIGHT].map(|weight| weight / sum);
-        assert!(weights.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-6), "{weights:?}");
+        let expected = [
+            SIDE_WEIGHT,
+            SIDE_WEIGHT,
+            1.0,
+            0.0,
+            SURROUND_WEIGHT,
+            SURROUND_WEIGHT,
+        ]
+        .map(|weight| weight / sum);
+        assert!(
+            weights
+                .iter()
+                .zip(expected)
+                .all(|(one, other)| (one - other).abs() < 1e-6),
+            "{weights:?}"
+        );
         assert_eq!(super::weights(&Channels::Discrete(4)), [0.25; 4]);
         assert_eq!(super::weights(&Channels::Positioned(Position::LFE1)), [1.0]);
     }

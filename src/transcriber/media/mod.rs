@@ -112,6 +112,9 @@ pub enum MediaError {
     /// The resampler refused; names the reason.
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
+    /// Its sound is in tiny pieces.
+    #[error("the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}")]
+    Torn,
     /// The disk or the descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),

@@ -27,6 +27,10 @@ const FAR_S: f64 = 60.0;
 /// A packet that is so far behind likewise.
 const BEHIND_S: f64 = 2.0;
 
+/// So many other tracks are listened to where the first one is silent: each may
+/// be read to its end.
+const OTHERS_MAX: usize = 15;
+
 /// A track whose loudest stretch has less power than this (-75 dB) is silent.
 const AUDIBLE_POWER: f32 = 3e-8;
 /// Such a stretch, 32 ms.
@@ -68,7 +72,7 @@ impl Recording {
         if others.is_empty() || recording.again(limits)?.is_audible(limits)? {
             return Ok(recording);
         }
-        for track in others {
+        for track in others.into_iter().take(OTHERS_MAX) {
             let other = |recording: &Self| {
                 let opened = recording.opened.other(&source, track, limits)?;
                 Self::begun(&source, opened, limits)
@@ -328,7 +332,10 @@ impl Recording {
             && let Ok(decoder) = Decoder::new(&opened.track().parameters)
         {
             self.decoder = decoder;
-            self.told_s = opened.track().duration_s.map(|duration_s| end_s + duration_s);
+            self.told_s = opened
+                .track()
+                .duration_s
+                .map(|duration_s| end_s + duration_s);
             self.opened = opened;
             self.timeline.begin_part();
             return Ok(());

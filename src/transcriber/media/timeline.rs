@@ -17,11 +17,25 @@ const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
 /// Zeros are no longer worth resampling after this much of them.
 const ZEROS_S: f64 = 0.5;
 
+/// To make a resampler is as much work as to resample so many of its blocks.
+const MAKING_BLOCKS: u64 = 4;
+/// At the end of a stretch so many blocks are filled up with zeros.
+const ENDING_BLOCKS: u64 = 2;
+/// So much work, in frames, may be done for each frame of sound, and for none:
+/// no recording changes its rate or tears off with each of its packets.
+const WORK_PER_FRAME: u64 = 16;
+const WORK_MIN_FRAMES: u64 = 1 << 25;
+
 /// One recording, from its start on.
 #[derive(Default)]
 pub struct Timeline {
     /// Resamples the current stretch of sound, if there is one.
     resampler: Option<Resampler>,
+    /// That of the stretch before, for another one of the same rate.
+    spare: Option<Resampler>,
+    /// Done to make resamplers and to end stretches, and what it was done for.
+    work_frames: u64,
+    sound_frames: u64,
     /// Input of that stretch, in frames of its rate.
     stretch_frames: u64,
     /// Zeros at the end of that stretch.
@@ -72,12 +86,7 @@ impl Timeline {
     /// The next packet is to be heard at `time_s`: makes up for what is missing
     /// before it. Returns how many of its frames (of `rate`) come too late, which
     /// are not to be pushed.
-    pub fn go_to(
-        &mut self,
-        time_s: f64,
-        rate: u32,
-        out: &mut Vec<f32>,
-    ) -> Result<u64, MediaError> {
+    pub fn go_to(&mut self, time_s: f64, rate: u32, out: &mut Vec<f32>) -> Result<u64, MediaError> {
         let gap_s = self.gap_s(time_s);
         let tolerance_s = match self.begun {
             true => TOLERANCE_S,
@@ -126,15 +135,33 @@ impl Timeline {
             changed => {
                 self.resampler = changed;
                 self.end_stretch(out)?;
-                Resampler::new(rate)?
+                self.resampler_for(rate)?
             }
         };
         self.stretch_frames += sound.len() as u64;
+        self.sound_frames += sound.len() as u64;
         self.zero_frames = match is_zero {
             true => self.zero_frames + sound.len() as u64,
             false => 0,
         };
         self.resampler.insert(resampler).push(sound, out)
+    }
+
+    fn resampler_for(&mut self, rate: u32) -> Result<Resampler, MediaError> {
+        if let Some(spare) = self.spare.take_if(|spare| spare.rate() == rate) {
+            return Ok(spare);
+        }
+        let resampler = Resampler::new(rate)?;
+        self.count_work(MAKING_BLOCKS * resampler.block_frames())?;
+        Ok(resampler)
+    }
+
+    fn count_work(&mut self, frames: u64) -> Result<(), MediaError> {
+        self.work_frames += frames;
+        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.sound_frames {
+            true => Err(MediaError::Torn),
+            false => Ok(()),
+        }
     }
 
     /// The recording is over: appends what is still in the filter.
@@ -144,12 +171,14 @@ impl Timeline {
 
     /// All input of the stretch has come out afterwards, to the sample.
     fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        if let Some(resampler) = self.resampler.take() {
+        if let Some(mut resampler) = self.resampler.take() {
             let frames = std::mem::take(&mut self.stretch_frames);
             self.zero_frames = 0;
             self.stretch_start_samples +=
                 (frames * u64::from(SAMPLE_RATE)).div_ceil(u64::from(resampler.rate()));
             resampler.finish(out)?;
+            self.count_work(ENDING_BLOCKS * resampler.block_frames())?;
+            self.spare = Some(resampler);
         }
         Ok(())
     }
@@ -210,19 +239,86 @@ mod tests {
         let one = |rate| tone(rate, 1.0);
         for rate in [8_000, 16_000, 44_100] {
             for (name, packets, expected, length) in [
-                ("in a row", vec![(None, rate, one(rate)), (None, rate, one(rate))], vec![(0, 200)], 2.0),
-                ("late", vec![(Some(6.0), rate, one(rate)), (Some(7.0), rate, one(rate))], vec![(600, 800)], 8.0),
-                ("a gap", vec![(Some(0.0), rate, one(rate)), (Some(3.5), rate, one(rate))], vec![(0, 100), (350, 450)], 4.5),
-                ("jitter", vec![(Some(0.0), rate, one(rate)), (Some(1.05), rate, one(rate))], vec![(0, 200)], 2.0),
-                ("an overlap", vec![(Some(0.0), rate, one(rate)), (Some(0.5), rate, one(rate))], vec![(0, 150)], 1.5),
-                ("inside", vec![(Some(0.0), rate, tone(rate, 3.0)), (Some(1.5), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 400)], 4.0),
-                ("a clock set anew", vec![(Some(0.0), rate, tone(rate, 5.0)), (Some(0.0), rate, one(rate)), (Some(3.0), rate, one(rate))], vec![(0, 600), (800, 900)], 9.0),
-                ("another rate", vec![(None, rate, one(rate)), (None, 22_050, one(22_050))], vec![(0, 200)], 2.0),
-                ("before the start", vec![(Some(-0.5), rate, one(rate))], vec![(0, 50)], 0.5),
-                ("zeros", vec![(None, rate, one(rate)), (None, rate, vec![0.0; 3 * rate as usize]), (None, rate, vec![0.0; 2 * rate as usize]), (None, rate, one(rate))], vec![(0, 100), (600, 700)], 7.0),
+                (
+                    "in a row",
+                    vec![(None, rate, one(rate)), (None, rate, one(rate))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "late",
+                    vec![(Some(6.0), rate, one(rate)), (Some(7.0), rate, one(rate))],
+                    vec![(600, 800)],
+                    8.0,
+                ),
+                (
+                    "a gap",
+                    vec![(Some(0.0), rate, one(rate)), (Some(3.5), rate, one(rate))],
+                    vec![(0, 100), (350, 450)],
+                    4.5,
+                ),
+                (
+                    "jitter",
+                    vec![(Some(0.0), rate, one(rate)), (Some(1.05), rate, one(rate))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "an overlap",
+                    vec![(Some(0.0), rate, one(rate)), (Some(0.5), rate, one(rate))],
+                    vec![(0, 150)],
+                    1.5,
+                ),
+                (
+                    "inside",
+                    vec![
+                        (Some(0.0), rate, tone(rate, 3.0)),
+                        (Some(1.5), rate, one(rate)),
+                        (Some(3.0), rate, one(rate)),
+                    ],
+                    vec![(0, 400)],
+                    4.0,
+                ),
+                (
+                    "a clock set anew",
+                    vec![
+                        (Some(0.0), rate, tone(rate, 5.0)),
+                        (Some(0.0), rate, one(rate)),
+                        (Some(3.0), rate, one(rate)),
+                    ],
+                    vec![(0, 600), (800, 900)],
+                    9.0,
+                ),
+                (
+                    "another rate",
+                    vec![(None, rate, one(rate)), (None, 22_050, one(22_050))],
+                    vec![(0, 200)],
+                    2.0,
+                ),
+                (
+                    "before the start",
+                    vec![(Some(-0.5), rate, one(rate))],
+                    vec![(0, 50)],
+                    0.5,
+                ),
+                (
+                    "zeros",
+                    vec![
+                        (None, rate, one(rate)),
+                        (None, rate, vec![0.0; 3 * rate as usize]),
+                        (None, rate, vec![0.0; 2 * rate as usize]),
+                        (None, rate, one(rate)),
+                    ],
+                    vec![(0, 100), (600, 700)],
+                    7.0,
+                ),
             ] {
                 let out = played(&packets);
-                assert!((out.len() as f64 / 16_000.0 - length).abs() < 0.001, "{name}: {}", out.len());
+                assert!(
+                    (out.len() as f64 / 16_000.0 - length).abs() < 0.001,
+                    "{name}: {}",
+                    out.len()
+                );
                 // The filter rings for a moment where sound begins and ends hard.
                 let found = stretches(&out);
                 let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
@@ -234,6 +330,28 @@ mod tests {
                     "{name} at {rate} Hz: {found:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_changes_its_rate_or_tears_off_all_the_time_is_refused() {
+        let sound = tone(8_000, 0.001);
+        let mut out = Vec::new();
+        let mut timeline = Timeline::default();
+        let refused =
+            (4_000..384_000).position(|rate| timeline.push(&sound, rate, &mut out).is_err());
+        assert!(
+            refused.is_some_and(|changes| (100..2_000).contains(&changes)),
+            "{refused:?}"
+        );
+        // A word now and then, for a day, is none of that.
+        let mut timeline = Timeline::default();
+        for index in 0..100_000 {
+            timeline.work_frames += (MAKING_BLOCKS + ENDING_BLOCKS) * 1_764;
+            timeline.sound_frames += 4_410;
+            timeline
+                .count_work(0)
+                .unwrap_or_else(|error| panic!("{index}: {error}"));
         }
     }
 

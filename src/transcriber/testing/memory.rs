@@ -1,6 +1,9 @@
 //! How much memory a thread takes, counted by the tests' allocator.
 
-#![allow(unsafe_code, reason = "an allocator is asked for memory in raw pointers")]
+#![allow(
+    unsafe_code,
+    reason = "an allocator is asked for memory in raw pointers"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -3,7 +3,15 @@
 use super::{Anything, HeardUpTo, Refused, suffer};
 
 /// A wav file of this format whose `data` claims `claimed` bytes.
-fn wav(tag: u16, channels: u16, rate: u32, block: u16, bits: u16, claimed: u32, data: &[u8]) -> Vec<u8> {
+fn wav(
+    tag: u16,
+    channels: u16,
+    rate: u32,
+    block: u16,
+    bits: u16,
+    claimed: u32,
+    data: &[u8],
+) -> Vec<u8> {
     let mut file = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0".to_vec();
     file.extend(tag.to_le_bytes());
     file.extend(channels.to_le_bytes());
@@ -35,21 +43,72 @@ fn heads_that_claim_much() {
     let data: Vec<u8> = (0..40_000_u32).map(|index| (index * 7) as u8).collect();
     for channels in [255, 65_535] {
         let words = "channels";
-        suffer("wav", &wav(1, channels, 8000, channels.wrapping_mul(2), 16, u32::MAX, &data), Refused(words));
-        suffer("aiff", &aiff(channels, 16, RATE_8000, &data), Refused(words));
-        suffer("adpcm", &wav(17, channels, 8000, 65_535, 4, u32::MAX, &data), Anything);
+        suffer(
+            "wav",
+            &wav(
+                1,
+                channels,
+                8000,
+                channels.wrapping_mul(2),
+                16,
+                u32::MAX,
+                &data,
+            ),
+            Refused(words),
+        );
+        suffer(
+            "aiff",
+            &aiff(channels, 16, RATE_8000, &data),
+            Refused(words),
+        );
+        suffer(
+            "adpcm",
+            &wav(17, channels, 8000, 65_535, 4, u32::MAX, &data),
+            Anything,
+        );
     }
     for rate in [0, 1, u32::MAX] {
-        suffer("wav rate", &wav(1, 1, rate, 2, 16, 40_000, &data), Refused("samples per second"));
+        suffer(
+            "wav rate",
+            &wav(1, 1, rate, 2, 16, 40_000, &data),
+            Refused("samples per second"),
+        );
     }
-    for rate in [[0; 10], [0xff; 10], [0x7f; 10], [0x3f, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0]] {
-        suffer("aiff rate", &aiff(1, 16, rate, &data), Refused("samples per second"));
+    for rate in [
+        [0; 10],
+        [0xff; 10],
+        [0x7f; 10],
+        [0x3f, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
+    ] {
+        suffer(
+            "aiff rate",
+            &aiff(1, 16, rate, &data),
+            Refused("samples per second"),
+        );
     }
-    for (tag, block, bits) in [(2, 65_535, 4), (17, 65_535, 4), (2, 1, 4), (17, 1, 4), (1, 65_535, 65_535), (3, 1, 1), (0x31, 65, 0), (7, 0, 0), (0xfffe, 2, 16)] {
-        suffer("wav format", &wav(tag, 1, 8000, block, bits, u32::MAX, &data), Anything);
+    for (tag, block, bits) in [
+        (2, 65_535, 4),
+        (17, 65_535, 4),
+        (2, 1, 4),
+        (17, 1, 4),
+        (1, 65_535, 65_535),
+        (3, 1, 1),
+        (0x31, 65, 0),
+        (7, 0, 0),
+        (0xfffe, 2, 16),
+    ] {
+        suffer(
+            "wav format",
+            &wav(tag, 1, 8000, block, bits, u32::MAX, &data),
+            Anything,
+        );
     }
     suffer("no data", &wav(1, 1, 8000, 2, 16, u32::MAX, &[]), Anything);
-    suffer("claims 4 GiB", &wav(1, 1, 8000, 2, 16, u32::MAX - 5000, &data), HeardUpTo(2.6));
+    suffer(
+        "claims 4 GiB",
+        &wav(1, 1, 8000, 2, 16, u32::MAX - 5000, &data),
+        HeardUpTo(2.6),
+    );
 }
 
 #[test]
@@ -82,7 +141,15 @@ fn many_chunks() {
     let rates = [8000, 8001, 44_101, 383_987, 11_025];
     let mut file = Vec::new();
     for index in 0..500 {
-        file.extend(wav(1, 1, rates[index % rates.len()], 2, 16, 40, &[index as u8 | 1; 40]));
+        file.extend(wav(
+            1,
+            1,
+            rates[index % rates.len()],
+            2,
+            16,
+            40,
+            &[index as u8 | 1; 40],
+        ));
     }
-    suffer("files joined of all rates", &file, HeardUpTo(10.0));
+    suffer("files joined of all rates", &file, Refused("more often"));
 }

@@ -48,5 +48,10 @@ pub fn media_reorder(input: &[u8]) {
     let max_bytes = 16 * input.len() as u64 + 4096;
     let mut read = Vec::new();
     ordered.take(max_bytes + 1).read_to_end(&mut read).unwrap();
-    assert!(read.len() as u64 <= max_bytes, "{} bytes of {}", read.len(), input.len());
+    assert!(
+        read.len() as u64 <= max_bytes,
+        "{} bytes of {}",
+        read.len(),
+        input.len()
+    );
 }

@@ -53,7 +53,11 @@ fn read(mut recording: Recording, keep_going: &dyn Fn() -> bool) -> Result<(), M
     loop {
         let more = recording.read(&mut samples)?;
         keep_going();
-        assert!(samples.len() <= SAMPLES_MAX, "{} samples at once", samples.len());
+        assert!(
+            samples.len() <= SAMPLES_MAX,
+            "{} samples at once",
+            samples.len()
+        );
         assert!(samples.iter().all(|sample| sample.is_finite()));
         count += samples.len() as u64;
         samples.clear();
@@ -62,7 +66,10 @@ fn read(mut recording: Recording, keep_going: &dyn Fn() -> bool) -> Result<(), M
         }
     }
     let position = recording.position_s() * f64::from(SAMPLE_RATE);
-    assert!((position - count as f64).abs() < 1.5, "{count} samples, but at {position}");
+    assert!(
+        (position - count as f64).abs() < 1.5,
+        "{count} samples, but at {position}"
+    );
     let warning = recording.warning().unwrap_or_default();
     assert!(warning.len() < 4096, "{warning}");
     assert!((0.0..=1.0).contains(&recording.read_fraction()));

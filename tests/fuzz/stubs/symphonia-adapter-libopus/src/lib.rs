@@ -2,7 +2,8 @@
 //! say.
 
 use symphonia_core::audio::{
-    AsGenericAudioBufferRef, Audio, AudioBuffer, AudioMut, AudioSpec, GenericAudioBufferRef, layouts,
+    AsGenericAudioBufferRef, Audio, AudioBuffer, AudioMut, AudioSpec, GenericAudioBufferRef,
+    layouts,
 };
 use symphonia_core::codecs::CodecInfo;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_OPUS;
@@ -79,7 +80,11 @@ impl RegisterableAudioDecoder for OpusDecoder {
         parameters: &AudioCodecParameters,
         _: &AudioDecoderOptions,
     ) -> Result<Box<dyn AudioDecoder>> {
-        let channels = match parameters.channels.as_ref().map(|channels| channels.count()) {
+        let channels = match parameters
+            .channels
+            .as_ref()
+            .map(|channels| channels.count())
+        {
             Some(1) => layouts::CHANNEL_LAYOUT_MONO,
             Some(2) => layouts::CHANNEL_LAYOUT_STEREO,
             _ => return unsupported_error("opus: unsupported number of channels"),
