@@ -188,6 +188,12 @@ impl Recording {
         self.opened.audio()
     }
 
+    /// Seconds of the recording that were given so far, for tests to compare.
+    #[cfg(any(test, fuzzing))]
+    pub fn position_s(&self) -> f64 {
+        self.timeline.position_s()
+    }
+
     /// How much of the file was read, 0..=1.
     pub fn read_fraction(&self) -> f64 {
         self.source.position().bytes() as f64 / self.source.size_bytes() as f64
