@@ -48,10 +48,9 @@ fn is_text(start: &[u8]) -> bool {
         // Frames of MPEG audio begin alike, but not with letters behind it.
         let is_little = start[0] == 0xff;
         return rest.len() >= 2
-            && rest
-                .chunks_exact(2)
-                .take(32)
-                .all(|pair| pair[usize::from(is_little)] == 0 && pair[usize::from(!is_little)] >= 9);
+            && rest.chunks_exact(2).take(32).all(|pair| {
+                pair[usize::from(is_little)] == 0 && pair[usize::from(!is_little)] >= 9
+            });
     }
     let text = match str::from_utf8(start) {
         Ok(text) => text,
@@ -77,7 +76,10 @@ mod tests {
             (b"", None),
             (b"Dear diary,\nnothing happened.\n", Some("a text file")),
             ("Grüße an alle – ü".as_bytes(), Some("a text file")),
-            ("größer".as_bytes().split_last().unwrap().1, Some("a text file")),
+            (
+                "größer".as_bytes().split_last().unwrap().1,
+                Some("a text file"),
+            ),
             (b"\xff\xfeD\0e\0a\0r\0", Some("a text file")),
             (b"PK\x03\x04 and so on", Some("application/zip")),
             (b"%PDF-1.7\n", Some("application/pdf")),

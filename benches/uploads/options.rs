@@ -14,7 +14,7 @@ pub struct Options {
     /// How often everything is measured
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Letters of workloads, for example A,C; without it all of A to K
+    /// Letters of workloads, for example A,C; without it all of A to L
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
     /// Servers among scribed, rustus, rustus-fsync, tus-node, tuspyserver, plain, limit; without it all

@@ -162,9 +162,10 @@ pub fn print(rows: &[Row], rounds: usize) {
         "the PATCH with a file's last byte to the message that its text is there, in J from a"
     );
     println!(
-        "PATCH to the message about it, in K of a 50 MiB PATCH; CPU: of the server's processes,"
+        "PATCH to the message about it, in K of a 50 MiB PATCH, in L of the whole; CPU: of the"
     );
-    println!("not the kernel's threads. All of it checked byte for byte, and word for word.\n");
+    println!("server's processes, not the kernel's threads, and in L of the engine alone. All of");
+    println!("it checked byte for byte, and word for word.\n");
     let cells: Vec<_> = rows.iter().map(Row::cells).collect();
     let widths: [usize; 11] = std::array::from_fn(|column| {
         let widths = cells.iter().map(|row| row[column].chars().count());
@@ -214,5 +215,6 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Requests => "requests/s",
         Unit::Tasks => "tasks/s",
         Unit::Messages => "messages/s",
+        Unit::RealTime => "x real time",
     }
 }

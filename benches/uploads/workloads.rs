@@ -33,6 +33,8 @@ pub enum Unit {
     Tasks,
     /// What listeners are told.
     Messages,
+    /// Seconds of sound per second of CPU.
+    RealTime,
 }
 
 /// A workload.

@@ -34,7 +34,10 @@ impl Probe {
         let mut command = Command::new(&program);
         command
             .arg("--probe")
-            .args(["--max-duration-s", &config.transcribe.max_duration.as_secs().to_string()])
+            .args([
+                "--max-duration-s",
+                &config.transcribe.max_duration.as_secs().to_string(),
+            ])
             .stdin(recording.file)
             .stderr(Stdio::inherit());
         if let Some(extension) = &recording.extension {
@@ -63,17 +66,42 @@ fn describe(findings: &Findings) -> String {
     let lines = [
         ("container", audio.container.clone()),
         ("codec", audio.codec.clone()),
-        ("channels", audio.channels.map_or_else(unknown, |count| count.to_string())),
-        ("sample rate", audio.sample_rate.map_or_else(unknown, |rate| format!("{rate} Hz"))),
-        ("audio track", format!("{} of {}", audio.track, audio.tracks)),
+        (
+            "channels",
+            audio
+                .channels
+                .map_or_else(unknown, |count| count.to_string()),
+        ),
+        (
+            "sample rate",
+            audio
+                .sample_rate
+                .map_or_else(unknown, |rate| format!("{rate} Hz")),
+        ),
+        (
+            "audio track",
+            format!("{} of {}", audio.track, audio.tracks),
+        ),
         ("decoder", audio.decoder.clone()),
         ("length", format!("{:.2} s", audio.duration.unwrap_or(0.0))),
-        ("for the model", format!("{:.2} s (the rest is silence)", findings.heard_s)),
-        ("loudest", findings.loudest_db.map_or_else(
-            || "digital silence".to_owned(),
-            |level| format!("{level:.0} dB of full scale"),
-        )),
-        ("warning", findings.warning.clone().unwrap_or_else(|| "none".to_owned())),
+        (
+            "for the model",
+            format!("{:.2} s (the rest is silence)", findings.heard_s),
+        ),
+        (
+            "loudest",
+            findings.loudest_db.map_or_else(
+                || "digital silence".to_owned(),
+                |level| format!("{level:.0} dB of full scale"),
+            ),
+        ),
+        (
+            "warning",
+            findings
+                .warning
+                .clone()
+                .unwrap_or_else(|| "none".to_owned()),
+        ),
     ];
     let mut text = String::new();
     for (name, value) in lines {

@@ -9,8 +9,8 @@ mod session;
 mod supervisor;
 
 use std::fs::File;
-use std::time::Duration;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 

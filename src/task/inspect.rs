@@ -22,12 +22,19 @@ mod tests {
     fn refusals_name_what_it_is_and_what_is_accepted() {
         for (start, expected) in [
             (&b""[..], Some("the file is empty; accepted are")),
-            (b"%PDF-1.7\n", Some("this is a file of type application/pdf, not a recording; accepted")),
+            (
+                b"%PDF-1.7\n",
+                Some("this is a file of type application/pdf, not a recording; accepted"),
+            ),
             (b"RIFF\x24\x00\x00\x00WAVEfmt ", None),
         ] {
             let refusal = refusal(start);
             assert_eq!(refusal.is_some(), expected.is_some(), "{refusal:?}");
-            assert!(refusal.unwrap_or_default().starts_with(expected.unwrap_or_default()));
+            assert!(
+                refusal
+                    .unwrap_or_default()
+                    .starts_with(expected.unwrap_or_default())
+            );
         }
     }
 }

@@ -145,7 +145,9 @@ async fn process(
     let dir = tasks.dir(record.id);
     let model = match settings.model(record.wanted_model.as_deref()) {
         Ok(model) => model,
-        Err(error) => return Attempt::Failed(format!("{}: {error}", settings.models_dir.display())),
+        Err(error) => {
+            return Attempt::Failed(format!("{}: {error}", settings.models_dir.display()));
+        }
     };
     let mut lost = String::new();
     for attempt in 1..=ATTEMPTS {

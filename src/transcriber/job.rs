@@ -124,9 +124,7 @@ fn decode(
     pulse: &Pulse<'_>,
 ) {
     // Decoders meet whatever people send; a panic is the file's end, not the engine's.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        decode_all(source, job, sender, pulse)
-    }));
+    let result = catch_unwind(AssertUnwindSafe(|| decode_all(source, job, sender, pulse)));
     if let Err(error) = result.unwrap_or(Err(MediaError::Panicked)) {
         let _ = sender.send(Err(error));
     }

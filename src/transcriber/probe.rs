@@ -28,7 +28,8 @@ pub fn run(extension: Option<&str>, max_duration_s: u64) -> ExitCode {
     let written = findings
         .map_err(|error| error.to_string())
         .and_then(|findings| {
-            let mut json = serde_json::to_vec_pretty(&findings).map_err(|error| error.to_string())?;
+            let mut json =
+                serde_json::to_vec_pretty(&findings).map_err(|error| error.to_string())?;
             json.push(b'\n');
             std::io::stdout()
                 .write_all(&json)

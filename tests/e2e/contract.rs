@@ -19,11 +19,11 @@ use crate::task;
 use crate::tus::{self, Upload};
 
 const TASK: &str = "status:string result:object|null metadata:object error:string|null";
-/// The last four are ours.
+/// The last five are ours.
 const METADATA: &str = "task_type:string task_params:object language:string|null \
     file_name:string|null url:string|null callback_url:string|null duration:number|null \
     audio_duration:number|null start_time:string|null end_time:string|null \
-    callback:object|null model:string|null format:string|null warning:string|null";
+    callback:object|null model:string|null format:string|null audio:object|null warning:string|null";
 const RESULT: &str = "segments:array language:string word_segments?:array";
 const SEGMENT: &str = "start:number end:number text:string speaker?:string words?:array";
 const LIST: &str = "tasks:array total:number page:number page_size:number";

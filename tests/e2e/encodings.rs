@@ -19,7 +19,12 @@ pub struct Encoding {
     picture: bool,
 }
 
-const fn sound(name: &'static str, extension: &'static str, arguments: &'static str) -> Encoding {
+/// A file without a picture.
+pub const fn sound(
+    name: &'static str,
+    extension: &'static str,
+    arguments: &'static str,
+) -> Encoding {
     Encoding {
         name,
         extension,

@@ -1,9 +1,10 @@
-//! H to K: how fast recordings become text, and how soon those who wait know.
+//! H to L: how fast recordings become text, and how soon those who wait know.
 //! For builds of scribed alone, with the demo model: what counts is what goes
 //! on around the model.
 
 mod beside;
 mod crowd;
+mod decoding;
 mod listener;
 mod short;
 mod spoken;
@@ -91,6 +92,13 @@ pub fn measure(bench: &Bench, options: &Options, servers: &[Server]) -> io::Resu
             measure(bench, &running, spoken)
         };
         rows.extend(take_turns(bench, options.rounds, cases, one));
+    }
+    if options.chosen('L') {
+        let spoken = match spoken {
+            Some(spoken) => spoken,
+            None => Spoken::make(&bench.peers)?,
+        };
+        rows.extend(decoding::measure(bench, options, servers, &spoken)?);
     }
     Ok(rows)
 }

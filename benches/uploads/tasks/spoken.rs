@@ -1,7 +1,7 @@
 //! Recordings of words that the demo model knows, spoken by espeak-ng.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -10,8 +10,10 @@ pub const WORDS: &str = "hello world";
 
 /// The head of espeak-ng's WAV files.
 const HEAD_BYTES: usize = 44;
-/// Between the times that it is said in a long recording, in samples: half a second.
-const PAUSE: usize = 11_025;
+/// Samples per second of them.
+const RATE_HZ: usize = 22_050;
+/// Between the times that it is said in a long recording, in samples.
+const PAUSE: usize = RATE_HZ / 2;
 
 /// The words, once.
 #[derive(Debug)]
@@ -41,13 +43,27 @@ impl Spoken {
 
     /// The same words, so often.
     pub fn times(&self, times: usize) -> Vec<u8> {
-        let (head, sound) = self.file.split_at(HEAD_BYTES);
-        let once = [sound, &[0; 2 * PAUSE]].concat();
-        let data_bytes = (once.len() * times) as u32;
-        let mut file = head.to_vec();
-        file[4..8].copy_from_slice(&(data_bytes + HEAD_BYTES as u32 - 8).to_le_bytes());
-        file[40..44].copy_from_slice(&data_bytes.to_le_bytes());
-        file.extend(once.repeat(times));
-        file
+        [self.head(times), self.once().repeat(times)].concat()
+    }
+
+    /// The same words for so many minutes or a little less, as a file.
+    pub fn write_minutes(&self, file: &mut impl Write, minutes: u64) -> io::Result<()> {
+        let once = self.once();
+        let times = minutes as usize * 60 * 2 * RATE_HZ / once.len();
+        file.write_all(&self.head(times))?;
+        (0..times).try_for_each(|_| file.write_all(&once))
+    }
+
+    /// The words and the pause behind them.
+    fn once(&self) -> Vec<u8> {
+        [&self.file[HEAD_BYTES..], &[0; 2 * PAUSE]].concat()
+    }
+
+    fn head(&self, times: usize) -> Vec<u8> {
+        let data_bytes = (self.once().len() * times) as u32;
+        let mut head = self.file[..HEAD_BYTES].to_vec();
+        head[4..8].copy_from_slice(&(data_bytes + HEAD_BYTES as u32 - 8).to_le_bytes());
+        head[40..44].copy_from_slice(&data_bytes.to_le_bytes());
+        head
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::http::new_upload::display_name;
 use crate::content::LOOK_BYTES;
+use crate::http::new_upload::display_name;
 use crate::upload::{Checksum, Cut, Line, Source};
 
 /// What was read and told of it, and the rest of it.

@@ -6,6 +6,8 @@
 //! itself, and 12 kHz of bandwidth are more than speech recognition uses: so
 //! such a config is rewritten to tell of the core only.
 
+use super::bits::Bits;
+
 const OBJECT_TYPE_LC: u32 = 2;
 const OBJECT_TYPE_SBR: u32 = 5;
 const OBJECT_TYPE_PS: u32 = 29;
@@ -16,16 +18,13 @@ const EXPLICIT_RATE: u32 = 15;
 /// The config of the LC core, or `None` where `config` needs no change or is
 /// not understood.
 pub fn core_config(config: &[u8]) -> Option<Box<[u8]>> {
-    let mut bits = Bits {
-        bytes: config,
-        position: 0,
-    };
+    let mut bits = Bits::new(config);
     let object_type = bits.take(5)?;
-    let rate = bits.take_rate()?;
+    let rate = take_rate(&mut bits)?;
     let channels = bits.take(4)?;
     match object_type {
         OBJECT_TYPE_SBR | OBJECT_TYPE_PS => {
-            bits.take_rate()?;
+            take_rate(&mut bits)?;
             if bits.take(5)? != OBJECT_TYPE_LC {
                 return None;
             }
@@ -58,27 +57,10 @@ enum Rate {
     Explicit(u32),
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.position / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
-            self.position += 1;
-        }
-        Some(value)
-    }
-
-    fn take_rate(&mut self) -> Option<Rate> {
-        match self.take(4)? {
-            EXPLICIT_RATE => Some(Rate::Explicit(self.take(24)?)),
-            index => Some(Rate::Index(index)),
-        }
+fn take_rate(bits: &mut Bits<'_>) -> Option<Rate> {
+    match bits.take(4)? {
+        EXPLICIT_RATE => Some(Rate::Explicit(bits.take(24)?)),
+        index => Some(Rate::Index(index)),
     }
 }
 

@@ -28,20 +28,31 @@ const ALAC_FRAMES_MAX: u32 = 65_536;
 
 /// Decoders allocate what the file asks for: refuses what no recording needs.
 fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
-    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    let channels = parameters
+        .channels
+        .as_ref()
+        .map_or(0, |channels| channels.count());
     if channels > usize::from(CHANNELS_MAX) {
-        return Err(MediaError::Damaged(format!("it claims {channels} channels")));
+        return Err(MediaError::Damaged(format!(
+            "it claims {channels} channels"
+        )));
     }
     if parameters.codec == well_known::CODEC_ID_ALAC
-        && let Some(frames) = parameters.extra_data.as_deref().and_then(|data| data.first_chunk())
+        && let Some(frames) = parameters
+            .extra_data
+            .as_deref()
+            .and_then(|data| data.first_chunk())
         && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
     {
-        return Err(MediaError::Damaged("its ALAC frames claim to be too long".to_owned()));
+        return Err(MediaError::Damaged(
+            "its ALAC frames claim to be too long".to_owned(),
+        ));
     }
     if parameters.codec == well_known::CODEC_ID_VORBIS
         && let Some(headers) = &parameters.extra_data
     {
-        vorbis_setup::check_extra_data(headers).map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+        vorbis_setup::check_extra_data(headers)
+            .map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
     }
     Ok(())
 }

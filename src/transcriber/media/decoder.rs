@@ -54,7 +54,8 @@ impl Decoder {
     /// what is wrong with the packet, there is none.
     pub fn decode(&mut self, packet: &Packet, mono: &mut Vec<f32>) -> Result<(), String> {
         mono.clear();
-        self.follow_signal(&packet.data).map_err(|error| error.to_string())?;
+        self.follow_signal(&packet.data)
+            .map_err(|error| error.to_string())?;
         // Trimming is done here: decoders do not agree on whose task it is.
         // Of ADPCM a packet is one block, and the decoder has to be told its length.
         let block_frames = self.parameters.frames_per_block.unwrap_or(0);
@@ -72,8 +73,7 @@ impl Decoder {
         match decoded {
             Ok(decoded) => decoded?,
             Err(panicked) => {
-                self.codec =
-                    codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
+                self.codec = codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
                 return Err(panicked.to_string());
             }
         }
@@ -92,7 +92,11 @@ impl Decoder {
         mixer.mix(&mut self.planes, rate, mono);
         self.frames = mono.len();
         self.rate = Some(rate);
-        let frames = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).min(self.frames);
+        let frames = |count: u64| {
+            usize::try_from(count)
+                .unwrap_or(usize::MAX)
+                .min(self.frames)
+        };
         mono.truncate(self.frames - frames(packet.trim_end_frames));
         mono.drain(..frames(packet.trim_start_frames).min(mono.len()));
         Ok(())

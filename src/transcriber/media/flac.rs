@@ -18,7 +18,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::FlacReader as FrameReader;
 
-use frame::StreamInfo;
+use frame::{FrameHeader, StreamInfo};
 use frames::{Frames, Watch};
 
 use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
@@ -40,7 +40,8 @@ pub struct FlacReader {
     track: [Track; 1],
     rate: u32,
     total_frames: Option<u64>,
-    /// Number of the first sample of the file.
+    /// Number of the first sample of the file: not 0 if it was cut out of a longer
+    /// one.
     zero: Option<u64>,
     /// Number of the sample behind the last frame.
     expected: u64,
@@ -61,7 +62,8 @@ impl FlacReader {
         if frames_bytes >= source.size_bytes() {
             return Err(MediaError::Truncated);
         }
-        let block = fitting(&info, source.again(), frames_bytes)?;
+        let first = first_frame(source.again(), frames_bytes)?;
+        let block = first.map_or_else(|| info.block.to_vec(), |first| fitting(&info, first));
         let mut head = MARKER.to_vec();
         head.extend([0x80, 0, 0, block.len() as u8]);
         head.extend(&block);
@@ -83,7 +85,7 @@ impl FlacReader {
                 2 => layouts::CHANNEL_LAYOUT_STEREO,
                 count => Channels::Discrete(u16::from(count)),
             })
-            .with_extra_data(block.into());
+            .with_extra_data(block.clone().into());
         let seconds = |frames: u64| frames as f64 / f64::from(info.rate);
         Ok(Self {
             frames,
@@ -96,7 +98,10 @@ impl FlacReader {
             }],
             rate: info.rate,
             total_frames: info.total_frames,
-            zero: None,
+            zero: first.map(|first| match first.fixed {
+                true => first.number * u64::from(u16::from_be_bytes([block[2], block[3]])),
+                false => first.number,
+            }),
             expected: 0,
             shift: 0,
             waiting: None,
@@ -111,17 +116,20 @@ impl FlacReader {
     /// A frame that begins with sample `number` and has `length` of them.
     fn frame(&mut self, number: u64, length: u64, data: Box<[u8]>) -> Step {
         let zero = *self.zero.get_or_insert_with(|| {
-            self.expected = number;
-            number
+            // Where the first frame is damaged, the length of the file says
+            // whether there was one before.
+            let within = self.total_frames.is_some_and(|total| number < total);
+            if within { 0 } else { number }
         });
-        let mut number = number + self.shift;
+        self.expected = self.expected.max(zero);
+        let mut number = number.saturating_add(self.shift);
         if number < self.expected {
             // Frames of another recording were appended without their head.
-            self.shift += self.expected - number;
+            self.shift = self.shift.saturating_add(self.expected - number);
             number = self.expected;
         }
         let missing = number - self.expected;
-        self.expected = number + length;
+        self.expected = number.saturating_add(length);
         let packet = Packet {
             time_s: Some(self.seconds(number - zero)),
             ..Packet::new(data)
@@ -182,33 +190,33 @@ fn exact(source: &mut Source, bytes: &mut [u8]) -> Result<(), MediaError> {
         })
 }
 
+/// The header of the frame that begins right behind the metadata, if one does.
+fn first_frame(mut source: Source, frames_bytes: u64) -> io::Result<Option<FrameHeader>> {
+    const HEADER_MAX_BYTES: u64 = 16;
+    source.seek(SeekFrom::Start(frames_bytes))?;
+    let mut start = Vec::new();
+    source.take(HEADER_MAX_BYTES).read_to_end(&mut start)?;
+    Ok(frame::header(&start))
+}
+
 /// The STREAMINFO block with block sizes that symphonia accepts for this file: it
 /// takes frames for damaged if they count frames (a fixed block size) and the
 /// smallest and the largest size differ, or if they count samples and the sizes
 /// are equal.
-fn fitting(
-    info: &StreamInfo,
-    mut source: Source,
-    frames_bytes: u64,
-) -> Result<Vec<u8>, MediaError> {
+fn fitting(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
     let mut block = info.block.to_vec();
-    source.seek(SeekFrom::Start(frames_bytes))?;
-    let mut start = Vec::new();
-    source.take(16).read_to_end(&mut start)?;
-    let Some(header) = frame::header(&start) else {
-        return Ok(block);
-    };
-    let first = u16::try_from(header.frames).unwrap_or(u16::MAX);
+    let length = u16::try_from(first.frames).unwrap_or(u16::MAX);
     let smallest = u16::from_be_bytes([block[0], block[1]]);
     let largest = u16::from_be_bytes([block[2], block[3]]);
-    let (smallest, largest) = match (header.fixed, smallest == largest) {
-        (true, true) | (false, false) if smallest >= 16 && largest >= first => return Ok(block),
-        (true, _) => (first, first),
-        (false, _) => (16, u16::MAX),
+    let fits = smallest >= 16 && largest >= length && first.fixed == (smallest == largest);
+    let (smallest, largest) = match (fits, first.fixed) {
+        (true, _) => (smallest, largest),
+        (false, true) => (length.max(16), length.max(16)),
+        (false, false) => (16, u16::MAX),
     };
     block[..2].copy_from_slice(&smallest.to_be_bytes());
     block[2..4].copy_from_slice(&largest.to_be_bytes());
-    Ok(block)
+    block
 }
 
 fn unreadable(error: Error, watch: &Watch) -> MediaError {

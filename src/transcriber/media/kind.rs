@@ -59,7 +59,8 @@ impl Kind {
     /// Judges by the first [`HEAD_BYTES`] of a file, or all of it.
     pub fn of(head: &[u8]) -> Self {
         let at = |offset: usize, magic: &[u8]| {
-            head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+            head.get(offset..)
+                .is_some_and(|rest| rest.starts_with(magic))
         };
         if pcm_files::recognises(head) {
             return Self::Pcm;
@@ -145,17 +146,21 @@ fn is_mp4(head: &[u8]) -> bool {
 
 fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
     let at = |offset: usize, magic: &[u8]| {
-        head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+        head.get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
     };
     const MAGIC: [(&[u8], &str); 28] = [
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
-        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "ASF (wma, wmv)"),
+        (
+            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+            "Windows Media (WMA, WMV, ASF)",
+        ),
         (b".RMF", "RealMedia"),
         (b".ra\xfd", "RealAudio"),
         (b"wvpk", "WavPack"),
-        (b"TTA1", "True Audio"),
-        (b"TTA2", "True Audio"),
+        (b"TTA1", "TTA (True Audio)"),
+        (b"TTA2", "TTA (True Audio)"),
         (b"MAC ", "Monkey's Audio"),
         (b"MPCK", "Musepack"),
         (b"MP+", "Musepack"),
@@ -205,7 +210,10 @@ fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
     // LOAS: a sync word of 11 bits, then the length.
     if let [0x56, second, third, ..] = head
         && second & 0xe0 == 0xe0
-        && at((usize::from(second & 0x1f) << 8 | usize::from(*third)) + 3, &[0x56])
+        && at(
+            (usize::from(second & 0x1f) << 8 | usize::from(*third)) + 3,
+            &[0x56],
+        )
     {
         return named("AAC in LATM");
     }
@@ -216,13 +224,15 @@ fn foreign(head: &[u8]) -> Option<Foreign<'static>> {
 }
 
 fn is_transport_stream(head: &[u8]) -> bool {
-    TRANSPORT_PACKETS_BYTES.iter().any(|(packet_bytes, offset)| {
-        // Recorders cut anywhere.
-        (0..*packet_bytes).any(|start| {
-            let mut syncs = head.iter().skip(start + offset).step_by(*packet_bytes);
-            syncs.len() >= TRANSPORT_PACKETS_MIN && syncs.all(|byte| *byte == TRANSPORT_SYNC)
+    TRANSPORT_PACKETS_BYTES
+        .iter()
+        .any(|(packet_bytes, offset)| {
+            // Recorders cut anywhere.
+            (0..*packet_bytes).any(|start| {
+                let mut syncs = head.iter().skip(start + offset).step_by(*packet_bytes);
+                syncs.len() >= TRANSPORT_PACKETS_MIN && syncs.all(|byte| *byte == TRANSPORT_SYNC)
+            })
         })
-    })
 }
 
 /// FLAC may follow a tag, though it should not.
@@ -246,12 +256,19 @@ mod tests {
 
     #[test]
     fn files_are_judged_by_their_content() {
-        let foreign = |name| Kind::Foreign(Foreign { name, demuxer: None });
+        let foreign = |name| {
+            Kind::Foreign(Foreign {
+                name,
+                demuxer: None,
+            })
+        };
         let mut transport = vec![0; 6 * 188 + 50];
         for packet in 0..6 {
             transport[packet * 188 + 50] = TRANSPORT_SYNC;
         }
-        let mp3: Vec<u8> = [[0xff, 0xfb, 0x90, 0x00].to_vec(), vec![0; 413]].concat().repeat(4);
+        let mp3: Vec<u8> = [[0xff, 0xfb, 0x90, 0x00].to_vec(), vec![0; 413]]
+            .concat()
+            .repeat(4);
         let gsm = [&[0xd3][..], &[0x5a; 32]].concat().repeat(12);
         let cases: [(&[u8], Kind); 24] = [
             (b"RIFF\0\0\0\0WAVEfmt ", Kind::Pcm),
@@ -272,9 +289,15 @@ mod tests {
             (&mp3, Kind::Mpeg),
             (b"#!AMR\n\x3c", foreign("AMR")),
             (b"#!AMR-WB\n\x3c", foreign("AMR-WB")),
-            (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", foreign("ASF (wma, wmv)")),
+            (
+                b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+                foreign("Windows Media (WMA, WMV, ASF)"),
+            ),
             (b"\x0b\x77\x00\x00\x00\x40", foreign("AC-3 (Dolby Digital)")),
-            (b"\x0b\x77\x00\x00\x00\x80", foreign("E-AC-3 (Dolby Digital Plus)")),
+            (
+                b"\x0b\x77\x00\x00\x00\x80",
+                foreign("E-AC-3 (Dolby Digital Plus)"),
+            ),
             (&transport, foreign("an MPEG transport stream")),
             (
                 &gsm,
@@ -288,7 +311,11 @@ mod tests {
         for (head, expected) in cases {
             assert_eq!(Kind::of(head), expected, "{head:02x?}");
         }
-        for head in [&b"Dear Sir or Madam,\n"[..], b"%PDF-1.7\n", b"#EXTM3U\nfile:///etc/passwd\n"] {
+        for head in [
+            &b"Dear Sir or Madam,\n"[..],
+            b"%PDF-1.7\n",
+            b"#EXTM3U\nfile:///etc/passwd\n",
+        ] {
             assert!(matches!(Kind::of(head), Kind::NoRecording(_)), "{head:?}");
         }
         assert_eq!(Kind::of(&[0; 5000]), Kind::Unknown);

@@ -2,6 +2,7 @@
 //! nothing of jobs, models or speech.
 
 mod aac;
+mod bits;
 mod caf;
 mod codec;
 #[cfg(test)]
@@ -23,9 +24,9 @@ mod mix;
 mod mp4;
 mod ogg;
 mod opened;
-mod panics;
 #[cfg(test)]
 mod oracle;
+mod panics;
 mod pcm_files;
 mod reader;
 mod recording;
@@ -61,10 +62,14 @@ pub enum MediaError {
     #[error("the file is no recording: it is {0}; {ACCEPTED}")]
     NoRecording(String),
     /// No known container or bare audio stream was found in it.
-    #[error("the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}")]
+    #[error(
+        "the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}"
+    )]
     Unrecognised,
     /// A recording for the second decoder, which is not there.
-    #[error("the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}")]
+    #[error(
+        "the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}"
+    )]
     NeedsFfmpeg(String),
     /// ffmpeg could not be run, which says nothing about the recording.
     #[error("ffmpeg could not be started: {0}")]
@@ -113,7 +118,9 @@ pub enum MediaError {
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
     /// Its sound is in tiny pieces.
-    #[error("the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}")]
+    #[error(
+        "the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}"
+    )]
     Torn,
     /// The disk or the descriptor failed.
     #[error("the file could not be read: {0}")]

@@ -47,12 +47,12 @@ impl Opened {
         match kind {
             Kind::NoRecording(name) => Err(MediaError::NoRecording(name)),
             Kind::Foreign(foreign) => Self::by_ffmpeg(source, None, &foreign, limits),
-            Kind::Unknown => Self::by_ffmpeg(source, None, &UNKNOWN, limits).map_err(|error| {
-                match error {
+            Kind::Unknown => {
+                Self::by_ffmpeg(source, None, &UNKNOWN, limits).map_err(|error| match error {
                     MediaError::Ffmpeg(_) | MediaError::NeedsFfmpeg(_) => MediaError::Unrecognised,
                     error => error,
-                }
-            }),
+                })
+            }
             kind => Self::by_ourselves(source, &kind, limits),
         }
     }
@@ -290,9 +290,15 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Pcm => {
             let file = PcmFile::open(source.again())?;
             if let Some(range) = file.mpeg_audio() {
-                Box::new(FrameReader::<Mpeg>::within(file.container(), source.part(range))?)
+                Box::new(FrameReader::<Mpeg>::within(
+                    file.container(),
+                    source.part(range),
+                )?)
             } else if let Some(range) = file.adts() {
-                Box::new(FrameReader::<Adts>::within(file.container(), source.part(range))?)
+                Box::new(FrameReader::<Adts>::within(
+                    file.container(),
+                    source.part(range),
+                )?)
             } else {
                 Box::new(file)
             }

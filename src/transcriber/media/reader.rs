@@ -120,3 +120,26 @@ pub trait Reader {
         None
     }
 }
+
+/// Tracks by their kind, for [`Reader::others`]: `1 video track and 2 subtitle
+/// tracks`. Kinds without any are left out.
+pub fn name_tracks(kinds: &[(u32, &str)]) -> String {
+    let found: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind} track{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    found.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tracks_are_counted_by_kind() {
+        let kinds = [(1, "video"), (0, "other"), (2, "subtitle")];
+        assert_eq!(name_tracks(&kinds), "1 video track and 2 subtitle tracks");
+        assert_eq!(name_tracks(&[(0, "video")]), "");
+    }
+}

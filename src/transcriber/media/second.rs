@@ -18,6 +18,8 @@ pub struct SecondDecoder {
     track: usize,
     parameters: AudioCodecParameters,
     samples: Vec<f32>,
+    /// Damaged packets that were reported.
+    damaged_packets: u64,
 }
 
 impl SecondDecoder {
@@ -74,7 +76,9 @@ impl SecondDecoder {
         }
         let channels = transcoder.channels();
         if channels > CHANNELS_MAX {
-            return Err(MediaError::Damaged(format!("it claims {channels} channels")));
+            return Err(MediaError::Damaged(format!(
+                "it claims {channels} channels"
+            )));
         }
         let input = transcoder.input().unwrap_or_default();
         let mut parameters = AudioCodecParameters::new();
@@ -98,6 +102,7 @@ impl SecondDecoder {
             track,
             parameters,
             samples,
+            damaged_packets: 0,
         })
     }
 
@@ -114,18 +119,20 @@ impl SecondDecoder {
     /// It has given all that it can.
     fn end(&mut self, transcoder: Transcoder) -> Result<Step, MediaError> {
         let trouble = transcoder.finish()?;
-        let reason = match (trouble.stopped_early, trouble.damaged_packets) {
+        let unreported = trouble.damaged_packets - self.damaged_packets;
+        let reason = match (trouble.stopped_early, unreported) {
             (Some(reason), _) => format!("ffmpeg stopped early: {reason}"),
             (None, 0) => return Ok(Step::End),
-            (None, count) => {
-                let error = trouble.first_error.unwrap_or_default();
-                format!("{count} damaged packets: {error}")
-            }
+            (None, _) => trouble.first_error.unwrap_or_default(),
         };
-        Ok(Step::Lost {
-            reason,
-            duration_s: None,
-        })
+        Ok(lost(reason))
+    }
+}
+
+fn lost(reason: String) -> Step {
+    Step::Lost {
+        reason,
+        duration_s: None,
     }
 }
 
@@ -196,6 +203,13 @@ impl Reader for SecondDecoder {
                     };
                 }
             }
+        }
+        // Its complaints come through another pipe than its samples: the place is
+        // right to a second or so.
+        let damaged_packets = transcoder.damaged_packets();
+        if damaged_packets > self.damaged_packets {
+            self.damaged_packets = damaged_packets;
+            return Ok(lost("ffmpeg found damaged packets".to_owned()));
         }
         let bytes: Vec<u8> = self
             .samples

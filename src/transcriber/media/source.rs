@@ -78,7 +78,10 @@ impl Source {
         let mut head = vec![0; length_bytes];
         let mut filled = 0;
         while filled < head.len() {
-            match self.file.read_at(&mut head[filled..], self.start_bytes + filled as u64) {
+            match self
+                .file
+                .read_at(&mut head[filled..], self.start_bytes + filled as u64)
+            {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

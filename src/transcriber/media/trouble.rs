@@ -110,7 +110,10 @@ impl Trouble {
                 1 => "; and 1 more place".to_owned(),
                 count => format!("; and {count} more places"),
             };
-            parts.push(format!("could not be decoded: {}{further}", places.join("; ")));
+            parts.push(format!(
+                "could not be decoded: {}{further}",
+                places.join("; ")
+            ));
         }
         parts.extend(self.notes.iter().cloned());
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -143,10 +146,18 @@ mod tests {
     fn places_are_named_with_their_seconds() {
         let mut trouble = Trouble::default();
         assert_eq!(trouble.summary(), None);
-        trouble.lost(0.0, Some(0.02), "the first frame needs one that is not there");
+        trouble.lost(
+            0.0,
+            Some(0.02),
+            "the first frame needs one that is not there",
+        );
         assert_eq!(trouble.summary(), None);
         for index in 0..20 {
-            trouble.lost(12.3 + f64::from(index) * 0.02, Some(0.02), "bad\u{7} huffman code");
+            trouble.lost(
+                12.3 + f64::from(index) * 0.02,
+                Some(0.02),
+                "bad\u{7} huffman code",
+            );
         }
         trouble.lost(40.0, None, "noise");
         assert_eq!(
@@ -156,7 +167,10 @@ mod tests {
         for index in 0..30 {
             trouble.lost(50.0 + f64::from(index) * 10.0, Some(0.5), "x");
         }
-        assert!(trouble.summary().unwrap().ends_with("and 28 more places"), "{trouble:?}");
+        assert!(
+            trouble.summary().unwrap().ends_with("and 28 more places"),
+            "{trouble:?}"
+        );
     }
 
     #[test]

@@ -20,34 +20,75 @@ const GAP_MAX_S: u32 = 600;
 /// (hls, dash, concat, sdp, rtsp, image2, imf), what is a score for a synthesiser
 /// (gme, openmpt), a device (lavfi), text, pictures, or from a game. Names that a
 /// version of ffmpeg does not know do no harm.
-const FORMATS: &str = "aac,aax,ac3,ac4,aea,aiff,amr,amrnb,amrwb,apac,ape,aptx,asf,asf_o,au,avi,\
+const FORMATS: &str = "aac,aax,ac3,ac4,aea,aiff,alaw,amr,amrnb,amrwb,apac,ape,aptx,asf,asf_o,au,avi,\
 avr,bonk,caf,codec2,dfpwm,dhav,dsf,dss,dts,dtshd,dv,eac3,flac,flv,g722,g723_1,g726,g729,gsm,gxf,\
 hcom,iamf,iff,ilbc,ircam,ivf,ivr,kux,lc3,live_flv,loas,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mtv,\
-mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
+mulaw,mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
 tak,truehd,tta,vivo,voc,vqf,w64,wav,wavarc,webm,wsaud,wsd,wtv,wv,wve,xwma";
 
-/// Reads the recording from standard input, writes the samples of the chosen track
-/// to standard output.
-pub fn arguments(options: &Options) -> Vec<String> {
+/// The first packet of Ogg Speex, behind the header of its page.
+const SPEEX: (usize, &[u8]) = (28, b"Speex   ");
+
+/// As much of a recording as [`decoder`] looks at.
+pub const HEAD_BYTES: usize = 64;
+
+/// Another decoder than ffmpeg's own, for the first track of a recording that
+/// begins with `head`. That of ffmpeg 7.1 for Speex makes 40 ms of each 20 ms;
+/// Debian's ffmpeg has Speex's own library as well.
+fn decoder(head: &[u8]) -> Option<&'static str> {
+    let (offset, name) = SPEEX;
+    let is_speex = head.starts_with(b"OggS") && head.get(offset..)?.starts_with(name);
+    is_speex.then_some("libspeex")
+}
+
+/// Reads the recording, which begins with `head`, from standard input, and writes
+/// the samples of the chosen track to standard output.
+pub fn arguments(options: &Options, head: &[u8]) -> Vec<String> {
     let Options {
         track,
         length_max_s,
         ..
     } = options;
-    let demuxer = match options.demuxer {
-        Some(name) => format!("-f {name}"),
-        None => String::new(),
+    let option = |name: &str, value: Option<&str>| {
+        value.map_or_else(String::new, |value| format!("{name} {value}"))
     };
+    let demuxer = option("-f", options.demuxer);
+    let decoder = option("-c:a:0", decoder(head));
     let words = format!(
         "-nostdin -hide_banner -nostats -loglevel level+verbose \
          -threads 1 -filter_threads 1 \
          -protocol_whitelist pipe -format_whitelist {FORMATS} \
          -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
          -dts_delta_threshold {GAP_MAX_S} -max_error_rate 1 \
-         {demuxer} -i pipe:0 \
+         {demuxer} {decoder} -i pipe:0 \
          -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \
          -af aresample={SAMPLE_RATE},atrim=start=0 -c:a pcm_f32le -t {length_max_s} \
          -f matroska pipe:1"
     );
     words.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speex_has_a_decoder_of_its_own() {
+        let words = |head: &[u8], demuxer| {
+            let options = Options {
+                track: 0,
+                demuxer,
+                length_max_s: 5,
+            };
+            arguments(&options, head).join(" ")
+        };
+        let mut head = b"OggS".to_vec();
+        head.resize(28, 0);
+        assert!(words(&head, None).contains("-max_error_rate 1 -i pipe:0"));
+        assert!(words(&head, Some("gsm")).contains("-f gsm -i pipe:0"));
+        head.extend_from_slice(b"Speex   1.2");
+        assert!(words(&head, None).contains("-c:a:0 libspeex -i pipe:0"));
+        head[0] = 0;
+        assert!(!words(&head, None).contains("speex"));
+    }
 }

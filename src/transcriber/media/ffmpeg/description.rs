@@ -8,6 +8,7 @@
 //!   Stream #0:1[0x101](eng): Audio: ac3 ([129][0][0][0] / 0x0081), 48000 Hz, 5.1(side), fltp, 448 kb/s (default)
 //! ```
 
+use super::super::reader::name_tracks;
 use super::layout;
 
 /// More tracks are not remembered.
@@ -118,13 +119,8 @@ impl Input {
 
     fn count_others(&self) -> String {
         let kinds = OTHERS.iter().zip(self.counts);
-        let found: Vec<String> = kinds
-            .filter(|(_, count)| *count > 0)
-            .map(|((_, kind), count)| {
-                format!("{count} {kind} track{}", if count == 1 { "" } else { "s" })
-            })
-            .collect();
-        found.join(" and ")
+        let kinds: Vec<_> = kinds.map(|((_, kind), count)| (count, *kind)).collect();
+        name_tracks(&kinds)
     }
 }
 

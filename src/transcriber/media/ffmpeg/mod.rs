@@ -3,14 +3,14 @@
 //! streams, AC-3 and whatever else a recorder makes).
 //!
 //! **Input is a pipe, for every version.** The recording is a descriptor that may
-//! not be opened again (it belongs to another user), is shared, and may be
-//! preallocated beyond its end. ffmpeg 5.1 (Debian 12) has no protocol that seeks
-//! in an inherited descriptor (`fd:` came with 6.0), `/proc/self/fd/0` is refused
-//! for a file of another user, and `cache:` copies the recording to a disk that
-//! the engine does not have. Of the formats above all are read from a pipe, AVI
-//! that is not interleaved and MXF included; the exceptions are mp4/mov/3gp with
-//! `moov` behind `mdat` and CAF with its packet table behind its data. Those two
-//! are handed over in another order, see [`reorder`].
+//! not be opened again (it belongs to another user) and may be preallocated beyond
+//! its end. ffmpeg 5.1 (Debian 12) cannot seek in a descriptor: `/proc/self/fd/0`
+//! is refused ("Permission denied"), `cache:` copies the recording to a disk that
+//! the engine does not have, and `fd:` came with 6.0; in 7.1 (Debian 13) `fd:` works
+//! but reads beyond the end, for `subfile` refuses to wrap it. From a pipe both read
+//! all of the formats tried (see the tests; AVI that is not interleaved included)
+//! but two: mp4/mov/3gp with `moov` behind `mdat`, and CAF with its packet table
+//! behind its data. Those are handed over in another order, see [`reorder`].
 //!
 //! **Output is Matroska**, not WAV: each block of samples comes with its time, so
 //! that gaps become silence and overlaps are cut here, in constant memory

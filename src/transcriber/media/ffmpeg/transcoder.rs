@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::{MediaError, SAMPLE_RATE, Source};
-use super::arguments::arguments;
+use super::arguments::{HEAD_BYTES, arguments};
 use super::confine::Confinement;
 use super::description::Input;
 use super::feed::Feed;
@@ -131,7 +131,7 @@ impl Transcoder {
     ) -> Result<Self, MediaError> {
         let size_bytes = source.size_bytes();
         let recording = Ordered::new(source.again(), size_bytes)?;
-        let arguments = arguments(&options);
+        let arguments = arguments(&options, &source.head(HEAD_BYTES)?);
         let (process, pipes) =
             Process::start(program, &arguments, confinement).map_err(MediaError::FfmpegStart)?;
         let messages = Messages::read(pipes.stderr).map_err(MediaError::FfmpegStart)?;
@@ -210,6 +210,11 @@ impl Transcoder {
     /// file does not tell them.
     pub fn channel_mask(&self) -> u32 {
         self.channel_mask
+    }
+
+    /// Packets that could not be decoded so far.
+    pub fn damaged_packets(&self) -> u64 {
+        self.messages.with(|said| said.packet_errors)
     }
 
     /// How it ended, after [`Step::End`]: an error if there was no sample at all.

@@ -49,6 +49,8 @@ impl StreamInfo {
 pub struct FrameHeader {
     /// Samples per channel.
     pub frames: u64,
+    /// Its number, or that of its first sample.
+    pub number: u64,
     /// Frames are counted, not samples: all but the last have the same length.
     pub fixed: bool,
 }
@@ -64,7 +66,15 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
         ones @ 2..=7 => ones as usize,
         _ => return None,
     };
-    let behind = packet.get(4 + number_bytes..)?;
+    let (number, behind) = packet[4..].split_at_checked(number_bytes)?;
+    // The first byte has as many bits of the number as are left behind a zero.
+    let first = match number_bytes {
+        1 => number[0],
+        bytes => (0x7f_u8 >> bytes) & number[0],
+    };
+    let number = number[1..].iter().fold(u64::from(first), |number, byte| {
+        number << 6 | u64::from(byte & 0x3f)
+    });
     let (frames, size_bytes) = match packet[2] >> 4 {
         0 => return None,
         1 => (192, 0),
@@ -84,6 +94,7 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
     let (header, crc) = packet.split_at_checked(4 + number_bytes + size_bytes + rate_bytes)?;
     (crc8(header) == *crc.first()?).then_some(FrameHeader {
         frames,
+        number,
         fixed: packet[1] & 1 == 0,
     })
 }
@@ -107,17 +118,17 @@ mod tests {
 
     #[test]
     fn the_frame_header_tells_the_length() {
-        for (bytes, frames) in [
+        for (bytes, found) in [
             // RFC 9639, appendix D.1.3: a frame of one sample.
-            (&b"\xff\xf8\x69\x18\x00\x00"[..], Some(1)),
-            (b"\xff\xf8\xc9\x18\x00", Some(4_096)),
-            (b"\xff\xf8\x19\x18\x00", Some(192)),
-            (b"\xff\xf8\x59\x18\x00", Some(4_608)),
-            (b"\xff\xf8\x29\x18\x00", Some(576)),
-            (b"\xff\xf8\x6c\x18\xc2\x80\x0f\x10", Some(16)),
+            (&b"\xff\xf8\x69\x18\x00\x00"[..], Some((1, 0))),
+            (b"\xff\xf8\xc9\x18\x00", Some((4_096, 0))),
+            (b"\xff\xf8\x19\x18\x00", Some((192, 0))),
+            (b"\xff\xf8\x59\x18\x00", Some((4_608, 0))),
+            (b"\xff\xf8\x29\x18\x00", Some((576, 0))),
+            (b"\xff\xf8\x6c\x18\xc2\x80\x0f\x10", Some((16, 128))),
             (
                 b"\xff\xf9\x7d\x18\xfe\x80\x80\x80\x80\x80\x80\xff\xfe\x10\x10",
-                Some(65_535),
+                Some((65_535, 0)),
             ),
             (b"\xff\xf8\x09\x18\x00", None),
             (b"\xff\xf8\xc9\x18\xff", None),
@@ -126,7 +137,11 @@ mod tests {
             let mut packet = bytes.to_vec();
             packet.push(crc8(bytes));
             let fixed = bytes[1] & 1 == 0;
-            let expected = frames.map(|frames| FrameHeader { frames, fixed });
+            let expected = found.map(|(frames, number)| FrameHeader {
+                frames,
+                number,
+                fixed,
+            });
             assert_eq!(header(&packet), expected, "{packet:x?}");
             assert_eq!(header(bytes), None, "{bytes:x?}");
             *packet.last_mut().unwrap() ^= 1;

@@ -9,7 +9,6 @@ use symphonia::core::io::MediaSource;
 use super::tags;
 use crate::media::Source;
 
-
 /// How much is read at once.
 const BLOCK_BYTES: usize = 32 * 1024;
 
@@ -25,6 +24,10 @@ const HELD_BYTES: usize = BORDER.len() + tags::ID3V1_BYTES;
 /// file follows it.
 const TAGS_MAX: u32 = 1_000;
 
+/// What is read first after a pause. symphonia takes the pause for the end of a
+/// frame, and panics if it then finds a frame behind a single byte.
+const AFTER_PAUSE: [u8; 16] = [0; 16];
+
 /// What the reader of the frames and the owner of this share.
 #[derive(Debug, Clone, Default)]
 pub struct Watch(Arc<Shared>);
@@ -34,6 +37,7 @@ struct Shared {
     border: AtomicU64,
     budget_bytes: AtomicU64,
     paused: AtomicBool,
+    resumed: AtomicBool,
 }
 
 impl Default for Shared {
@@ -42,6 +46,7 @@ impl Default for Shared {
             border: AtomicU64::new(u64::MAX),
             budget_bytes: AtomicU64::new(0),
             paused: AtomicBool::new(false),
+            resumed: AtomicBool::new(false),
         }
     }
 }
@@ -56,7 +61,9 @@ impl Watch {
     /// Lets so many bytes be read before reading pauses.
     pub fn allow(&self, bytes: u64) {
         self.0.budget_bytes.store(bytes, Ordering::Relaxed);
-        self.0.paused.store(false, Ordering::Relaxed);
+        if self.0.paused.swap(false, Ordering::Relaxed) {
+            self.0.resumed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether it was refused to read on.
@@ -207,6 +214,9 @@ fn is_flac(bytes: &[u8]) -> bool {
 
 impl Read for Frames {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.0.resumed.swap(false, Ordering::Relaxed) {
+            self.head.extend(AFTER_PAUSE);
+        }
         if !self.head.is_empty() {
             let count = buffer.len().min(self.head.len());
             for (to, from) in buffer.iter_mut().zip(self.head.drain(..count)) {
@@ -236,5 +246,39 @@ impl MediaSource for Frames {
 
     fn byte_len(&self) -> Option<u64> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn reading_pauses_and_goes_on() {
+        let content = b"0123456789abcdefghij";
+        let source = Source::new(testing::file(content), content.len() as u64);
+        let mut frames = Frames::new(b"head".to_vec(), source, 2, 18).unwrap();
+        let watch = frames.watch();
+        let mut read = |wanted: usize| {
+            let mut bytes = vec![b'?'; wanted];
+            frames.read(&mut bytes).map(|count| {
+                bytes.truncate(count);
+                String::from_utf8(bytes).unwrap()
+            })
+        };
+        watch.allow(10);
+        assert_eq!(read(20).unwrap(), "head");
+        assert_eq!(read(4).unwrap(), "2345");
+        assert_eq!(read(20).unwrap(), "6789ab");
+        for _ in 0..2 {
+            assert!(read(1).is_err());
+            assert!(watch.is_paused());
+        }
+        watch.allow(100);
+        assert!(!watch.is_paused());
+        assert_eq!(read(20).unwrap(), "\0".repeat(AFTER_PAUSE.len()));
+        assert_eq!(read(20).unwrap(), "cdefgh");
+        assert_eq!(read(20).unwrap(), "");
     }
 }

@@ -4,7 +4,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::media::Source;
 
-
 /// Length of an ID3v1 tag, the last thing in a file.
 pub const ID3V1_BYTES: usize = 128;
 

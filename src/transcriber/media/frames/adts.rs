@@ -45,10 +45,12 @@ impl Frames for Adts {
         // Of the other profiles, and of several blocks in one frame, symphonia
         // would make noise; a configuration of 0 is told in the first block.
         let decodable = header[2] >> 6 == PROFILE_LC && blocks == 0;
-        parameters.with_sample_rate(rate).for_codec(match decodable {
-            true if (1..=2).contains(&channels) => CODEC_ID_AAC,
-            _ => CODEC_ID_NULL_AUDIO,
-        });
+        parameters
+            .with_sample_rate(rate)
+            .for_codec(match decodable {
+                true if (1..=2).contains(&channels) => CODEC_ID_AAC,
+                _ => CODEC_ID_NULL_AUDIO,
+            });
         match channels {
             1 => drop(parameters.with_channels(CHANNEL_LAYOUT_MONO)),
             2 => drop(parameters.with_channels(CHANNEL_LAYOUT_STEREO)),

@@ -62,7 +62,8 @@ impl InfoTag {
         // Encoder, revision and filter, gains, flags and rate; then 12 bits each.
         if let (Some(encoder), Some(_), Some(trims)) =
             (fields.take(9), fields.take(12), fields.take(3))
-            && [b"LAME", b"Lavf", b"Lavc"].contains(&&[encoder[0], encoder[1], encoder[2], encoder[3]])
+            && [b"LAME", b"Lavf", b"Lavc"]
+                .contains(&&[encoder[0], encoder[1], encoder[2], encoder[3]])
         {
             let trims = u32::from_be_bytes([0, trims[0], trims[1], trims[2]]);
             tag.delay_frames = (trims >> 12) + DECODER_DELAY_FRAMES;

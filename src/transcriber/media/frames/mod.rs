@@ -9,7 +9,6 @@ mod adts;
 mod info_tag;
 mod mpeg;
 mod tags;
-mod window;
 
 use std::marker::PhantomData;
 
@@ -19,8 +18,8 @@ pub use adts::Adts;
 use info_tag::InfoTag;
 pub use mpeg::{Header as MpegHeader, Mpeg};
 pub use tags::at as tag_bytes;
-use window::{WINDOW_BYTES, Window};
 
+use super::forward::{AHEAD_MAX_BYTES, Forward};
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source, codec};
 
@@ -78,7 +77,8 @@ pub trait Frames {
 /// Whether `head`, the start of a file, is the start of such a stream. A head
 /// that ends within a frame is no obstacle.
 pub fn recognise<F: Frames>(head: &[u8]) -> bool {
-    let tags_bytes = tags::at(head).map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let tags_bytes =
+        tags::at(head).map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     let Some(head) = head.get(tags_bytes..) else {
         // A tag with a picture that is longer than what can be seen: who would
         // put it before anything else?
@@ -117,7 +117,7 @@ fn chain<F: Frames>(mut bytes: &[u8], needed: usize) -> bool {
 
 /// Reads such a stream from its first byte.
 pub struct FrameReader<F> {
-    window: Window<Source>,
+    input: Forward,
     tracks: [Track; 1],
     container: String,
     /// Of the last packet.
@@ -145,13 +145,20 @@ impl<F: Frames> FrameReader<F> {
     /// The bytes of `source` are such a stream.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let size_bytes = source.size_bytes();
-        let mut window = Window::new(source);
-        while let Some(length_bytes) = tags::at(window.peek(tags::HEAD_BYTES)?) {
-            window.skip(length_bytes)?;
+        let mut input = Forward::file(source);
+        while let Some(length_bytes) = tags::at(input.peek(tags::HEAD_BYTES)?) {
+            input.skip(length_bytes)?;
         }
-        let visible = window.peek(WINDOW_BYTES)?;
+        let visible = input.peek(AHEAD_MAX_BYTES)?;
         let first = (0..visible.len()).find(|offset| {
-            chain::<F>(&visible[*offset..], if *offset == 0 { FRAMES_MIN } else { FRAMES_MIN_BEHIND_NOISE })
+            chain::<F>(
+                &visible[*offset..],
+                if *offset == 0 {
+                    FRAMES_MIN
+                } else {
+                    FRAMES_MIN_BEHIND_NOISE
+                },
+            )
         });
         let offset = first.ok_or(MediaError::Truncated)?;
         let frame = F::parse(&visible[offset..]).ok_or(MediaError::Truncated)?;
@@ -161,16 +168,16 @@ impl<F: Frames> FrameReader<F> {
                 0 => InfoTag::parse(bytes),
                 _ => None,
             });
-        window.skip(offset as u64)?;
+        input.skip(offset as u64)?;
         let mut tag = InfoTag::default();
         if let Some(info) = info {
-            let expected_bytes = (size_bytes - window.offset_bytes().min(size_bytes)) as f64;
-            window.skip(frame.length_bytes as u64)?;
+            let expected_bytes = (size_bytes - input.position().min(size_bytes)) as f64;
+            input.skip(frame.length_bytes as u64)?;
             tag = info;
             // A file that is longer was appended to, or its head was never filled in.
-            let agrees = info.bytes.is_none_or(|bytes| {
-                f64::from(bytes) * (1.0 + BYTES_TOLERANCE) >= expected_bytes
-            });
+            let agrees = info
+                .bytes
+                .is_none_or(|bytes| f64::from(bytes) * (1.0 + BYTES_TOLERANCE) >= expected_bytes);
             if !agrees {
                 tag.frames = None;
             }
@@ -190,7 +197,7 @@ impl<F: Frames> FrameReader<F> {
             }],
             container: F::container(&frame).to_owned(),
             parameters: frame.parameters,
-            window,
+            input,
             given_frames: 0,
             tag,
             in_step: true,
@@ -205,7 +212,7 @@ impl<F: Frames> FrameReader<F> {
     /// The frame that begins here, if it is followed by another one, by a tag or
     /// by the end, or continues what came before.
     fn frame_here(&mut self) -> Result<Option<Frame>, MediaError> {
-        let visible = self.window.peek(WINDOW_BYTES.min(SEARCH_BYTES))?;
+        let visible = self.input.peek(SEARCH_BYTES)?;
         let Some(frame) = F::parse(visible) else {
             return Ok(None);
         };
@@ -220,14 +227,14 @@ impl<F: Frames> FrameReader<F> {
     }
 
     fn take(&mut self, frame: Frame) -> Result<Step, MediaError> {
-        let visible = self.window.peek(frame.length_bytes)?;
+        let visible = self.input.peek(frame.length_bytes)?;
         let Some(whole) = visible.get(..frame.length_bytes) else {
             self.cut_short = true;
-            self.window.skip(u64::MAX)?;
+            self.input.skip(u64::MAX)?;
             return Ok(Step::End);
         };
         let mut packet = Packet::new(&whole[frame.header_bytes..]);
-        self.window.skip(frame.length_bytes as u64)?;
+        self.input.skip(frame.length_bytes as u64)?;
         let length = u64::from(frame.frames);
         let start = self.given_frames * length;
         let (delay, padding) = (self.tag.delay_frames, self.tag.padding_frames);
@@ -285,13 +292,13 @@ impl<F: Frames> Reader for FrameReader<F> {
             return Ok(Step::Packet(packet));
         }
         for _ in 0..SEARCH_BYTES {
-            let visible = self.window.peek(tags::HEAD_BYTES)?;
+            let visible = self.input.peek(tags::HEAD_BYTES)?;
             if visible.is_empty() {
                 return Ok(Step::End);
             }
             let is_silence = visible[0] == 0;
             if let Some(length_bytes) = tags::at(visible) {
-                self.window.skip(length_bytes)?;
+                self.input.skip(length_bytes)?;
                 continue;
             }
             if let Some(frame) = self.frame_here()? {
@@ -307,7 +314,7 @@ impl<F: Frames> Reader for FrameReader<F> {
             self.in_step = false;
             self.searched_noise |= !is_silence;
             self.searched_bytes += 1;
-            self.window.skip(1)?;
+            self.input.skip(1)?;
         }
         Ok(Step::Nothing)
     }

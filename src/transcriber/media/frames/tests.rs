@@ -37,8 +37,7 @@ fn source(content: &[u8]) -> Source {
 /// Numbers of the frames that come out, with `c` for a change and `l` for a loss;
 /// and whether it is cut short.
 fn read(content: &[u8]) -> (String, bool) {
-    let mut reader =
-        FrameReader::<Mpeg>::open(source(content)).expect("a stream");
+    let mut reader = FrameReader::<Mpeg>::open(source(content)).expect("a stream");
     let mut found = Vec::new();
     loop {
         match reader.step().unwrap() {
@@ -58,23 +57,72 @@ fn all_frames_come_out_whatever_lies_between() {
     let picture: Vec<u8> = tag.collect();
     let mut title = b"TAG".to_vec();
     title.resize(128, b' ');
-    let noise: Vec<u8> = (0..3000_u32).map(|index| (index * index >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..3000_u32)
+        .map(|index| ((index * index) >> 3) as u8)
+        .collect();
     for (name, parts, expected) in [
         ("plain", vec![mp3(1..6)], ("1 2 3 4 5", false)),
-        ("tags around", vec![picture.clone(), mp3(1..5), title.clone()], ("1 2 3 4", false)),
-        ("joined", vec![picture.clone(), mp3(1..5), title, picture, mp3(5..8)], ("1 2 3 4 5 6 7", false)),
-        ("noise first", vec![noise.clone(), mp3(1..8)], ("1 2 3 4 5 6 7", false)),
-        ("noise between", vec![mp3(1..4), noise, mp3(4..8)], ("1 2 3 l 4 5 6 7", false)),
-        ("zeros between", vec![mp3(1..4), vec![0; 100_000], mp3(4..8)], ("1 2 3 4 5 6 7", false)),
-        ("a change", vec![mp3(1..4), mono(4..6)], ("1 2 3 c 4 5", false)),
-        ("cut", vec![mp3(1..4), mp3(4..5)[..300].to_vec()], ("1 2 3", true)),
-        ("informed", vec![info(3, 4 * 417), mp3(1..4)], ("1 2 3", false)),
-        ("informed and cut", vec![info(9, 10 * 417), mp3(1..4)], ("1 2 3", true)),
-        ("informed of nothing", vec![info(0, 0), mp3(1..4)], ("1 2 3", false)),
-        ("informed, then appended", vec![info(2, 3 * 417), mp3(1..5)], ("1 2 3 4", false)),
+        (
+            "tags around",
+            vec![picture.clone(), mp3(1..5), title.clone()],
+            ("1 2 3 4", false),
+        ),
+        (
+            "joined",
+            vec![picture.clone(), mp3(1..5), title, picture, mp3(5..8)],
+            ("1 2 3 4 5 6 7", false),
+        ),
+        (
+            "noise first",
+            vec![noise.clone(), mp3(1..8)],
+            ("1 2 3 4 5 6 7", false),
+        ),
+        (
+            "noise between",
+            vec![mp3(1..4), noise, mp3(4..8)],
+            ("1 2 3 l 4 5 6 7", false),
+        ),
+        (
+            "zeros between",
+            vec![mp3(1..4), vec![0; 100_000], mp3(4..8)],
+            ("1 2 3 4 5 6 7", false),
+        ),
+        (
+            "a change",
+            vec![mp3(1..4), mono(4..6)],
+            ("1 2 3 c 4 5", false),
+        ),
+        (
+            "cut",
+            vec![mp3(1..4), mp3(4..5)[..300].to_vec()],
+            ("1 2 3", true),
+        ),
+        (
+            "informed",
+            vec![info(3, 4 * 417), mp3(1..4)],
+            ("1 2 3", false),
+        ),
+        (
+            "informed and cut",
+            vec![info(9, 10 * 417), mp3(1..4)],
+            ("1 2 3", true),
+        ),
+        (
+            "informed of nothing",
+            vec![info(0, 0), mp3(1..4)],
+            ("1 2 3", false),
+        ),
+        (
+            "informed, then appended",
+            vec![info(2, 3 * 417), mp3(1..5)],
+            ("1 2 3 4", false),
+        ),
     ] {
         let content = parts.concat();
-        assert!(recognise::<Mpeg>(&content[..content.len().min(64 * 1024)]), "{name}");
+        assert!(
+            recognise::<Mpeg>(&content[..content.len().min(64 * 1024)]),
+            "{name}"
+        );
         let (found, cut_short) = read(&content);
         assert_eq!((found.as_str(), cut_short), expected, "{name}");
     }
@@ -118,5 +166,8 @@ fn what_encoders_add_is_trimmed_over_as_many_frames_as_it_takes() {
     }
     // 0x440 and 529 samples at the start; 0x811 less 529 at the end.
     assert_eq!(trims, [(1152, 0), (465, 0), (0, 384), (0, 1152)]);
-    assert_eq!(reader.tracks()[0].duration_s, Some((1152 - 465 + 768) as f64 / 44_100.0));
+    assert_eq!(
+        reader.tracks()[0].duration_s,
+        Some((1152 - 465 + 768) as f64 / 44_100.0)
+    );
 }

@@ -70,7 +70,7 @@ fn lacing() {
     const FIXED: u8 = 4;
     let nothing = [
         block(0, FIXED, &[255]).repeat(20_000),
-        block(0, XIPH, &[255; 1].repeat(1)).repeat(10),
+        block(0, XIPH, &[255]).repeat(10),
     ]
     .concat();
     suffer(

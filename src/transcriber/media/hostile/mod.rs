@@ -57,7 +57,11 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     };
     let source = Source::new(testing::file(content), content.len() as u64);
     let mut recording = Recording::open(source, None, &limits)?;
-    assert!(recording.audio().codec.len() < 200, "{}", recording.audio().codec);
+    assert!(
+        recording.audio().codec.len() < 200,
+        "{}",
+        recording.audio().codec
+    );
     let mut samples = Vec::new();
     let mut count = 0;
     loop {
@@ -86,7 +90,10 @@ fn suffer(name: &str, content: &[u8], expected: Fate) {
         peak_bytes / 1024,
         time.as_millis()
     );
-    assert!(peak_bytes <= MEMORY_MAX_BYTES, "{name} took {peak_bytes} bytes");
+    assert!(
+        peak_bytes <= MEMORY_MAX_BYTES,
+        "{name} took {peak_bytes} bytes"
+    );
     assert!(time < TIME_MAX, "{name} took {time:?}");
     let words = match &fate {
         Err(error) => error.to_string(),

@@ -30,9 +30,6 @@ use ebml::{Ahead, Head};
 use timeline::Timeline;
 use tracks::Tracks;
 
-/// So much of the start of a file is enough for [`recognises`].
-pub const RECOGNISE_BYTES: usize = 4;
-
 /// A longer head of the file or list of tracks is damaged.
 const EBML_HEAD_MAX_BYTES: u64 = 64 * 1024;
 const TRACKS_MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -51,11 +48,6 @@ const ELEMENTS_BEFORE_TRACKS_MAX: usize = 1_000_000;
 const JUMP_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
 
 const DEFAULT_SCALE_NS: u64 = 1_000_000;
-
-/// Whether [`Matroska`] reads files that begin with `head`.
-pub fn recognises(head: &[u8]) -> bool {
-    head.starts_with(&ids::EBML.to_be_bytes())
-}
 
 /// A Matroska file, read forward.
 pub struct Matroska {

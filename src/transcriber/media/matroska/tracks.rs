@@ -2,7 +2,7 @@
 
 use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 
-use super::super::reader::{CHANNELS_MAX, TRACKS_MAX, Track};
+use super::super::reader::{CHANNELS_MAX, TRACKS_MAX, Track, name_tracks};
 use super::codecs::{self, AudioEntry};
 use super::encodings::Encodings;
 use super::{ebml, ids};
@@ -46,9 +46,9 @@ pub struct Tracks {
     pub audio: Vec<AudioTrack>,
     /// Numbers of those that have a part in the timeline.
     pub timed: Vec<u64>,
-    videos: usize,
-    subtitles: usize,
-    others: usize,
+    videos: u32,
+    subtitles: u32,
+    others: u32,
 }
 
 impl Tracks {
@@ -123,19 +123,11 @@ impl Tracks {
 
     /// For [`Reader::others`](super::super::reader::Reader::others).
     pub fn others(&self) -> String {
-        let kinds = [
+        name_tracks(&[
             (self.videos, "video"),
             (self.subtitles, "subtitle"),
             (self.others, "other"),
-        ];
-        let found: Vec<String> = kinds
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, kind)| {
-                format!("{count} {kind} track{}", if *count == 1 { "" } else { "s" })
-            })
-            .collect();
-        found.join(" and ")
+        ])
     }
 
     /// Whether nothing but one audio track is in the file.

@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::{
 };
 
 use super::boxes::{Fields, Kind};
+use crate::media::bits::Bits;
 use crate::media::reader::CHANNELS_MAX;
 
 /// Frames of PCM that are put into one packet.
@@ -478,10 +479,7 @@ fn flac_frames(packet: &[u8]) -> Option<u32> {
 /// Frames in a packet of Apple lossless that is not as long as the others: the
 /// last one.
 fn alac_frames(packet: &[u8]) -> Option<u32> {
-    let mut bits = Bits {
-        bytes: packet,
-        position: 0,
-    };
+    let mut bits = Bits::new(packet);
     // Kind of element, its instance, unused.
     bits.take(3 + 4 + 12)?;
     let is_partial = bits.take(1)? == 1;
@@ -510,16 +508,13 @@ struct AacConfig {
 
 impl AacConfig {
     fn read(config: &[u8]) -> Option<Self> {
-        let mut bits = Bits {
-            bytes: config,
-            position: 0,
-        };
-        let mut object_type = bits.object_type()?;
-        let core_rate = bits.rate()?;
+        let mut bits = Bits::new(config);
+        let mut object_type = take_object_type(&mut bits)?;
+        let core_rate = take_rate(&mut bits)?;
         let channels = bits.take(4)?;
         if let 5 | 29 = object_type {
-            bits.rate()?;
-            object_type = bits.object_type()?;
+            take_rate(&mut bits)?;
+            object_type = take_object_type(&mut bits)?;
         }
         let is_short = bits.take(1)? == 1;
         Some(Self {
@@ -536,39 +531,22 @@ impl AacConfig {
     }
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
+fn take_object_type(bits: &mut Bits<'_>) -> Option<u32> {
+    match bits.take(5)? {
+        31 => Some(32 + bits.take(6)?),
+        object_type => Some(object_type),
+    }
 }
 
-impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.position / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
-            self.position += 1;
-        }
-        Some(value)
-    }
-
-    fn object_type(&mut self) -> Option<u32> {
-        match self.take(5)? {
-            31 => Some(32 + self.take(6)?),
-            object_type => Some(object_type),
-        }
-    }
-
-    /// The outer `None`: the config ends. The inner one: a reserved index.
-    fn rate(&mut self) -> Option<Option<u32>> {
-        const RATES: [u32; 13] = [
-            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
-            8_000, 7_350,
-        ];
-        match self.take(4)? {
-            15 => self.take(24).map(Some),
-            index => Some(RATES.get(index as usize).copied()),
-        }
+/// The outer `None`: the config ends. The inner one: a reserved index.
+fn take_rate(bits: &mut Bits<'_>) -> Option<Option<u32>> {
+    const RATES: [u32; 13] = [
+        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
+        8_000, 7_350,
+    ];
+    match bits.take(4)? {
+        15 => bits.take(24).map(Some),
+        index => Some(RATES.get(index as usize).copied()),
     }
 }
 

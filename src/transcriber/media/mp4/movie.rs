@@ -10,7 +10,7 @@ use super::fragments::Defaults;
 use super::input::Input;
 use super::tables::Places;
 use crate::media::MediaError;
-use crate::media::reader::TRACKS_MAX;
+use crate::media::reader::{TRACKS_MAX, name_tracks};
 
 /// Content of the boxes that are read whole; longer ones are cut there.
 const SMALL_BYTES: u64 = 4096;
@@ -71,9 +71,9 @@ pub struct Movie {
 /// How many tracks there are besides sound.
 #[derive(Debug, Default)]
 pub struct Others {
-    video: usize,
-    subtitle: usize,
-    other: usize,
+    video: u32,
+    subtitle: u32,
+    other: u32,
 }
 
 impl Others {
@@ -87,19 +87,11 @@ impl Others {
 
     /// For people: `1 video track and 2 subtitle tracks`.
     pub fn describe(&self) -> String {
-        let kinds = [
+        name_tracks(&[
             (self.video, "video"),
             (self.subtitle, "subtitle"),
             (self.other, "other"),
-        ];
-        let found: Vec<String> = kinds
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, kind)| {
-                format!("{count} {kind} track{}", if *count == 1 { "" } else { "s" })
-            })
-            .collect();
-        found.join(" and ")
+        ])
     }
 }
 

@@ -14,7 +14,7 @@ const HEADER_MAX_BYTES: usize = 1024 * 1024;
 const BACKWARDS_MAX_S: i64 = 1;
 
 /// No recording lasts longer (3,000 years); granule positions beyond are damaged.
-const POSITION_MAX_S: i64 = 100_000_000_000;
+pub const POSITION_MAX_S: i64 = 100_000_000_000;
 
 /// An audio stream that is being read.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl AudioStream {
     }
 
     /// The same stream from its first page on; its headers are stepped over.
-    pub fn from_start(&self) -> Self {
+    pub fn restarted(&self) -> Self {
         let mut stream = Self::new(self.codec.clone());
         stream.codec.reset();
         if let Headers::Known { total, .. } = self.headers {
@@ -112,9 +112,9 @@ impl AudioStream {
         position as f64 / f64::from(self.codec.rate().max(1))
     }
 
-    /// The same of a granule position.
-    pub fn granule_seconds(&self, granule: i64) -> f64 {
-        self.seconds(granule + self.shift - self.pre_skip())
+    /// Where the sound of a page ends, on the same clock.
+    pub fn page_end_s(&self, page: &Page) -> Option<f64> {
+        Some(self.seconds(self.granule(page)? - self.pre_skip()))
     }
 
     /// Where the sound read so far ends, in seconds on its own clock.
@@ -228,9 +228,11 @@ impl AudioStream {
     /// The granule position of a page, if it can be one.
     fn granule(&self, page: &Page) -> Option<i64> {
         let rate = i64::from(self.codec.rate());
+        let sane = |granule: &i64| rate > 0 && granule / rate < POSITION_MAX_S;
         page.granule()
-            .filter(|granule| rate > 0 && granule / rate < POSITION_MAX_S)
+            .filter(sane)
             .map(|granule| granule + self.shift)
+            .filter(sane)
     }
 
     /// Where `total` frames lie that end at `granule`.

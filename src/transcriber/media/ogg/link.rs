@@ -75,8 +75,11 @@ impl Link {
                 if !only_first_pages {
                     break;
                 }
-                if streams.len() < STREAMS_MAX {
-                    streams.push(Logical::new(&page));
+                let stream = Logical::new(&page);
+                let audio = |stream: &Logical| matches!(stream.kind, Kind::Audio(_));
+                let tracks = streams.iter().filter(|stream| audio(stream)).count();
+                if streams.len() < STREAMS_MAX && (tracks < TRACKS_MAX || !audio(&stream)) {
+                    streams.push(stream);
                 }
                 headers_end_bytes = pages.offset_bytes();
             } else {
@@ -111,7 +114,6 @@ impl Link {
                 Kind::Audio(audio) => Some((index, &**audio)),
                 _ => None,
             })
-            .take(TRACKS_MAX)
     }
 
     /// Why the first of its audio streams that cannot be read cannot be read.

@@ -120,7 +120,7 @@ impl OggReader {
             .or(audio.first())
             .map(|(stream, audio)| Current {
                 serial: self.link.streams[*stream].serial,
-                audio: audio.from_start(),
+                audio: audio.restarted(),
             });
         let serials = self.link.streams.iter().map(|stream| stream.serial);
         self.open_streams = serials.collect();
@@ -129,7 +129,12 @@ impl OggReader {
 
     /// A page that begins a stream behind others that had begun.
     fn next_link(&mut self, offset_bytes: u64) -> Result<(), MediaError> {
-        self.cut_short |= self.within_packet();
+        // The part before ends with damage or within a packet.
+        if std::mem::take(&mut self.damaged) && !self.open_streams.is_empty()
+            || self.within_packet()
+        {
+            self.lost("the end of a part is damaged or missing".to_owned());
+        }
         self.link = Link::survey(&self.source, offset_bytes)?;
         self.link_start_s = self.link_end_s;
         self.begin_link();
@@ -174,6 +179,9 @@ impl OggReader {
                 self.damaged = !self.open_streams.is_empty();
             }
             Found::End => {
+                if self.damaged && self.junk_bytes.is_none() {
+                    self.lost("damaged Ogg pages were left out".to_owned());
+                }
                 self.cut_short = self.pages.is_cut_short() || self.within_packet();
                 self.ended = true;
             }
@@ -246,10 +254,7 @@ impl OggReader {
             .find(|stream| stream.serial == page.serial);
         let end_s = match stream.map(|stream| &stream.kind) {
             Some(Kind::Video(Some(clock))) => clock.times_s(page).map(|(_, end_s)| end_s),
-            Some(Kind::Audio(audio)) if audio.codec().rate() > 0 => page
-                .granule()
-                .filter(|granule| *granule > 0)
-                .map(|granule| audio.granule_seconds(granule)),
+            Some(Kind::Audio(audio)) => audio.page_end_s(page),
             _ => None,
         };
         if let Some(end_s) = end_s {

@@ -6,7 +6,6 @@ use super::link::{Kind, Link};
 use super::page::{Found, PAGE_MAX_BYTES, Pages};
 use crate::media::Source;
 
-
 /// How much is looked at in one place: one page at least.
 const WINDOW_BYTES: u64 = PAGE_MAX_BYTES as u64;
 
@@ -21,7 +20,7 @@ const WINDOWS: u64 = 8;
 /// `offset_bytes`.
 pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec<Option<f64>>> {
     let unsure = vec![None; link.streams.len()];
-    let mut granules: Vec<Option<i64>> = unsure.iter().map(|_| None).collect();
+    let mut ends_s: Vec<Option<f64>> = unsure.clone();
     let mut at_beginning = true;
     for (from_bytes, to_bytes) in windows(offset_bytes, source.size_bytes()) {
         let mut pages = Pages::new(source.again(), from_bytes)?;
@@ -39,23 +38,22 @@ pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec
             let Some(stream) = stream.filter(|_| at_beginning || !page.is_first()) else {
                 return Ok(unsure);
             };
-            if let Some(granule) = page.granule() {
-                if granules[stream].is_some_and(|before| granule < before) {
+            let Kind::Audio(audio) = &link.streams[stream].kind else {
+                continue;
+            };
+            if let Some(end_s) = audio.page_end_s(&page) {
+                let end_s = end_s - link.zero_s;
+                if ends_s[stream].is_some_and(|before| end_s < before) {
                     return Ok(unsure);
                 }
-                granules[stream] = Some(granule);
+                ends_s[stream] = Some(end_s);
             }
         }
     }
-    let end_s = |(stream, granule): (usize, Option<i64>)| {
-        let Kind::Audio(audio) = &link.streams[stream].kind else {
-            return None;
-        };
-        (audio.codec().rate() > 0).then_some(())?;
-        let end_s = audio.granule_seconds(granule?) - link.zero_s;
-        (end_s > 0.0).then_some(end_s)
-    };
-    Ok(granules.into_iter().enumerate().map(end_s).collect())
+    Ok(ends_s
+        .into_iter()
+        .map(|end_s| end_s.filter(|end_s| *end_s > 0.0))
+        .collect())
 }
 
 /// The places that are looked at, from where to where, in bytes.

@@ -1,6 +1,7 @@
 //! The clocks of video streams, which tell whether sound begins later than the
 //! picture.
 
+use super::audio::POSITION_MAX_S;
 use super::page::Page;
 
 /// Turns granule positions into times.
@@ -53,6 +54,9 @@ impl Clock {
             Layout::UpperHalf => granule >> 32,
         };
         let end_s = frames as f64 / self.frames_per_s;
+        if end_s > POSITION_MAX_S as f64 {
+            return None;
+        }
         let length_s = page.packets() as f64 / self.frames_per_s;
         Some((end_s - length_s, end_s))
     }

@@ -2,10 +2,11 @@
 //! a decoder is made of them: a few hundred bytes may describe codebooks that
 //! take gigabytes once they are unpacked.
 //!
-//! What encoders really use (libvorbis 1.3.7 and aoTuV share the books, all
-//! qualities, rates and channel counts): at most 6,561 entries and 8 dimensions
-//! in a book, 52,488 numbers; in all books of a stream together fewer than
-//! [`ENTRIES_MAX`] and [`VALUES_MAX`] by a factor of more than 5.
+//! What encoders really use, measured over libvorbis 1.3.7 (all qualities, 8 to
+//! 192 kHz, 1 to 8 channels) and the encoder of ffmpeg: at most 49 books; in one of
+//! them at most 6,561 entries of 8 dimensions; in all of a stream 19,413 entries,
+//! 85,928 values and 876,800 table slots as they are estimated here. aoTuV uses
+//! the books of libvorbis. The limits leave room for several times as much.
 
 use super::bits::{Bits, Ended};
 
@@ -340,4 +341,132 @@ fn mode(bits: &mut Bits) -> Result<bool, VorbisRefusal> {
     }
     bits.skip(8)?;
     Ok(long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDENTIFICATION: &[u8; 30] =
+        b"\x01vorbis\0\0\0\0\x01\x80\x3e\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xb8\x01";
+
+    /// Writes bits, least significant first.
+    #[derive(Default)]
+    struct Writer {
+        bytes: Vec<u8>,
+        used: u32,
+    }
+
+    impl Writer {
+        fn put(&mut self, value: u64, count: u32) -> &mut Self {
+            for bit in 0..count {
+                if self.used.is_multiple_of(8) {
+                    self.bytes.push(0);
+                }
+                let last = self.bytes.last_mut().unwrap();
+                *last |= ((value >> bit & 1) as u8) << (self.used % 8);
+                self.used += 1;
+            }
+            self
+        }
+
+        /// A codebook whose entries all have codewords of one length.
+        fn book(&mut self, [dimensions, entries, length, lookup]: [u64; 4]) {
+            self.put(0x56_43_42, 24)
+                .put(dimensions, 16)
+                .put(entries, 24);
+            self.put(1, 1).put(length - 1, 5);
+            self.put(entries, ilog(entries as u32)).put(lookup, 4);
+            if lookup > 0 {
+                self.put(0, 64).put(0, 4).put(0, 1);
+                let values = lookup1_values(entries as u32, dimensions as u32);
+                self.put(0, values);
+            }
+        }
+
+        /// The rest of a setup header: one of each, of the simplest kind.
+        fn rest(&mut self) -> Vec<u8> {
+            self.put(0, 6).put(0, 16);
+            // Floor 1 without partitions.
+            self.put(0, 6).put(1, 16).put(0, 5).put(0, 2).put(4, 4);
+            self.put(0, 6)
+                .put(2, 16)
+                .put(0, 64)
+                .put(0, 8)
+                .put(0, 6)
+                .put(0, 8)
+                .put(0, 4);
+            self.put(0, 6)
+                .put(0, 16)
+                .put(0, 1)
+                .put(0, 1)
+                .put(0, 2)
+                .put(0, 24);
+            // Two modes, of short and of long blocks.
+            self.put(1, 6).put(0, 41).put(1, 1).put(0, 40).put(1, 1);
+            [b"\x05vorbis", self.bytes.as_slice()].concat()
+        }
+    }
+
+    /// A setup header of so many equal codebooks.
+    fn setup(books: u64, book: [u64; 4]) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.put(books - 1, 8);
+        for _ in 0..books {
+            writer.book(book);
+        }
+        writer.rest()
+    }
+
+    #[test]
+    fn books_are_accepted_up_to_the_limits() {
+        // The largest of libvorbis.
+        let real = [8, 6_561, 13, 1];
+        for (books, book, accepted) in [
+            (1, real, true),
+            (15, real, true),
+            // Too many values in the whole.
+            (20, real, false),
+            (255, [2, 400, 8, 1], true),
+            // Too many entries in the whole, none of them a vector.
+            (50, [1, 6_000, 13, 0], false),
+            // Too many entries or dimensions in one.
+            (1, [1, 131_072, 17, 0], false),
+            (1, [65, 2, 1, 1], false),
+            // Lookup tables of many levels.
+            (2, [1, 32_000, 32, 0], false),
+        ] {
+            let setup = setup(books, book);
+            let checked = check(IDENTIFICATION, &setup);
+            let is_large = matches!(checked, Err(TooLarge(_)));
+            assert_eq!(is_large, !accepted, "{books}: {checked:?}");
+            assert_eq!(checked.is_ok(), accepted, "{books}: {checked:?}");
+        }
+    }
+
+    #[test]
+    fn modes_are_found_in_all_forms_of_the_headers() {
+        let setup = setup(3, [2, 16, 4, 1]);
+        let modes = check(IDENTIFICATION, &setup).unwrap();
+        assert_eq!(modes.long, [false, true]);
+        assert_eq!(modes.identification.block_samples, [256, 2_048]);
+        let joined = [IDENTIFICATION.as_slice(), &setup].concat();
+        assert_eq!(check_extra_data(&joined).as_ref(), Ok(&modes));
+        let comment = [b'c'; 600];
+        let laced = [
+            &[2, 30, 255, 255, 90],
+            IDENTIFICATION.as_slice(),
+            &comment,
+            &setup,
+        ]
+        .concat();
+        assert_eq!(check_extra_data(&laced).as_ref(), Ok(&modes));
+        // Cut anywhere, a header is refused.
+        for length in 0..laced.len() {
+            assert!(check_extra_data(&laced[..length]).is_err(), "{length}");
+        }
+        for length in 0..joined.len() {
+            assert!(check_extra_data(&joined[..length]).is_err(), "{length}");
+        }
+    }
 }

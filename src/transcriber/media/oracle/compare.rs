@@ -72,6 +72,10 @@ const TREBLE_SHARE_DB: f64 = -30.0;
 const NEAR: usize = SAMPLE_RATE as usize / 2;
 const FAR: usize = SAMPLE_RATE as usize * 20;
 
+/// So near they are looked for sample by sample, the first ones of a file.
+const NEXT: isize = SAMPLE_RATE as isize / 20;
+const COMBED_MAX: usize = 2;
+
 /// Differences that are looked into; the others are the first one's consequence.
 const LOOKED_INTO_MAX: usize = 12;
 
@@ -275,9 +279,18 @@ impl<'a> Comparison<'a> {
             let mut place = self.climb(range.clone(), expected);
             if place.correlation < self.tolerance.correlation && looked_into < LOOKED_INTO_MAX {
                 looked_into += 1;
-                let near = self.search(range.clone(), NEAR);
-                if near.correlation > place.correlation {
-                    place = near;
+                let reach = if looked_into <= COMBED_MAX {
+                    NEXT
+                } else {
+                    NEXT / 8
+                };
+                for near in [
+                    self.comb(range.clone(), expected, reach),
+                    self.search(range.clone(), NEAR),
+                ] {
+                    if near.correlation > place.correlation {
+                        place = near;
+                    }
                 }
                 if place.correlation < self.tolerance.correlation && !searched_far {
                     searched_far = true;
@@ -378,13 +391,22 @@ impl<'a> Comparison<'a> {
                 best = (offset, correlation);
             }
         }
-        // High sounds have peaks side by side: the highest one is not found by
-        // climbing alone.
         let coarse = signal::COARSE as isize;
-        let fine = (best.0 - 1) * coarse..=(best.0 + 1) * coarse;
+        self.comb(range, best.0 * coarse, coarse)
+    }
+
+    /// The most similar place that is at most `reach` away from `middle`, sample by
+    /// sample: high sounds have peaks side by side, of which climbing finds one.
+    fn comb(&self, range: std::ops::Range<usize>, middle: isize, reach: isize) -> Place {
         let at = |offset| self.reference.correlation(&range, &self.heard, offset);
-        let offset = fine.max_by(|one, other| at(*one).total_cmp(&at(*other)));
-        self.climb(range.clone(), offset.unwrap_or_default())
+        let mut best = (middle, f64::NEG_INFINITY);
+        for offset in middle - reach..=middle + reach {
+            let correlation = at(offset);
+            if correlation > best.1 {
+                best = (offset, correlation);
+            }
+        }
+        self.climb(range.clone(), best.0)
     }
 }
 

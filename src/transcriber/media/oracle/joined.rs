@@ -317,6 +317,8 @@ fn appended(rows: &mut Vec<Made>) {
             let first = parts[0].clone();
             Ok(Expected::parts(parts)
                 .within(TOLERANCE_S)
+                .damaged(1.0, 2.0)
+                .damaged(2.9, 4.0)
                 .warning(Warning::May)
                 .or(Expected::parts([first]).warning(Warning::Must))
                 .because("all parts are to be heard"))

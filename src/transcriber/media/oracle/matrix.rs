@@ -15,6 +15,7 @@ struct Recipe {
     name: String,
     file_name: String,
     length_ms: u32,
+    rate: u32,
     arguments: String,
 }
 
@@ -30,6 +31,7 @@ impl Recipe {
             ),
             file_name,
             length_ms,
+            rate,
             name,
         }
     }
@@ -139,7 +141,7 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
             Ok(()) => rows.push(Row::new(
                 recipe.name.clone(),
                 kit.path(&recipe.file_name),
-                expected(&recipe.name),
+                expected(recipe),
             )),
             Err(reason) => skipped.push((recipe.name.clone(), reason)),
         }
@@ -152,11 +154,39 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
 }
 
 /// Of rows that are not just what ffmpeg makes of them.
-fn expected(name: &str) -> Expected {
-    match name {
-        "ogg vorbis 8000 mono 300 ms" => Expected::like_ffmpeg()
+fn expected(recipe: &Recipe) -> Expected {
+    let name = recipe.name.as_str();
+    let begins = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
+    if begins(&["ogg vorbis 8000 mono 300 ms"]) {
+        return Expected::like_ffmpeg()
             .within(0.1)
-            .because("ffmpeg does not trim the end of a file of one page"),
-        _ => Expected::like_ffmpeg(),
+            .because("ffmpeg does not trim the end of a file of one page");
     }
+    if begins(&[
+        "mp2 twolame 16000 stereo 50 ms",
+        "ogg speex 4 frames 8000 mono 50 ms",
+    ]) {
+        return Expected::anything().because("ffmpeg cannot read a file that is so short");
+    }
+    if begins(&["wav aac", "rm real_144", "ra real_144"]) {
+        return Expected::anything().because("ffmpeg cannot read what it writes");
+    }
+    if begins(&["sbc"]) {
+        return Expected::like_ffmpeg()
+            .or(Expected::refused())
+            .because("a bare SBC stream is no recording that anybody has");
+    }
+    if begins(&["ogg speex"]) {
+        return Expected::like_ffmpeg()
+            .with_seams()
+            .because("two decoders of Speex do not agree in all bits");
+    }
+    if begins(&["m4a", "mp4", "mov", "3g", "f4v", "ismv"]) && recipe.rate <= 16_000 {
+        // A frame of AAC and a bit.
+        return Expected::like_ffmpeg().inexact_in_ffmpeg(
+            1100.0 / f64::from(recipe.rate),
+            "ffmpeg does not trim the first or the last frame where the edit list does",
+        );
+    }
+    Expected::like_ffmpeg()
 }

@@ -18,6 +18,7 @@ mod wave_tags;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
 use std::io::Read;
 use std::ops::Range;
 
@@ -107,6 +108,7 @@ impl PcmFile {
 
     /// Reads the head from a stream (a pipe); sound follows until its `read`
     /// gives 0 bytes.
+    #[cfg(test)]
     pub fn from_stream(stream: impl Read + Send + 'static) -> Result<Self, MediaError> {
         Self::read(Forward::stream(stream))
     }
