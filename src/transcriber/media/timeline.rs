@@ -24,7 +24,7 @@ const ENDING_BLOCKS: u64 = 2;
 /// So much work, in frames, may be done for each frame of sound, and for none:
 /// no recording changes its rate or tears off with each of its packets.
 const WORK_PER_FRAME: u64 = 16;
-const WORK_MIN_FRAMES: u64 = 1 << 25;
+const WORK_MIN_FRAMES: u64 = 1 << 22;
 
 /// One recording, from its start on.
 #[derive(Default)]
