@@ -14,8 +14,9 @@ const FIRST_TOLERANCE_S: f64 = 0.001;
 const OVERLAP_MAX_S: f64 = 2.0;
 /// Silence is given in pieces of this length, however long it is.
 const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
-/// Zeros are no longer worth resampling after this much of them.
-const ZEROS_S: f64 = 0.5;
+/// Zeros are no longer worth resampling after this much of them: pauses go through
+/// the filter like everything else.
+const ZEROS_S: f64 = 5.0;
 
 /// To make a resampler is as much work as to resample so many of its blocks.
 const MAKING_BLOCKS: u64 = 4;
@@ -40,6 +41,8 @@ pub struct Timeline {
     stretch_frames: u64,
     /// Zeros at the end of that stretch.
     zero_frames: u64,
+    /// They have become so many that further ones are not resampled.
+    in_zeros: bool,
     /// Where the stretch begins: all that was given before it.
     stretch_start_samples: u64,
     /// Silence that is still to be given, before what comes next.
@@ -125,7 +128,8 @@ impl Timeline {
         let is_zero = sound.iter().all(|sample| *sample == 0.0);
         let length_s = sound.len() as f64 / f64::from(rate);
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
-        if is_zero && (self.resampler.is_none() || zeros_s > ZEROS_S) {
+        self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);
+        if self.in_zeros {
             // Digital silence costs nothing, and its length stays exact.
             Resampler::check(rate)?;
             return self.insert(length_s, out);
@@ -306,11 +310,13 @@ mod tests {
                     vec![
                         (None, rate, one(rate)),
                         (None, rate, vec![0.0; 3 * rate as usize]),
-                        (None, rate, vec![0.0; 2 * rate as usize]),
+                        (None, rate, vec![0.0; 3 * rate as usize]),
+                        (None, rate, vec![0.0; 40 * rate as usize]),
+                        (None, rate, vec![0.0; 9 * rate as usize]),
                         (None, rate, one(rate)),
                     ],
-                    vec![(0, 100), (600, 700)],
-                    7.0,
+                    vec![(0, 100), (5600, 5700)],
+                    57.0,
                 ),
             ] {
                 let out = played(&packets);
