@@ -1,5 +1,7 @@
 //! What tests of this program share: speech out of a synthesiser, files, a model.
 
+pub mod memory;
+
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;

@@ -33,7 +33,7 @@ const SECOND_TRACK: &str = "-map 0:a:1 -af aresample=16000:async=1:first_pts=0 -
 /// Name, how ffmpeg decodes it, what `metadata.warning` must have in it ("": none).
 type Finding = (&'static str, &'static str, &'static str);
 
-const FINDINGS: [Finding; 42] = [
+const FINDINGS: [Finding; 35] = [
     ("findings/mp3-vbr-no-xing.mp3", AS_TIMED, ""),
     ("findings/mp3-vbr-no-xing-noise-first.mp3", AS_TIMED, ""),
     ("findings/mp3-two-files-joined.mp3", AS_TIMED, ""),
@@ -70,15 +70,8 @@ const FINDINGS: [Finding; 42] = [
     ),
     ("findings/c51.m4a", AS_TIMED, ""),
     ("findings/zlib_mp3.mka", AS_TIMED, ""),
-    ("derived-bad-wav-size-0.wav", AS_TIMED, ""),
-    ("derived-bad-truncated.mp3", AS_TIMED, "cut short"),
     ("derived-codec-ac3-5.1.mkv", AS_TIMED, ""),
-    ("derived-codec-adpcm-ms.wav", AS_TIMED, ""),
     ("derived-codec-amr-nb.amr", AS_TIMED, ""),
-    ("derived-codec-avi-mp3.avi", AS_TIMED, ""),
-    ("derived-codec-mpegts.ts", AS_TIMED, ""),
-    ("derived-codec-mulaw.au", AS_TIMED, ""),
-    ("derived-codec-w64.w64", AS_TIMED, ""),
     ("derived-stereo-antiphase.wav", LEFT, ""),
 ];
 
@@ -103,16 +96,6 @@ fn decoded(input: &str, file: &Path, output: &str) -> Vec<u8> {
         speech::run(&mut ffmpeg);
     });
     fs::read(path).unwrap()
-}
-
-/// What is said in a recording by the word of those who collected them, if they
-/// gave it.
-fn reference(list: &Value, name: &str) -> Option<String> {
-    let entry = list
-        .as_array()?
-        .iter()
-        .find(|entry| entry["file"] == name)?;
-    Some(entry["reference_text"].as_str()?.to_owned())
 }
 
 /// A daemon with the model, and what it was given.
@@ -208,8 +191,6 @@ fn a_real_model_says_of_every_kind_of_recording_what_it_says_of_its_sound() {
         println!("left out: there is no {}", recordings.display());
         return;
     }
-    let list = fs::read(recordings.join("manifest.json")).unwrap();
-    let list: Value = serde_json::from_slice(&list).unwrap();
     let mut listener = Listener::start();
     let mut given = Vec::new();
     for (name, output, warning) in FINDINGS {
@@ -231,18 +212,11 @@ fn a_real_model_says_of_every_kind_of_recording_what_it_says_of_its_sound() {
             "{name}: {}/{} words, {off_s:.2} s, {}, {told:?}",
             words.wrong, words.said, metadata["format"]
         );
-        // Of bad sound a small model makes other words with every decoder: then
-        // those that were really said are the measure.
-        let is_as_good = reference(&list, name).is_some_and(|said| {
-            let wrong = |heard: &[Word]| Tally::of(&said, &text(heard)).percent();
-            wrong(&heard) <= wrong(&truth) + WRONG_MAX_PERCENT
-        });
-        let is_said = words.percent() <= WRONG_MAX_PERCENT || is_as_good;
         let is_told = match *warning {
             "" => told.is_empty(),
             warning => told.contains(warning),
         };
-        if words.said == 0 || !is_said || off_s > OFF_MAX_S || !is_told {
+        if words.said == 0 || words.percent() > WRONG_MAX_PERCENT || off_s > OFF_MAX_S || !is_told {
             wrong.push((name, heard, truth, metadata));
         }
     }

@@ -26,7 +26,7 @@ fn without_ffmpeg() -> Vec<&'static str> {
 
 /// How it is made, and what it is called in the message.
 const REFUSED: [(Encoding, &str); 7] = [
-    (sound("wma", "wma", "-c:a wmav2"), "ASF (wma, wmv)"),
+    (sound("wma", "wma", "-c:a wmav2"), "Windows Media"),
     (sound("avi", "avi", "-c:a libmp3lame -ar 44100"), "AVI"),
     (
         sound("ts", "ts", "-c:a mp2 -ar 48000"),

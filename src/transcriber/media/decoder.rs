@@ -1,7 +1,5 @@
 //! Packets of one track to mono sound.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::AudioDecoder;
@@ -12,7 +10,7 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::frames::MpegHeader;
 use super::mix::Mixer;
 use super::reader::Packet;
-use super::{MediaError, codec};
+use super::{MediaError, codec, panics};
 
 /// Decodes one signal.
 pub struct Decoder {
@@ -68,15 +66,15 @@ impl Decoder {
             &packet.data,
         );
         // A decoder that breaks down on a packet costs that packet, not the rest.
-        let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let decoded = panics::caught(|| {
             let decoded = self.codec.decode_ref(&reference);
             decoded.map(drop).map_err(|error| error.to_string())
-        }));
+        });
         match decoded {
             Ok(decoded) => decoded?,
-            Err(_) => {
+            Err(panicked) => {
                 self.codec = codec::decoder(&self.parameters).map_err(|error| error.to_string())?;
-                return Err("the decoder broke down".to_owned());
+                return Err(panicked.to_string());
             }
         }
         let buffer = self.codec.last_decoded();

@@ -17,6 +17,10 @@ const MEMORY_S: f64 = 0.7;
 const RESTORED_RATIO: f64 = 0.3;
 /// Another channel is taken only if it is this much louder.
 const LOUDER_RATIO: f64 = 4.0;
+/// Samples beyond this are none, however the file counts: integers of 32 bits
+/// that were left as they are reach it.
+const LOUDEST: f32 = 2_147_483_648.0;
+
 /// Nothing below this power, -100 dB, is judged.
 const JUDGED_POWER: f64 = 1e-10;
 /// A change between mix and channel is spread over this time.
@@ -57,11 +61,13 @@ impl Mixer {
     /// The result replaces `mono`.
     pub fn mix(&mut self, planes: &mut [Vec<f32>], rate: u32, mono: &mut Vec<f32>) {
         mono.clear();
-        // Floating-point files can hold anything; one NaN would spoil a window.
+        // Floating-point files can hold anything: one NaN would spoil a window, and
+        // sums of absurd numbers become such.
         for sample in planes.iter_mut().flatten() {
-            if !sample.is_finite() {
-                *sample = 0.0;
-            }
+            *sample = match sample.is_finite() {
+                true => sample.clamp(-LOUDEST, LOUDEST),
+                false => 0.0,
+            };
         }
         let [first, others @ ..] = planes else {
             return;

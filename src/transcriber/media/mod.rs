@@ -12,6 +12,12 @@ mod ffmpeg;
 mod flac;
 mod forward;
 mod frames;
+/// Doors for hostile bytes.
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/doors/media/mod.rs"]
+pub mod fuzzing;
+#[cfg(test)]
+mod hostile;
 mod kind;
 mod matroska;
 mod mix;
@@ -20,6 +26,7 @@ mod ogg;
 mod opened;
 #[cfg(test)]
 mod oracle;
+mod panics;
 mod pcm_files;
 mod reader;
 mod recording;
@@ -110,6 +117,11 @@ pub enum MediaError {
     /// The resampler refused; names the reason.
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
+    /// Its sound is in tiny pieces.
+    #[error(
+        "the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}"
+    )]
+    Torn,
     /// The disk or the descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),

@@ -156,7 +156,12 @@ impl Opened {
         }
     }
 
-    fn by_ourselves(source: &Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
+    /// Opens `source` with the reader for `kind`, else with the second decoder.
+    pub fn by_ourselves(
+        source: &Source,
+        kind: &Kind,
+        limits: &Limits<'_>,
+    ) -> Result<Self, MediaError> {
         let error = match reader(source, kind) {
             Ok(reader) => match Self::select(source, reader, None, limits) {
                 Err(error @ (MediaError::Damaged(_) | MediaError::Codec { .. })) => error,
@@ -281,7 +286,6 @@ fn kind(source: &Source) -> Result<Kind, MediaError> {
 
 /// The reader for a kind that is ours.
 fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
-    let size_bytes = source.size_bytes();
     Ok(match kind {
         Kind::Pcm => {
             let file = PcmFile::open(source.again())?;
@@ -307,7 +311,6 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
         Kind::Mpeg => Box::new(FrameReader::<Mpeg>::open(source.again())?),
         Kind::Adts => Box::new(FrameReader::<Adts>::open(source.again())?),
         Kind::Foreign(_) | Kind::NoRecording(_) | Kind::Unknown => {
-            debug_assert!(false, "{size_bytes} bytes of {kind:?} have no reader here");
             return Err(MediaError::Unrecognised);
         }
     })

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use scribed::protocol::AudioInfo;
 
 use super::decoder::Decoder;
+#[cfg(any(test, fuzzing))]
+use super::kind::Kind;
 use super::opened::Opened;
 use super::reader::{Packet, Step};
 use super::timeline::Timeline;
@@ -24,6 +26,10 @@ const TRIAL_PACKETS: u64 = 20;
 const FAR_S: f64 = 60.0;
 /// A packet that is so far behind likewise.
 const BEHIND_S: f64 = 2.0;
+
+/// So many other tracks are listened to where the first one is silent: each may
+/// be read to its end.
+const OTHERS_MAX: usize = 15;
 
 /// A track whose loudest stretch has less power than this (-75 dB) is silent.
 const AUDIBLE_POWER: f32 = 3e-8;
@@ -66,7 +72,7 @@ impl Recording {
         if others.is_empty() || recording.is_audible(limits)? {
             return Ok(recording);
         }
-        for track in others {
+        for track in others.into_iter().take(OTHERS_MAX) {
             let other = |recording: &Self| {
                 let opened = recording.opened.other(&source, track, limits)?;
                 Self::begun(&source, opened, limits)
@@ -85,6 +91,13 @@ impl Recording {
             }
         }
         Ok(recording)
+    }
+
+    /// `source` as a file of this kind, whatever its content says.
+    #[cfg(any(test, fuzzing))]
+    pub fn of_kind(source: Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
+        let opened = Opened::by_ourselves(&source, kind, limits)?;
+        Self::begun(&source, opened, limits)
     }
 
     /// Decoded up to the first sound; with the second decoder if this one cannot.
@@ -173,6 +186,12 @@ impl Recording {
     /// What the container says.
     pub fn audio(&self) -> AudioInfo {
         self.opened.audio()
+    }
+
+    /// Seconds of the recording that were given so far, for tests to compare.
+    #[cfg(any(test, fuzzing))]
+    pub fn position_s(&self) -> f64 {
+        self.timeline.position_s()
     }
 
     /// How much of the file was read, 0..=1.

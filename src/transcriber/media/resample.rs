@@ -86,8 +86,16 @@ impl Resampler {
         Ok(())
     }
 
-    /// The end of the input: appends what is still in the filter.
-    pub fn finish(mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    /// Frames of input that are resampled at once.
+    pub fn block_frames(&self) -> u64 {
+        self.fft
+            .as_ref()
+            .map_or(0, |fft| fft.input_frames_max() as u64)
+    }
+
+    /// The end of the input: appends what is still in the filter. Another stretch
+    /// may follow.
+    pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         if self.fft.is_none() {
             return Ok(());
         }
@@ -98,6 +106,11 @@ impl Resampler {
         }
         let surplus_samples = (self.given_samples - owed_samples) as usize;
         out.truncate(out.len() - surplus_samples);
+        if let Some(fft) = &mut self.fft {
+            fft.reset();
+            self.delay_samples = fft.output_delay();
+        }
+        (self.taken_samples, self.given_samples) = (0, 0);
         Ok(())
     }
 
@@ -161,6 +174,21 @@ mod tests {
                 .map(|(index, sample)| (sample - tone(index, SAMPLE_RATE)).abs())
                 .fold(0.0, f32::max);
             assert!(worst < 0.2, "{rate} Hz differs by {worst}");
+        }
+    }
+
+    #[test]
+    fn stretches_have_nothing_to_do_with_each_other() {
+        let mut resampler = Resampler::new(44_100).unwrap();
+        let input: Vec<f32> = (0..10_000)
+            .map(|index| (index as f32 / 9.0).sin())
+            .collect();
+        let expected = resample(&input, 44_100);
+        for _ in 0..3 {
+            let mut out = Vec::new();
+            resampler.push(&input, &mut out).unwrap();
+            resampler.finish(&mut out).unwrap();
+            assert_eq!(out, expected);
         }
     }
 

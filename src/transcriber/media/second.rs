@@ -18,6 +18,7 @@ pub struct SecondDecoder {
     track: usize,
     parameters: AudioCodecParameters,
     samples: Vec<f32>,
+    is_webm: bool,
     /// Damaged packets that were reported.
     damaged_packets: u64,
 }
@@ -42,7 +43,7 @@ impl SecondDecoder {
                 length_max_s: limits.max_duration_s as u64 + 1,
             };
             let transcoder = Transcoder::start(&program, source, options)?;
-            Self::begun(transcoder, track, limits)
+            Self::begun(transcoder, track, foreign, limits)
         };
         let first = open(track.unwrap_or(0))?;
         let default = first.input.tracks.iter().position(|track| track.is_default);
@@ -55,6 +56,7 @@ impl SecondDecoder {
     fn begun(
         mut transcoder: Transcoder,
         track: usize,
+        foreign: &Foreign<'_>,
         limits: &Limits<'_>,
     ) -> Result<Self, MediaError> {
         let mut samples = Vec::new();
@@ -102,6 +104,7 @@ impl SecondDecoder {
             track,
             parameters,
             samples,
+            is_webm: foreign.name == "webm",
             damaged_packets: 0,
         })
     }
@@ -173,6 +176,9 @@ impl Reader for SecondDecoder {
     fn container(&self) -> &str {
         match self.input.container.as_str() {
             "" => "unknown",
+            // One name for two, which our own reader tells apart.
+            "matroska" if self.is_webm => "webm",
+            "matroska" => "mkv",
             container => container,
         }
     }

@@ -14,18 +14,35 @@ const FIRST_TOLERANCE_S: f64 = 0.001;
 const OVERLAP_MAX_S: f64 = 2.0;
 /// Silence is given in pieces of this length, however long it is.
 const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
-/// Zeros are no longer worth resampling after this much of them.
-const ZEROS_S: f64 = 0.5;
+/// Zeros are no longer worth resampling after this much of them: pauses go through
+/// the filter like everything else.
+const ZEROS_S: f64 = 5.0;
+
+/// To make a resampler is as much work as to resample so many of its blocks.
+const MAKING_BLOCKS: u64 = 4;
+/// At the end of a stretch so many blocks are filled up with zeros.
+const ENDING_BLOCKS: u64 = 2;
+/// So much work, in frames, may be done for each frame of sound, and for none:
+/// no recording changes its rate or tears off with each of its packets.
+const WORK_PER_FRAME: u64 = 16;
+const WORK_MIN_FRAMES: u64 = 1 << 22;
 
 /// One recording, from its start on.
 #[derive(Default)]
 pub struct Timeline {
     /// Resamples the current stretch of sound, if there is one.
     resampler: Option<Resampler>,
+    /// That of the stretch before, for another one of the same rate.
+    spare: Option<Resampler>,
+    /// Done to make resamplers and to end stretches, and what it was done for.
+    work_frames: u64,
+    sound_frames: u64,
     /// Input of that stretch, in frames of its rate.
     stretch_frames: u64,
     /// Zeros at the end of that stretch.
     zero_frames: u64,
+    /// They have become so many that further ones are not resampled.
+    in_zeros: bool,
     /// Where the stretch begins: all that was given before it.
     stretch_start_samples: u64,
     /// Silence that is still to be given, before what comes next.
@@ -111,7 +128,8 @@ impl Timeline {
         let is_zero = sound.iter().all(|sample| *sample == 0.0);
         let length_s = sound.len() as f64 / f64::from(rate);
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
-        if is_zero && (self.resampler.is_none() || zeros_s > ZEROS_S) {
+        self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);
+        if self.in_zeros {
             // Digital silence costs nothing, and its length stays exact.
             Resampler::check(rate)?;
             return self.insert(length_s, out);
@@ -121,15 +139,33 @@ impl Timeline {
             changed => {
                 self.resampler = changed;
                 self.end_stretch(out)?;
-                Resampler::new(rate)?
+                self.resampler_for(rate)?
             }
         };
         self.stretch_frames += sound.len() as u64;
+        self.sound_frames += sound.len() as u64;
         self.zero_frames = match is_zero {
             true => self.zero_frames + sound.len() as u64,
             false => 0,
         };
         self.resampler.insert(resampler).push(sound, out)
+    }
+
+    fn resampler_for(&mut self, rate: u32) -> Result<Resampler, MediaError> {
+        if let Some(spare) = self.spare.take_if(|spare| spare.rate() == rate) {
+            return Ok(spare);
+        }
+        let resampler = Resampler::new(rate)?;
+        self.count_work(MAKING_BLOCKS * resampler.block_frames())?;
+        Ok(resampler)
+    }
+
+    fn count_work(&mut self, frames: u64) -> Result<(), MediaError> {
+        self.work_frames += frames;
+        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.sound_frames {
+            true => Err(MediaError::Torn),
+            false => Ok(()),
+        }
     }
 
     /// The recording is over: appends what is still in the filter.
@@ -139,12 +175,14 @@ impl Timeline {
 
     /// All input of the stretch has come out afterwards, to the sample.
     fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        if let Some(resampler) = self.resampler.take() {
+        if let Some(mut resampler) = self.resampler.take() {
             let frames = std::mem::take(&mut self.stretch_frames);
             self.zero_frames = 0;
             self.stretch_start_samples +=
                 (frames * u64::from(SAMPLE_RATE)).div_ceil(u64::from(resampler.rate()));
             resampler.finish(out)?;
+            self.count_work(ENDING_BLOCKS * resampler.block_frames())?;
+            self.spare = Some(resampler);
         }
         Ok(())
     }
@@ -272,11 +310,13 @@ mod tests {
                     vec![
                         (None, rate, one(rate)),
                         (None, rate, vec![0.0; 3 * rate as usize]),
-                        (None, rate, vec![0.0; 2 * rate as usize]),
+                        (None, rate, vec![0.0; 3 * rate as usize]),
+                        (None, rate, vec![0.0; 40 * rate as usize]),
+                        (None, rate, vec![0.0; 9 * rate as usize]),
                         (None, rate, one(rate)),
                     ],
-                    vec![(0, 100), (600, 700)],
-                    7.0,
+                    vec![(0, 100), (5600, 5700)],
+                    57.0,
                 ),
             ] {
                 let out = played(&packets);
@@ -296,6 +336,28 @@ mod tests {
                     "{name} at {rate} Hz: {found:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_changes_its_rate_or_tears_off_all_the_time_is_refused() {
+        let sound = tone(8_000, 0.001);
+        let mut out = Vec::new();
+        let mut timeline = Timeline::default();
+        let refused =
+            (4_000..384_000).position(|rate| timeline.push(&sound, rate, &mut out).is_err());
+        assert!(
+            refused.is_some_and(|changes| (100..2_000).contains(&changes)),
+            "{refused:?}"
+        );
+        // A word now and then, for a day, is none of that.
+        let mut timeline = Timeline::default();
+        for index in 0..100_000 {
+            timeline.work_frames += (MAKING_BLOCKS + ENDING_BLOCKS) * 1_764;
+            timeline.sound_frames += 4_410;
+            timeline
+                .count_work(0)
+                .unwrap_or_else(|error| panic!("{index}: {error}"));
         }
     }
 

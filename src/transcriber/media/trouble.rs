@@ -74,7 +74,7 @@ impl Trouble {
     /// The recording ends at `end_s`; its own structure shows that more was there.
     pub fn cut_short(&mut self, end_s: f64, told_s: Option<f64>) {
         let told = match told_s {
-            Some(told_s) if told_s > end_s => format!(" of {}", seconds(told_s)),
+            Some(told_s) if told_s > end_s + WORTH_S => format!(" of {}", seconds(told_s)),
             _ => String::new(),
         };
         self.note(format!(

@@ -35,6 +35,10 @@ const DETECTOR_POWER: f32 = 1e-4;
 /// ...so faint ones are amplified for it, at most by 40 dB.
 const GAIN_MAX: f32 = 100.0;
 
+/// Frames of digital silence that the detector gets to hear, 5 s: a pause is a
+/// part of what it goes by.
+const ZERO_FRAMES_HEARD: u64 = 312;
+
 /// The judgement on one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
@@ -52,6 +56,7 @@ pub struct Listener {
     scores: [f32; MEAN_FRAMES],
     next_score: usize,
     loudness: f32,
+    zero_frames: u64,
 }
 
 impl Default for Listener {
@@ -61,6 +66,7 @@ impl Default for Listener {
             scores: [0.0; MEAN_FRAMES],
             next_score: 0,
             loudness: 0.0,
+            zero_frames: 0,
         }
     }
 }
@@ -70,8 +76,12 @@ impl Listener {
     pub fn judge(&mut self, frame: &[f32]) -> Activity {
         let power = power(frame);
         self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
-        // Digital silence is silence; hours of it must cost next to nothing.
-        self.scores[self.next_score] = match frame.iter().all(|sample| *sample == 0.0) {
+        self.zero_frames = match frame.iter().all(|sample| *sample == 0.0) {
+            true => self.zero_frames + 1,
+            false => 0,
+        };
+        // Hours of digital silence must cost next to nothing.
+        self.scores[self.next_score] = match self.zero_frames > ZERO_FRAMES_HEARD {
             true => 0.0,
             false => self.score(frame),
         };

@@ -120,7 +120,7 @@ impl Said {
         self.first_errors.first().map(String::as_str)
     }
 
-    fn push(&mut self, bytes: &[u8], line: &mut Vec<u8>) {
+    pub fn push(&mut self, bytes: &[u8], line: &mut Vec<u8>) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_MAX_BYTES.saturating_sub(line.len());
             line.extend_from_slice(&part[..part.len().min(room)]);

@@ -23,6 +23,10 @@ mod arguments;
 mod confine;
 mod description;
 mod feed;
+/// Doors for hostile bytes.
+#[cfg(any(test, fuzzing))]
+#[path = "../../../../tests/fuzz/doors/media/ffmpeg.rs"]
+pub mod fuzzing;
 mod layout;
 mod matroska;
 mod messages;
@@ -44,10 +48,29 @@ const PROGRAM: &str = "/usr/bin/ffmpeg";
 /// The `ffmpeg` of this machine that may be run: Debian's, else the first one in
 /// `PATH`; `None` if there is none.
 pub fn program() -> Option<PathBuf> {
+    #[cfg(any(test, fuzzing))]
+    if IS_ABSENT.get() {
+        return None;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::iter::once(PathBuf::from(PROGRAM))
         .chain(std::env::split_paths(&path).map(|folder| folder.join("ffmpeg")))
         .find(|candidate| candidate.is_absolute() && is_program(candidate))
+}
+
+#[cfg(any(test, fuzzing))]
+thread_local! {
+    static IS_ABSENT: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// While `act` runs this thread finds no ffmpeg: what our own readers make of a
+/// file is to be seen.
+#[cfg(any(test, fuzzing))]
+pub fn without<T>(act: impl FnOnce() -> T) -> T {
+    let before = IS_ABSENT.replace(true);
+    let result = act();
+    IS_ABSENT.set(before);
+    result
 }
 
 fn is_program(path: &Path) -> bool {

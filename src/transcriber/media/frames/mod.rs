@@ -131,6 +131,8 @@ pub struct FrameReader<F> {
     searched_noise: bool,
     waiting: Option<Packet>,
     cut_short: bool,
+    /// The information frame tells of more than is there.
+    lacks_bytes: bool,
     kind: PhantomData<F>,
 }
 
@@ -170,10 +172,14 @@ impl<F: Frames> FrameReader<F> {
             });
         input.skip(offset as u64)?;
         let mut tag = InfoTag::default();
+        let mut lacks_bytes = false;
         if let Some(info) = info {
             let expected_bytes = (size_bytes - input.position().min(size_bytes)) as f64;
             input.skip(frame.length_bytes as u64)?;
             tag = info;
+            lacks_bytes = info
+                .bytes
+                .is_some_and(|bytes| f64::from(bytes) > expected_bytes);
             // A file that is longer was appended to, or its head was never filled in.
             let agrees = info
                 .bytes
@@ -205,6 +211,7 @@ impl<F: Frames> FrameReader<F> {
             searched_noise: false,
             waiting: None,
             cut_short: false,
+            lacks_bytes,
             kind: PhantomData,
         })
     }
@@ -320,8 +327,7 @@ impl<F: Frames> Reader for FrameReader<F> {
     }
 
     fn is_cut_short(&self) -> bool {
-        let told = self.tag.frames.map(u64::from);
-        self.cut_short || told.is_some_and(|told| self.given_frames + 1 < told)
+        self.cut_short || self.lacks_bytes
     }
 }
 

@@ -52,25 +52,29 @@ impl Encodings {
         })
     }
 
-    /// A frame as its decoder wants it; `Err` if it is damaged or too large.
-    pub fn frame(&self, data: &[u8]) -> Result<Box<[u8]>, &'static str> {
-        self.undo(data, SCOPE_FRAMES)
+    /// A frame as its decoder wants it; `Err` if it is damaged or has more than
+    /// `max_bytes`.
+    pub fn frame(&self, data: &[u8], max_bytes: usize) -> Result<Box<[u8]>, &'static str> {
+        self.undo(data, SCOPE_FRAMES, max_bytes.min(PACKET_MAX_BYTES))
     }
 
     /// CodecPrivate, likewise.
     pub fn private(&self, data: &[u8]) -> Result<Box<[u8]>, &'static str> {
-        self.undo(data, SCOPE_PRIVATE)
+        self.undo(data, SCOPE_PRIVATE, PACKET_MAX_BYTES)
     }
 
-    fn undo(&self, data: &[u8], scope: u64) -> Result<Box<[u8]>, &'static str> {
+    fn undo(&self, data: &[u8], scope: u64, max_bytes: usize) -> Result<Box<[u8]>, &'static str> {
         let mut data = data.to_vec();
         for encoding in &self.0 {
             if encoding.scope & scope == 0 {
                 continue;
             }
             data = match &encoding.kind {
-                Kind::Zlib => decompress_to_vec_zlib_with_limit(&data, PACKET_MAX_BYTES)
+                Kind::Zlib => decompress_to_vec_zlib_with_limit(&data, max_bytes)
                     .map_err(|_| "its compression is damaged")?,
+                Kind::Stripped(start) if start.len() + data.len() > max_bytes => {
+                    return Err("what was stripped of it is too large");
+                }
                 Kind::Stripped(start) => [start, &data[..]].concat(),
                 Kind::Other(name) => return Err(name),
             };

@@ -14,7 +14,7 @@ mod block;
 mod codecs;
 mod ebml;
 mod encodings;
-mod ids;
+pub(super) mod ids;
 mod resync;
 mod timeline;
 mod tracks;
@@ -34,6 +34,9 @@ use tracks::Tracks;
 const EBML_HEAD_MAX_BYTES: u64 = 64 * 1024;
 const TRACKS_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const INFO_MAX_BYTES: u64 = 64 * 1024;
+
+/// The frames of a block, once their compression is undone.
+const UNPACKED_MAX_BYTES: usize = 2 * PACKET_MAX_BYTES;
 
 /// Elements that one step looks at before it says [`Step::Nothing`].
 const STEP_ELEMENTS_MAX: usize = 2048;
@@ -430,10 +433,16 @@ impl Matroska {
             return false;
         };
         let last = frames.len() - 1;
+        let mut left_bytes = UNPACKED_MAX_BYTES;
         for (index, frame) in frames.into_iter().enumerate() {
-            let Ok(data) = track.encodings.frame(frame) else {
+            // 256 of nothing fit in a few bytes.
+            if frame.is_empty() && index != last {
+                continue;
+            }
+            let Ok(data) = track.encodings.frame(frame, left_bytes) else {
                 return false;
             };
+            left_bytes -= data.len().min(left_bytes);
             let mut packet = Packet::new(data);
             let coded_frames = codecs::packet_frames(parameters, &packet.data);
             let delay_frames = self.delay_left_frames.min(coded_frames.unwrap_or(u64::MAX));

@@ -10,6 +10,12 @@ use super::{ebml, ids};
 /// Longer codec data is damaged.
 const PRIVATE_MAX_BYTES: usize = 1024 * 1024;
 
+/// Of so many tracks of pictures and sound the first blocks are waited for.
+const TIMED_MAX: usize = 256;
+
+/// What is read of the name of a codec.
+const CODEC_ID_MAX_BYTES: usize = 64;
+
 /// A delay that no codec has is damaged.
 const DELAY_MAX_NS: u64 = 1_000_000_000;
 
@@ -60,7 +66,9 @@ impl Tracks {
             TYPE_AUDIO => {}
             TYPE_VIDEO => {
                 self.videos += 1;
-                self.timed.push(entry.number);
+                if self.timed.len() < TIMED_MAX {
+                    self.timed.push(entry.number);
+                }
                 return;
             }
             TYPE_SUBTITLE => {
@@ -165,7 +173,10 @@ impl Entry {
                 ids::TRACK_TYPE => entry.kind = ebml::unsigned(body),
                 ids::FLAG_ENABLED => enabled = ebml::unsigned(body) != 0,
                 ids::FLAG_DEFAULT => entry.default = ebml::unsigned(body) != 0,
-                ids::CODEC_ID => entry.audio.codec_id = ebml::string(body),
+                ids::CODEC_ID => {
+                    let name = &body[..body.len().min(CODEC_ID_MAX_BYTES)];
+                    entry.audio.codec_id = ebml::string(name);
+                }
                 ids::CODEC_PRIVATE if body.len() <= PRIVATE_MAX_BYTES => {
                     entry.audio.private = body.into();
                 }

@@ -60,7 +60,8 @@ impl Frames {
             Self::Fixed(frames) => frames.into(),
             Self::Opus => opus_frames(packet).into(),
             Self::Flac => flac_frames(packet).map_or(duration, u64::from),
-            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).into(),
+            // A damaged packet may claim anything.
+            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).min(frames).into(),
             Self::Duration => duration,
         }
     }

@@ -5,7 +5,7 @@
 mod audio;
 mod bits;
 mod codec;
-mod crc;
+pub(super) mod crc;
 mod link;
 mod opus;
 mod packets;

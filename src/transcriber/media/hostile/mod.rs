@@ -1,0 +1,131 @@
+//! Files made by enemies: small ones that claim much. Each must come to an end
+//! after a bounded number of steps and in bounded memory, refused in words or
+//! heard as far as there is something to hear.
+
+mod caf;
+mod ebml;
+mod mp4;
+mod ogg;
+mod riff;
+mod silence;
+mod streams;
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::{Limits, MediaError, Recording, SAMPLE_RATE, Source, ffmpeg};
+use crate::testing::{self, memory};
+
+/// The decoders' state aside, two packets of the largest size fit in it.
+const MEMORY_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// A safety net, on machines that do other things as well.
+const TIME_MAX: Duration = Duration::from_secs(600);
+
+/// Steps for a byte of the file.
+const STEPS_PER_BYTE: u64 = 2;
+const STEPS_MIN: u64 = 200_000;
+
+/// As in the configuration that nobody changed.
+const MAX_DURATION_S: f64 = 86_400.0;
+
+/// What is to become of a file.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// Refused with words that contain these.
+    Refused(&'static str),
+    /// Heard: at most so many seconds. Whether with a warning is left open.
+    HeardUpTo(f64),
+    /// Either.
+    Anything,
+}
+
+use Fate::{Anything, HeardUpTo, Refused};
+
+/// Seconds and warning, or why not, of what our own readers make of `content`.
+fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
+    let steps = Cell::new(0_u64);
+    let steps_max = STEPS_MIN + STEPS_PER_BYTE * content.len() as u64;
+    let keep_going = || {
+        steps.set(steps.get() + 1);
+        assert!(steps.get() <= steps_max, "no end after {steps_max} steps");
+        true
+    };
+    let limits = Limits {
+        max_duration_s: MAX_DURATION_S,
+        keep_going: &keep_going,
+    };
+    let source = Source::new(testing::file(content), content.len() as u64);
+    let mut recording = Recording::open(source, None, &limits)?;
+    assert!(
+        recording.audio().codec.len() < 200,
+        "{}",
+        recording.audio().codec
+    );
+    let mut samples = Vec::new();
+    let mut count = 0;
+    loop {
+        let more = recording.read(&mut samples)?;
+        // Silence is made, not read: a second in a step.
+        if samples.len() < SAMPLE_RATE as usize {
+            keep_going();
+        }
+        count += samples.len();
+        samples.clear();
+        if !more {
+            break;
+        }
+    }
+    Ok((count as f64 / f64::from(SAMPLE_RATE), recording.warning()))
+}
+
+/// Checks one file; prints what it took.
+fn suffer(name: &str, content: &[u8], expected: Fate) {
+    let begun = Instant::now();
+    let (fate, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| fate(content)));
+    let time = begun.elapsed();
+    println!(
+        "{name}: {} bytes, {} KiB, {} ms: {fate:?}",
+        content.len(),
+        peak_bytes / 1024,
+        time.as_millis()
+    );
+    assert!(
+        peak_bytes <= MEMORY_MAX_BYTES,
+        "{name} took {peak_bytes} bytes"
+    );
+    assert!(time < TIME_MAX, "{name} took {time:?}");
+    let words = match &fate {
+        Err(error) => error.to_string(),
+        Ok((_, warning)) => warning.clone().unwrap_or_default(),
+    };
+    assert!(words.len() < 2048, "{name}: {} bytes of words", words.len());
+    match (expected, &fate) {
+        (Refused(reason), Err(error)) => {
+            assert!(error.to_string().contains(reason), "{name}: {error}");
+        }
+        (HeardUpTo(most_s), Ok((duration_s, _))) => {
+            assert!(*duration_s <= most_s, "{name}: {duration_s} s");
+        }
+        (Anything, _) => {}
+        _ => panic!("{name}: {expected:?} was expected, not {fate:?}"),
+    }
+}
+
+/// Where recordings for tests are shared, if they are.
+fn shared() -> Option<std::path::PathBuf> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech/hostile");
+    folder.is_dir().then_some(folder)
+}
+
+#[test]
+fn files_that_once_took_all_memory() {
+    let Some(folder) = shared() else {
+        return;
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let content = std::fs::read(&path).unwrap();
+        suffer(&path.display().to_string(), &content, Anything);
+    }
+}

@@ -1,0 +1,82 @@
+//! Panics of decoders. symphonia's arithmetic overflows on hostile packets: that
+//! costs a packet each, and must not fill the journal with backtraces.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+thread_local! {
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+    static WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// All that were caught in this process.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Runs `decode`. Its panic is an error and becomes a line in the log: the first
+/// one of this process, the second, the fourth, the eighth and so on. What it was
+/// working on must not be used any more.
+pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
+    listen();
+    let before = IS_CAUGHT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(decode));
+    IS_CAUGHT.set(before);
+    result.map_err(|_| {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            let words = WORDS.take();
+            tracing::warn!("a decoder broke down on a damaged packet ({words}); {count} so far");
+        }
+        Panicked
+    })
+}
+
+/// What was called panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the decoder broke down")]
+pub struct Panicked;
+
+/// Other panics are reported as before.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| match IS_CAUGHT.get() {
+            true => WORDS.set(words(panic)),
+            false => before(panic),
+        }));
+    });
+}
+
+/// In one line.
+fn words(panic: &PanicHookInfo<'_>) -> String {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let message = message.lines().next().unwrap_or_default();
+    match panic.location() {
+        Some(place) => format!("{message}, {}:{}", place.file(), place.line()),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_its_words_are_kept() {
+        assert_eq!(caught(|| 1), Ok(1));
+        let before = COUNT.load(Ordering::Relaxed);
+        for _ in 0..3 {
+            let result: Result<(), Panicked> = caught(|| panic!("absurd\nand long"));
+            assert_eq!(result, Err(Panicked));
+        }
+        assert!(COUNT.load(Ordering::Relaxed) >= before + 3);
+        assert!(!IS_CAUGHT.get());
+        let _: Result<(), Panicked> = caught(|| {
+            // One within the other, as when a reader decodes to look ahead.
+            let _: Result<(), Panicked> = caught(|| panic!("inner"));
+            assert!(IS_CAUGHT.get());
+        });
+    }
+}
