@@ -5,6 +5,7 @@ use std::path::Path;
 use super::expected::Expected;
 use super::families::{FAMILIES, Family, NO_ENCODER};
 use super::kit::{self, Kit, LENGTHS_MS, LONG_MS};
+use super::reference::Times;
 use super::report::{self, Row};
 
 /// Outputs of one ffmpeg process.
@@ -170,6 +171,10 @@ fn expected(recipe: &Recipe) -> Expected {
     }
     if begins(&["wav aac", "rm real_144", "ra real_144"]) {
         return Expected::anything().because("ffmpeg cannot read what it writes");
+    }
+    if begins(&["caf flac"]) {
+        return Expected::track(0, Times::Ignored)
+            .because("ffmpeg writes packets of 4608 samples as of 4410");
     }
     if begins(&["sbc"]) {
         return Expected::like_ffmpeg()
