@@ -48,6 +48,13 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
             "its ALAC frames claim to be too long".to_owned(),
         ));
     }
+    // symphonia mixes up the channels of more.
+    if parameters.codec == well_known::CODEC_ID_VORBIS && channels > 2 {
+        return Err(MediaError::Codec {
+            codec: format!("{} with {channels} channels", name(parameters.codec)),
+            reason: "unsupported number of channels".to_owned(),
+        });
+    }
     if parameters.codec == well_known::CODEC_ID_VORBIS
         && let Some(headers) = &parameters.extra_data
     {

@@ -235,11 +235,18 @@ fn is_transport_stream(head: &[u8]) -> bool {
         })
 }
 
-/// FLAC may follow a tag, though it should not.
-fn flac_behind_tag(head: &[u8]) -> bool {
-    frames::tag_bytes(head)
-        .and_then(|length| head.get(usize::try_from(length).ok()?..))
-        .is_some_and(|rest| rest.starts_with(b"fLaC"))
+/// FLAC may follow tags, though it should not.
+fn flac_behind_tag(mut head: &[u8]) -> bool {
+    while let Some(tag_bytes) = frames::tag_bytes(head) {
+        let behind = usize::try_from(tag_bytes)
+            .ok()
+            .and_then(|tag| head.get(tag..));
+        let Some(rest) = behind else {
+            return false;
+        };
+        head = rest;
+    }
+    head.starts_with(b"fLaC")
 }
 
 fn is_gsm(head: &[u8]) -> bool {

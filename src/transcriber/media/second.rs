@@ -88,10 +88,13 @@ impl SecondDecoder {
             .for_codec(CODEC_ID_PCM_F32LE)
             .with_sample_rate(SAMPLE_RATE)
             .with_channels(layout(channels, transcoder.channel_mask()));
+        // It is the length of the longest track, maybe of the picture.
+        let is_alone = input.tracks.len() == 1 && input.others.is_empty();
+        let duration_s = input.duration_s.filter(|_| is_alone);
         let mut tracks: Vec<Track> = input
             .tracks
             .iter()
-            .map(|track| described(track, input.duration_s))
+            .map(|track| described(track, duration_s))
             .collect();
         if tracks.len() <= track {
             // It said nothing that could be understood, but it decodes.

@@ -4,8 +4,8 @@
 const NAMED_MAX: usize = 5;
 /// Places this close to each other are one.
 const NEAR_S: f64 = 1.0;
-/// Less than this is not worth a word: encoders' edges, a frame that began
-/// before the recording did.
+/// Less than this at the very start is not worth a word: a frame that began before
+/// the recording did.
 const WORTH_S: f64 = 0.1;
 /// A container's word on its length may be this wrong.
 const LENGTH_TOLERANCE_S: f64 = 1.0;
@@ -101,7 +101,7 @@ impl Trouble {
         let places: Vec<String> = self
             .places
             .iter()
-            .filter(|place| !place.is_known || place.missing_s >= WORTH_S)
+            .filter(|place| !place.is_known || place.end_s >= WORTH_S)
             .map(Place::describe)
             .collect();
         if !places.is_empty() {
@@ -126,7 +126,10 @@ impl Place {
         match self.is_known {
             true => format!(
                 "{} at {} ({reason})",
-                seconds(self.missing_s),
+                match self.missing_s < WORTH_S {
+                    true => "less than 0.1 s".to_owned(),
+                    false => seconds(self.missing_s),
+                },
                 seconds(self.start_s)
             ),
             false => format!("something at {} ({reason})", seconds(self.start_s)),
