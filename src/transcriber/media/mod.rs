@@ -130,6 +130,15 @@ pub enum MediaError {
     Panicked,
 }
 
+/// Digital silence: nothing but zeros. Looked at in pieces that a vector unit
+/// takes at once, for there may be hours of it.
+pub fn is_digital_silence(samples: &[f32]) -> bool {
+    let sign = f32::to_bits(-0.0);
+    samples
+        .chunks(64)
+        .all(|piece| piece.iter().fold(0, |bits, sample| bits | sample.to_bits()) & !sign == 0)
+}
+
 fn hours(seconds: f64) -> String {
     humantime::format_duration(std::time::Duration::from_secs_f64(seconds.max(0.0))).to_string()
 }

@@ -2,7 +2,7 @@
 //! where packets are missing or begin late, cuts where they overlap.
 
 use super::resample::Resampler;
-use super::{MediaError, SAMPLE_RATE};
+use super::{MediaError, SAMPLE_RATE, is_digital_silence};
 
 /// Times of packets are rounded and jitter: sound is moved only if it is this
 /// far from its place. (The first packet is put exactly.)
@@ -125,7 +125,7 @@ impl Timeline {
             return Ok(());
         }
         self.begun = true;
-        let is_zero = sound.iter().all(|sample| *sample == 0.0);
+        let is_zero = is_digital_silence(sound);
         let length_s = sound.len() as f64 / f64::from(rate);
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
         self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);

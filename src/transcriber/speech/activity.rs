@@ -7,6 +7,8 @@
 
 use earshot::Detector;
 
+use crate::media::is_digital_silence;
+
 /// 16 ms: what the detector wants.
 pub const FRAME_SAMPLES: usize = 256;
 
@@ -74,9 +76,13 @@ impl Default for Listener {
 impl Listener {
     /// Judges the next [`FRAME_SAMPLES`] samples (fewer only at the very end).
     pub fn judge(&mut self, frame: &[f32]) -> Activity {
-        let power = power(frame);
+        let is_zero = is_digital_silence(frame);
+        let power = match is_zero {
+            true => 0.0,
+            false => power(frame),
+        };
         self.loudness = power.max(self.loudness * LOUDNESS_DECAY);
-        self.zero_frames = match frame.iter().all(|sample| *sample == 0.0) {
+        self.zero_frames = match is_zero {
             true => self.zero_frames + 1,
             false => 0,
         };

@@ -261,7 +261,7 @@ pub struct Cursor {
 
 /// Steps through tables that all seeks together may take: a few seconds. Lists
 /// of thousands of edits in tables of millions of entries are no recording's.
-const SEEK_STEPS_MAX: u64 = 1 << 30;
+const SEEK_STEPS_MAX: u64 = 1 << 28;
 
 impl Cursor {
     /// At the first sample. `default_delta` is how long samples last if the
