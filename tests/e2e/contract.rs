@@ -17,6 +17,7 @@ use crate::shape;
 use crate::speech::{self, Script, VOICES};
 use crate::task;
 use crate::tus::{self, Upload};
+use crate::waiting::until;
 
 const TASK: &str = "status:string result:object|null metadata:object error:string|null";
 /// The last five are ours.
@@ -253,7 +254,10 @@ fn a_fault_of_the_server_is_told_and_can_be_found_in_its_journal() {
     expect_error(&response, 500, "INTERNAL_ERROR");
     let body = response.json();
     let id = body["error"]["correlation_id"].as_str().unwrap();
-    assert!(daemon.said().contains(id), "{body} {}", daemon.said());
+    // The journal is read beside the answer.
+    until("the fault in the journal", || {
+        daemon.said().contains(id).then_some(())
+    });
 }
 
 #[test]
