@@ -7,7 +7,10 @@ use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use scribed::models::DEMO;
 use scribed::protocol::Job;
 
@@ -25,6 +28,12 @@ pub const PHRASE: &str = "hello world please open door";
 pub fn resident() -> Resident {
     whisper_rs::install_logging_hooks();
     Resident::new(PathBuf::from("/nonexistent"), DEMO.to_owned(), 1)
+}
+
+/// What the processor did for this thread.
+pub fn cpu_time() -> Duration {
+    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap().user_time();
+    Duration::from_micros(used.num_microseconds() as u64)
 }
 
 /// A job for the whole of `recording`.

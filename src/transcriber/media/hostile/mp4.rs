@@ -253,9 +253,9 @@ fn sound_named_again_and_again() {
         suffer("edits", &film.file(1), Anything);
     }
     // Backwards through many samples, an edit for each.
-    let mut edits = words(&[0, 300]);
-    for index in (0..300_u32).rev() {
-        edits.extend(words(&[1, index * 1300, 0x0001_0000]));
+    let mut edits = words(&[0, 100]);
+    for index in (0..100_u32).rev() {
+        edits.extend(words(&[1, index * 3900, 0x0001_0000]));
     }
     let film = Film {
         edits: Some(edits),
