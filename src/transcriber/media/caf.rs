@@ -604,7 +604,12 @@ mod tests {
     /// Inputs that people sent, where they are.
     #[test]
     fn what_people_sent_is_read_or_refused() {
-        let read = |name: &str| std::fs::read(format!("/work/shared/speech/{name}"));
+        let read = |name: &str| {
+            std::fs::read(format!(
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech/{}"),
+                name
+            ))
+        };
         if let Ok(content) = read("derived-codec-alac.caf") {
             let heard = heard(&content);
             assert_alike("alac", &heard, &reference(&content, heard.rate), 0);

@@ -2,7 +2,7 @@
 //! segment and its clusters are needed, so that live recordings and files that
 //! were cut short are read as well as complete ones.
 //!
-//! Written here because matroska-demuxer 0.8, the only demuxer on crates.io that
+//! Written here because matroska-demuxer 0.8, the only demuxer for it that
 //! knows lacing, neither goes on after damage nor undoes compression nor bounds
 //! its memory, and the others only list elements.
 //!

@@ -552,7 +552,10 @@ fn the_list_of_tracks_may_come_last_and_claims_are_bounded() {
 
 #[test]
 fn recordings_at_hand_sound_as_in_ffmpeg() {
-    for directory in ["/work/shared/speech", "/work/shared/speech/findings"] {
+    for directory in [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech/findings"),
+    ] {
         let Ok(entries) = std::fs::read_dir(directory) else {
             continue;
         };

@@ -441,7 +441,7 @@ fn what_people_sent_sounds_as_in_ffmpeg() {
         ("derived-codec-mov-pcm.mov", 0, 0),
         ("derived-codec-video.mp4", 0, 0),
     ] {
-        let path = Path::new("/work/shared/speech").join(name);
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech")).join(name);
         let Ok(content) = std::fs::read(&path) else {
             continue;
         };

@@ -593,7 +593,10 @@ fn the_other_byte_order_is_read() {
 #[test]
 fn recordings_at_hand_sound_as_in_ffmpeg() {
     let mut read = 0;
-    for directory in ["/work/shared/speech", "/work/shared/speech/findings"] {
+    for directory in [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech/findings"),
+    ] {
         let Ok(entries) = std::fs::read_dir(directory) else {
             continue;
         };
