@@ -8,6 +8,13 @@
 
 use super::bits::Bits;
 
+/// Samples per second by the index that headers have of them (ISO/IEC 14496-3,
+/// table 1.18).
+pub const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+
 const OBJECT_TYPE_LC: u32 = 2;
 const OBJECT_TYPE_SBR: u32 = 5;
 const OBJECT_TYPE_PS: u32 = 29;

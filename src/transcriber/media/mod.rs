@@ -24,6 +24,7 @@ mod mix;
 mod mp4;
 mod ogg;
 mod opened;
+mod opus_packet;
 #[cfg(test)]
 mod oracle;
 mod panics;

@@ -4,7 +4,9 @@
 use symphonia::core::codecs::audio::well_known::*;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
+use super::super::aac::RATES;
 use super::super::codec;
+use super::super::opus_packet::claimed_frames;
 use super::super::pcm_files::{Endian, Framing, WaveFormat, channels};
 
 /// Opus is always decoded at this rate; what the track names is that of the sound
@@ -200,10 +202,6 @@ fn flac_stream_info(private: &[u8]) -> Option<Box<[u8]>> {
 /// An AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) for the old ids, which have no
 /// CodecPrivate.
 fn aac_config(id: &str, rate: u32, channels: u32) -> Option<Box<[u8]>> {
-    const RATES: [u32; 13] = [
-        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
-        8000, 7350,
-    ];
     let object_type: u16 = match id.rsplit('/').find(|part| *part != "SBR")? {
         "MAIN" => 1,
         "SSR" => 3,
@@ -219,7 +217,7 @@ fn aac_config(id: &str, rate: u32, channels: u32) -> Option<Box<[u8]>> {
 /// Frames that a packet decodes to, where that is easily seen.
 pub fn packet_frames(parameters: &AudioCodecParameters, packet: &[u8]) -> Option<u64> {
     match parameters.codec {
-        CODEC_ID_OPUS => opus_frames(packet),
+        CODEC_ID_OPUS => claimed_frames(packet),
         CODEC_ID_AAC => Some(1024),
         CODEC_ID_MP3 => match parameters.sample_rate {
             Some(..32_000) => Some(576),
@@ -229,22 +227,6 @@ pub fn packet_frames(parameters: &AudioCodecParameters, packet: &[u8]) -> Option
         CODEC_ID_MP1 => Some(384),
         _ => None,
     }
-}
-
-/// From the table-of-contents byte (RFC 6716, section 3.1), at 48 kHz.
-fn opus_frames(packet: &[u8]) -> Option<u64> {
-    let toc = *packet.first()?;
-    let frame = match toc >> 3 {
-        config @ 0..=11 => [480, 960, 1920, 2880][usize::from(config & 3)],
-        config @ 12..=15 => [480, 960][usize::from(config & 1)],
-        config => [120, 240, 480, 960][usize::from(config & 3)],
-    };
-    let count = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u64::from(packet.get(1)? & 0x3f),
-    };
-    Some(frame * count)
 }
 
 #[cfg(test)]
@@ -355,7 +337,7 @@ mod tests {
             (&[0b0111_1011], None),
             (&[], None),
         ] {
-            assert_eq!(opus_frames(packet), frames, "{packet:02x?}");
+            assert_eq!(claimed_frames(packet), frames, "{packet:02x?}");
         }
     }
 }

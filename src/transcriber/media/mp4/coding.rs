@@ -7,7 +7,9 @@ use symphonia::core::codecs::audio::{
 };
 
 use super::boxes::{Fields, Kind};
+use crate::media::aac::RATES;
 use crate::media::bits::Bits;
+use crate::media::opus_packet::claimed_frames;
 use crate::media::reader::CHANNELS_MAX;
 
 /// Frames of PCM that are put into one packet.
@@ -440,20 +442,8 @@ fn channel_set(count: u32) -> Option<Channels> {
 
 /// Frames in a packet of Opus at 48 kHz (RFC 6716, 3.1); 0 if it is none.
 fn opus_frames(packet: &[u8]) -> u32 {
-    let Some(&toc) = packet.first() else {
-        return 0;
-    };
-    let frame = match toc >> 3 {
-        config @ 0..=11 => [480, 960, 1920, 2880][usize::from(config & 3)],
-        config @ 12..=15 => [480, 960][usize::from(config & 1)],
-        config => [120, 240, 480, 960][usize::from(config & 3)],
-    };
-    let count = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => packet.get(1).map_or(0, |byte| u32::from(byte & 0x3f)),
-    };
-    frame * count
+    // 63 frames of 60 ms at most.
+    claimed_frames(packet).map_or(0, |frames| frames as u32)
 }
 
 /// Frames in a packet of FLAC (RFC 9639, 9.1.1).
@@ -541,10 +531,6 @@ fn take_object_type(bits: &mut Bits<'_>) -> Option<u32> {
 
 /// The outer `None`: the config ends. The inner one: a reserved index.
 fn take_rate(bits: &mut Bits<'_>) -> Option<Option<u32>> {
-    const RATES: [u32; 13] = [
-        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
-        8_000, 7_350,
-    ];
     match bits.take(4)? {
         15 => bits.take(24).map(Some),
         index => Some(RATES.get(index as usize).copied()),

@@ -1,4 +1,6 @@
-//! Opus in Ogg (RFC 7845) and the length of its packets (RFC 6716, section 3.1).
+//! Opus in Ogg (RFC 7845) and the length of its packets.
+
+use crate::media::opus_packet::claimed_frames;
 
 /// Granule positions and decoded samples count at this rate, whatever the input was.
 pub const RATE: u32 = 48_000;
@@ -46,22 +48,7 @@ impl Head {
 
 /// Decoded frames in a packet, `None` if it is no valid one.
 pub fn frames(packet: &[u8]) -> Option<u64> {
-    let toc = *packet.first()?;
-    let frame = match toc >> 3 {
-        // SILK: 10, 20, 40 and 60 ms.
-        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
-        // Hybrid: 10 and 20 ms.
-        config @ 12..16 => [480, 960][usize::from(config % 2)],
-        // CELT: 2.5, 5, 10 and 20 ms.
-        config => [120, 240, 480, 960][usize::from(config % 4)],
-    };
-    let count = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u64::from(packet.get(1)? & 0x3f),
-    };
-    let frames = frame * count;
-    (frames > 0 && frames <= PACKET_MAX_FRAMES).then_some(frames)
+    claimed_frames(packet).filter(|frames| (1..=PACKET_MAX_FRAMES).contains(frames))
 }
 
 #[cfg(test)]
