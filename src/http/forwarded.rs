@@ -14,7 +14,7 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 /// purpose (`unknown`, `_hidden`) or by mistake.
 pub type Hop = Option<IpAddr>;
 
-/// What one proxy tells in `Forwarded` of the request that it got.
+/// One element of `Forwarded` (RFC 7239): what one proxy states about the request it received.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Element {
     has_parameters: bool,
@@ -26,14 +26,14 @@ pub struct Element {
 }
 
 /// All elements of `Forwarded`, the client's first; `None` without the header.
-/// What cannot be parsed is one element that tells nothing.
+/// An element that cannot be parsed states nothing.
 pub fn forwarded(headers: &HeaderMap) -> Option<Vec<Element>> {
     let lines = lines(headers, FORWARDED)?;
     let elements = lines.map(|line| elements(line).unwrap_or_else(|| vec![Element::default()]));
     Some(elements.flatten().collect())
 }
 
-/// The way that `X-Forwarded-For` tells, the client first; `None` without it.
+/// The addresses in `X-Forwarded-For`, the client first; `None` without the header.
 pub fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Hop>> {
     let hops = x_forwarded(headers, X_FORWARDED_FOR)?;
     Some(hops.into_iter().map(address).collect())

@@ -72,8 +72,8 @@ impl TrustedProxies {
     }
 
     /// How the outermost trusted proxy was asked for a request that came from
-    /// `peer`, which is one: the scheme, and the host if a proxy tells it. `None`
-    /// if no scheme is told, or two headers tell different things.
+    /// `peer`, which is one: the scheme, and the host if a proxy states it. `None`
+    /// if no scheme is stated, or if two headers disagree.
     pub fn asked(
         &self,
         peer: IpAddr,

@@ -17,7 +17,7 @@ use super::{CHUNK_TYPE, completes, describe, fields, length_of};
 use crate::access::Caller;
 use crate::upload::{Chunk, UploadError};
 
-/// Answers PATCH, once every byte that it tells of is durable. A refusal tells
+/// Answers PATCH, once every byte it acknowledges is durable. A refusal states
 /// how far the upload is, too, as long as it is there.
 pub async fn append(
     app: &App,
