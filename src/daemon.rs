@@ -5,6 +5,7 @@
 //! that [`run`] is called on (signals, tasks, the engine). Work that waits for
 //! the disk goes to short-lived helper threads.
 
+use crate::http::app::MAX_WAITING;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
@@ -24,9 +25,10 @@ use crate::access::tokens::TokensError;
 use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
-use crate::http::front_end::FrontEnd;
-use crate::http::shares::Shares;
-use crate::http::{self, App, Server};
+use crate::http::app::App;
+use crate::http::connection::per_client::Shares;
+use crate::http::static_files::FrontEnd;
+use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
@@ -199,7 +201,7 @@ async fn control(
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
         stopping: stopping.clone(),
-        waiting: Arc::new(Semaphore::new(http::MAX_WAITING)),
+        waiting: Arc::new(Semaphore::new(MAX_WAITING)),
     });
     let max_connections = descriptors::allow(config.http.max_connections);
     let server = Server {

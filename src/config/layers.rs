@@ -202,8 +202,8 @@ fn nearest(key: &str, known: &[String]) -> Option<String> {
 mod tests {
     use super::super::raw::validate;
     use super::*;
-    use crate::http::cors::Origins;
-    use crate::http::location::BaseUrl;
+    use crate::http::headers::cors::Origins;
+    use crate::http::headers::location::BaseUrl;
 
     fn load(
         file: &str,

@@ -8,6 +8,7 @@
 mod layers;
 mod raw;
 
+use crate::models::UnknownModel;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,9 +16,9 @@ use std::time::Duration;
 pub use layers::Flags;
 
 use crate::access::Mode;
-use crate::http::cors::Origins;
-use crate::http::location::BaseUrl;
-use crate::http::proxies::TrustedProxies;
+use crate::http::headers::cors::Origins;
+use crate::http::headers::location::BaseUrl;
+use crate::http::headers::proxies::TrustedProxies;
 use crate::outgoing::AllowList;
 use crate::task::Retention;
 
@@ -123,15 +124,6 @@ pub struct Callbacks {
     pub retry_for: Duration,
     /// How long fetching one recording may take.
     pub download_timeout: Duration,
-}
-
-/// See [`Transcribe::unknown_model`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownModel {
-    /// Use the resident model and name it in the task.
-    Resident,
-    /// Refuse the upload.
-    Reject,
 }
 
 /// Why there is no usable configuration; the message names key and cure.

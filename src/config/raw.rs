@@ -1,5 +1,6 @@
 //! The configuration as it is written, and the check that makes it typed.
 
+use crate::models::UnknownModel;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,11 +8,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, Upload};
 use crate::access::Mode;
-use crate::http::cors::Origins;
-use crate::http::location::BaseUrl;
-use crate::http::proxies::TrustedProxies;
+use crate::http::headers::cors::Origins;
+use crate::http::headers::location::BaseUrl;
+use crate::http::headers::proxies::TrustedProxies;
 use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};

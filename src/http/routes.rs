@@ -1,22 +1,27 @@
 //! The one table of routes.
 
+use crate::http::headers::location::parse_id;
 use std::sync::Arc;
 
 use hyper::{Method, Request};
 use uuid::Uuid;
 
-use super::api_error::ApiError;
-use super::download::download;
-use super::front_end::FrontEnd;
-use super::options::options;
-use super::protocol::Protocol;
-use super::protocol_error::ProtocolError;
-use super::reply::Reply;
-use super::request_body::RequestBody;
-use super::terminate::terminate;
-use super::{App, cors, front_end, health, ietf, intake, live, openai, task, tus, visitor};
 use crate::access::Caller;
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::error::upload::ProtocolError;
+use crate::http::headers::cors;
+use crate::http::headers::upload_protocol::Protocol;
+use crate::http::pages::{front_end, health};
+use crate::http::reply::Reply;
+use crate::http::static_files::FrontEnd;
+use crate::http::uploads::download::download;
+use crate::http::uploads::options::options;
+use crate::http::uploads::terminate::terminate;
+use crate::http::uploads::{ietf, tus};
+use crate::http::{auth, intake, live, openai, tasks};
 
 /// What a request is about. An id that is not one of ours reads like one that
 /// does not exist.
@@ -62,20 +67,20 @@ impl Resource {
     fn at(segments: &[&str]) -> Option<Resource> {
         Some(match segments {
             ["uploads", "files"] => Resource::Uploads,
-            ["uploads", "files", id] => Resource::Upload(parse(id)),
+            ["uploads", "files", id] => Resource::Upload(parse_id(id)),
             ["task", "all"] => Resource::Tasks,
-            ["task", id] => Resource::Task(parse(id)),
-            ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
-            ["task", id, "transcript"] => Resource::Transcript(parse(id)),
-            ["task", id, "retry"] => Resource::Retry(parse(id)),
+            ["task", id] => Resource::Task(parse_id(id)),
+            ["task", id, "delete"] => Resource::TaskDelete(parse_id(id)),
+            ["task", id, "transcript"] => Resource::Transcript(parse_id(id)),
+            ["task", id, "retry"] => Resource::Retry(parse_id(id)),
             ["upload", "stream"] => Resource::UploadStream,
             ["speech-to-text"] => Resource::SpeechToText,
             ["speech-to-text-url"] => Resource::SpeechToTextUrl,
-            ["tasks", id, "progress"] => Resource::Progress(parse(id)),
+            ["tasks", id, "progress"] => Resource::Progress(parse_id(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
-            ["task", id, "events"] => Resource::Events(parse(id)),
-            ["ws", "tasks", id] => Resource::Socket(parse(id)),
+            ["task", id, "events"] => Resource::Events(parse_id(id)),
+            ["ws", "tasks", id] => Resource::Socket(parse_id(id)),
             ["api", "ws", "ticket"] => Resource::Ticket,
             ["v1", rest @ ..] => Resource::OpenAi(openai::Route::of(rest)),
             ["health"] => Resource::Health,
@@ -152,19 +157,6 @@ fn told(resource: Option<Resource>, error: &ApiError) -> Reply {
     }
 }
 
-/// The upload that a path names.
-pub fn upload_of(path: &str) -> Option<Uuid> {
-    match Resource::of(path)? {
-        Resource::Upload(id) => id,
-        _ => None,
-    }
-}
-
-fn parse(id: &str) -> Option<Uuid> {
-    // Only the hyphenated form, in any case: one upload, one address.
-    (id.len() == 36).then(|| Uuid::try_parse(id).ok())?
-}
-
 /// Answers a request from `client`.
 pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
     let visit = app.origins.visit(request.headers());
@@ -212,7 +204,7 @@ async fn dispatch(
     if let Some(reply) = live {
         return reply.unwrap_or_else(|error| error.reply());
     }
-    let caller = match visitor::admit(&app, client, request.headers()) {
+    let caller = match auth::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
         Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
         Err(denied) => return told(resource, &denied.into()),
@@ -245,16 +237,16 @@ async fn dispatch(
         (Resource::SpeechToTextUrl, &Method::POST) => {
             intake::speech_to_text_url(&app, &caller, request).await
         }
-        (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
-        (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
-        (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
+        (Resource::Retry(id), &Method::POST) => tasks::retry(&app, &caller, id, query).await,
+        (Resource::Tasks, &Method::GET) => tasks::list(&app, &caller, query).await,
+        (Resource::Task(id), &Method::GET) => tasks::detail(&app, &caller, id).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
-            task::delete(&app, &caller, id).await
+            tasks::delete(&app, &caller, id).await
         }
         (Resource::Transcript(id), &Method::GET) => {
-            task::transcript(&app, &caller, id, query).await
+            tasks::transcript(&app, &caller, id, query).await
         }
-        (Resource::Progress(id), &Method::GET) => task::progress(&app, &caller, id).await,
+        (Resource::Progress(id), &Method::GET) => tasks::progress(&app, &caller, id).await,
         _ => Err(ApiError::Method(resource.allowed().into())),
     };
     reply.unwrap_or_else(|error| error.reply())

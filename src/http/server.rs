@@ -1,5 +1,6 @@
 //! Accepting connections and serving them, on one ingest thread.
 
+use super::connection::first_request::FirstRequest;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -18,16 +19,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
-use super::head_clock::head_clock;
-use super::interim::Interim;
-use super::live::{self, Handover};
-use super::location::Ends;
-use super::reply::{self, Reply};
-use super::request_body::RequestBody;
-use super::shares::Shares;
-use super::wire::Wire;
-use super::{App, farewell, routes, rules};
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::connection::close;
+use crate::http::connection::head_timeout::head_clock;
+use crate::http::connection::interim::Interim;
+use crate::http::connection::io::Wire;
+use crate::http::connection::per_client::Shares;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::headers::location::Ends;
+use crate::http::headers::request_head;
+use crate::http::live::{self, Handover};
+use crate::http::reply::{self, Reply};
+use crate::http::routes;
 use crate::store::ring;
 use crate::upload::Line;
 
@@ -41,10 +45,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest head of a request; hyper answers 431 to a longer one, and to one of
 /// more than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
 const HEAD_MAX_BYTES: usize = 16 << 10;
-
-/// Marks the first request over its connection.
-#[derive(Debug, Clone, Copy)]
-pub struct FirstRequest;
 
 /// What an ingest thread needs.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ async fn accept(server: Server, listener: TcpListener) {
                 let share = server.shares.take(peer);
                 // Behind a proxy that is known there are many clients.
                 if share.is_none() && !server.app.trusted_proxies.contains(peer) {
-                    farewell::refuse(stream);
+                    close::refuse(stream);
                     continue;
                 }
                 let (server, open) = (server.clone(), open.clone());
@@ -198,11 +198,11 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
     let last_words = match &ended {
         // Nobody was about to say something.
         Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,
-        Err(error) if error.is_timeout() => farewell::too_slow(),
+        Err(error) if error.is_timeout() => close::too_slow(),
         _ => String::new(),
     };
     tokio::select! {
-        () = farewell::close(stream, &last_words) => {}
+        () = close::close(stream, &last_words) => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
     ended
@@ -210,11 +210,11 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
 
 /// Answers a request.
 pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
-    let waits = rules::waits_for_consent(&request) && !request.body().is_end_stream();
+    let waits = request_head::waits_for_consent(&request) && !request.body().is_end_stream();
     let request = request.map(|body| RequestBody::new(body, waits));
-    let mut reply = match rules::check(&request) {
+    let mut reply = match request_head::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,
-        Err(error) => routes::refuse(request.uri().path(), &error),
+        Err(error) => routes::refuse(request.uri().path(), &error.into()),
     };
     // A client that got no consent does not send the body, but might: nothing
     // else can come over this connection.

@@ -2,40 +2,33 @@
 //! knows no upload protocol, `curl -F` or a page in a browser; or from where a
 //! client says they are.
 
-mod arriving;
-mod fetched;
-mod file;
-pub(crate) mod form;
-mod frames;
 mod speech_to_text;
 mod speech_to_text_url;
-pub(crate) mod texts;
 mod upload_stream;
 mod wishes;
 
+use crate::http::sources::arriving::Arriving;
+use crate::http::sources::bad_form::{BESIDE_MAX_BYTES, BadForm};
+use crate::http::sources::form::Form;
+use crate::http::sources::form_file::FormFile;
 use hyper::Request;
 use hyper::body::Body;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::App;
-use super::api_error::ApiError;
-use super::new_upload::{Told, new_upload};
-use super::request_body::RequestBody;
 use crate::access::Caller;
 use crate::content::media_type;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::upload_request::{Told, new_upload};
 use crate::task::refusal;
 use crate::upload::{NewUpload, Source};
 
-pub use arriving::Whole;
-pub use file::FormFile;
-pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
 pub use speech_to_text_url::speech_to_text_url;
 pub use upload_stream::upload_stream;
 
-use arriving::Arriving;
-use form::{BESIDE_MAX_BYTES, Form};
 use wishes::told_by;
 
 /// The field that brings the recording.

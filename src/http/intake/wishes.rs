@@ -1,7 +1,7 @@
 //! What the query of a request tells of the recording in its body.
 
-use super::super::api_error::ApiError;
-use super::super::new_upload::Told;
+use crate::http::error::api::ApiError;
+use crate::http::upload_request::Told;
 use crate::options::Options;
 
 /// Reads it. Of a parameter that is there twice the first one counts; unknown

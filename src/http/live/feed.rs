@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::task::standing;
 use super::{HEARTBEAT, message};
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::tasks::standing;
 use crate::store::helper;
 use crate::task::{Found, Listener, Standing, transcript};
 

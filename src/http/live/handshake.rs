@@ -13,12 +13,12 @@ use hyper::{Method, Request, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::feed::Feed;
 use super::{admit, too_many};
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 
 /// What the connection goes on with after its answer, or why it is closed then.
 pub type Session = Result<Feed, ApiError>;

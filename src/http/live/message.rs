@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::task::tell_place;
+use crate::http::tasks::tell_place;
 use crate::protocol::Segment;
 use crate::task::{Standing, now};
 

@@ -12,19 +12,16 @@ use std::time::Duration;
 use hyper::header::HeaderMap;
 use uuid::Uuid;
 
-use super::App;
-use super::api_error::ApiError;
-use super::task::parameter;
-use super::visitor;
 use crate::access::{Caller, Client, Denied};
+use crate::http::app::App;
+use crate::http::auth;
+use crate::http::error::api::ApiError;
+use crate::http::headers::query::parameter;
 
-pub use event_stream::{event_stream, events};
+pub use event_stream::events;
 pub use handshake::{Handover, open};
 pub use socket::serve;
 pub use ticket::ticket;
-
-/// So many may wait at a time for uploads that are not there yet.
-pub const MAX_WAITING: usize = 1024;
 
 /// Who listens hears something this often, whatever happens.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -40,7 +37,7 @@ fn admit(
 ) -> Result<Caller, Denied> {
     match parameter(query, "ticket") {
         Some(ticket) => app.access.admit_with_ticket(client, &ticket, id),
-        None => visitor::admit(app, client, headers),
+        None => auth::admit(app, client, headers),
     }
 }
 

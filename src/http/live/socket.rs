@@ -13,11 +13,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::super::api_error::ApiError;
 use super::HEARTBEAT;
 use super::feed::Feed;
 use super::handshake::Session;
 use super::message;
+use crate::http::error::api::ApiError;
 
 /// Longest message of a client, and longest frame. Pings are all there is.
 const RECEIVE_MAX_BYTES: usize = 16 << 10;

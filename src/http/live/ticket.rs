@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
-use super::super::request_body::RequestBody;
-use super::super::task::standing;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
+use crate::http::tasks::standing;
 
 const BODY_MAX_BYTES: usize = 4 << 10;
 

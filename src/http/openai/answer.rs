@@ -8,11 +8,11 @@ use hyper::StatusCode;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde_json::{Value, json};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::fields::{Format, Wanted};
 use super::join::Joiner;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 use crate::languages;
 use crate::options::Task;
 use crate::protocol::Segment;

@@ -1,9 +1,9 @@
 //! What the fields of the form tell, see
 //! <https://platform.openai.com/docs/api-reference/audio/createTranscription>.
 
-use super::super::api_error::ApiError;
-use super::super::intake::texts::Texts;
-use super::super::new_upload::Told;
+use crate::http::error::api::ApiError;
+use crate::http::sources::texts::Texts;
+use crate::http::upload_request::Told;
 use crate::options::{Options, PROMPT_MAX_CHARS, Task};
 
 /// Stands for whichever model is resident.

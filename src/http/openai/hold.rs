@@ -9,9 +9,9 @@ use tokio::time::interval;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
 use crate::access::{Caller, Denied};
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
 use crate::store::{helper, ring};
 use crate::task::{Standing, TaskRecord};
 use crate::upload::Line;

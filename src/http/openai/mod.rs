@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use hyper::{Method, Request};
 
-use super::App;
-use super::api_error::ApiError;
-use super::reply::Reply;
-use super::request_body::RequestBody;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
 use crate::options::Task;
 
 pub use refusal::refusal;

@@ -8,11 +8,11 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::fields::RESIDENT;
 use crate::engine_client::EngineState;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 use crate::models::{self, DEMO, ModelFile};
 use crate::store::helper;
 

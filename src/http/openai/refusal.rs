@@ -7,10 +7,11 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
-use super::super::api_error::ApiError;
-use super::super::intake::{BadForm, FIELD};
-use super::super::reply::{self, Reply};
 use crate::access::Denied;
+use crate::http::error::api::ApiError;
+use crate::http::intake::FIELD;
+use crate::http::reply::{self, Reply};
+use crate::http::sources::bad_form::BadForm;
 use crate::upload::UploadError;
 
 /// OpenAI's own clients send a request again after 408, 409, 429 and 5xx,

@@ -1,6 +1,7 @@
 //! `stream=true`: the text as it is found, as server-sent events (HTML
 //! standard, section 9.2).
 
+use crate::http::reply::event_stream::event_stream;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,13 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::live;
-use super::super::reply::Reply;
 use super::answer::usage;
 use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
 use crate::store::helper;
 use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
 
@@ -38,7 +38,7 @@ pub fn stream(app: Arc<App>, hold: Hold) -> Reply {
         };
         Some((Ok(Frame::data(event?.into())), (telling, stopping)))
     });
-    live::event_stream(StreamBody::new(events))
+    event_stream(StreamBody::new(events))
 }
 
 /// What one client is told.

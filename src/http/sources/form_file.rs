@@ -1,0 +1,74 @@
+//! The file in a form as a source of bytes for the upload engine.
+
+use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
+use multer::Field;
+
+use super::arriving::Arriving;
+use super::bad_form::BadForm;
+use super::form::Form;
+use super::texts::Texts;
+use crate::upload::{Checksum, Cut, Line, Source};
+
+/// The bytes of a file in a form. They end when the form does: what its other
+/// fields say is known then.
+pub struct FormFile {
+    form: Form,
+    /// Until its end.
+    field: Option<Field<'static>>,
+    /// What is wrong with the fields behind it.
+    bad: Option<BadForm>,
+}
+
+impl Form {
+    /// The file in this field, as soon as its first bytes are there. Of the
+    /// fields before it the texts are kept.
+    pub async fn file(mut self, wanted: &str) -> Result<Arriving<FormFile>, BadForm> {
+        let (field, filename) = self.field(wanted).await?;
+        let content_type = field.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let file = FormFile {
+            form: self,
+            field: Some(field),
+            bad: None,
+        };
+        let begun = Arriving::begin(file, filename, content_type);
+        begun.await.map_err(|_| BadForm::Incomplete)
+    }
+}
+
+impl FormFile {
+    /// What the other fields say, as far as they have come.
+    pub fn texts(&self) -> Result<&Texts, BadForm> {
+        match &self.bad {
+            Some(bad) => Err(bad.clone()),
+            None => Ok(self.form.texts()),
+        }
+    }
+}
+
+impl Source for FormFile {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        if let Some(field) = &mut self.field {
+            match self.form.gate().pass(field.chunk()).await {
+                Ok(None) => self.field = None,
+                Ok(Some(bytes)) => return Some(Ok(bytes)),
+                Err(_) => return Some(Err(Cut::Lost)),
+            }
+        }
+        if self.bad.is_none() {
+            // The bytes are all there; what is wrong is for those who ask.
+            self.bad = self.form.rest().await.err();
+        }
+        None
+    }
+
+    fn line(&self) -> Option<Line> {
+        self.form.line()
+    }
+
+    fn checksum(&self) -> Option<Checksum> {
+        None
+    }
+}

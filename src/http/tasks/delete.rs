@@ -1,0 +1,25 @@
+//! `DELETE /task/{id}` and `DELETE /task/{id}/delete`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::find;
+use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
+use crate::store::helper;
+
+/// Deletes a task, its recording and its transcript; cancels a running one.
+pub async fn delete(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
+    let id = find(app, caller, id).await?.id;
+    let tasks = Arc::clone(&app.tasks);
+    helper::run(move || tasks.delete(id)).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({ "identifier": id, "message": "Task deleted" }),
+    ))
+}

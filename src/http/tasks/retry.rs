@@ -1,0 +1,31 @@
+//! `POST /task/{id}/retry?model=`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use uuid::Uuid;
+
+use super::{find, queued};
+use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::headers::query::parameter;
+use crate::http::reply::Reply;
+use crate::http::upload_request::check_model;
+use crate::store::helper;
+
+/// Transcribes a recording again, say with a better model.
+pub async fn retry(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    query: Option<&str>,
+) -> Result<Reply, ApiError> {
+    let id = find(app, caller, id).await?.id;
+    let model = parameter(query, "model").filter(|model| !model.is_empty());
+    let model = model.map(|model| model.into_owned());
+    check_model(app, model.as_deref()).await?;
+    let tasks = Arc::clone(&app.tasks);
+    helper::run(move || tasks.retry(id, model)).await?;
+    Ok(queued(StatusCode::ACCEPTED, id))
+}

@@ -1,0 +1,50 @@
+//! `GET /task/{id}/transcript?format=`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use uuid::Uuid;
+
+use super::find;
+use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::headers::query::parameter;
+use crate::http::reply::{self, Reply};
+use crate::store::helper;
+use crate::task::render::{Format, UnknownFormat, render};
+use crate::task::{Status, transcript as file};
+
+/// The transcript of a completed task, as plain text if nothing else is asked for.
+pub async fn transcript(
+    app: &App,
+    caller: &Caller,
+    id: Option<Uuid>,
+    query: Option<&str>,
+) -> Result<Reply, ApiError> {
+    let record = find(app, caller, id).await?;
+    let format: Format = parameter(query, "format")
+        .unwrap_or("txt".into())
+        .parse()
+        .map_err(|error: UnknownFormat| ApiError::Validation(error.to_string()))?;
+    match record.status {
+        Status::Completed => {}
+        Status::Queued => return Err(ApiError::NotCompleted("queued")),
+        Status::Processing => return Err(ApiError::NotCompleted("being transcribed")),
+        Status::Failed => {
+            return Err(ApiError::TaskFailed(
+                record.error.clone().unwrap_or_default(),
+            ));
+        }
+    }
+    let tasks = Arc::clone(&app.tasks);
+    let text = helper::run(move || {
+        let segments = file::read(&tasks.dir(record.id))?;
+        render(format, record.language.as_deref(), segments)
+    });
+    match text.await {
+        Ok(text) => Ok(reply::body(StatusCode::OK, format.content_type(), text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TranscriptGone),
+        Err(error) => Err(ApiError::Internal(error.to_string())),
+    }
+}

@@ -1,0 +1,98 @@
+//! A request's body as a source of bytes for the upload engine.
+
+use std::error::Error;
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
+use uuid::Uuid;
+
+use super::announcer::Announcer;
+use super::checksum::checksum;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::headers::upload_protocol::Interop;
+use crate::upload::{Checksum, Cut, Line, Source, Status};
+
+/// Takes frame after frame as hyper received it, without a copy.
+#[derive(Debug)]
+pub struct BodySource {
+    body: Option<RequestBody>,
+    line: Option<Line>,
+    trailers: Option<HeaderMap>,
+    told: Option<Announcer>,
+}
+
+impl BodySource {
+    /// The body of a request with this head.
+    pub fn new(body: RequestBody, head: &Parts) -> BodySource {
+        BodySource {
+            body: Some(body),
+            line: head.extensions.get().cloned(),
+            trailers: None,
+            told: None,
+        }
+    }
+}
+
+impl BodySource {
+    /// The same, of a client that is told how far it is.
+    pub fn telling(body: RequestBody, head: &Parts, app: &App, interop: Interop) -> BodySource {
+        let mut source = BodySource::new(body, head);
+        source.told = Announcer::to(head, app, interop);
+        source
+    }
+}
+
+impl Source for BodySource {
+    fn created(&mut self, id: Uuid, status: &Status) {
+        if let Some(told) = &self.told {
+            told.created(id, status);
+        }
+    }
+
+    fn committed(&mut self, offset: u64) {
+        if let Some(told) = &self.told {
+            told.committed(offset);
+        }
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        loop {
+            match self.body.as_mut()?.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => return Some(Ok(bytes)),
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+                Some(Err(error)) => {
+                    self.body = None;
+                    return Some(Err(cut(&error)));
+                }
+                None => {
+                    self.body = None;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn line(&self) -> Option<Line> {
+        self.line.clone()
+    }
+
+    fn checksum(&self) -> Option<Checksum> {
+        checksum(self.trailers.as_ref()?).ok()?
+    }
+}
+
+/// hyper tells a body that breaks the rules from one that is cut by the kind
+/// of the error below its own.
+fn cut(error: &hyper::Error) -> Cut {
+    let below = error.source().and_then(|below| below.downcast_ref());
+    match below.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cut::Malformed,
+        _ => Cut::Lost,
+    }
+}
