@@ -8,6 +8,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod access;
+pub(crate) mod blocking;
 pub mod callbacks;
 pub mod cli;
 pub mod client;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{Failure, bar, print};
+use super::terminal::{Failure, bar, print};
 use crate::client::{self, Event, Recording, Server};
 use crate::languages;
 use crate::task::render::Format;

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::engine::engine_source;
 use super::recording_file::RecordingFile;
-use super::{Failure, bar, engine_source, print};
+use super::terminal::{Failure, bar, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, Order};
 use crate::options::{Options, Task};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, Upload};
+use super::error::ConfigError;
+use super::settings::{Auth, Callbacks, Config, Http, Transcribe, Upload};
 use crate::access::Mode;
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;

@@ -5,12 +5,12 @@ use super::headers::disposition::display_name;
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::languages::UnknownLanguage;
 use crate::models::UnknownModel;
 use crate::options::Options;
 use crate::store::facts::{Concat, Priority};
-use crate::store::helper;
 use crate::upload::NewUpload;
 use crate::{languages, models};
 
@@ -103,7 +103,7 @@ pub async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), Unmet> {
         return Ok(());
     };
     let dir = app.models_dir.clone();
-    let installed = helper::run(move || models::installed(&dir))
+    let installed = blocking::run(move || models::installed(&dir))
         .await
         .unwrap_or_default();
     if models::is_known(wanted, &installed) {

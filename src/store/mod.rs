@@ -25,7 +25,6 @@ mod appender;
 mod creation;
 pub mod facts;
 pub mod folder;
-pub mod helper;
 pub mod join;
 pub mod layout;
 pub mod lock;

@@ -10,9 +10,10 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::checksum::{Check, Promise};
-use super::create::no_space;
+use super::error::{UploadError, no_space};
+use super::source::{Cut, Source, Status};
+use super::uploads::Uploads;
 use super::writers::{Arrival, Turn, Wish};
-use super::{Cut, Source, Status, UploadError, Uploads};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};

@@ -7,71 +7,13 @@ use tracing::{Instrument, debug};
 use uuid::Uuid;
 
 use super::append::{self, Appending, Chunk};
-use super::{Source, Status, UploadError, Uploads};
-use crate::options::Options;
-use crate::store::facts::{Concat, Facts, Priority};
+use super::error::{UploadError, no_space};
+use super::new_upload::NewUpload;
+use super::source::{Source, Status};
+use super::uploads::Uploads;
+use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
-
-/// What a client tells at creation.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NewUpload {
-    /// Bytes of the whole, `None` if the client will tell later.
-    pub length: Option<u64>,
-    /// The id the client wants; it gets another one if that is taken.
-    pub wanted_id: Option<Uuid>,
-    /// See [`Facts`].
-    pub owner: Option<String>,
-    /// See [`Facts`].
-    pub metadata: Option<String>,
-    /// See [`Facts`].
-    pub filename: Option<String>,
-    /// See [`Facts`].
-    pub filetype: Option<String>,
-    /// See [`Facts`].
-    pub language: Option<String>,
-    /// See [`Facts`].
-    pub model: Option<String>,
-    /// See [`Facts`].
-    pub concat: Option<Concat>,
-    /// See [`Facts`].
-    pub options: Options,
-    /// See [`Facts`].
-    pub url: Option<String>,
-    /// See [`Facts`].
-    pub callback_url: Option<String>,
-    /// See [`Facts`].
-    pub priority: Priority,
-    /// See [`Facts`].
-    pub is_whole: bool,
-}
-
-impl NewUpload {
-    /// The partial uploads that it is to be joined from.
-    pub fn parts(&self) -> &[Uuid] {
-        self.concat.as_ref().map_or(&[], |concat| &concat.parts)
-    }
-
-    /// What is kept of it.
-    pub(super) fn facts(self, id: Uuid, created_at: jiff::Timestamp) -> Facts {
-        Facts {
-            id,
-            created_at,
-            owner: self.owner,
-            metadata: self.metadata,
-            filename: self.filename,
-            filetype: self.filetype,
-            language: self.language,
-            model: self.model,
-            concat: self.concat,
-            options: self.options,
-            url: self.url,
-            callback_url: self.callback_url,
-            priority: self.priority,
-            is_whole: self.is_whole,
-        }
-    }
-}
 
 impl Uploads {
     /// Makes an upload, durable and with all its space reserved, and appends
@@ -163,16 +105,6 @@ impl Uploads {
         debug!(upload_id = %facts.id, bytes = length, "upload created");
         self.observer.received(facts.id, 0, length);
         Ok((facts, writer))
-    }
-}
-
-/// A full disk is no failure of storage: it says no in time (I8).
-pub(super) fn no_space(error: io::Error, bytes: u64) -> UploadError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            UploadError::NoSpace { bytes }
-        }
-        _ => UploadError::Storage(error),
     }
 }
 

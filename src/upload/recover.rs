@@ -6,7 +6,7 @@ use std::path::Path;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::concat::is_pending;
+use super::pending::is_pending;
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};

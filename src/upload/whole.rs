@@ -8,8 +8,10 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::append::{self, Appending};
-use super::create::no_space;
-use super::{NewUpload, Source, Status, UploadError, Uploads};
+use super::error::{UploadError, no_space};
+use super::new_upload::NewUpload;
+use super::source::{Source, Status};
+use super::uploads::Uploads;
 use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::STEP_BYTES;

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::fields::{Format, Wanted};
 use super::join::Joiner;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
 use crate::languages;
 use crate::options::Task;
 use crate::protocol::Segment;
-use crate::store::helper;
 use crate::task::render::{self, render};
 use crate::task::{TaskRecord, transcript};
 
@@ -32,7 +32,7 @@ pub async fn answer(app: &App, wanted: Wanted, record: Arc<TaskRecord>) -> Resul
         Format::Srt => render::Format::Srt.content_type(),
         Format::Vtt => render::Format::Vtt.content_type(),
     };
-    match helper::run(move || document(&wanted, &record, &dir)).await {
+    match blocking::run(move || document(&wanted, &record, &dir)).await {
         Ok(document) => Ok(reply::body(StatusCode::OK, content_type, document)),
         // Deleted at this moment.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),

@@ -10,9 +10,10 @@ use tracing::{Instrument, warn};
 use uuid::Uuid;
 
 use crate::access::{Caller, Denied};
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
-use crate::store::{helper, ring};
+use crate::store::ring;
 use crate::task::{Standing, TaskRecord};
 use crate::upload::Line;
 
@@ -86,7 +87,7 @@ impl Hold {
         let mut listener = self.app.tasks.listen(self.id);
         loop {
             let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
-            let found = helper::run(move || tasks.find(id)).await;
+            let found = blocking::run(move || tasks.find(id)).await;
             let record = found.ok_or(ApiError::TaskNotFound)?;
             if record.has_ended() {
                 return Ok(record);
@@ -129,7 +130,7 @@ impl Drop for Hold {
         let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
         let reason = format!("{why}; POST /task/{id}/retry transcribes it all the same");
         let cancel = async move {
-            let cancelled = helper::run(move || tasks.cancel(id, &reason)).await;
+            let cancelled = blocking::run(move || tasks.cancel(id, &reason)).await;
             if let Err(error) = cancelled {
                 warn!(task_id = %id, "{why}, and that cannot be stored: {error}");
             }

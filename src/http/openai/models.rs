@@ -9,12 +9,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::fields::RESIDENT;
+use crate::blocking;
 use crate::engine_client::EngineState;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
 use crate::models::{self, DEMO, ModelFile};
-use crate::store::helper;
 
 /// A model and when its file was made, in seconds since 1970.
 type Dated = (String, u64);
@@ -54,7 +54,7 @@ async fn all(app: &App) -> Result<Vec<Dated>, ApiError> {
         EngineState::Ready(model) => model.name,
         _ => DEMO.to_owned(),
     };
-    let found = helper::run(move || {
+    let found = blocking::run(move || {
         let installed = models::installed(&dir)?;
         let built_in = made_at(&std::env::current_exe()?)?;
         // One that was just removed has no date any more.

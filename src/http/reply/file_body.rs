@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::store::helper;
+use crate::blocking;
 
 /// So much is read at a time, and held for a client that is slow.
 const PIECE_BYTES: u64 = 128 << 10;
@@ -51,7 +51,7 @@ impl Body for FileBody {
         let (position, left) = (self.position, self.end - self.position);
         let file = Arc::clone(&self.file);
         let reading = self.reading.get_or_insert_with(|| {
-            Box::pin(helper::run(move || {
+            Box::pin(blocking::run(move || {
                 let mut piece = vec![0; left.min(PIECE_BYTES) as usize];
                 file.read_exact_at(&mut piece, position)?;
                 Ok(piece.into())

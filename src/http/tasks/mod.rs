@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
 use crate::task::{Standing, TaskRecord};
 
 pub use delete::delete;
@@ -38,7 +38,7 @@ pub fn queued(status: StatusCode, id: Uuid) -> Reply {
 async fn find(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Arc<TaskRecord>, ApiError> {
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let tasks = Arc::clone(&app.tasks);
-    helper::run(move || tasks.find(id))
+    blocking::run(move || tasks.find(id))
         .await
         .filter(|record| caller.may_use(record.owner.as_deref()))
         .ok_or(ApiError::TaskNotFound)

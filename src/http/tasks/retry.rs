@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::{find, queued};
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 use crate::http::reply::Reply;
 use crate::http::upload_request::check_model;
-use crate::store::helper;
 
 /// Transcribes a recording again, say with a better model.
 pub async fn retry(
@@ -26,6 +26,6 @@ pub async fn retry(
     let model = model.map(|model| model.into_owned());
     check_model(app, model.as_deref()).await?;
     let tasks = Arc::clone(&app.tasks);
-    helper::run(move || tasks.retry(id, model)).await?;
+    blocking::run(move || tasks.retry(id, model)).await?;
     Ok(queued(StatusCode::ACCEPTED, id))
 }

@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::find;
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
 use crate::task::render::{Format, UnknownFormat, render};
 use crate::task::{Status, transcript as file};
 
@@ -38,7 +38,7 @@ pub async fn transcript(
         }
     }
     let tasks = Arc::clone(&app.tasks);
-    let text = helper::run(move || {
+    let text = blocking::run(move || {
         let segments = file::read(&tasks.dir(record.id))?;
         render(format, record.language.as_deref(), segments)
     });

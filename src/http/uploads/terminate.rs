@@ -10,11 +10,11 @@ use super::ietf::check_bare;
 use super::owned::owned;
 use super::tus::check_version;
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::upload_protocol::Protocol;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
 use crate::task::DeleteError;
 use crate::upload::UploadError;
 
@@ -32,7 +32,7 @@ pub async fn terminate<B>(
     }
     let id = owned(app, caller, id).await?;
     let tasks = Arc::clone(&app.tasks);
-    let is_task = helper::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
+    let is_task = blocking::run(move || tasks.find(id).map(|_| tasks.delete(id))).await;
     match is_task {
         None => app.uploads.terminate(id).await?,
         Some(deleted) => deleted.map_err(|error| match error {

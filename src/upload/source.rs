@@ -1,0 +1,70 @@
+//! Where uploads take their bytes from, and who hears of them.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::checksum::Checksum;
+use super::line::Line;
+
+/// Where an append takes its bytes from.
+pub trait Source {
+    /// The next bytes, `None` at the regular end.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Cut>>>;
+
+    /// What they come over, if that can be asked.
+    fn line(&self) -> Option<Line>;
+
+    /// What they must come to, if that was told after the regular end.
+    fn checksum(&self) -> Option<Checksum>;
+
+    /// Hears of the upload that was made for them, once it is durable.
+    fn created(&mut self, _id: Uuid, _status: &Status) {}
+
+    /// Hears of what is durable, while it goes on.
+    fn committed(&mut self, _offset: u64) {}
+}
+
+/// Why a source ended before its regular end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The connection was lost.
+    Lost,
+    /// What came cannot be understood.
+    Malformed,
+}
+
+/// Hears of all uploads.
+pub trait Observer: Send + Sync {
+    /// It is complete; said once that is durable and before anybody is
+    /// answered. May wait for the disk.
+    fn finished(&self, id: Uuid);
+
+    /// It is there, and so much of it has come, durable or not; said from time
+    /// to time. Must not wait.
+    fn received(&self, _id: Uuid, _offset: u64, _length: Option<u64>) {}
+
+    /// It was taken away; said before another one can have its id. Must not wait.
+    fn terminated(&self, _id: Uuid) {}
+}
+
+/// An upload as a client sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Durable bytes.
+    pub offset: u64,
+    /// Bytes of the whole.
+    pub length: Option<u64>,
+    /// When it expires if nothing is added; `None` for a complete recording.
+    pub expires: Option<SystemTime>,
+    /// A final upload that is not joined yet.
+    pub is_pending: bool,
+}
+
+impl Status {
+    /// All bytes are there.
+    pub fn is_finished(&self) -> bool {
+        self.length == Some(self.offset)
+    }
+}
