@@ -5,7 +5,6 @@
 //! that [`run`] is called on (signals, tasks, the engine). Work that waits for
 //! the disk goes to short-lived helper threads.
 
-use crate::http::app::MAX_WAITING;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
@@ -26,6 +25,7 @@ use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
+use crate::http::app::MAX_WAITING;
 use crate::http::connection::per_client::Shares;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};

@@ -1,6 +1,5 @@
 //! The configuration as it is written, and the check that makes it typed.
 
-use crate::models::UnknownModel;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use crate::access::Mode;
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::TrustedProxies;
+use crate::models::UnknownModel;
 use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};

@@ -1,6 +1,5 @@
 //! The one table of routes.
 
-use crate::http::headers::location::parse_id;
 use std::sync::Arc;
 
 use hyper::{Method, Request};
@@ -13,6 +12,7 @@ use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::cors;
+use crate::http::headers::location::parse_id;
 use crate::http::headers::upload_protocol::Protocol;
 use crate::http::pages::{front_end, health};
 use crate::http::reply::Reply;

@@ -1,6 +1,5 @@
 //! Accepting connections and serving them, on one ingest thread.
 
-use super::connection::first_request::FirstRequest;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -19,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
+use super::connection::first_request::FirstRequest;
 use crate::access::Client;
 use crate::http::app::App;
 use crate::http::connection::close;

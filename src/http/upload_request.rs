@@ -1,9 +1,9 @@
 //! What clients tell of a recording, in whatever protocol.
 
-use super::error::unmet::Unmet;
-use super::headers::disposition::display_name;
 use uuid::Uuid;
 
+use super::error::unmet::Unmet;
+use super::headers::disposition::display_name;
 use crate::access::Caller;
 use crate::blocking;
 use crate::http::app::App;

@@ -1,11 +1,12 @@
 //! The end of a connection.
 
-use crate::http::headers::date::http_date;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::http::headers::date::http_date;
 
 /// How much is still read of a client whose connection is over ...
 const LINGER_BYTES: u64 = 64 << 20;

@@ -1,6 +1,5 @@
 //! Errors of everything but TUS: one shape, one table.
 
-use super::status::{status_of, status_of_failure, tell_denied};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde_json::json;
@@ -8,6 +7,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::status::status_of_upload;
+use super::status::{status_of, status_of_failure, tell_denied};
 use super::unmet::Unmet;
 use crate::access::{Denied, TooManyTickets};
 use crate::http::headers::request_head::BadHead;

@@ -1,19 +1,19 @@
 //! The one table of errors of the upload protocols.
 
-use super::status::{status_of, status_of_upload, tell_denied};
-use crate::http::headers::upload_protocol::{
-    METADATA_MAX_BYTES, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION,
-};
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use serde_json::json;
 use tracing::error;
 
+use super::status::{status_of, status_of_upload, tell_denied};
 use super::unmet::Unmet;
 use crate::access::Denied;
 use crate::http::headers::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
 use crate::http::headers::upload_fields::{limits, tell_complete};
 use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{
+    METADATA_MAX_BYTES, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION,
+};
 use crate::http::reply::{self, Reply};
 use crate::upload::UploadError;
 

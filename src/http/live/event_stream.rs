@@ -1,6 +1,5 @@
 //! `GET /task/{id}/events`: server-sent events (HTML standard, section 9.2).
 
-use crate::http::reply::event_stream::event_stream;
 use std::sync::Arc;
 
 use futures_util::stream::unfold;
@@ -15,6 +14,7 @@ use crate::access::Client;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
+use crate::http::reply::event_stream::event_stream;
 
 /// All that happens to a task or the upload that becomes one, until the client
 /// leaves, the task is deleted, or the daemon stops.

@@ -1,7 +1,6 @@
 //! `stream=true`: the text as it is found, as server-sent events (HTML
 //! standard, section 9.2).
 
-use crate::http::reply::event_stream::event_stream;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
+use crate::http::reply::event_stream::event_stream;
 use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
 
 /// Proxies close connections over which nothing comes for a minute, some

@@ -1,6 +1,5 @@
 //! PATCH: more bytes for an upload (upload append).
 
-use crate::http::headers::upload_protocol::PARTIAL_UPLOAD;
 use hyper::body::Body;
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
@@ -12,6 +11,7 @@ use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::content_type::has_type;
 use crate::http::headers::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
+use crate::http::headers::upload_protocol::PARTIAL_UPLOAD;
 use crate::http::headers::upload_protocol::{Interop, Protocol};
 use crate::http::reply::{self, Reply};
 use crate::http::tasks::queued;

@@ -7,7 +7,6 @@ mod create;
 pub(crate) mod fields;
 mod head;
 
-use crate::http::headers::upload_fields::{limits, tell_complete};
 use hyper::header::HeaderMap;
 
 use crate::http::app::App;
@@ -15,6 +14,7 @@ use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{
     UPLOAD_COMPLETE, UPLOAD_INCOMPLETE, UPLOAD_LIMIT, UPLOAD_OFFSET,
 };
+use crate::http::headers::upload_fields::{limits, tell_complete};
 use crate::http::headers::upload_protocol::{Interop, Protocol};
 use crate::http::reply::{self, Reply};
 use crate::upload::Status;

@@ -1,7 +1,6 @@
 //! POST: a new upload, maybe with its first bytes (creation,
 //! creation-with-upload and creation-defer-length extensions).
 
-use crate::http::headers::upload_protocol::METADATA_MAX_BYTES;
 use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Request, StatusCode};
@@ -14,6 +13,7 @@ use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA};
+use crate::http::headers::upload_protocol::METADATA_MAX_BYTES;
 use crate::http::reply::{self, Reply};
 use crate::http::upload_request::{Told, new_upload};
 use crate::http::uploads::body::BodySource;

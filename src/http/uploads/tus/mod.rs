@@ -7,15 +7,15 @@ mod head;
 pub(crate) mod metadata;
 mod patch;
 
-use crate::http::headers::date::http_date;
-use crate::http::headers::upload_protocol::{OFFSET_STREAM, VERSION};
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request};
 
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::content_type::has_type;
+use crate::http::headers::date::http_date;
 use crate::http::headers::names::{METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_OFFSET};
 use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{OFFSET_STREAM, VERSION};
 use crate::http::reply::{self, Reply};
 use crate::upload::Status;
 
