@@ -118,10 +118,8 @@ fn anchors_are_those_of_github() {
 /// The pages that the package writes about the subcommands: `scribed-send(1)`.
 fn generated_pages() -> BTreeSet<String> {
     fn add(command: &[&str], found: &mut BTreeSet<String>) {
-        found.insert(format!("scribed{}(1)", {
-            let parts: Vec<String> = command.iter().map(|part| format!("-{part}")).collect();
-            parts.concat()
-        }));
+        let name = [&["scribed"], command].concat().join("-");
+        found.insert(format!("{name}(1)"));
         let output = Command::new(PROGRAM).args(command).arg("--help").output();
         let help = String::from_utf8(output.unwrap().stdout).unwrap();
         let Some((_, list)) = help.split_once("Commands:\n") else {
@@ -144,7 +142,7 @@ fn references(text: &str) -> Vec<String> {
     let text = unescape(text).replace("](", " ");
     let mut found = Vec::new();
     for (at, _) in text.match_indices('(') {
-        let section = match text[at + 1..].as_bytes() {
+        let section = match &text.as_bytes()[at + 1..] {
             [digit @ b'1'..=b'8', b')', ..] => char::from(*digit),
             _ => continue,
         };
