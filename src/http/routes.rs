@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::{Method, Request};
 use uuid::Uuid;
 
+use super::owned::{OwnedProgress, OwnedTask, OwnedUpload};
 use crate::access::Caller;
 use crate::access::Client;
 use crate::http::app::App;
@@ -221,35 +222,47 @@ async fn dispatch(
         let reply = openai::answer(app, &caller, route, &method, request).await;
         return reply.unwrap_or_else(|error| openai::refusal(&error));
     }
+    if is_upload {
+        let reply = upload(&app, &caller, protocol, resource, request).await;
+        return reply.unwrap_or_else(|error| error.reply(protocol));
+    }
+    let reply = api(&app, &caller, resource, request).await;
+    reply.unwrap_or_else(|error| error.reply())
+}
+
+/// The endpoints of our own API.
+async fn api(
+    app: &App,
+    caller: &Caller,
+    resource: Resource,
+    request: Request<RequestBody>,
+) -> Result<Reply, ApiError> {
+    let task = async |id| OwnedTask::check(app, caller, id).await;
     let query = request.uri().query();
-    let reply = match (resource, plain_method(resource, request.method())) {
-        (Resource::Uploads | Resource::Upload(_), _) => {
-            return upload(&app, &caller, protocol, resource, request)
-                .await
-                .unwrap_or_else(|error| error.reply(protocol));
-        }
+    match (resource, plain_method(resource, request.method())) {
         (Resource::UploadStream, &Method::POST) => {
-            intake::upload_stream(&app, &caller, request).await
+            intake::upload_stream(app, caller, request).await
         }
         (Resource::SpeechToText, &Method::POST) => {
-            intake::speech_to_text(&app, &caller, request).await
+            intake::speech_to_text(app, caller, request).await
         }
         (Resource::SpeechToTextUrl, &Method::POST) => {
-            intake::speech_to_text_url(&app, &caller, request).await
+            intake::speech_to_text_url(app, caller, request).await
         }
-        (Resource::Retry(id), &Method::POST) => tasks::retry(&app, &caller, id, query).await,
-        (Resource::Tasks, &Method::GET) => tasks::list(&app, &caller, query).await,
-        (Resource::Task(id), &Method::GET) => tasks::detail(&app, &caller, id).await,
+        (Resource::Tasks, &Method::GET) => tasks::list(app, caller, query).await,
+        (Resource::Task(id), &Method::GET) => tasks::detail(app, task(id).await?).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
-            tasks::delete(&app, &caller, id).await
+            tasks::delete(app, task(id).await?).await
         }
+        (Resource::Retry(id), &Method::POST) => tasks::retry(app, task(id).await?, query).await,
         (Resource::Transcript(id), &Method::GET) => {
-            tasks::transcript(&app, &caller, id, query).await
+            tasks::transcript(app, task(id).await?, query).await
         }
-        (Resource::Progress(id), &Method::GET) => tasks::progress(&app, &caller, id).await,
+        (Resource::Progress(id), &Method::GET) => OwnedProgress::check(app, caller, id)
+            .await
+            .map(tasks::progress),
         _ => Err(ApiError::Method(resource.allowed().into())),
-    };
-    reply.unwrap_or_else(|error| error.reply())
+    }
 }
 
 /// The verbs of the upload protocols.
@@ -262,22 +275,33 @@ async fn upload(
 ) -> Result<Reply, ProtocolError> {
     use Protocol::{Ietf, Tus};
     match (resource, request.method(), protocol) {
-        (_, &Method::OPTIONS, _) => Ok(options(app)),
-        (Resource::Uploads, &Method::POST, Tus) => tus::create(app, caller, request).await,
+        (_, &Method::OPTIONS, _) => return Ok(options(app)),
+        (Resource::Uploads, &Method::POST, Tus) => return tus::create(app, caller, request).await,
         (Resource::Uploads, &Method::POST | &Method::PUT, Ietf(interop)) => {
-            ietf::create(app, caller, interop, request).await
+            return ietf::create(app, caller, interop, request).await;
         }
-        (Resource::Upload(id), &Method::HEAD, Tus) => tus::head(app, caller, id, &request).await,
+        (Resource::Upload(_), &Method::HEAD | &Method::PATCH | &Method::DELETE, Tus) => {
+            tus::check_version(request.headers())?;
+        }
+        _ => {}
+    }
+    let upload = async |id| OwnedUpload::check(app, caller, id).await;
+    match (resource, request.method(), protocol) {
+        (Resource::Upload(id), &Method::HEAD, Tus) => {
+            tus::head(app, upload(id).await?, &request).await
+        }
         (Resource::Upload(id), &Method::HEAD, Ietf(interop)) => {
-            ietf::head(app, caller, interop, id, &request).await
+            ietf::head(app, interop, upload(id).await?, &request).await
         }
-        (Resource::Upload(id), &Method::PATCH, Tus) => tus::patch(app, caller, id, request).await,
+        (Resource::Upload(id), &Method::PATCH, Tus) => {
+            tus::patch(app, upload(id).await?, request).await
+        }
         (Resource::Upload(id), &Method::PATCH, Ietf(interop)) => {
-            ietf::append(app, caller, interop, id, request).await
+            ietf::append(app, interop, upload(id).await?, request).await
         }
-        (Resource::Upload(id), &Method::GET, _) => download(app, caller, id, &request).await,
+        (Resource::Upload(id), &Method::GET, _) => download(app, upload(id).await?, &request).await,
         (Resource::Upload(id), &Method::DELETE, _) => {
-            terminate(app, caller, protocol, id, &request).await
+            terminate(app, protocol, upload(id).await?, &request).await
         }
         _ => Err(ProtocolError::Method(resource.allowed())),
     }

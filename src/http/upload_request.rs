@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::error::unmet::Unmet;
 use super::headers::disposition::display_name;
+use super::owned::OwnedUpload;
 use crate::access::Caller;
 use crate::blocking;
 use crate::http::app::App;
@@ -50,6 +51,9 @@ pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpl
     let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {
         return Err(Unmet::QueueFull);
+    }
+    for part in told.concat.iter().flat_map(|concat| &concat.parts) {
+        OwnedUpload::check(app, caller, Some(*part)).await?;
     }
     Ok(NewUpload {
         length: told.length,

@@ -206,6 +206,7 @@ impl From<Unmet> for ApiError {
     fn from(unmet: Unmet) -> ApiError {
         match unmet {
             Unmet::Callback(bad) => ApiError::Callback(bad),
+            Unmet::Part(error) => error.into(),
             Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
             Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
             Unmet::Language(_) => ApiError::Parameter {

@@ -2,6 +2,7 @@
 
 use crate::languages::UnknownLanguage;
 use crate::outgoing::BadAddress;
+use crate::upload::UploadError;
 
 /// A wish that cannot be met. The texts are for people.
 #[derive(Debug, thiserror::Error)]
@@ -18,4 +19,7 @@ pub enum Unmet {
     /// The engine cannot keep up.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,
+    /// A partial upload that the caller does not have.
+    #[error(transparent)]
+    Part(#[from] UploadError),
 }

@@ -123,6 +123,7 @@ impl From<Unmet> for ProtocolError {
             Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
             Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
             Unmet::Callback(_) => ProtocolError::Callback(unmet),
+            Unmet::Part(error) => ProtocolError::Upload(error),
             Unmet::QueueFull => ProtocolError::QueueFull(unmet),
         }
     }

@@ -11,7 +11,7 @@ use super::{HEARTBEAT, message};
 use crate::access::Caller;
 use crate::blocking;
 use crate::http::app::App;
-use crate::http::tasks::standing;
+use crate::http::owned::OwnedProgress;
 use crate::task::{Found, Listener, Standing, transcript};
 
 /// How long after a look in vain the next one comes at the earliest.
@@ -106,7 +106,8 @@ impl Feed {
     }
 
     async fn look(&mut self) -> Result<(), Full> {
-        let found = standing(&self.app, &self.caller, self.id).await;
+        let found = OwnedProgress::check(&self.app, &self.caller, Some(self.id)).await;
+        let found = found.ok().map(|found| found.standing);
         self.look_at = None;
         match (&self.knowledge, found) {
             (Knowledge::Theirs { .. }, Some(_)) => {}

@@ -2,21 +2,15 @@
 
 use hyper::StatusCode;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::{standing, tell_place};
-use crate::access::Caller;
-use crate::http::app::App;
-use crate::http::error::api::ApiError;
+use super::tell_place;
+use crate::http::owned::OwnedProgress;
 use crate::http::reply::{self, Reply};
 use crate::task::Standing;
 
 /// How far a task is, from its upload on. Both spellings of stage and
 /// percentage are sent: clients of both kinds exist.
-pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
-    let id = id.ok_or(ApiError::TaskNotFound)?;
-    let standing = standing(app, caller, id).await;
-    let standing = standing.ok_or(ApiError::TaskNotFound)?;
+pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
     let (status, error) = match &standing {
         Standing::Uploading { .. } | Standing::Queued { .. } => ("queued", None),
         Standing::Transcribing { .. } => ("processing", None),
@@ -35,5 +29,5 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
         "error": error,
     });
     tell_place(&mut told, &standing);
-    Ok(reply::json(StatusCode::OK, &told))
+    reply::json(StatusCode::OK, &told)
 }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use uuid::Uuid;
 
-use super::find;
-use crate::access::Caller;
 use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
+use crate::http::owned::OwnedTask;
 use crate::http::reply::{self, Reply};
 use crate::task::render::{Format, UnknownFormat, render};
 use crate::task::{Status, transcript as file};
@@ -18,11 +16,10 @@ use crate::task::{Status, transcript as file};
 /// The transcript of a completed task, as plain text if nothing else is asked for.
 pub async fn transcript(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    task: OwnedTask,
     query: Option<&str>,
 ) -> Result<Reply, ApiError> {
-    let record = find(app, caller, id).await?;
+    let record = task.record();
     let format: Format = parameter(query, "format")
         .unwrap_or("txt".into())
         .parse()
@@ -38,6 +35,7 @@ pub async fn transcript(
         }
     }
     let tasks = Arc::clone(&app.tasks);
+    let record = Arc::clone(record);
     let text = blocking::run(move || {
         let segments = file::read(&tasks.dir(record.id))?;
         render(format, record.language.as_deref(), segments)

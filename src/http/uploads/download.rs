@@ -7,12 +7,10 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use uuid::Uuid;
 
-use super::owned::owned;
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::error::upload::ProtocolError;
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::file_body::FileBody;
 use crate::http::reply::{self, Reply};
 
@@ -20,11 +18,10 @@ use crate::http::reply::{self, Reply};
 /// of somebody's may be a page of somebody else's.
 pub async fn download<B>(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
-    let id = owned(app, caller, id).await?;
+    let id = upload.id();
     let (status, facts) = app.uploads.durable(id).await?;
     if !status.is_finished() {
         return Err(ProtocolError::NotFinished);

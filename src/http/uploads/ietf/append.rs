@@ -5,7 +5,6 @@ use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::{completes, describe, fields, length_of};
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
@@ -13,29 +12,27 @@ use crate::http::headers::content_type::has_type;
 use crate::http::headers::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use crate::http::headers::upload_protocol::PARTIAL_UPLOAD;
 use crate::http::headers::upload_protocol::{Interop, Protocol};
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
 use crate::http::tasks::queued;
 use crate::http::uploads::body::BodySource;
-use crate::http::uploads::owned::owned;
 use crate::upload::{Chunk, UploadError};
 
 /// Answers PATCH, once every byte it acknowledges is durable. A refusal states
 /// how far the upload is, too, as long as it is there.
 pub async fn append(
     app: &App,
-    caller: &Caller,
     interop: Interop,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
-    let error = match take(app, caller, interop, id, request).await {
+    let error = match take(app, interop, upload, request).await {
         Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
     let mut reply = error.reply(Protocol::Ietf(interop));
     if !reply.headers().contains_key(UPLOAD_OFFSET)
-        && let Ok(id) = owned(app, caller, id).await
-        && let Ok((status, _)) = app.uploads.durable(id).await
+        && let Ok((status, _)) = app.uploads.durable(upload.id()).await
     {
         describe(app, &mut reply, &status, interop);
     }
@@ -44,9 +41,8 @@ pub async fn append(
 
 async fn take(
     app: &App,
-    caller: &Caller,
     interop: Interop,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
@@ -67,7 +63,7 @@ async fn take(
         checksum: None,
         is_last,
     };
-    let id = owned(app, caller, id).await?;
+    let id = upload.id();
     if interop == Interop::V6 {
         // There it is also wrong to append nothing.
         let (status, _) = app.uploads.durable(id).await?;

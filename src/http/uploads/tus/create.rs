@@ -18,7 +18,6 @@ use crate::http::reply::{self, Reply};
 use crate::http::upload_request::{Told, new_upload};
 use crate::http::uploads::body::BodySource;
 use crate::http::uploads::checksum::promise;
-use crate::http::uploads::owned::owned;
 use crate::upload::{Chunk, UploadError};
 
 /// Answers POST, once the upload and what came of its first bytes are durable.
@@ -33,11 +32,7 @@ pub async fn create(
     let source = BodySource::new(body, &head);
     check_version(&head.headers)?;
     let new = new_upload(app, caller, parse(&head.headers)?).await?;
-    let parts = new.parts();
-    for part in parts {
-        owned(app, caller, Some(*part)).await?;
-    }
-    if !parts.is_empty() && has_body {
+    if !new.parts().is_empty() && has_body {
         return Err(UploadError::Final.into());
     }
     if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {

@@ -2,30 +2,25 @@
 
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Request, StatusCode};
-use uuid::Uuid;
 
-use super::{check_version, describe};
-use crate::access::Caller;
+use super::describe;
 use crate::http::app::App;
 use crate::http::connection::first_request::FirstRequest;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{
     UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA,
 };
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
-use crate::http::uploads::owned::owned;
 
 /// Answers HEAD.
 pub async fn head<B>(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
-    check_version(request.headers())?;
-    let id = owned(app, caller, id).await?;
     let is_first = request.extensions().get::<FirstRequest>().is_some();
-    let (status, facts) = app.uploads.look(id, is_first).await?;
+    let (status, facts) = app.uploads.look(upload.id(), is_first).await?;
     let mut reply = reply::empty(StatusCode::OK);
     describe(&mut reply, &status);
     match status.length {
