@@ -13,7 +13,7 @@ use super::checksum::{Check, Promise};
 use super::error::{UploadError, no_space};
 use super::source::{Cut, Source, Status};
 use super::uploads::Uploads;
-use super::writers::{Arrival, Turn, Wish};
+use super::write_locks::{PendingRequest, Signal, WriteGuard};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -35,7 +35,7 @@ const TRICKLE_BYTES: u64 = 1024;
 pub(super) struct Appending {
     pub(super) uploads: Arc<Uploads>,
     pub(super) id: Uuid,
-    pub(super) turn: Turn,
+    pub(super) guard: WriteGuard,
     pub(super) writer: Writer,
 }
 
@@ -71,20 +71,20 @@ impl Uploads {
             return Err(UploadError::Final);
         }
         // From the first moment: HEAD after a cut waits for what has arrived.
-        let arrival = self.writers.arrive(id, source.line());
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let pending = self.write_locks.arrive(id, source.peer_socket());
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let writer = Writer::open(&self.layout, id).await?;
-        turn.committed(writer.record());
+        guard.committed(writer.record());
         let mut appending = Appending {
             uploads: Arc::clone(self),
             id,
-            turn,
+            guard,
             writer,
         };
         let work = async move {
             match appending.accept(&chunk).await {
-                Ok(()) => run(appending, source, chunk, arrival).await,
+                Ok(()) => run(appending, source, chunk, pending).await,
                 Err(refusal) => {
                     appending.writer.close().await;
                     Err(refusal)
@@ -171,7 +171,7 @@ impl Appending {
     async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
         match outcome {
             Ok(()) => {
-                self.turn.committed(self.writer.record());
+                self.guard.committed(self.writer.record());
                 Ok(())
             }
             Err(error) => Err(condemn(&self.uploads, self.id, &mut self.writer, error).await),
@@ -199,7 +199,7 @@ pub(super) async fn run<S: Source + 'static>(
     mut appending: Appending,
     mut source: S,
     chunk: Chunk,
-    _until_the_end: Arrival,
+    _until_the_end: PendingRequest,
 ) -> Result<Status, UploadError> {
     let id = appending.id;
     let mut check = chunk.checksum.map(Check::new);
@@ -247,19 +247,19 @@ pub(super) async fn receive<S: Source>(
     let mut told_at = committed_at;
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
-    appending.turn.waits(true);
+    appending.guard.waits(true);
     loop {
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
-            wish = appending.turn.wish() => match wish {
-                Wish::Leave => return Err(UploadError::Superseded { offset }),
-                Wish::Commit(number) => {
+            signal = appending.guard.signal() => match signal {
+                Signal::Leave => return Err(UploadError::Superseded { offset }),
+                Signal::Commit(number) => {
                     if check.is_none() {
                         appending.commit().await?;
                         source.committed(appending.writer.record().offset);
                     }
-                    appending.turn.answer(number);
+                    appending.guard.answer(number);
                     continue;
                 }
             },
@@ -270,7 +270,7 @@ pub(super) async fn receive<S: Source>(
                 continue;
             }
         };
-        appending.turn.waits(false);
+        appending.guard.waits(false);
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
@@ -301,7 +301,7 @@ pub(super) async fn receive<S: Source>(
             source.committed(appending.writer.record().offset);
             committed_at = now;
         }
-        appending.turn.waits(true);
+        appending.guard.waits(true);
     }
 }
 
@@ -310,7 +310,7 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
     let Appending {
         uploads,
         id,
-        turn,
+        guard,
         writer,
     } = appending;
     let observer = Arc::clone(&uploads.observer);
@@ -327,8 +327,8 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
             return Err(error);
         }
     };
-    turn.committed(&record);
-    drop(turn);
+    guard.committed(&record);
+    drop(guard);
     if record.is_finished() {
         uploads.unfinished.remove(id);
         if record.kind.is_partial() {

@@ -130,7 +130,7 @@ impl Uploads {
     }
 
     async fn try_join(&self, id: Uuid) -> Result<(), UploadError> {
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let parts = self.facts(id).await?.parts().to_vec();
         let layout = self.layout.clone();
@@ -145,7 +145,7 @@ impl Uploads {
             }
             Err(JoinError::Part(_, error)) => return Err(error.into()),
         };
-        turn.committed(&join.record());
+        guard.committed(&join.record());
         if join.record().is_finished() {
             self.pending.remove(id);
             return Ok(());
@@ -158,7 +158,7 @@ impl Uploads {
             if *self.stopping.borrow() {
                 return Err(UploadError::Stopping);
             }
-            if turn.is_superseded() {
+            if guard.is_superseded() {
                 return Err(UploadError::Superseded { offset: 0 });
             }
             let step = move || {
@@ -178,7 +178,7 @@ impl Uploads {
         });
         match joined.await {
             Ok(record) => {
-                turn.committed(&record);
+                guard.committed(&record);
                 self.pending.remove(id);
                 self.unfinished.remove(id);
                 info!(upload_id = %id, bytes = length, "upload joined, {length} bytes");

@@ -50,24 +50,24 @@ impl Uploads {
         self.require_space(length.unwrap_or(STEP_BYTES))?;
         let (facts, writer) = self.make(new).await?;
         let id = facts.id;
-        let line = first.as_ref().and_then(|(_, source)| source.line());
-        let arrival = self.writers.arrive(id, line);
-        let Some(turn) = self.writers.enter(id).await else {
+        let socket = first.as_ref().and_then(|(_, source)| source.peer_socket());
+        let pending = self.write_locks.arrive(id, socket);
+        let Some(guard) = self.write_locks.enter(id).await else {
             // Somebody guessed the id and is already there: theirs to go on.
             return Ok((id, self.durable(id).await?.0));
         };
-        turn.committed(writer.record());
+        guard.committed(writer.record());
         let appending = Appending {
             uploads: Arc::clone(&self),
             id,
-            turn,
+            guard,
             writer,
         };
         let status = match first {
             None => append::finish(appending).await?,
             Some((chunk, mut source)) => {
                 source.created(id, &self.status_of(appending.writer.record()));
-                match append::run(appending, source, chunk, arrival).await {
+                match append::run(appending, source, chunk, pending).await {
                     Ok(status) => status,
                     Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
                     Err(_) => self.durable(id).await?.0,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::checksum::Checksum;
-use super::line::Line;
+use super::peer_socket::PeerSocket;
 
 /// Where an append takes its bytes from.
 pub trait Source {
@@ -14,7 +14,7 @@ pub trait Source {
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Cut>>>;
 
     /// What they come over, if that can be asked.
-    fn line(&self) -> Option<Line>;
+    fn peer_socket(&self) -> Option<PeerSocket>;
 
     /// What they must come to, if that was told after the regular end.
     fn checksum(&self) -> Option<Checksum>;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Checksum, Chunk, Cut, Limits, Line, NewUpload, Observer, Source, Uploads};
+use super::{Checksum, Chunk, Cut, Limits, NewUpload, Observer, PeerSocket, Source, Uploads};
 use crate::store::{Layout, ring};
 
 /// Bytes, then the regular end.
@@ -27,7 +27,7 @@ impl Source for Content {
         Some(Ok(Bytes::from_static(self.0.take()?)))
     }
 
-    fn line(&self) -> Option<Line> {
+    fn peer_socket(&self) -> Option<PeerSocket> {
         None
     }
 

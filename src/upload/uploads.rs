@@ -15,7 +15,7 @@ use super::expiry::{expires_at, is_expired};
 use super::pending::{Pending, awaiting, is_pending};
 use super::source::{Observer, Status};
 use super::unfinished::Unfinished;
-use super::writers::Writers;
+use super::write_locks::WriteLocks;
 use crate::blocking;
 use crate::store::Layout;
 use crate::store::facts::Facts;
@@ -49,7 +49,7 @@ pub struct Limits {
 pub struct Uploads {
     pub(super) layout: Layout,
     pub(super) limits: Limits,
-    pub(super) writers: Arc<Writers>,
+    pub(super) write_locks: Arc<WriteLocks>,
     pub(super) unfinished: Unfinished,
     /// Final uploads that wait for their parts.
     pub(super) pending: Pending,
@@ -81,7 +81,7 @@ impl Uploads {
         Uploads {
             layout,
             limits,
-            writers: Arc::default(),
+            write_locks: Arc::default(),
             unfinished: Unfinished::default(),
             pending: Pending::default(),
             joining: tokio::sync::Mutex::default(),
@@ -135,18 +135,18 @@ impl Uploads {
         id: Uuid,
         may_be_back: bool,
     ) -> Result<(Status, Facts), UploadError> {
-        if !self.writers.catch_up(id).await {
+        if !self.write_locks.catch_up(id).await {
             let (record, facts) = self.read(id).await?;
             let idle = Moment::now().at_least_since(&record.committed_at);
             if !may_be_back || record.is_finished() || idle >= LIVELY {
                 return Ok((self.status_of(&record), facts));
             }
             tokio::time::sleep(LATE).await;
-            self.writers.catch_up(id).await;
+            self.write_locks.catch_up(id).await;
         }
-        if self.writers.has_stalled(id) {
+        if self.write_locks.has_stalled(id) {
             // Whoever is faster, or cannot let go, changes nothing about the answer.
-            drop(self.writers.enter(id).await);
+            drop(self.write_locks.enter(id).await);
         }
         self.durable(id).await
     }
@@ -164,7 +164,7 @@ impl Uploads {
         let (found, facts) = blocking::run(move || (peek_record(&dir), read_facts(&dir))).await;
         // Looked at after the file: whoever wrote what was read there, and is
         // not here any more, has made it durable or condemned it.
-        let committed = self.writers.committed(id);
+        let committed = self.write_locks.committed(id);
         self.require_sound(id)?;
         let mut record = committed.map_or(found, Ok)?;
         let facts = facts.map_err(OpenError::from)?;
@@ -196,7 +196,7 @@ impl Uploads {
 
     /// Takes an unfinished upload away for good; an append that runs is ended.
     pub async fn terminate(&self, id: Uuid) -> Result<(), UploadError> {
-        let _turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let _turn = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         let layout = self.layout.clone();
         let removed = blocking::run(move || {
             let parked = Parked::lock(&layout, id)?;

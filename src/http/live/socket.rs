@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -17,6 +16,7 @@ use super::HEARTBEAT;
 use super::feed::Feed;
 use super::handshake::Session;
 use super::message;
+use crate::http::connection::io::Connection;
 use crate::http::error::api::ApiError;
 
 /// Longest message of a client, and longest frame. Pings are all there is.
@@ -37,7 +37,7 @@ const UNANSWERED_MAX: u32 = 2;
 /// The reason in a close frame has at most so many bytes.
 const REASON_MAX_BYTES: usize = 123;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Connection>;
 
 /// Why a conversation is over.
 enum End {
@@ -49,7 +49,7 @@ enum End {
 
 /// Talks to a client until one side has enough. `received` came after its request.
 pub async fn serve(
-    stream: TcpStream,
+    connection: Connection,
     received: Bytes,
     session: Session,
     stopping: watch::Receiver<bool>,
@@ -60,7 +60,7 @@ pub async fn serve(
         .max_message_size(Some(RECEIVE_MAX_BYTES))
         .max_frame_size(Some(RECEIVE_MAX_BYTES));
     let received = received.to_vec();
-    let socket = Socket::from_partially_read(stream, received, Role::Server, Some(config));
+    let socket = Socket::from_partially_read(connection, received, Role::Server, Some(config));
     let mut socket = socket.await;
     let end = match session {
         Ok(feed) => converse(&mut socket, feed, stopping).await,

@@ -15,7 +15,7 @@ use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::store::ring;
 use crate::task::{Standing, TaskRecord};
-use crate::upload::Line;
+use crate::upload::PeerSocket;
 
 /// How often to look whether the client is still there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub struct Hold {
     caller: Caller,
     id: Uuid,
     /// What the client is behind.
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     /// Tells when the caller may be unwelcome by now.
     reloads: watch::Receiver<()>,
     /// Why the task is cancelled when this is dropped, if it is.
@@ -40,7 +40,7 @@ pub struct Hold {
 
 impl Hold {
     /// Somebody waits for this task.
-    pub fn on(app: Arc<App>, caller: Caller, line: Option<Line>, id: Uuid) -> Hold {
+    pub fn on(app: Arc<App>, caller: Caller, line: Option<PeerSocket>, id: Uuid) -> Hold {
         Hold {
             reloads: app.access.reloads(),
             app,
@@ -71,7 +71,7 @@ impl Hold {
                 self.why = Some("the access token that it was asked for with was removed");
                 return Denied::WrongToken.into();
             }
-            if self.line.as_ref().is_some_and(Line::is_cut) {
+            if self.line.as_ref().is_some_and(PeerSocket::is_closed) {
                 return ApiError::TaskFailed(HUNG_UP.into());
             }
             tokio::select! {

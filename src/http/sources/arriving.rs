@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::LOOK_BYTES;
 use crate::http::headers::disposition::display_name;
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
 /// What was read and told of it, and the rest of it.
 pub struct Arriving<S> {
@@ -79,8 +79,8 @@ impl<S: Source> Source for Whole<S> {
         }
     }
 
-    fn line(&self) -> Option<Line> {
-        self.rest.line()
+    fn peer_socket(&self) -> Option<PeerSocket> {
+        self.rest.peer_socket()
     }
 
     fn checksum(&self) -> Option<Checksum> {

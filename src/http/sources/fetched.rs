@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
 /// Where it is found why a recording did not come to its end.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,7 @@ impl Source for Fetched {
     }
 
     /// What is behind it cannot be asked: it may be encrypted.
-    fn line(&self) -> Option<Line> {
+    fn peer_socket(&self) -> Option<PeerSocket> {
         None
     }
 

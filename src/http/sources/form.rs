@@ -11,13 +11,13 @@ use super::frames::{Frames, Gate};
 use super::texts::Texts;
 use crate::http::headers::content_type::media_type;
 use crate::http::headers::disposition;
-use crate::upload::Line;
+use crate::upload::PeerSocket;
 
 /// A form that is being read.
 pub struct Form {
     fields: Multipart<'static>,
     gate: Gate,
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     texts: Texts,
     /// How many fields there were, beside the recording.
     count: usize,
@@ -87,7 +87,7 @@ impl Form {
     }
 
     /// What the body comes over.
-    pub(super) fn line(&self) -> Option<Line> {
+    pub(super) fn peer_socket(&self) -> Option<PeerSocket> {
         self.line.clone()
     }
 

@@ -8,7 +8,7 @@ use super::arriving::Arriving;
 use super::bad_form::BadForm;
 use super::form::Form;
 use super::texts::Texts;
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
 /// The bytes of a file in a form. They end when the form does: what its other
 /// fields say is known then.
@@ -64,8 +64,8 @@ impl Source for FormFile {
         None
     }
 
-    fn line(&self) -> Option<Line> {
-        self.form.line()
+    fn peer_socket(&self) -> Option<PeerSocket> {
+        self.form.peer_socket()
     }
 
     fn checksum(&self) -> Option<Checksum> {

@@ -7,7 +7,7 @@ use hyper::http::request::Parts;
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::connection::interim::Interim;
+use crate::http::connection::io::Interim;
 use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::is_proxied;
 use crate::http::headers::upload_fields::limits;

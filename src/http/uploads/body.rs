@@ -14,13 +14,13 @@ use super::checksum::checksum;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::upload_protocol::Interop;
-use crate::upload::{Checksum, Cut, Line, Source, Status};
+use crate::upload::{Checksum, Cut, PeerSocket, Source, Status};
 
 /// Takes frame after frame as hyper received it, without a copy.
 #[derive(Debug)]
 pub struct BodySource {
     body: Option<RequestBody>,
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     trailers: Option<HeaderMap>,
     told: Option<Announcer>,
 }
@@ -78,7 +78,7 @@ impl Source for BodySource {
         }
     }
 
-    fn line(&self) -> Option<Line> {
+    fn peer_socket(&self) -> Option<PeerSocket> {
         self.line.clone()
     }
 
