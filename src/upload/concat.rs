@@ -170,11 +170,10 @@ impl Uploads {
         }
         let observer = Arc::clone(&self.observer);
         let joined = blocking::run(move || {
-            let joined = join.finish();
-            if joined.is_ok() {
-                observer.finished(id);
-            }
-            joined
+            let record = join.finish()?;
+            observer.committed(id, record.offset, record.length);
+            observer.finished(id);
+            Ok::<_, io::Error>(record)
         });
         match joined.await {
             Ok(record) => {

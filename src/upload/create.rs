@@ -88,7 +88,11 @@ impl Uploads {
             if self.unfinished.contains(facts.id) {
                 facts.id = Uuid::new_v4();
             }
-            if !self.unfinished.admit(facts.id, most, &self.layout) {
+            let (is_admitted, removed) = self.unfinished.admit(facts.id, most, &self.layout);
+            for id in removed {
+                self.observer.expired(id);
+            }
+            if !is_admitted {
                 return Err(UploadError::TooMany);
             }
             match Writer::create(&self.layout, &facts, length).await {
@@ -103,7 +107,7 @@ impl Uploads {
             }
         };
         debug!(upload_id = %facts.id, bytes = length, "upload created");
-        self.observer.received(facts.id, 0, length);
+        self.notify_committed(facts.id, writer.record());
         Ok((facts, writer))
     }
 }

@@ -35,18 +35,27 @@ pub enum Cut {
     Malformed,
 }
 
-/// Hears of all uploads.
+/// Is notified of what happens to uploads. Only [`Observer::finished`] may block.
 pub trait Observer: Send + Sync {
-    /// It is complete; said once that is durable and before anybody is
-    /// answered. May wait for the disk.
+    /// The upload is a complete recording; called once that is durable and
+    /// before any client is answered. May block on the disk.
     fn finished(&self, id: Uuid);
 
-    /// It is there, and so much of it has come, durable or not; said from time
-    /// to time. Must not wait.
+    /// The first `offset` bytes are on stable storage. Called wherever that has
+    /// become so: at creation (0), at each commit, at the end of an append or a
+    /// join, and then before [`Observer::finished`].
+    fn committed(&self, _id: Uuid, _offset: u64, _length: Option<u64>) {}
+
+    /// `offset` bytes have arrived, which may be lost again in a crash. Called
+    /// while an append runs, several times a second at most.
     fn received(&self, _id: Uuid, _offset: u64, _length: Option<u64>) {}
 
-    /// It was taken away; said before another one can have its id. Must not wait.
+    /// The upload was removed; called before another one can have its id.
     fn terminated(&self, _id: Uuid) {}
+
+    /// The upload has expired, or was found removed by a sweep. May be called
+    /// more than once.
+    fn expired(&self, _id: Uuid) {}
 }
 
 /// An upload as a client sees it.

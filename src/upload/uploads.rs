@@ -172,7 +172,7 @@ impl Uploads {
             let (layout, parts) = (self.layout.clone(), facts.parts().to_vec());
             record = blocking::run(move || awaiting(&layout, record, &parts)).await;
         }
-        self.require_alive(&record)?;
+        self.require_alive(id, &record)?;
         Ok((record, facts))
     }
 
@@ -227,11 +227,20 @@ impl Uploads {
         }
     }
 
-    pub(super) fn require_alive(&self, record: &Record) -> Result<(), UploadError> {
+    pub(super) fn require_alive(&self, id: Uuid, record: &Record) -> Result<(), UploadError> {
         match is_expired(record, self.limits.idle_expiry, Moment::now()) {
-            true => Err(UploadError::Expired),
+            true => {
+                self.observer.expired(id);
+                Err(UploadError::Expired)
+            }
             false => Ok(()),
         }
+    }
+
+    /// Notifies of a record that has become durable.
+    pub(super) fn notify_committed(&self, id: Uuid, record: &Record) {
+        let Record { offset, length, .. } = *record;
+        self.observer.committed(id, offset, length);
     }
 
     /// Refuses what the disk has no space for (I8), seen before it is tried.
