@@ -33,6 +33,7 @@ mod memory_disk;
 pub mod moment;
 pub mod record;
 mod recording;
+pub mod regular_file;
 pub mod ring;
 mod sabotage;
 mod small_file;

@@ -237,7 +237,9 @@ impl Recording {
                 return Ok(None);
             }
             let mut options = File::options();
-            options.write(true).custom_flags(nix::libc::O_DIRECT);
+            options
+                .write(true)
+                .custom_flags(nix::libc::O_DIRECT | nix::libc::O_NOFOLLOW);
             match options.open(path) {
                 // A file system that passes on the promise of one below it.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::regular_file;
 use super::appender::Appender;
 use super::creation;
 use super::facts::Facts;
@@ -264,7 +265,7 @@ pub(super) fn set_aside(layout: &Layout, dir: &Path, files: &Files) -> io::Resul
 
 pub(super) fn open_for_writing(dir: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.read(true).write(true).open(dir.join(DATA))
+    regular_file::open_with(&dir.join(DATA), options.read(true).write(true))
 }
 
 #[cfg(test)]

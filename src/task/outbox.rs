@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tracing::error;
 use uuid::Uuid;
 
+use crate::store::regular_file;
 use super::record::TaskRecord;
 use super::tasks::Tasks;
 use crate::store::moment::Moment;
@@ -189,7 +190,7 @@ impl Tasks {
 }
 
 fn read(path: &Path) -> io::Result<Option<Callback>> {
-    match std::fs::read(path) {
+    match regular_file::read(path) {
         Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::regular_file;
 use crate::protocol::{Reached, Segment};
 use crate::store::{remove_durably, replace_durably, sync_dir};
 
@@ -55,12 +56,9 @@ impl Part {
     /// Goes on with an unfinished one that was `made_by` the same model in the
     /// same way, and tells how far that had come; else starts anew.
     pub fn begin(dir: &Path, made_by: &str) -> io::Result<(Part, Option<Reached>)> {
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(dir.join(PART))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let mut file = regular_file::open_with(&dir.join(PART), &mut options)?;
         let length = file.metadata()?.len();
         let checkpoint = checkpoint(dir)?
             .filter(|checkpoint| checkpoint.made_by == made_by && checkpoint.bytes <= length);
@@ -141,7 +139,7 @@ impl Part {
 
 /// One that cannot be read is as good as none.
 fn checkpoint(dir: &Path) -> io::Result<Option<Checkpoint>> {
-    match std::fs::read(dir.join(REACHED)) {
+    match regular_file::read(&dir.join(REACHED)) {
         Ok(json) => Ok(serde_json::from_slice(&json).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -172,7 +170,7 @@ pub fn remove(dir: &Path) -> io::Result<u64> {
 
 /// The segments of a transcript, read as they are asked for.
 pub fn read(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<Segment>> + use<>> {
-    let lines = BufReader::new(File::open(dir.join(FILE))?).lines();
+    let lines = BufReader::new(regular_file::open(&dir.join(FILE))?).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
@@ -180,8 +178,10 @@ pub fn read(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<Segment>> 
 /// that begin at `from`, of the bytes up to `end`; and where the next ones
 /// begin. None if it is there no longer or was begun anew. Blocks on the disk.
 pub fn read_along(dir: &Path, from: u64, end: u64) -> io::Result<(Vec<Segment>, u64)> {
-    let file = match File::open(dir.join(PART)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(dir.join(FILE)),
+    let file = match regular_file::open(&dir.join(PART)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            regular_file::open(&dir.join(FILE))
+        }
         opened => opened,
     };
     let nothing = Ok((Vec::new(), end));
