@@ -28,6 +28,7 @@ pub mod models;
 pub mod options;
 pub mod outgoing;
 pub mod protocol;
+pub mod render;
 pub mod store;
 pub mod sweep;
 pub mod systemd;

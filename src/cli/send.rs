@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use super::terminal::{Failure, bar, print};
 use crate::client::{self, Event, Recording, Server};
 use crate::languages;
-use crate::task::render::Format;
+use crate::render::Format;
 
 /// How often the server is asked how far a task is.
 const ASK_EVERY: Duration = Duration::from_millis(500);

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::regular_file;
 use super::appender::Appender;
 use super::creation;
 use super::facts::Facts;
@@ -20,6 +19,7 @@ use super::folder::{DATA, OpenError, Parked, damaged_place};
 use super::moment::Moment;
 use super::record::{Kind, Record};
 use super::recording::{Begun, Recording, reserve};
+use super::regular_file;
 use super::{Layout, sync_dir};
 use crate::blocking::{self, Free};
 

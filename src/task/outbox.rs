@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use tracing::error;
 use uuid::Uuid;
 
-use crate::store::regular_file;
 use super::record::TaskRecord;
 use super::tasks::Tasks;
 use crate::store::moment::Moment;
+use crate::store::regular_file;
 use crate::store::{Layout, remove_durably, replace_durably};
 
 /// What became of it, in the folder of its task.

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::store::regular_file;
 use crate::options::Options;
 use crate::protocol::AudioInfo;
 use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
+use crate::store::regular_file;
 use crate::store::replace_durably;
 
 const FILE: &str = "task.json";

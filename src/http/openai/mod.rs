@@ -5,7 +5,6 @@
 mod answer;
 mod fields;
 mod hold;
-mod join;
 mod models;
 mod refusal;
 mod stream;

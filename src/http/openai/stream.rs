@@ -11,7 +11,6 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::answer::usage;
 use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
@@ -20,6 +19,7 @@ use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
 use crate::http::reply::event_stream::event_stream;
+use crate::render::usage;
 use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
 
 /// Proxies close connections over which nothing comes for a minute, some
@@ -163,7 +163,7 @@ impl Telling {
         match self.told.end() {
             Ok(text) => {
                 let kind = "transcript.text.done";
-                let done = json!({ "type": kind, "text": text, "usage": usage(&record) });
+                let done = json!({ "type": kind, "text": text, "usage": usage(record.audio_duration.unwrap_or_default()) });
                 self.ready.push_back(event(&done));
                 self.end();
             }

@@ -10,8 +10,8 @@ use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 use crate::http::owned::OwnedTask;
 use crate::http::reply::{self, Reply};
-use crate::task::render::{Format, UnknownFormat, render};
-use crate::task::{Status, transcript as file};
+use crate::render::{Format, UnknownFormat, render};
+use crate::task::Status;
 
 /// The transcript of a completed task, as plain text if nothing else is asked for.
 pub async fn transcript(
@@ -37,8 +37,8 @@ pub async fn transcript(
     let tasks = Arc::clone(&app.tasks);
     let record = Arc::clone(record);
     let text = blocking::run(move || {
-        let segments = file::read(&tasks.dir(record.id))?;
-        render(format, record.language.as_deref(), segments)
+        let dir = tasks.dir(record.id);
+        render(format, &record.transcript(&dir))
     });
     match text.await {
         Ok(text) => Ok(reply::body(StatusCode::OK, format.content_type(), text)),
