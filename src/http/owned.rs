@@ -14,8 +14,8 @@ use crate::blocking;
 use crate::task::{Standing, TaskRecord};
 use crate::upload::UploadError;
 
-/// An upload of the caller's. That it exists is only certain where callers are
-/// told apart; its verb finds out.
+/// An upload of the caller's. Without tokens its existence is not checked here but
+/// by its verb.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnedUpload(Uuid);
 

@@ -22,7 +22,7 @@ use crate::http::app::App;
 use crate::http::connection::close;
 use crate::http::connection::head_timeout::HeadClock;
 use crate::http::connection::io::Connection;
-use crate::http::connection::per_client::Shares;
+use crate::http::connection::per_client::PerClient;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::location::Ends;
 use crate::http::headers::request_head;
@@ -31,26 +31,26 @@ use crate::http::reply::{self, Reply};
 use crate::http::routes;
 use crate::store::ring;
 
-/// How long connections may take to end once the daemon stops: their uploads
-/// are parked at once, so this is for answers on their way.
+/// Time for responses to be sent once the daemon stops; uploads are parked at
+/// once.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Pause after accepting failed, most likely for want of descriptors.
+/// Pause after accept failed, most likely for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest head of a request; hyper answers 431 to a longer one, and to one of
-/// more than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
+/// Longest request head; hyper answers 431 to a longer one, and to one of more
+/// than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
 const HEAD_MAX_BYTES: usize = 16 << 10;
 
 /// What an ingest thread needs.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// What requests can reach.
+    /// What handlers can use.
     pub app: Arc<App>,
     /// One permit per connection, over all threads.
     pub connections: Arc<Semaphore>,
-    /// How many of them each client has.
-    pub shares: Arc<Shares>,
+    /// Limits the connections of each client.
+    pub per_client: Arc<PerClient>,
     /// How many permits there are.
     pub max_connections: usize,
     /// Turns true when the daemon stops.
@@ -58,8 +58,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// How much a new connection may receive at a time. Large pieces cost
-    /// less CPU time, and many of them much memory.
+    /// Receive buffer of a new connection. Large buffers save CPU time, and many
+    /// of them cost memory.
     fn buffer_bytes(&self) -> usize {
         let served = self.max_connections - self.connections.available_permits();
         match served {
@@ -80,7 +80,7 @@ pub async fn serve(server: Server, listeners: Vec<std::net::TcpListener>) -> std
         accepting.push(ring::spawn(accept(server.clone(), listener)));
     }
     for accepting in accepting {
-        // It ends when the daemon stops; one that panicked is as good as ended.
+        // Ends when the daemon stops, or has panicked.
         let _ = accepting.await;
     }
     Ok(())
@@ -100,8 +100,8 @@ async fn accept(server: Server, listener: TcpListener) {
             (Ok(permit), Ok((stream, peer))) => {
                 let peer = peer.ip().to_canonical();
                 let (connection, clock) = Connection::accepted(stream, server.app.idle_timeout);
-                let share = server.shares.take(peer);
-                // Behind a proxy that is known there are many clients.
+                let share = server.per_client.admit(peer);
+                // A trusted proxy connects for many clients.
                 if share.is_none() && !server.app.trusted_proxies.contains(peer) {
                     close::refuse(&connection);
                     continue;
@@ -119,12 +119,12 @@ async fn accept(server: Server, listener: TcpListener) {
                 warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             (Err(_), _) => break,
         }
     }
     drop((listener, open));
-    // Those that take longer are cut: what they had sent is durable already.
+    // Others are closed: what they had sent is durable already.
     let _ = tokio::time::timeout(DRAIN, ended.closed()).await;
 }
 
@@ -136,7 +136,7 @@ async fn serve_connection(
     peer: IpAddr,
 ) -> hyper::Result<()> {
     let app = &server.app;
-    // Without a socket to ask, HEAD knows less, that is all.
+    // Without it a HEAD may not see bytes that are still arriving.
     let peer_socket = connection.peer_socket();
     let interim = connection.interim();
     let ends = Ends {
@@ -198,17 +198,18 @@ async fn serve_connection(
     ended
 }
 
-/// Answers a request.
+/// Handles a request.
 pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
-    let waits = request_head::waits_for_consent(&request) && !request.body().is_end_stream();
-    let request = request.map(|body| RequestBody::new(body, waits));
+    let expects_continue =
+        request_head::expects_continue(&request) && !request.body().is_end_stream();
+    let request = request.map(|body| RequestBody::new(body, expects_continue));
     let mut reply = match request_head::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,
         Err(error) => routes::refuse(request.uri().path(), &error.into()),
     };
-    // A client that got no consent does not send the body, but might: nothing
-    // else can come over this connection.
-    if waits && !reply.status().is_success() {
+    // A client that got no 100 need not send the body, but may: the connection
+    // cannot be used for another request.
+    if expects_continue && !reply.status().is_success() {
         reply::set(&mut reply, CONNECTION, "close");
     }
     reply

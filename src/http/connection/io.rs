@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::head_timeout::{HeadClock, Heard, head_clock};
+use super::head_timeout::{Arrival, HeadClock, head_clock};
 use crate::upload::PeerSocket;
 
 /// A connection as hyper, a WebSocket and the end of a connection see it.
@@ -19,7 +19,7 @@ use crate::upload::PeerSocket;
 pub struct Connection {
     link: Arc<Mutex<Link>>,
     /// Notes every byte that arrives, see [`super::head_timeout`].
-    heard: Heard,
+    arrival: Arrival,
 }
 
 /// A handle for interim responses (1xx, RFC 9110, section 15.2), which hyper has
@@ -45,14 +45,14 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let timeout_ms = idle_timeout.as_millis().try_into().unwrap_or(u32::MAX);
         let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &timeout_ms);
-        let (heard, clock) = head_clock(idle_timeout);
+        let (arrival, clock) = head_clock(idle_timeout);
         let link = Link {
             stream,
             is_writing: false,
             unsent: Vec::new(),
         };
         let link = Arc::new(Mutex::new(link));
-        (Connection { link, heard }, clock)
+        (Connection { link, arrival }, clock)
     }
 
     /// The port that the client connected to.
@@ -132,7 +132,7 @@ impl AsyncRead for Connection {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.link().stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.heard.note();
+            self.arrival.note();
         }
         read
     }

@@ -16,8 +16,8 @@ use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
 use crate::http::reply::event_stream::event_stream;
 
-/// All that happens to a task or the upload that becomes one, until the client
-/// leaves, the task is deleted, or the daemon stops.
+/// Streams the progress of a task, or of the upload that becomes one, until the
+/// client disconnects, the task is deleted or the daemon stops.
 pub async fn events<B>(
     app: Arc<App>,
     client: Client,

@@ -21,8 +21,8 @@ struct Wanted {
     task_id: Uuid,
 }
 
-/// Makes a ticket to listen to one task of the caller's, which may still be an
-/// upload.
+/// Makes a ticket for the live progress of one task of the caller's, or of the
+/// upload that becomes one.
 pub async fn ticket(
     app: &App,
     caller: &Caller,

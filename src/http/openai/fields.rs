@@ -3,7 +3,7 @@
 
 use crate::http::error::api::ApiError;
 use crate::http::sources::texts::Texts;
-use crate::http::upload_request::Told;
+use crate::http::upload_request::UploadRequest;
 use crate::options::{Options, PROMPT_MAX_CHARS, Task};
 use crate::render::Format;
 
@@ -86,12 +86,12 @@ impl Wanted {
     }
 
     /// The same, for the upload.
-    pub fn told(&self) -> Told {
-        Told {
+    pub fn upload_request(&self) -> UploadRequest {
+        UploadRequest {
             model: self.model.clone().filter(|model| model != RESIDENT),
             language: self.language.clone(),
             options: self.options.clone(),
-            ..Told::default()
+            ..UploadRequest::default()
         }
     }
 }
@@ -116,8 +116,8 @@ fn granularities(texts: &Texts) -> Vec<String> {
 
 /// Formats that need the whole transcript come whole, as OpenAI's come with a
 /// model that does not stream.
-fn is_streamed(told: Option<&str>, format: Format) -> Result<bool, ApiError> {
-    match told.map(str::to_ascii_lowercase).as_deref() {
+fn is_streamed(value: Option<&str>, format: Format) -> Result<bool, ApiError> {
+    match value.map(str::to_ascii_lowercase).as_deref() {
         Some("true" | "1") => Ok(matches!(
             format,
             Format::OpenAiJson { .. } | Format::OneLine
@@ -135,13 +135,13 @@ fn bad(name: &'static str, allowed: &str) -> ApiError {
 }
 
 /// The end of it: of a prompt that is too long the model hears no more either.
-fn prompt(told: &str) -> Option<String> {
+fn prompt(text: &str) -> Option<String> {
     let clean = |c: char| match c.is_control() && c != '\n' {
         true => ' ',
         false => c,
     };
-    let told: Vec<char> = told.trim().chars().map(clean).collect();
-    let end: String = told[told.len().saturating_sub(PROMPT_MAX_CHARS)..]
+    let chars: Vec<char> = text.trim().chars().map(clean).collect();
+    let end: String = chars[chars.len().saturating_sub(PROMPT_MAX_CHARS)..]
         .iter()
         .collect();
     (!end.is_empty()).then_some(end)
@@ -183,10 +183,13 @@ mod tests {
             has_words: true,
         };
         assert_eq!(given.format, words_only);
-        let told = given.told();
-        assert_eq!((told.model, told.language.as_deref()), (None, Some("de")));
-        assert_eq!(told.options.temperatures, Some(0.5));
-        let prompt = told.options.initial_prompt.unwrap();
+        let request = given.upload_request();
+        assert_eq!(
+            (request.model, request.language.as_deref()),
+            (None, Some("de"))
+        );
+        assert_eq!(request.options.temperatures, Some(0.5));
+        let prompt = request.options.initial_prompt.unwrap();
         assert_eq!(prompt, "é".repeat(PROMPT_MAX_CHARS), "its end");
 
         let plain = wanted(&[
@@ -197,11 +200,14 @@ mod tests {
         let plain = plain.unwrap();
         assert!(plain.is_streamed);
         assert_eq!(plain.format, Format::OpenAiJson { has_usage: true });
-        assert_eq!(plain.told().model.as_deref(), Some("gpt-4o-transcribe"));
-        assert_eq!(plain.told().language, None);
+        assert_eq!(
+            plain.upload_request().model.as_deref(),
+            Some("gpt-4o-transcribe")
+        );
+        assert_eq!(plain.upload_request().language, None);
 
         let translated = Wanted::so_far(Task::Translate, &Texts::default()).unwrap();
-        assert!(translated.told().options.translates());
+        assert!(translated.upload_request().options.translates());
         assert_eq!(translated.format, Format::OpenAiJson { has_usage: false });
     }
 
@@ -271,7 +277,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_named() {
         let model = ("model", "whisper-1");
-        for (fields, told) in [
+        for (fields, expected) in [
             (&[("language", "de")][..], "no field `model`"),
             (
                 &[model, ("response_format", "docx")],
@@ -307,7 +313,7 @@ mod tests {
             ),
         ] {
             let refused = wanted(fields).unwrap_err();
-            assert!(refused.contains(told), "{fields:?}: {refused}");
+            assert!(refused.contains(expected), "{fields:?}: {refused}");
         }
     }
 }

@@ -21,16 +21,16 @@ pub use progress::progress;
 pub use retry::retry;
 pub use transcript::transcript;
 
-/// The answer to whoever sent the last bytes of a recording: what becomes of it.
+/// The response to the last bytes of a recording.
 pub fn queued(status: StatusCode, id: Uuid) -> Reply {
     let document = json!({ "identifier": id, "message": "Task queued" });
     reply::json(status, &document)
 }
 
-/// Adds where it waits, if it does, to what is told of it.
-pub fn tell_place(told: &mut Value, standing: &Standing) {
+/// Adds the place in the queue, for a queued task.
+pub fn add_place(document: &mut Value, standing: &Standing) {
     if let Standing::Queued { before, wait_s } = standing {
-        told["queue_position"] = json!(before + 1);
-        told["estimated_wait_s"] = json!(wait_s);
+        document["queue_position"] = json!(before + 1);
+        document["estimated_wait_s"] = json!(wait_s);
     }
 }

@@ -3,13 +3,13 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::tell_place;
+use super::add_place;
 use crate::http::owned::OwnedProgress;
 use crate::http::reply::{self, Reply};
 use crate::task::Standing;
 
-/// How far a task is, from its upload on. Both spellings of stage and
-/// percentage are sent: clients of both kinds exist.
+/// The progress of a task, from its upload on. Stage and percentage have two
+/// names each, since clients of both kinds exist.
 pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
     let (status, error) = match &standing {
         Standing::Uploading { .. } | Standing::Queued { .. } => ("queued", None),
@@ -18,7 +18,7 @@ pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
         Standing::Failed { reason } => ("failed", Some(reason)),
     };
     let (stage, percentage) = (standing.stage(), standing.percentage());
-    let mut told = json!({
+    let mut document = json!({
         "identifier": id,
         "status": status,
         "progress_percentage": percentage,
@@ -28,6 +28,6 @@ pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
         "message": standing.message(),
         "error": error,
     });
-    tell_place(&mut told, &standing);
-    reply::json(StatusCode::OK, &told)
+    add_place(&mut document, &standing);
+    reply::json(StatusCode::OK, &document)
 }

@@ -1,4 +1,4 @@
-//! OPTIONS: what this server can do (TUS, core protocol, OPTIONS; Resumable
+//! OPTIONS: the features of this server (TUS, core protocol, OPTIONS; Resumable
 //! Uploads for HTTP, limits).
 
 use hyper::StatusCode;
@@ -16,7 +16,7 @@ use crate::http::reply::{self, Reply};
 
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// Answers without looking at the request's version, as TUS wants.
+/// Handles OPTIONS, whatever Tus-Resumable says (core protocol, OPTIONS).
 pub fn options(app: &App) -> Reply {
     let max_size_bytes = app.uploads.limits().max_size_bytes;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);

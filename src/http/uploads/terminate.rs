@@ -1,4 +1,4 @@
-//! DELETE: an upload nobody wants any more (TUS, termination extension;
+//! DELETE: removes an upload (TUS, termination extension;
 //! Resumable Uploads for HTTP, upload cancellation).
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::http::reply::{self, Reply};
 use crate::task::DeleteError;
 use crate::upload::UploadError;
 
-/// Answers DELETE. A finished upload goes with its task and transcript.
+/// Handles DELETE. A finished upload is removed with its task and transcript.
 pub async fn terminate<B>(
     app: &App,
     protocol: Protocol,

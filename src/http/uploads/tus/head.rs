@@ -1,4 +1,4 @@
-//! HEAD: how far an upload is (core protocol, HEAD).
+//! HEAD: the offset of an upload (core protocol, HEAD).
 
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -13,7 +13,7 @@ use crate::http::headers::names::{
 use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
 
-/// Answers HEAD.
+/// Handles HEAD.
 pub async fn head<B>(
     app: &App,
     upload: OwnedUpload,
@@ -25,12 +25,12 @@ pub async fn head<B>(
     describe(&mut reply, &status);
     match status.length {
         Some(length) => reply::set(&mut reply, UPLOAD_LENGTH, length),
-        // Nobody will tell it: it comes with the last part.
+        // Not deferred: it is known with the last part.
         None if status.is_pending => {}
         None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
     }
     if let Some(concat) = facts.concat {
-        reply::set(&mut reply, UPLOAD_CONCAT, concat.told);
+        reply::set(&mut reply, UPLOAD_CONCAT, concat.raw);
     }
     if let Some(metadata) = facts.metadata {
         reply::set(&mut reply, UPLOAD_METADATA, metadata);

@@ -14,7 +14,7 @@ use crate::http::uploads::body::BodySource;
 use crate::http::uploads::checksum::promise;
 use crate::upload::Chunk;
 
-/// Answers PATCH, once every byte it tells of is durable.
+/// Handles PATCH; responds once every acknowledged byte is durable.
 pub async fn patch(
     app: &App,
     upload: OwnedUpload,
