@@ -205,7 +205,7 @@ async fn control(
         stopping: stopping.clone(),
         waiting: Arc::new(Semaphore::new(MAX_WAITING)),
     });
-    let max_connections = descriptors::allow(config.http.max_connections);
+    let max_connections = descriptors::raise_limit(config.http.max_connections);
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),

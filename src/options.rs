@@ -192,9 +192,7 @@ fn tokens(value: &str) -> Result<Vec<i32>, InvalidOption> {
         .ok_or_else(|| {
             invalid(
                 "suppress_tokens",
-                format!(
-                    "token ids separated by commas, or -1; {SUPPRESSED_MAX} at most"
-                ),
+                format!("token ids separated by commas, or -1; {SUPPRESSED_MAX} at most"),
             )
         })
 }

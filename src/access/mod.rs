@@ -60,7 +60,9 @@ pub enum Denied {
     )]
     WrongTicket,
     /// Too many invalid tokens from this network.
-    #[error("too many invalid access tokens from your address; try again in {retry_after_s} seconds")]
+    #[error(
+        "too many invalid access tokens from your address; try again in {retry_after_s} seconds"
+    )]
     TooManyFailures {
         /// Seconds until the next attempt is accepted.
         retry_after_s: u64,

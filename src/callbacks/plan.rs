@@ -65,7 +65,10 @@ impl Plan {
         if self.sending == MAX_CONCURRENT {
             return None;
         }
-        let hosts = self.hosts.values_mut().filter(|host| host.sending.is_none());
+        let hosts = self
+            .hosts
+            .values_mut()
+            .filter(|host| host.sending.is_none());
         let due = hosts.filter_map(|host| Some((*host.waiting.first()?, host)));
         let ((due, id), host) = due.min_by_key(|(first, _)| *first)?;
         if due > now {
@@ -153,7 +156,10 @@ mod tests {
         assert_eq!(plan.take(later), Some(ids[1]));
         assert_eq!(plan.take(later), None);
         plan.finish(ids[1]);
-        assert!(plan.hosts.is_empty() && plan.scheduled.is_empty(), "{plan:?}");
+        assert!(
+            plan.hosts.is_empty() && plan.scheduled.is_empty(),
+            "{plan:?}"
+        );
 
         for (id, host) in ids.iter().zip(["a", "b", "c", "d", "e"]) {
             plan.insert(*id, host, now);

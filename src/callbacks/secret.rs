@@ -169,7 +169,10 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Secret::load(&path), Err(SecretError::WorldReadable(_))));
+        assert!(matches!(
+            Secret::load(&path),
+            Err(SecretError::WorldReadable(_))
+        ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Secret::load(&path).is_ok());
         for wrong in ["", "whsec_", "whsec_c2hvcnQ=", "secret", "whsec_!"] {

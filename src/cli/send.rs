@@ -127,7 +127,9 @@ async fn wait(server: &Server, task: &str) -> Result<Option<String>, Failure> {
                 }
             }
             // The daemon may be restarting; tasks survive a restart.
-            Err(client::ServerError::Connection(_)) if failures < MAX_POLL_FAILURES => failures += 1,
+            Err(client::ServerError::Connection(_)) if failures < MAX_POLL_FAILURES => {
+                failures += 1
+            }
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(POLL_INTERVAL).await;

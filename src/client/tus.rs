@@ -257,8 +257,9 @@ async fn patch(
     rate_limit: Option<u64>,
     show: impl Fn(Event<'_>) + Send + Sync + Unpin + 'static,
 ) -> Result<(), ServerError> {
-    let unreadable =
-        |error: io::Error| ServerError::InvalidResponse(format!("the file cannot be read: {error}"));
+    let unreadable = |error: io::Error| {
+        ServerError::InvalidResponse(format!("the file cannot be read: {error}"))
+    };
     let mut file = file.try_clone().map_err(unreadable)?;
     file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
     let body = FileBody {

@@ -46,7 +46,7 @@ pub struct Told {
 pub async fn new_upload(app: &App, caller: &Caller, told: Told) -> Result<NewUpload, Unmet> {
     let model = model(app, told.model).await?;
     let callback_url = told.callback_url.filter(|url| !url.is_empty());
-    let callback_url = callback_url.map(|url| app.outgoing.address(&url));
+    let callback_url = callback_url.map(|url| app.outgoing.url(&url));
     let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
     let is_partial = told.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {

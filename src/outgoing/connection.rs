@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::tls::Tls;
-use super::{HttpUrl, Failure};
+use super::{Failure, HttpUrl};
 
 /// Limit for name resolution and TCP connect together, and for the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,7 +63,10 @@ where
     exchange(stream, request).await
 }
 
-async fn exchange<T, B>(stream: T, request: Request<B>) -> Result<(Response<Incoming>, ConnectionTask), Failure>
+async fn exchange<T, B>(
+    stream: T,
+    request: Request<B>,
+) -> Result<(Response<Incoming>, ConnectionTask), Failure>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     B: Body<Data = Bytes> + Send + 'static,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::{ConnectionTask, connection_lost, send};
 use super::failure::MAX_REDIRECTS;
-use super::{HttpUrl, UrlError, Failure, Outgoing};
+use super::{Failure, HttpUrl, Outgoing, UrlError};
 
 const TOO_SLOW: Failure = Failure::Slow("to send all of it (callbacks.download_timeout)");
 

@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 
 use super::connection::send;
-use super::{HttpUrl, Failure, Outgoing};
+use super::{Failure, HttpUrl, Outgoing};
 
 impl Outgoing {
     /// POSTs JSON and returns the status of the response; its body is not read.

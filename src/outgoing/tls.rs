@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
 
-use super::{HttpUrl, Failure};
+use super::{Failure, HttpUrl};
 use crate::blocking;
 
 /// The system's root certificates, loaded on first use because they take some

@@ -40,14 +40,10 @@ pub enum UrlError {
     #[error("must not contain a user name or a password")]
     Credentials,
     /// No hosts are allowed.
-    #[error(
-        "is not accepted: this server connects to no other hosts (callbacks.allow is empty)"
-    )]
+    #[error("is not accepted: this server connects to no other hosts (callbacks.allow is empty)")]
     Disabled,
     /// The host is not allowed.
-    #[error(
-        "is at {0}, which this server may not reach; callbacks.allow lists the allowed hosts"
-    )]
+    #[error("is at {0}, which this server may not reach; callbacks.allow lists the allowed hosts")]
     HostNotAllowed(String),
     /// A redirect from https to http, which would give up encryption.
     #[error("redirects from https to http")]

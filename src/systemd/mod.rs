@@ -16,10 +16,9 @@ pub use journal::Journal;
 /// The TCP sockets that systemd passed (sd_listen_fds(3)).
 pub fn passed_listeners() -> Vec<TcpListener> {
     let listeners = passed().into_iter().map(|descriptor| {
-        daemon::tcp_listener(descriptor)
-            .inspect_err(|error| {
-                warn!("passed socket {descriptor} is not a TCP listener and is ignored: {error}");
-            })
+        daemon::tcp_listener(descriptor).inspect_err(|error| {
+            warn!("passed socket {descriptor} is not a TCP listener and is ignored: {error}");
+        })
     });
     listeners.filter_map(Result::ok).collect()
 }

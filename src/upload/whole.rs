@@ -118,7 +118,7 @@ async fn take<S: Source, E: From<UploadError>>(
         let told = told.facts(facts.id, facts.created_at);
         appending
             .writer
-            .tell(told)
+            .replace_facts(told)
             .await
             .map_err(UploadError::from)?;
     }

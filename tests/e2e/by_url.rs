@@ -215,8 +215,8 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
         (at("/packed"), 400, "gzip"),
         (at("/large"), 413, "50000 bytes"),
         (at("/larger"), 413, "50000 bytes"),
-        (at("/cut"), 502, "broke off"),
-        (at("/chunked/cut"), 502, "broke off"),
+        (at("/cut"), 502, "lost the connection"),
+        (at("/chunked/cut"), 502, "lost the connection"),
         (at("/stalls"), 504, "took too long to send more"),
         (at("/never"), 504, "took too long to begin"),
         (at("/slow"), 504, "callbacks.download_timeout"),
@@ -224,8 +224,8 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
         (at("/nowhere"), 400, "no address"),
         (at("/away"), 400, "127.0.0.2:1"),
         (at("/file"), 400, "no address"),
-        (at("/nonsense"), 502, "broke off"),
-        (at("/head"), 502, "broke off"),
+        (at("/nonsense"), 502, "lost the connection"),
+        (at("/head"), 502, "lost the connection"),
         (nobody, 502, "cannot be reached"),
         (
             "http://no.such.host.invalid/".into(),
@@ -313,7 +313,7 @@ fn only_authorities_that_the_system_trusts_count() {
     assert_eq!(heard(address, &id_of(&told)), spoken.text());
     for (url, status, part) in [
         (url("127.0.0.1", "/a.wav"), 502, "cannot be trusted"),
-        (url("localhost", "/cut.wav"), 502, "broke off"),
+        (url("localhost", "/cut.wav"), 502, "lost the connection"),
         (url("localhost", "/open"), 400, "from https to http"),
     ] {
         let told = fetch(address, "", &url).expect(status, &url);

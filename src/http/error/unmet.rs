@@ -1,7 +1,7 @@
 //! Requests that are well formed and cannot be met.
 
 use crate::languages::UnknownLanguage;
-use crate::outgoing::BadAddress;
+use crate::outgoing::UrlError;
 use crate::upload::UploadError;
 
 /// A wish that cannot be met. The texts are for people.
@@ -15,7 +15,7 @@ pub enum Unmet {
     Model(String),
     /// Nobody who can be told of anything.
     #[error("callback_url {0}")]
-    Callback(BadAddress),
+    Callback(UrlError),
     /// The engine cannot keep up.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,

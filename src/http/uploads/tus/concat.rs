@@ -37,7 +37,7 @@ pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>, ProtocolError> {
             "{count} parts are too many, {PARTS_MAX} can be joined"
         ))),
         _ => Ok(Some(Concat {
-            told: told.to_owned(),
+            raw: told.to_owned(),
             parts,
         })),
     }
@@ -68,14 +68,14 @@ mod tests {
     fn parts_are_named_by_urls_of_any_form() {
         assert!(concat(&HeaderMap::new()).unwrap().is_none());
         let partial = parse("partial").unwrap().unwrap();
-        assert_eq!((&*partial.told, partial.parts.len()), ("partial", 0));
+        assert_eq!((&*partial.raw, partial.parts.len()), ("partial", 0));
         let told = format!(
             "final;/uploads/files/{A} http://box:8000/uploads/files/{B}  https://x/prefix/uploads/files/{A}"
         );
         let joined = parse(&told).unwrap().unwrap();
         let [a, b] = [A, B].map(|id| Uuid::parse_str(id).unwrap());
         assert_eq!(joined.parts, [a, b, a]);
-        assert_eq!(joined.told, told);
+        assert_eq!(joined.raw, told);
     }
 
     #[test]

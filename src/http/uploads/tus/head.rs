@@ -30,7 +30,7 @@ pub async fn head<B>(
         None => reply::set(&mut reply, UPLOAD_DEFER_LENGTH, 1),
     }
     if let Some(concat) = facts.concat {
-        reply::set(&mut reply, UPLOAD_CONCAT, concat.told);
+        reply::set(&mut reply, UPLOAD_CONCAT, concat.raw);
     }
     if let Some(metadata) = facts.metadata {
         reply::set(&mut reply, UPLOAD_METADATA, metadata);
