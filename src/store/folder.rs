@@ -276,21 +276,21 @@ mod tests {
     fn a_folder_is_deleted_while_files_are_created_in_it() {
         use std::sync::atomic::{AtomicBool, Ordering};
         let dir = tempfile::tempdir().unwrap();
-        let gone = dir.path().join("gone");
+        let target = dir.path().join("target");
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
                     for number in 0..10 {
                         // Fails while the folder does not exist.
-                        let _ = std::fs::write(gone.join(number.to_string()), "late");
+                        let _ = std::fs::write(target.join(number.to_string()), "late");
                     }
                 }
             });
             let outcome = (0..200).try_for_each(|_| {
-                std::fs::create_dir(&gone)?;
-                while gone.exists() {
-                    delete_folder(&gone)?;
+                std::fs::create_dir(&target)?;
+                while target.exists() {
+                    delete_folder(&target)?;
                 }
                 Ok::<_, io::Error>(())
             });

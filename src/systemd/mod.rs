@@ -66,7 +66,7 @@ pub fn status(status: &str) {
 
 /// Notifies that the daemon is shutting down.
 pub fn stopping() {
-    notify(&[("STOPPING", "1"), ("STATUS", "parking uploads")]);
+    notify(&[("STOPPING", "1"), ("STATUS", "saving uploads")]);
 }
 
 /// The watchdog timeout, within which [`alive`] must be called; `None` if the

@@ -344,11 +344,7 @@ fn only_so_many_are_fetched_at_a_time_and_who_leaves_makes_room() {
     let connections: Vec<_> = (0..8).map(|_| ask()).collect();
     far_end.wait_for(8);
     let refused = fetch(address, "", &far_end.url("/b.mp3")).expect(503, "one too many");
-    assert!(
-        refused.text().contains("8 recordings"),
-        "{}",
-        refused.text()
-    );
+    assert!(refused.text().contains("8 downloads"), "{}", refused.text());
     assert_eq!(refused.header("retry-after"), Some("1"));
     drop(connections);
     let later = FarEnd::start(|_, to| say(to, "404 Not Found", "", b""));
