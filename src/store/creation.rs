@@ -31,8 +31,8 @@ pub(super) fn create(
     let dir = layout.upload(facts.id);
     let created = build(&building, facts, length, reserved).and_then(|files| {
         publish(layout, &building, &dir)?;
-        let start = AppendPoint::at(&dir, Arc::clone(files.data()), 0)?;
-        Ok((files, start))
+        let point = AppendPoint::at(&dir, Arc::clone(files.data()), 0)?;
+        Ok((files, point))
     });
     if created.is_err() {
         // If this fails the sweep removes it.

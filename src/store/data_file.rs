@@ -108,15 +108,15 @@ struct Filling {
 
 impl DataFile {
     /// Continues on this thread's ring.
-    pub(super) fn new(start_at: AppendPoint) -> DataFile {
+    pub(super) fn new(point: AppendPoint) -> DataFile {
         DataFile {
-            path: start_at.path,
-            file: start_at.file,
+            path: point.path,
+            file: point.file,
             buffered: None,
             direct: Direct::NotOpened,
-            end: start_at.end,
+            end: point.end,
             filling: None,
-            tail: start_at.tail,
+            tail: point.tail,
             tail_is_new: false,
             in_flight: VecDeque::new(),
             has_failed: false,
@@ -368,8 +368,8 @@ mod tests {
         let mut pieces = pieces(seed);
         while end < LENGTH {
             let file = Arc::new(File::options().read(true).write(true).open(path).unwrap());
-            let start_at = AppendPoint::at(dir, Arc::clone(&file), synced as u64);
-            let mut recording = DataFile::new(start_at.unwrap());
+            let point = AppendPoint::at(dir, Arc::clone(&file), synced as u64);
+            let mut recording = DataFile::new(point.unwrap());
             if is_unsupported {
                 recording.direct = Direct::Unsupported;
             }

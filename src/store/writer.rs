@@ -57,8 +57,8 @@ impl Writer {
             let (layout, facts) = (layout.clone(), facts.clone());
             move || creation::create(&layout, &facts, length, reserved)
         });
-        let (files, start) = created.await?;
-        Ok(Writer::new(layout.upload(facts.id), files, start, reserved))
+        let (files, point) = created.await?;
+        Ok(Writer::new(layout.upload(facts.id), files, point, reserved))
     }
 
     /// Opens an upload for appending.
@@ -67,16 +67,16 @@ impl Writer {
             let layout = layout.clone();
             move || open(&layout, id)
         });
-        let (files, start) = opened.await?;
+        let (files, point) = opened.await?;
         let record = files.record();
         let reserved = record.length.unwrap_or(record.offset);
-        Ok(Writer::new(layout.upload(id), files, start, reserved))
+        Ok(Writer::new(layout.upload(id), files, point, reserved))
     }
 
-    fn new(dir: PathBuf, files: Files, start: AppendPoint, reserved: u64) -> Writer {
+    fn new(dir: PathBuf, files: Files, point: AppendPoint, reserved: u64) -> Writer {
         Writer {
             dir,
-            data: DataFile::new(start),
+            data: DataFile::new(point),
             record: files.record(),
             files: Arc::new(Mutex::new(files)),
             reserved,
@@ -175,7 +175,7 @@ impl Writer {
     }
 
     /// Moves the upload to `damaged`, for the administrator to inspect: after a
-    /// failed sync the state on disk is unknown, and no later start may trust its
+    /// failed sync the state on disk is unknown, and no later point may trust its
     /// record. If it cannot be moved, its last record is erased.
     pub async fn set_aside(&mut self, layout: &Layout) -> io::Result<()> {
         let (layout, dir) = (layout.clone(), self.dir.clone());
@@ -257,8 +257,8 @@ fn open(layout: &Layout, id: Uuid) -> Result<(Files, AppendPoint), OpenError> {
     let record = parked.record;
     let (dir, offset) = parked.into_parts();
     let data = Arc::new(open_for_writing(&dir)?);
-    let start = AppendPoint::at(&dir, Arc::clone(&data), record.offset)?;
-    Ok((Appender::new(data, Arc::new(offset), record), start))
+    let point = AppendPoint::at(&dir, Arc::clone(&data), record.offset)?;
+    Ok((Appender::new(data, Arc::new(offset), record), point))
 }
 
 /// See [`Writer::set_aside`]. Blocks on the disk.
