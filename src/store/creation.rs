@@ -1,4 +1,4 @@
-//! Creates uploads: the files are created durable in a temporary directory, which is
+//! Creates uploads: the files are made durable in a temporary directory, which is
 //! then renamed to its final name.
 
 use std::fs::{DirBuilder, File};

@@ -175,7 +175,7 @@ impl Writer {
     }
 
     /// Moves the upload to `damaged`, for the administrator to inspect: after a
-    /// failed sync the state on disk is unknown, and no later point may trust its
+    /// failed sync the state on disk is unknown, and no later start may trust its
     /// record. If it cannot be moved, its last record is erased.
     pub async fn set_aside(&mut self, layout: &Layout) -> io::Result<()> {
         let (layout, dir) = (layout.clone(), self.dir.clone());
