@@ -116,7 +116,7 @@ async fn take<S: Source, E: From<UploadError>>(
         let facts = completed.facts(facts.id, facts.created_at);
         appending
             .writer
-            .tell(facts)
+            .replace_facts(facts)
             .await
             .map_err(UploadError::from)?;
     }

@@ -215,8 +215,8 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
         (at("/packed"), 400, "gzip"),
         (at("/large"), 413, "50000 bytes"),
         (at("/larger"), 413, "50000 bytes"),
-        (at("/cut"), 502, "broke off"),
-        (at("/chunked/cut"), 502, "broke off"),
+        (at("/cut"), 502, "lost the connection"),
+        (at("/chunked/cut"), 502, "lost the connection"),
         (at("/stalls"), 504, "took too long to send more"),
         (at("/never"), 504, "took too long to begin"),
         (at("/slow"), 504, "callbacks.download_timeout"),
@@ -224,8 +224,8 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
         (at("/nowhere"), 400, "no address"),
         (at("/away"), 400, "127.0.0.2:1"),
         (at("/file"), 400, "no address"),
-        (at("/nonsense"), 502, "broke off"),
-        (at("/head"), 502, "broke off"),
+        (at("/nonsense"), 502, "lost the connection"),
+        (at("/head"), 502, "lost the connection"),
         (nobody, 502, "cannot be reached"),
         (
             "http://no.such.host.invalid/".into(),
@@ -313,7 +313,7 @@ fn only_authorities_that_the_system_trusts_count() {
     assert_eq!(heard(address, &id_of(&told)), spoken.text());
     for (url, status, part) in [
         (url("127.0.0.1", "/a.wav"), 502, "cannot be trusted"),
-        (url("localhost", "/cut.wav"), 502, "broke off"),
+        (url("localhost", "/cut.wav"), 502, "lost the connection"),
         (url("localhost", "/open"), 400, "from https to http"),
     ] {
         let told = fetch(address, "", &url).expect(status, &url);
@@ -344,11 +344,7 @@ fn only_so_many_are_fetched_at_a_time_and_who_leaves_makes_room() {
     let connections: Vec<_> = (0..8).map(|_| ask()).collect();
     far_end.wait_for(8);
     let refused = fetch(address, "", &far_end.url("/b.mp3")).expect(503, "one too many");
-    assert!(
-        refused.text().contains("8 recordings"),
-        "{}",
-        refused.text()
-    );
+    assert!(refused.text().contains("8 downloads"), "{}", refused.text());
     assert_eq!(refused.header("retry-after"), Some("1"));
     drop(connections);
     let later = FarEnd::start(|_, to| say(to, "404 Not Found", "", b""));

@@ -230,7 +230,7 @@ fn wrong_tokens_are_counted_for_the_client_behind_the_proxy() {
             .all(|client| said.contains(client))
             .then_some(said)
     });
-    assert!(told.contains("wrong access token"), "{told}");
+    assert!(told.contains("invalid access token"), "{told}");
 }
 
 /// A new upload's `Location`, asked for from 127.0.0.1 and from another client.

@@ -44,7 +44,7 @@ pub async fn speech_to_text_url(
     let wanted = from_query(request.uri().query())?;
     let (head, body) = request.into_parts();
     let url = url(app, &head, body).await?;
-    let address = app.outgoing.address(&url).map_err(ApiError::Url)?;
+    let address = app.outgoing.url(&url).map_err(ApiError::Url)?;
     let new = NewUpload {
         url: Some(address.text()),
         ..new_upload(app, caller, wanted).await?

@@ -1,4 +1,4 @@
-//! Addresses of the web.
+//! HTTP URLs.
 
 use std::net::Ipv6Addr;
 
@@ -6,87 +6,83 @@ use hyper::Uri;
 use iri_string::types::{UriAbsoluteStr, UriReferenceStr};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// No longer address is taken: it is kept with the task.
+/// Longest URL that is accepted; URLs are stored with the task.
 const MAX_BYTES: usize = 2000;
 
-/// What people write as it is, beside all that is not ASCII.
-const UNWRITTEN: &AsciiSet = &CONTROLS.add(b' ');
+/// What is percent-encoded, beside everything that is not ASCII.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ');
 
-/// `http` or `https`, a host, a path, maybe a query; no names, no passwords.
+/// An `http` or `https` URL without user name and password.
 ///
-/// Its text as a [`Display`](std::fmt::Display) is for people and journals: it
-/// has no query, which may hold a secret.
+/// [`Display`](std::fmt::Display) is for messages and logs: it leaves out the
+/// query, which may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct HttpUrl {
     is_https: bool,
-    /// Small letters; an IPv6 address without its brackets.
+    /// In lower case; an IPv6 address without its brackets.
     host: String,
     port: u16,
-    /// Begins with `/`.
+    /// Path and query; begins with `/`.
     target: String,
 }
 
-/// Why an address is not used. The texts follow the name of whatever it was
-/// told in.
+/// Why a URL is not accepted. The messages follow the name of the parameter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
-    /// It would be kept with the task.
+pub enum UrlError {
+    /// The URL is too long.
     #[error("is longer than {MAX_BYTES} characters")]
     TooLong,
-    /// It is none.
-    #[error("is no address that can be used; write one like https://notes.example/path")]
-    Unreadable,
-    /// They would be told to everybody who sees the task.
-    #[error("must not hold a user name or a password")]
+    /// The text is not an `http` or `https` URL.
+    #[error("is not a valid URL; write one like https://notes.example/path")]
+    Invalid,
+    /// The URL contains credentials, which everyone who can see the task could
+    /// read.
+    #[error("must not contain a user name or a password")]
     Credentials,
-    /// Nobody may be reached.
-    #[error(
-        "is not taken by this server, which reaches no other machines (callbacks.allow is empty)"
-    )]
-    Nobody,
-    /// Others may be reached.
-    #[error(
-        "is at {0}, which this server may not reach; callbacks.allow names the hosts that it may"
-    )]
-    Host(String),
-    /// What was asked for in secret would be sent in the open.
-    #[error("leads from https to http")]
+    /// No hosts are allowed.
+    #[error("is not accepted: this server connects to no other hosts (callbacks.allow is empty)")]
+    Disabled,
+    /// The host is not allowed.
+    #[error("is at {0}, which this server may not reach; callbacks.allow lists the allowed hosts")]
+    HostNotAllowed(String),
+    /// A redirect from https to http, which would give up encryption.
+    #[error("redirects from https to http")]
     Downgrade,
 }
 
-impl BadAddress {
-    /// It makes sense, and is not allowed here.
+impl UrlError {
+    /// Whether the URL is valid and only not allowed here.
     pub fn is_forbidden(&self) -> bool {
         matches!(
             self,
-            BadAddress::Nobody | BadAddress::Host(_) | BadAddress::Downgrade
+            UrlError::Disabled | UrlError::HostNotAllowed(_) | UrlError::Downgrade
         )
     }
 }
 
-impl Address {
-    /// Reads one.
-    pub fn parse(text: &str) -> Result<Address, BadAddress> {
+impl HttpUrl {
+    /// Parses a URL and normalizes it.
+    pub fn parse(text: &str) -> Result<HttpUrl, UrlError> {
         if text.len() > MAX_BYTES {
-            return Err(BadAddress::TooLong);
+            return Err(UrlError::TooLong);
         }
-        let uri: Uri = written(text)?.parse().map_err(|_| BadAddress::Unreadable)?;
+        let uri: Uri = escape(text)?.parse().map_err(|_| UrlError::Invalid)?;
         let is_https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(BadAddress::Unreadable),
+            _ => return Err(UrlError::Invalid),
         };
-        let authority = uri.authority().ok_or(BadAddress::Unreadable)?;
+        let authority = uri.authority().ok_or(UrlError::Invalid)?;
         if authority.as_str().contains('@') {
-            return Err(BadAddress::Credentials);
+            return Err(UrlError::Credentials);
         }
-        let host = host(authority.host()).ok_or(BadAddress::Unreadable)?;
+        let host = host(authority.host()).ok_or(UrlError::Invalid)?;
         let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("" | ":") => usual_port(is_https),
-            _ => authority.port_u16().ok_or(BadAddress::Unreadable)?,
+            Some("" | ":") => default_port(is_https),
+            _ => authority.port_u16().ok_or(UrlError::Invalid)?,
         };
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        Ok(Address {
+        Ok(HttpUrl {
             is_https,
             host,
             port,
@@ -97,38 +93,38 @@ impl Address {
         })
     }
 
-    /// The address that an answer from this one leads to (RFC 3986, section 5).
-    pub fn follow(&self, reference: &str) -> Result<Address, BadAddress> {
-        let reference = written(reference)?;
-        let unreadable = |_| BadAddress::Unreadable;
-        let reference = UriReferenceStr::new(&reference).map_err(unreadable)?;
+    /// Resolves a reference in a response from this URL (RFC 3986, section 5).
+    pub fn follow(&self, reference: &str) -> Result<HttpUrl, UrlError> {
+        let reference = escape(reference)?;
+        let invalid = |_| UrlError::Invalid;
+        let reference = UriReferenceStr::new(&reference).map_err(invalid)?;
         let base = self.text();
-        let base = UriAbsoluteStr::new(&base).map_err(unreadable)?;
-        let next = Address::parse(&reference.resolve_against(base).to_string())?;
+        let base = UriAbsoluteStr::new(&base).map_err(invalid)?;
+        let next = HttpUrl::parse(&reference.resolve_against(base).to_string())?;
         match self.is_https && !next.is_https {
-            true => Err(BadAddress::Downgrade),
+            true => Err(UrlError::Downgrade),
             false => Ok(next),
         }
     }
 
-    /// All of it.
+    /// The whole URL.
     pub fn text(&self) -> String {
         format!("{}://{}{}", self.scheme(), self.authority(), self.target)
     }
 
-    /// Host and port, the port only where it is not the usual one.
+    /// Host and port; the port only if it is not the scheme's default.
     pub fn authority(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
         };
-        match self.has_usual_port() {
+        match self.has_default_port() {
             true => host,
             false => format!("{host}:{}", self.port),
         }
     }
 
-    /// The last part of its path, as the name of a file.
+    /// The last segment of the path, decoded, as a file name.
     pub fn file_name(&self) -> Option<String> {
         let path = self.target.split('?').next().unwrap_or_default();
         let last = path.rsplit('/').next().filter(|last| !last.is_empty())?;
@@ -148,8 +144,8 @@ impl Address {
         self.port
     }
 
-    pub(super) fn has_usual_port(&self) -> bool {
-        self.port == usual_port(self.is_https)
+    pub(super) fn has_default_port(&self) -> bool {
+        self.port == default_port(self.is_https)
     }
 
     /// Path and query.
@@ -165,14 +161,14 @@ impl Address {
     }
 }
 
-impl std::fmt::Display for Address {
+impl std::fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();
         write!(f, "{}://{}{path}", self.scheme(), self.authority())
     }
 }
 
-/// A name or an address of a host in one spelling, if it is one.
+/// Normalizes a host name or IP address; `None` if the text is neither.
 pub(super) fn host(text: &str) -> Option<String> {
     if let Some(address) = text.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
@@ -183,21 +179,21 @@ pub(super) fn host(text: &str) -> Option<String> {
     is_host.then(|| text.to_ascii_lowercase())
 }
 
-fn usual_port(is_https: bool) -> u16 {
+fn default_port(is_https: bool) -> u16 {
     match is_https {
         true => 443,
         false => 80,
     }
 }
 
-/// As RFC 3986 has it written; without a fragment, which is nobody's but the
-/// reader's.
-fn written(text: &str) -> Result<String, BadAddress> {
+/// Percent-encodes a URL (RFC 3986) and removes its fragment, which is not sent
+/// to servers.
+fn escape(text: &str) -> Result<String, UrlError> {
     if text.chars().any(char::is_control) {
-        return Err(BadAddress::Unreadable);
+        return Err(UrlError::Invalid);
     }
     let text = text.split('#').next().unwrap_or_default().trim();
-    Ok(utf8_percent_encode(text, UNWRITTEN).to_string())
+    Ok(utf8_percent_encode(text, ESCAPED).to_string())
 }
 
 #[cfg(test)]
@@ -205,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_in_one_spelling() {
+    fn urls_are_parsed_and_normalized() {
         for (text, whole, shown) in [
             ("http://NAS.lan", "http://nas.lan/", "http://nas.lan/"),
             (
@@ -221,9 +217,9 @@ mod tests {
                 "http://[::1]/Gr%C3%BC%C3%9Fe%201.mp3",
             ),
         ] {
-            let address = Address::parse(text).unwrap();
-            assert_eq!((&*address.text(), &*address.to_string()), (whole, shown));
-            assert_eq!(Address::parse(whole).as_ref(), Ok(&address));
+            let url = HttpUrl::parse(text).unwrap();
+            assert_eq!((&*url.text(), &*url.to_string()), (whole, shown));
+            assert_eq!(HttpUrl::parse(whole).as_ref(), Ok(&url));
         }
         for text in [
             "",
@@ -241,17 +237,17 @@ mod tests {
             "http://[::g]/",
             "http://nas/\r\nHost: other",
         ] {
-            assert_eq!(Address::parse(text), Err(BadAddress::Unreadable), "{text}");
+            assert_eq!(HttpUrl::parse(text), Err(UrlError::Invalid), "{text}");
         }
-        let told = Address::parse("http://me:secret@nas/");
-        assert_eq!(told, Err(BadAddress::Credentials));
+        let with_credentials = HttpUrl::parse("http://me:secret@nas/");
+        assert_eq!(with_credentials, Err(UrlError::Credentials));
         let long = format!("http://nas/{}", "x".repeat(MAX_BYTES));
-        assert_eq!(Address::parse(&long), Err(BadAddress::TooLong));
+        assert_eq!(HttpUrl::parse(&long), Err(UrlError::TooLong));
     }
 
     #[test]
-    fn redirects_are_followed_as_browsers_do_but_not_into_the_open() {
-        let from = Address::parse("https://nas/a/b.mp3?x").unwrap();
+    fn redirects_are_resolved_as_browsers_do_but_not_from_https_to_http() {
+        let from = HttpUrl::parse("https://nas/a/b.mp3?x").unwrap();
         for (reference, to) in [
             ("c.mp3", "https://nas/a/c.mp3"),
             ("../c d.mp3?y", "https://nas/c%20d.mp3?y"),
@@ -264,12 +260,12 @@ mod tests {
             assert_eq!(next.as_deref(), Ok(to), "{reference}");
         }
         let downgrade = from.follow("http://nas/c");
-        assert_eq!(downgrade, Err(BadAddress::Downgrade));
+        assert_eq!(downgrade, Err(UrlError::Downgrade));
         for wrong in ["file:///etc/passwd", "http://[", "https://x@nas/"] {
             assert!(from.follow(wrong).is_err(), "{wrong}");
         }
         assert!(
-            Address::parse("http://nas/")
+            HttpUrl::parse("http://nas/")
                 .unwrap()
                 .follow("https://nas/")
                 .is_ok()
@@ -277,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_the_name_that_its_path_ends_with() {
+    fn the_file_name_is_the_last_segment_of_the_path() {
         for (text, name) in [
             ("http://nas/a/b%20c.mp3?x=/d", Some("b c.mp3")),
             ("http://nas/a/", None),
             ("http://nas", None),
             ("http://nas/%ff", None),
         ] {
-            assert_eq!(Address::parse(text).unwrap().file_name().as_deref(), name);
+            assert_eq!(HttpUrl::parse(text).unwrap().file_name().as_deref(), name);
         }
     }
 }

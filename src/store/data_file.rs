@@ -1,10 +1,10 @@
-//! The recording while it is written: what arrives is gathered into the
-//! buffers of the ring and goes to the disk past the page cache, several
-//! buffers at a time.
+//! Writes the data file of an upload: received bytes are collected in buffers of
+//! the ring and written with direct I/O, several buffers at a time.
 //!
-//! Direct writes are made of whole blocks. So the bytes behind the last block
-//! boundary, the tail, are kept here: a commit writes them through the page
-//! cache, and when more bytes come they are the beginning of the next buffer.
+//! Direct writes consist of whole blocks. So the bytes after the last block
+//! boundary, the tail, are kept in memory: a commit writes them through the page
+//! cache, and when more bytes come they are copied to the start of the next
+//! buffer.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -22,41 +22,41 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use super::appender::Loose;
+use super::appender::UnflushedTail;
 use super::folder::DATA;
 use super::ring::{self, BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers, RingFile};
 use crate::blocking;
 
-/// Writes of one recording on their way at a time.
-const IN_FLIGHT: usize = 4;
+/// Most writes of one upload in flight at a time.
+const MAX_IN_FLIGHT: usize = 4;
 
-/// Less than this goes through the page cache: not worth another descriptor.
+/// Smaller writes use buffered I/O: they are not worth another descriptor.
 const DIRECT_FROM_BYTES: usize = 256 << 10;
 
-/// A recording for which nothing came for this long gathers in vain while
-/// others wait.
-const PAUSE: Duration = Duration::from_millis(2);
+/// While others wait for a buffer, an upload that receives nothing for this long
+/// must release its own.
+const BUFFER_TIMEOUT: Duration = Duration::from_millis(2);
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
-/// A recording that somebody is about to add to.
+/// Where appending to a data file continues.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(super) struct AppendPoint {
     path: PathBuf,
     file: Arc<File>,
-    /// Where to go on.
+    /// The position of the next byte.
     end: u64,
-    /// The bytes before that, from the last block boundary on.
+    /// The bytes from the last block boundary to `end`.
     tail: Vec<u8>,
 }
 
-impl Begun {
-    /// That of the upload in `dir`, which is open as `file` and goes on at
-    /// `end`. Blocks on the disk.
-    pub(super) fn at(dir: &Path, file: Arc<File>, end: u64) -> io::Result<Begun> {
+impl AppendPoint {
+    /// Reads the tail of the upload in `dir`, whose data file is open as `file`
+    /// and continues at `end`. Blocks on the disk.
+    pub(super) fn at(dir: &Path, file: Arc<File>, end: u64) -> io::Result<AppendPoint> {
         let mut tail = vec![0; (end % BLOCK) as usize];
         file.read_exact_at(&mut tail, end - end % BLOCK)?;
-        Ok(Begun {
+        Ok(AppendPoint {
             path: dir.join(DATA),
             file,
             end,
@@ -67,105 +67,108 @@ impl Begun {
 
 /// The data file of an upload, open for appending.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub(super) struct DataFile {
     path: PathBuf,
     file: Arc<File>,
     buffered: Option<Rc<RingFile>>,
     direct: Direct,
-    /// End of what was appended.
+    /// The position of the next byte.
     end: u64,
-    gathering: Option<Gathering>,
-    /// The bytes from the last block boundary to `end`, while none are gathered.
+    filling: Option<Filling>,
+    /// The bytes from the last block boundary to `end`, if there is no buffer.
     tail: Vec<u8>,
-    /// `tail` is not in the file yet, or was not left to a commit.
+    /// `tail` has not been written or given to a commit.
     tail_is_new: bool,
     in_flight: VecDeque<JoinHandle<io::Result<()>>>,
-    /// A write failed: nobody knows what the file holds.
+    /// A write failed: the content of the file is unknown.
     has_failed: bool,
 }
 
 #[derive(Debug)]
 enum Direct {
-    /// The file system has no direct writes.
-    Impossible,
-    /// Not tried so far.
-    Closed,
+    /// The file system does not support direct I/O.
+    Unsupported,
+    /// Not tried yet.
+    NotOpened,
     Open(Rc<RingFile>),
 }
 
+/// The buffer that received bytes are copied to.
+
 #[derive(Debug)]
-struct Gathering {
+struct Filling {
     buffer: Buffer,
     buffers: Rc<Buffers>,
-    wanted: watch::Receiver<usize>,
-    /// Where in the file the buffer begins: at a block.
+    /// How many uploads wait for a buffer.
+    waiting: watch::Receiver<usize>,
+    /// The position of the buffer in the file, at a block boundary.
     start: u64,
     filled: usize,
 }
 
-impl Recording {
-    /// Goes on with it on this thread's ring.
-    pub(super) fn new(begun: Begun) -> Recording {
-        Recording {
-            path: begun.path,
-            file: begun.file,
+impl DataFile {
+    /// Continues on this thread's ring.
+    pub(super) fn new(point: AppendPoint) -> DataFile {
+        DataFile {
+            path: point.path,
+            file: point.file,
             buffered: None,
-            direct: Direct::Closed,
-            end: begun.end,
-            gathering: None,
-            tail: begun.tail,
+            direct: Direct::NotOpened,
+            end: point.end,
+            filling: None,
+            tail: point.tail,
             tail_is_new: false,
             in_flight: VecDeque::new(),
             has_failed: false,
         }
     }
 
-    /// Where the next byte goes.
+    /// The position of the next byte.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Adds `bytes`; not in the file yet.
+    /// Appends `bytes` to the buffers; they may not be written yet.
     pub(super) async fn append(&mut self, mut bytes: Bytes) -> io::Result<()> {
         while !bytes.is_empty() {
-            let gathering = self.gather().await;
-            let count = bytes.len().min(BUFFER_BYTES - gathering.filled);
+            let filling = self.filling_buffer().await;
+            let count = bytes.len().min(BUFFER_BYTES - filling.filled);
             let piece = bytes.split_to(count);
-            gathering.buffer[gathering.filled..][..count].copy_from_slice(&piece);
-            gathering.filled += count;
-            let is_full = gathering.filled == BUFFER_BYTES;
+            filling.buffer[filling.filled..][..count].copy_from_slice(&piece);
+            filling.filled += count;
+            let is_full = filling.filled == BUFFER_BYTES;
             self.end += count as u64;
             if is_full {
-                self.let_go().await?;
+                self.release_buffer().await?;
             }
         }
         Ok(())
     }
 
-    /// Resolves when somebody else needs the buffer that this recording
-    /// gathers in; [`Recording::let_go`] gives it.
-    pub(super) async fn is_asked_to_let_go(&mut self) {
-        let Some(gathering) = &mut self.gathering else {
+    /// Resolves when another upload waits for a buffer; then
+    /// [`DataFile::release_buffer`] should be called.
+    pub(super) async fn buffer_requested(&mut self) {
+        let Some(filling) = &mut self.filling else {
             return std::future::pending().await;
         };
-        if gathering.wanted.wait_for(|count| *count > 0).await.is_err() {
+        if filling.waiting.wait_for(|count| *count > 0).await.is_err() {
             std::future::pending().await
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(BUFFER_TIMEOUT).await;
     }
 
-    /// Writes what was gathered, and with it gives the buffer back.
-    pub(super) async fn let_go(&mut self) -> io::Result<()> {
-        let written = self.write_gathered().await;
+    /// Writes the buffer, which is then returned to the pool.
+    pub(super) async fn release_buffer(&mut self) -> io::Result<()> {
+        let written = self.write_filled().await;
         self.has_failed |= written.is_err();
         written
     }
 
-    /// Writes what was appended, but for a rest of less than 256 KiB, and waits
-    /// until it is in the file.
+    /// Writes the appended bytes except for a rest of less than 256 KiB, and
+    /// waits for all writes.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        if self.gathered() >= DIRECT_FROM_BYTES {
-            self.let_go().await?;
+        if self.filled_bytes() >= DIRECT_FROM_BYTES {
+            self.release_buffer().await?;
         }
         self.wait_for_fewer_than(1).await?;
         match self.has_failed {
@@ -174,39 +177,39 @@ impl Recording {
         }
     }
 
-    /// The rest, after [`Recording::flush`]: it is left to the commit.
-    pub(super) fn take_loose(&mut self) -> Loose {
-        if let Some(gathering) = self.gathering.take() {
-            self.tail = gathering.buffer[..gathering.filled].to_vec();
+    /// Takes the rest after [`DataFile::flush`], for the commit to write.
+    pub(super) fn take_unflushed_tail(&mut self) -> UnflushedTail {
+        if let Some(filling) = self.filling.take() {
+            self.tail = filling.buffer[..filling.filled].to_vec();
             self.tail_is_new = true;
         }
         let bytes = Bytes::from(std::mem::take(&mut self.tail));
         let position = self.end - bytes.len() as u64;
         self.tail = bytes[bytes.len() - (self.end % BLOCK) as usize..].to_vec();
         match std::mem::take(&mut self.tail_is_new) {
-            true => Loose { bytes, position },
-            false => Loose::default(),
+            true => UnflushedTail { bytes, position },
+            false => UnflushedTail::default(),
         }
     }
 
-    fn gathered(&self) -> usize {
-        self.gathering.as_ref().map_or(0, |some| some.filled)
+    fn filled_bytes(&self) -> usize {
+        self.filling.as_ref().map_or(0, |some| some.filled)
     }
 
-    /// Waits until nothing is on its way to the file any more.
+    /// Waits for the writes in flight.
     pub(super) async fn close(mut self) {
-        // What could not be written was not told to anybody.
+        // Errors do not matter: these bytes have not been reported to clients.
         let _ = self.wait_for_fewer_than(1).await;
     }
 
-    async fn write_gathered(&mut self) -> io::Result<()> {
-        let Some(Gathering {
+    async fn write_filled(&mut self) -> io::Result<()> {
+        let Some(Filling {
             buffer,
             buffers,
             start,
             filled,
             ..
-        }) = self.gathering.take()
+        }) = self.filling.take()
         else {
             return Ok(());
         };
@@ -216,14 +219,14 @@ impl Recording {
         if blocks == 0 {
             return Ok(());
         }
-        if blocks >= DIRECT_FROM_BYTES && matches!(self.direct, Direct::Closed) {
+        if blocks >= DIRECT_FROM_BYTES && matches!(self.direct, Direct::NotOpened) {
             self.open_direct().await?;
         }
         let file = match &self.direct {
             Direct::Open(file) => Rc::clone(file),
-            Direct::Closed | Direct::Impossible => self.buffered()?,
+            Direct::NotOpened | Direct::Unsupported => self.buffered()?,
         };
-        self.wait_for_fewer_than(IN_FLIGHT).await?;
+        self.wait_for_fewer_than(MAX_IN_FLIGHT).await?;
         self.in_flight.push_back(ring::spawn(async move {
             file.write(&buffers, buffer, blocks, start).await
         }));
@@ -241,7 +244,8 @@ impl Recording {
                 .write(true)
                 .custom_flags(nix::libc::O_DIRECT | nix::libc::O_NOFOLLOW);
             match options.open(path) {
-                // A file system that passes on the promise of one below it.
+                // A stacked file system that reports the alignment of the one
+                // below it but does not support O_DIRECT.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
                 opened => opened.map(Some),
             }
@@ -249,8 +253,8 @@ impl Recording {
         self.direct = match opened.await? {
             Some(file) => Direct::Open(Rc::new(RingFile::direct(file))),
             None => {
-                tell_once();
-                Direct::Impossible
+                log_once();
+                Direct::Unsupported
             }
         };
         Ok(())
@@ -276,27 +280,27 @@ impl Recording {
         outcome
     }
 
-    async fn gather(&mut self) -> &mut Gathering {
-        let gathering = match self.gathering.take() {
-            Some(gathering) => gathering,
+    async fn filling_buffer(&mut self) -> &mut Filling {
+        let filling = match self.filling.take() {
+            Some(filling) => filling,
             None => {
                 let buffers = ring::buffers();
                 let mut buffer = buffers.take().await;
                 buffer[..self.tail.len()].copy_from_slice(&self.tail);
-                Gathering {
+                Filling {
                     buffer,
-                    wanted: buffers.wanted(),
+                    waiting: buffers.waiting(),
                     buffers,
                     start: self.end - self.end % BLOCK,
                     filled: self.tail.len(),
                 }
             }
         };
-        self.gathering.insert(gathering)
+        self.filling.insert(filling)
     }
 }
 
-/// Reserves disk space for `[0, length)` and makes the file at least that long.
+/// Reserves disk space for `[0, length)` and extends the file to at least `length`.
 /// Blocks on the disk.
 pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
     if length == 0 {
@@ -311,8 +315,7 @@ pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
     }
 }
 
-/// Whether whole blocks can be written past the page cache (statx(2),
-/// STATX_DIOALIGN).
+/// Whether whole blocks can be written with direct I/O (statx(2), STATX_DIOALIGN).
 fn allows_direct_writes(file: &File) -> bool {
     use rustix::fs::{AtFlags, StatxFlags, statx};
     let aligned = |bytes: u32| bytes > 0 && BLOCK_BYTES.is_multiple_of(bytes as usize);
@@ -320,10 +323,10 @@ fn allows_direct_writes(file: &File) -> bool {
         .is_ok_and(|found| aligned(found.stx_dio_mem_align) && aligned(found.stx_dio_offset_align))
 }
 
-fn tell_once() {
-    static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
-        info!("the state directory's file system has no direct writes: uploads go through the page cache");
+fn log_once() {
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
+        info!("the state directory's file system does not support direct I/O; uploads are written through the page cache");
     });
 }
 
@@ -340,7 +343,7 @@ mod tests {
             .into()
     }
 
-    /// Sizes of every kind: small, odd, of blocks, larger than a buffer.
+    /// Sizes of all kinds: small, odd, whole blocks, larger than a buffer.
     fn pieces(seed: usize) -> impl Iterator<Item = usize> {
         let sizes = [
             1,
@@ -356,7 +359,7 @@ mod tests {
         (seed..).map(move |at| sizes[at * 7 % sizes.len()])
     }
 
-    async fn write(dir: &Path, seed: usize, is_refused: bool) {
+    async fn write(dir: &Path, seed: usize, is_unsupported: bool) {
         let content = content();
         std::fs::create_dir(dir).unwrap();
         let path = &dir.join(DATA);
@@ -365,10 +368,10 @@ mod tests {
         let mut pieces = pieces(seed);
         while end < LENGTH {
             let file = Arc::new(File::options().read(true).write(true).open(path).unwrap());
-            let begun = Begun::at(dir, Arc::clone(&file), synced as u64);
-            let mut recording = Recording::new(begun.unwrap());
-            if is_refused {
-                recording.direct = Direct::Impossible;
+            let point = AppendPoint::at(dir, Arc::clone(&file), synced as u64);
+            let mut recording = DataFile::new(point.unwrap());
+            if is_unsupported {
+                recording.direct = Direct::Unsupported;
             }
             end = synced;
             for round in 0..4 {
@@ -380,8 +383,8 @@ mod tests {
                 end += count;
                 if round % 2 == seed % 2 {
                     recording.flush().await.unwrap();
-                    let loose = recording.take_loose();
-                    file.write_all_at(&loose.bytes, loose.position).unwrap();
+                    let tail = recording.take_unflushed_tail();
+                    file.write_all_at(&tail.bytes, tail.position).unwrap();
                     synced = end;
                     assert!(
                         std::fs::read(path).unwrap()[..end] == content[..end],
@@ -389,22 +392,22 @@ mod tests {
                     );
                 }
             }
-            // What was not synced is written once more by the next one.
+            // What was not synced is written again in the next round.
             recording.close().await;
         }
     }
 
     #[test]
-    fn every_byte_is_in_its_place_whatever_the_pieces() {
+    fn every_byte_is_in_its_place_for_all_sizes_of_writes() {
         let disk = std::env::temp_dir;
-        for (dir, is_refused) in [(disk(), false), (disk(), true), ("/dev/shm".into(), false)] {
+        for (dir, is_unsupported) in [(disk(), false), (disk(), true), ("/dev/shm".into(), false)] {
             let dir = tempfile::tempdir_in(dir).unwrap();
             ring::run(async {
-                // More at a time than there are buffers.
+                // More writers than buffers.
                 let writers: Vec<_> = (0..9)
                     .map(|seed| {
                         let path = dir.path().join(seed.to_string());
-                        ring::spawn(async move { write(&path, seed, is_refused).await })
+                        ring::spawn(async move { write(&path, seed, is_unsupported).await })
                     })
                     .collect();
                 for writer in writers {

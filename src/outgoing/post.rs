@@ -1,4 +1,4 @@
-//! Telling somebody something.
+//! Sends JSON to a URL.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -6,25 +6,25 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 
 use super::connection::send;
-use super::{Address, Failure, Outgoing};
+use super::{Failure, HttpUrl, Outgoing};
 
 impl Outgoing {
-    /// POSTs JSON; the status of the answer, of which no more is read. Where it
-    /// leads elsewhere nobody follows: what is told is for this address.
-    pub async fn call(
+    /// POSTs JSON and returns the status of the response; its body is not read.
+    /// Redirects are not followed: the content is meant for this URL only.
+    pub async fn post(
         &self,
-        address: &Address,
+        url: &HttpUrl,
         headers: &HeaderMap,
         json: Bytes,
     ) -> Result<StatusCode, Failure> {
-        self.permit(address)?;
+        self.permit(url)?;
         let mut request = Request::builder()
             .method(Method::POST)
             .header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let (answer, _going) = send(&self.tls, address, request, Full::new(json)).await?;
-        Ok(answer.status())
+        let (response, _connection) = send(&self.tls, url, request, Full::new(json)).await?;
+        Ok(response.status())
     }
 }

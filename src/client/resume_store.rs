@@ -1,6 +1,5 @@
-//! What is remembered of an unfinished upload, so that a later run goes on
-//! with it: one small file per recording and server, in the user's state
-//! directory.
+//! Stores the URLs of unfinished uploads, so that a later run can resume them:
+//! one small file per recording and server, in the user's state directory.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -11,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Server;
 
-/// Which recording at which server; another size or time is another recording.
+/// Identifies a recording and a server. A file whose size or modification time
+/// has changed is a different recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Identity {
     server: String,
@@ -21,25 +21,25 @@ struct Identity {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Remembered {
+struct Entry {
     identity: Identity,
     location: String,
 }
 
-/// The memory of one recording. Memory is a convenience: where it cannot be
-/// kept, an upload only cannot be resumed by a later run.
+/// The stored upload of one recording. Errors are ignored: without the file a
+/// later run cannot resume the upload and starts a new one.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct ResumeStore {
     file: Option<PathBuf>,
     identity: Identity,
 }
 
-impl Memory {
+impl ResumeStore {
     pub(super) fn of(
         server: &Server,
         path: &Path,
         metadata: &std::fs::Metadata,
-    ) -> io::Result<Memory> {
+    ) -> io::Result<ResumeStore> {
         let identity = Identity {
             server: server.to_string(),
             path: path.canonicalize()?,
@@ -49,38 +49,38 @@ impl Memory {
         let mut hasher = DefaultHasher::new();
         (&identity.server, &identity.path).hash(&mut hasher);
         let name = format!("{:016x}.json", hasher.finish());
-        Ok(Memory {
+        Ok(ResumeStore {
             file: directory().map(|directory| directory.join(name)),
             identity,
         })
     }
 
-    /// Where the upload was begun.
-    pub(super) fn recall(&self) -> Option<String> {
+    /// The URL of the unfinished upload.
+    pub(super) fn load(&self) -> Option<String> {
         let json = std::fs::read(self.file.as_ref()?).ok()?;
-        let remembered: Remembered = serde_json::from_slice(&json).ok()?;
-        (remembered.identity == self.identity).then_some(remembered.location)
+        let entry: Entry = serde_json::from_slice(&json).ok()?;
+        (entry.identity == self.identity).then_some(entry.location)
     }
 
-    pub(super) fn remember(&self, location: &str) {
-        let remembered = Remembered {
+    pub(super) fn save(&self, location: &str) {
+        let entry = Entry {
             identity: self.identity.clone(),
             location: location.to_owned(),
         };
-        if let (Some(file), Ok(json)) = (&self.file, serde_json::to_vec(&remembered)) {
+        if let (Some(file), Ok(json)) = (&self.file, serde_json::to_vec(&entry)) {
             let _ = file.parent().map(std::fs::create_dir_all);
             let _ = std::fs::write(file, json);
         }
     }
 
-    pub(super) fn forget(&self) {
+    pub(super) fn remove(&self) {
         if let Some(file) = &self.file {
             let _ = std::fs::remove_file(file);
         }
     }
 }
 
-/// The XDG base directory specification's place for state.
+/// The directory in the state directory of the XDG base directory specification.
 fn directory() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let state = state.filter(|path| path.is_absolute());
