@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::daemon::Daemon;
+use crate::support::daemon::Daemon;
 
 /// What transcribes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

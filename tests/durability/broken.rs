@@ -3,7 +3,7 @@
 //! built with the feature of that name (`src/store/sabotage.rs`).
 
 use crate::campaign;
-use crate::random::seed;
+use crate::support::random::seed;
 use crate::volume::Kind;
 
 /// A broken daemon must be caught within so many states.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::appliance::{Engine, start};
-use crate::random::Random;
 use crate::states::{Builder, Crash, choose};
 use crate::story::Story;
+use crate::support::random::Random;
 use crate::verify::{Claims, text_of, verify};
 use crate::volume::{Base, Kind, Mounted, Recorded};
 use crate::workload;

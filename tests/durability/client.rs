@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http::{Connection, Cut, Response, request};
-use crate::random::Random;
 use crate::story::{Event, Story};
-use crate::tus::{CONTENT, FILES, RESUMABLE, encode_metadata, location_path};
-use crate::waiting::until;
+use crate::support::http::{Connection, Cut, Response, request};
+use crate::support::random::Random;
+use crate::support::tus::{CONTENT, FILES, RESUMABLE, encode_metadata, location_path};
+use crate::support::waiting::until;
 
 /// The client of one upload. Errors are those of the connection; an answer
 /// that no working daemon gives is a panic.

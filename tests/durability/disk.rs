@@ -21,7 +21,7 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request, WriteFlags,
 };
 
-use crate::random::Random;
+use crate::support::random::Random;
 
 const WRITERS: usize = 4;
 const WRITE_MAX_US: usize = 300;

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use crate::appliance::{Engine, start};
 use crate::client::{Client, Length};
-use crate::daemon::Daemon;
-use crate::http::request;
-use crate::random::Random;
-use crate::speech::{self, Script, VOICES};
 use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
 use crate::story::{Event, Story};
-use crate::tus::{CONTENT, FILES, RESUMABLE};
+use crate::support::daemon::Daemon;
+use crate::support::http::request;
+use crate::support::random::Random;
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::tus::{CONTENT, FILES, RESUMABLE};
+use crate::support::waiting::until;
 use crate::verify::{Claims, verify};
 use crate::volume::{Kind, Mounted, Recorded};
-use crate::waiting::until;
 
 /// What the disk fails at.
 #[derive(Debug, Clone, Copy)]

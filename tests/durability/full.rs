@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use crate::appliance::{Engine, start};
-use crate::daemon::Daemon;
-use crate::http::{delete, get, request};
-use crate::speech::{self, Script, VOICES};
-use crate::task;
-use crate::tus::{self, FILES, RESUMABLE, Upload};
+use crate::support::daemon::Daemon;
+use crate::support::http::{delete, get, request};
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::task;
+use crate::support::tus::{self, FILES, RESUMABLE, Upload};
+use crate::support::waiting::until;
 use crate::verify::text_of;
 use crate::volume::{Kind, Small};
-use crate::waiting::until;
 
 const DISK_BYTES: u64 = 16 << 20;
 const LENGTH: usize = 700_000;

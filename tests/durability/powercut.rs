@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::campaign;
-use crate::random::seed;
+use crate::support::random::seed;
 use crate::volume::Kind;
 
 /// A number from the environment.

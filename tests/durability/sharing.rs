@@ -5,8 +5,8 @@ use std::thread::scope;
 
 use crate::appliance::{Engine, start};
 use crate::client::{Client, Length};
-use crate::random::Random;
 use crate::story::Story;
+use crate::support::random::Random;
 use crate::volume::{Kind, Recorded};
 
 /// Commits of every client.

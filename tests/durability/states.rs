@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Entry;
-use crate::random::Random;
+use crate::support::random::Random;
 use crate::volume::copy_sparse;
 
 /// What survives of the writes that no flush covers.

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::appliance::{Engine, start, state_dir};
 use crate::client::head_of;
-use crate::http::{get, request};
-use crate::random::Random;
 use crate::story::{Expected, Story};
-use crate::task;
-use crate::tus::{CONTENT, FILES, RESUMABLE, Upload};
-use crate::waiting::until;
+use crate::support::http::{get, request};
+use crate::support::random::Random;
+use crate::support::task;
+use crate::support::tus::{CONTENT, FILES, RESUMABLE, Upload};
+use crate::support::waiting::until;
 
 /// A promise that was not kept, told for people: which one, of what, how.
 pub type Violation = String;

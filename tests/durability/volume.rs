@@ -13,7 +13,7 @@ use nix::unistd::{Whence, lseek};
 use tempfile::TempDir;
 
 use crate::disk::{Disk, Recording};
-use crate::random::Random;
+use crate::support::random::Random;
 
 /// A file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

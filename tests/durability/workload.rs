@@ -12,13 +12,13 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use crate::client::{Client, Length, head_of, join, send_form};
-use crate::daemon::{Daemon, PROGRAM};
-use crate::http::{Cut, request};
-use crate::random::Random;
-use crate::speech::{self, Script, VOICES};
 use crate::story::{Event, Story};
-use crate::tus::{FILES, RESUMABLE};
-use crate::waiting::until;
+use crate::support::daemon::{Daemon, PROGRAM};
+use crate::support::http::{Cut, request};
+use crate::support::random::Random;
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::tus::{FILES, RESUMABLE};
+use crate::support::waiting::until;
 
 /// What the sweep takes for idle: the daemon itself waits far longer.
 const SWEEP_EXPIRY: Duration = Duration::from_secs(3);

@@ -1,0 +1,3 @@
+//! The documents: README, packaged configuration, manual.
+
+mod readme;
