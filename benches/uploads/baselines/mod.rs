@@ -12,9 +12,6 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-/// How often both call fdatasync on an upload.
-const SYNC_EVERY_BYTES: u64 = 50 << 20;
-
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Baseline {

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::load::{Target, upload};
+use crate::load::target::Target;
+use crate::load::upload;
 
 const START_MOST: Duration = Duration::from_secs(20);
 const END_MOST: Duration = Duration::from_secs(10);

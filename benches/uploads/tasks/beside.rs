@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::POLL;
+use super::poll::POLL;
 use super::spoken::Spoken;
-use crate::load::Target;
+use crate::bench::{Bench, settle};
 use crate::load::connection::Connection;
+use crate::load::target::Target;
 use crate::load::upload::{self, Upload, millis};
+use crate::sample::{Outcome, Sample, percentile};
 use crate::servers::{Running, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome, settle};
 
 const SIZE: u64 = 512 << 20;
 const CHUNK: u64 = 50 << 20;

@@ -10,12 +10,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::listener::{Listener, is_at};
 use super::spoken::Spoken;
-use crate::load::Target;
+use crate::bench::Bench;
 use crate::load::connection::Connection;
+use crate::load::target::Target;
 use crate::load::upload::{Upload, millis};
+use crate::sample::{Outcome, Sample, percentile};
 use crate::servers::{Running, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome};
 
 const SOCKETS: usize = 1000;
 /// Steps that are told to all of them.

@@ -11,8 +11,7 @@ use super::support::{
     spoken, streamed,
 };
 use crate::fixtures::form::FORM;
-use crate::fixtures::listener::Listener;
-use crate::fixtures::listener::segments;
+use crate::fixtures::listener::{Listener, segments};
 use crate::fixtures::nginx::Nginx;
 use crate::fixtures::transcription::{assert_said, freeze_engine_in, long_recording};
 use crate::support::daemon::Daemon;

@@ -7,8 +7,7 @@ use uuid::Uuid;
 
 use super::support::{assert_pong, upload_as};
 use crate::fixtures::listener::{Listener, connection};
-use crate::fixtures::proc_status::number_of;
-use crate::fixtures::proc_status::peak_kib;
+use crate::fixtures::proc_status::{number_of, peak_kib};
 use crate::support::daemon::Daemon;
 use crate::support::http::{self, Connection};
 use crate::support::tus::Upload;

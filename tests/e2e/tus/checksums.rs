@@ -4,8 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::support::daemon::Daemon;
-use crate::support::http::ask;
-use crate::support::http::{Connection, Cut};
+use crate::support::http::{Connection, Cut, ask};
 use crate::support::random::{Random, letters, seed};
 use crate::support::tus::{CONTENT, FILES, RESUMABLE, Upload};
 

@@ -10,8 +10,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::support::daemon::Daemon;
-use crate::support::http::ask;
-use crate::support::http::{Response, delete, get, request};
+use crate::support::http::{Response, ask, delete, get, request};
 use crate::support::random::{Random, letters, seed};
 use crate::support::task;
 use crate::support::tus::{CONTENT, FILES, RESUMABLE, Upload, encode_metadata, location_path};
