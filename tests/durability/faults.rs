@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 
-use crate::appliance::{Engine, start};
-use crate::client::{Client, Length};
-use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
-use crate::story::{Event, Story};
+use crate::fixtures::appliance::{Engine, start};
+use crate::fixtures::client::{Client, Length};
+use crate::fixtures::states::{Builder, Crash, Policy, SLOT_MAGIC};
+use crate::fixtures::story::{Event, Story};
+use crate::fixtures::verify::{Claims, verify};
+use crate::fixtures::volume::{Kind, Mounted, Recorded};
 use crate::support::daemon::Daemon;
 use crate::support::http::request;
 use crate::support::random::Random;
 use crate::support::speech::{self, Script, VOICES};
 use crate::support::tus::{CONTENT, FILES, RESUMABLE};
 use crate::support::waiting::until;
-use crate::verify::{Claims, verify};
-use crate::volume::{Kind, Mounted, Recorded};
 
 /// What the disk fails at.
 #[derive(Debug, Clone, Copy)]

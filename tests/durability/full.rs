@@ -4,15 +4,15 @@
 use std::fs::{self, File};
 use std::io::Write;
 
-use crate::appliance::{Engine, start};
+use crate::fixtures::appliance::{Engine, start};
+use crate::fixtures::verify::text_of;
+use crate::fixtures::volume::{Kind, Small};
 use crate::support::daemon::Daemon;
 use crate::support::http::{delete, get, request};
 use crate::support::speech::{self, Script, VOICES};
 use crate::support::task;
 use crate::support::tus::{self, FILES, RESUMABLE, Upload};
 use crate::support::waiting::until;
-use crate::verify::text_of;
-use crate::volume::{Kind, Small};
 
 const DISK_BYTES: u64 = 16 << 20;
 const LENGTH: usize = 700_000;

@@ -11,20 +11,13 @@
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;
 
-mod appliance;
+mod fixtures;
+
 #[cfg(feature = "sabotage")]
 mod broken;
-mod campaign;
-mod client;
-mod disk;
 mod faults;
 mod full;
 mod joining;
 mod powercut;
 mod restarts;
 mod sharing;
-mod states;
-mod story;
-mod verify;
-mod volume;
-mod workload;

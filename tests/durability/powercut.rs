@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::campaign;
+use crate::fixtures::campaign;
+use crate::fixtures::volume::Kind;
 use crate::support::random::seed;
-use crate::volume::Kind;
 
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {

@@ -14,16 +14,17 @@ use scribed::store::moment::Moment;
 use scribed::store::record::Record;
 use serde_json::json;
 
-use crate::appliance::{Engine, start, state_dir};
-use crate::client::{Client, Length};
-use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
-use crate::story::{Event, Story};
+use crate::fixtures::appliance::{Engine, start, state_dir};
+use crate::fixtures::client::{Client, Length};
+use crate::fixtures::states::{Builder, Crash, Policy, SLOT_MAGIC};
+use crate::fixtures::story::{Event, Story};
+use crate::fixtures::verify::{Claims, verify};
+use crate::fixtures::volume::{Kind, Mounted, Recorded};
 use crate::support::http::request;
 use crate::support::random::Random;
+use crate::support::task;
 use crate::support::tus::{FILES, RESUMABLE};
 use crate::support::waiting::until;
-use crate::verify::{Claims, verify};
-use crate::volume::{Kind, Mounted, Recorded};
 
 const LENGTH: usize = 50_000;
 const MORE: usize = 10_000;
@@ -114,7 +115,7 @@ fn kill_between_step_and_sync(kind: Kind) {
     };
     let (created, grown, heard) = (create(0), create(LENGTH / 2), create(LENGTH));
     until("the task is with the engine", || {
-        let task = crate::support::task::look(address, &heard);
+        let task = task::look(address, &heard);
         (task["status"] == "processing").then_some(())
     });
     daemon.kill9();
