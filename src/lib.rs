@@ -19,7 +19,7 @@ pub mod engine_client;
 /// Doors for hostile bytes.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-#[path = "../tests/fuzz/doors/mod.rs"]
+#[path = "../tests/fuzz/harnesses/mod.rs"]
 pub mod fuzzing;
 pub mod http;
 pub mod languages;

@@ -17,6 +17,13 @@ use crate::store::helper;
 /// A request that waits for more of its body waits in vain: so long.
 const PATIENCE: Duration = Duration::from_millis(3);
 
+/// What is sent over a connection.
+pub(super) struct Sent {
+    pub(super) pieces: Vec<Vec<u8>>,
+    /// So many steps are done before the client leaves; `None`: it stays.
+    pub(super) leaves_after: Option<usize>,
+}
+
 /// The server's end.
 #[derive(Clone, Default)]
 pub(super) struct Wire(Rc<State>);

@@ -8,13 +8,13 @@ pub fn folder() -> PathBuf {
 }
 
 /// Runs every committed input, and those that were found once.
-pub fn replay(target: &str, door: fn(&[u8])) {
+pub fn replay(target: &str, harness: fn(&[u8])) {
     let inputs = std::fs::read_dir(folder().join("corpus").join(target)).unwrap();
     let mut count = 0;
     for input in inputs {
         let path = input.unwrap().path();
         println!("{}", path.display());
-        door(&std::fs::read(path).unwrap());
+        harness(&std::fs::read(path).unwrap());
         count += 1;
     }
     assert!(count > 0, "{target} has no inputs");
@@ -32,7 +32,7 @@ macro_rules! targets {
         )*
 
         #[test]
-        fn every_target_has_a_door_and_inputs() {
+        fn every_target_has_a_harness_and_inputs() {
             use std::collections::BTreeSet;
             let here = super::replay::folder();
             let names = |folder: &str| -> BTreeSet<String> {

@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
 
 use crate::store::ring;
 use appliance::Appliance;
+use wire::Sent;
 
 /// Ends a connection when all is answered; what follows comes over a new one.
 const END: u8 = 0x1d;
@@ -23,13 +24,6 @@ const PIECES_MAX: usize = 64;
 
 /// What each of them sends.
 type Connections = Vec<Sent>;
-
-/// What is sent over a connection.
-struct Sent {
-    pieces: Vec<Vec<u8>>,
-    /// So many steps are done before the client leaves; `None`: it stays.
-    leaves_after: Option<usize>,
-}
 
 /// One input, and who waits for its end.
 type Order = (Connections, mpsc::Sender<()>);

@@ -16,8 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use super::Sent;
-use super::wire::Wire;
+use super::wire::{Sent, Wire};
 use crate::access::{Access, Mode};
 use crate::engine_client::{self, Desk};
 use crate::http::app::{App, MAX_WAITING};
