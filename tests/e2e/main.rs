@@ -25,6 +25,7 @@ mod outgoing;
 mod progress;
 mod recordings;
 mod resources;
+mod structure;
 mod tasks;
 mod tus;
 mod uploads;

@@ -140,31 +140,36 @@ impl Model {
     }
 }
 
-#[test]
-fn the_model_refuses_what_cannot_be() {
-    let refused = |change: fn(&mut Model)| {
-        let mut model = Model::new(10);
-        model.grew(0, 4);
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(&mut model))).is_err()
-    };
-    assert!(refused(|model| model.looked_at(3)));
-    assert!(refused(|model| model.looked_at(5)));
-    assert!(refused(|model| model.grew(5, 6)));
-    assert!(refused(|model| model.assert_content(b"AAAA")));
-    assert!(refused(
-        |model| model.assert_content(&Pen::Rival.bytes(0..4))
-    ));
-    assert!(!refused(
-        |model| model.assert_content(&Pen::Usual.bytes(0..4))
-    ));
-    assert!(!refused(|model| {
-        model.may_grow(7);
-        model.rests_at(6);
-    }));
-    assert!(!refused(|model| {
-        model.grew(4, 6);
-        model.was_raced(4, &[Pen::Usual, Pen::Rival]);
-        let data = [Pen::Usual.bytes(0..4), Pen::Rival.bytes(4..6)].concat();
-        model.assert_content(&data);
-    }));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_refuses_what_cannot_be() {
+        let refused = |change: fn(&mut Model)| {
+            let mut model = Model::new(10);
+            model.grew(0, 4);
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(&mut model))).is_err()
+        };
+        assert!(refused(|model| model.looked_at(3)));
+        assert!(refused(|model| model.looked_at(5)));
+        assert!(refused(|model| model.grew(5, 6)));
+        assert!(refused(|model| model.assert_content(b"AAAA")));
+        assert!(refused(
+            |model| model.assert_content(&Pen::Rival.bytes(0..4))
+        ));
+        assert!(!refused(
+            |model| model.assert_content(&Pen::Usual.bytes(0..4))
+        ));
+        assert!(!refused(|model| {
+            model.may_grow(7);
+            model.rests_at(6);
+        }));
+        assert!(!refused(|model| {
+            model.grew(4, 6);
+            model.was_raced(4, &[Pen::Usual, Pen::Rival]);
+            let data = [Pen::Usual.bytes(0..4), Pen::Rival.bytes(4..6)].concat();
+            model.assert_content(&data);
+        }));
+    }
 }
