@@ -34,7 +34,7 @@ pub enum Place {
     Tmpfs,
 }
 
-/// Writes everything back, so that nobody pays for what an earlier server left.
+/// Writes everything back, so that no server pays for what an earlier one left.
 pub fn settle(folder: &Path) -> io::Result<()> {
     Ok(nix::unistd::syncfs(File::open(folder)?)?)
 }

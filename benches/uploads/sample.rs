@@ -13,7 +13,7 @@ pub enum Unit {
     Requests,
     /// Transcribed recordings.
     Tasks,
-    /// What listeners are told.
+    /// Messages to listeners.
     Messages,
     /// Seconds of sound per second of CPU.
     RealTime,

@@ -53,7 +53,7 @@ fn a_full_disk_refuses_and_never_breaks() {
     println!("{} uploads of {LENGTH} bytes fit", uploads.len());
     assert!(uploads.len() > 5);
 
-    // Somebody else takes the rest; what was accepted does not need it.
+    // Another program takes the rest; what was accepted does not need it.
     fill(&disk);
     assert!(create(&daemon, 1).is_none());
     let content = vec![7; LENGTH];

@@ -151,7 +151,7 @@ impl Daemon {
     }
 
     /// Everything it wrote to stderr until now.
-    pub fn said(&self) -> String {
+    pub fn stderr(&self) -> String {
         self.running().stderr.lock().unwrap().clone()
     }
 
@@ -245,11 +245,11 @@ impl Running {
             stderr,
             engines: Vec::new(),
         };
-        running.address = until("the daemon tells where it listens", || {
+        running.address = until("the daemon reports its address", || {
             let ended = running.child.try_wait().expect("its state");
             // What it said is printed by `drop`.
             assert!(ended.is_none(), "the daemon ended at its start: {ended:?}");
-            told_address(&running.stderr.lock().unwrap())
+            listening_address(&running.stderr.lock().unwrap())
         });
         running
     }
@@ -286,7 +286,7 @@ impl Drop for Running {
     }
 }
 
-/// An engine, told apart from a later process of the same number.
+/// An engine, distinguished from a later process with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     pid: i32,
@@ -403,14 +403,14 @@ impl Drop for KilledOnDrop {
 }
 
 /// The address in the line `listening on http://ADDRESS:PORT`, once it is whole.
-fn told_address(stderr: &str) -> Option<SocketAddr> {
-    let told = stderr.split_once("listening on http://")?.1;
-    let told = told.split_once('\n')?.0;
-    told.split(['/', ' ']).next()?.parse().ok()
+fn listening_address(stderr: &str) -> Option<SocketAddr> {
+    let rest = stderr.split_once("listening on http://")?.1;
+    let rest = rest.split_once('\n')?.0;
+    rest.split(['/', ' ']).next()?.parse().ok()
 }
 
 #[test]
-fn finds_the_address_in_what_the_daemon_says() {
+fn finds_the_address_in_the_log() {
     for (stderr, address) in [
         ("listening on http://127.0.0.1:80\n", Some("127.0.0.1:80")),
         (
@@ -421,12 +421,12 @@ fn finds_the_address_in_what_the_daemon_says() {
         ("ready\n", None),
     ] {
         let address = address.map(|address| address.parse().unwrap());
-        assert_eq!(told_address(stderr), address, "{stderr:?}");
+        assert_eq!(listening_address(stderr), address, "{stderr:?}");
     }
 }
 
 #[test]
-fn tells_a_process_from_its_successor() {
+fn distinguishes_a_process_from_its_successor() {
     let own = Stat::of_process(std::process::id() as i32).unwrap();
     assert!(own.state != 'Z' && own.parent > 0 && own.started_ticks > 0);
     let own = Process {

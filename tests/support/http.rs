@@ -50,7 +50,7 @@ impl Response {
             .unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
-    /// This response if it has that status; `what` tells what was tried.
+    /// This response if it has that status; `what` is what was tried.
     #[track_caller]
     pub fn expect(self, status: u16, what: &str) -> Response {
         let body = self.text();

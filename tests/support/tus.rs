@@ -58,7 +58,7 @@ impl Upload {
     /// How far it is. After a cut the server may still be at work on the last
     /// request (423): then asked again.
     pub fn offset(&self) -> usize {
-        until("HEAD tells the offset", || {
+        until("HEAD has the offset", || {
             let response = self.head();
             if response.status == 423 {
                 return None;

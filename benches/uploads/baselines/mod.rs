@@ -21,7 +21,7 @@ pub enum Baseline {
     Limit,
 }
 
-/// Serves on a free port of loopback, and tells it on standard error.
+/// Serves on a free port of loopback, and writes it to standard error.
 pub fn serve(baseline: Baseline, data: &Path) -> io::Result<Infallible> {
     match baseline {
         Baseline::Plain => plain::serve(data),

@@ -59,7 +59,7 @@ impl Measured {
 /// What became of a PATCH.
 enum Sent {
     Acknowledged,
-    /// Somebody else still holds the upload, say an earlier connection.
+    /// Another request still holds the upload, say of an earlier connection.
     Busy,
 }
 

@@ -78,9 +78,9 @@ fn send(bench: &Bench, target: &Target, number: usize, patch_ms: &mut Vec<f64>) 
 }
 
 fn stage(connection: &mut Connection, id: &str) -> io::Result<String> {
-    let told = upload::get(connection, &format!("/tasks/{id}/progress"))?;
-    let told: Value = serde_json::from_slice(&told)?;
-    Ok(told["stage"].as_str().unwrap_or_default().to_owned())
+    let progress = upload::get(connection, &format!("/tasks/{id}/progress"))?;
+    let progress: Value = serde_json::from_slice(&progress)?;
+    Ok(progress["stage"].as_str().unwrap_or_default().to_owned())
 }
 
 fn await_transcribing(connection: &mut Connection, id: &str) -> io::Result<()> {

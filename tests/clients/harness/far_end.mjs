@@ -1,4 +1,4 @@
-// Another machine: it has recordings that can be fetched, and is told of ends.
+// Another machine: it has recordings that can be fetched, and receives callbacks.
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import http from 'node:http';

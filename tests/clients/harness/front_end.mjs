@@ -1,4 +1,4 @@
-// The application in `front_end`, built into a folder, and somebody who uses it.
+// The application in `front_end`, built into a folder, and a user of it.
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // A client that runs as a process of its own: it gets its job as an argument,
-// its commands on standard input, and tells what happens as lines of JSON.
+// its commands on standard input, and reports what happens as lines of JSON.
 import { createInterface } from 'node:readline';
 import { once } from 'node:events';
 

@@ -56,7 +56,7 @@ await check('tus-js-client in Node: cancelled', async (rig) => {
 
 await check('tus-js-client in Node: the first chunk with the creation; cut', async (rig) => {
     const recording = rig.record();
-    // The creation itself is not cut: a client that was told no URL begins anew.
+    // The creation itself is not cut: a client without a URL begins anew.
     rig.cutter.faults = [
         { after: 60 * MIB, reset: true },
         { after: 90 * MIB, loseAnswer: true },

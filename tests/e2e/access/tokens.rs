@@ -1,4 +1,5 @@
-//! The door: who may come in, what is theirs, and what the others are told.
+//! Access tokens: authentication, ownership, and the answers to requests without
+//! a valid one.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -62,10 +63,10 @@ fn a_token_is_needed_and_only_hashes_are_kept() {
     let daemon = daemon("");
     let address = daemon.address();
     let phone = add(&daemon, &["phone"]);
-    let (done, _, told) = run(&daemon, &["add", "phone"]);
+    let (done, _, stderr) = run(&daemon, &["add", "phone"]);
     assert!(
-        !done && told.contains("there is a token named `phone`"),
-        "{told}"
+        !done && stderr.contains("there is a token named `phone`"),
+        "{stderr}"
     );
     let (_, list, _) = run(&daemon, &["list"]);
     assert!(
@@ -87,8 +88,8 @@ fn a_token_is_needed_and_only_hashes_are_kept() {
             (Some("x"), "invalid_token"),
         ] {
             let refused = ask(address, method, path, token, &[RESUMABLE]).expect(401, path);
-            let told = refused.header("www-authenticate").unwrap();
-            assert!(told.contains(challenge), "{told}");
+            let header = refused.header("www-authenticate").unwrap();
+            assert!(header.contains(challenge), "{header}");
             assert!(
                 refused.text().contains("scribed tokens add"),
                 "{}",
@@ -225,9 +226,9 @@ fn send_takes_its_token_from_a_file_or_the_environment() {
     assert!(send(&folder, &[], Some(&token)).status.success());
     let refused = send(&folder, &[], None);
     assert_eq!(refused.status.code(), Some(1));
-    let told = String::from_utf8(refused.stderr).unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
     assert!(
-        told.contains("401") && told.contains("scribed tokens add"),
-        "{told}"
+        stderr.contains("401") && stderr.contains("scribed tokens add"),
+        "{stderr}"
     );
 }

@@ -44,7 +44,7 @@ fn assert_said(output: &Output, spoken: &Spoken) {
 }
 
 #[test]
-fn probe_tells_what_a_recording_is() {
+fn probe_describes_a_recording() {
     let spoken = spoken();
     let length_s = (spoken.bytes().len() - 44) as f64 / 2.0 / f64::from(speech::RATE_HZ);
     for (encoding, container, codec, channels, sample_rate) in [
@@ -97,7 +97,7 @@ fn probe_tells_what_a_recording_is() {
 }
 
 #[test]
-fn probe_tells_what_is_missing_of_a_recording() {
+fn probe_reports_what_is_missing_of_a_recording() {
     let folder = tempfile::tempdir().unwrap();
     let whole = encode(&spoken(), named("mp4 index in front")).bytes();
     let file = folder.path().join("cut.mp4");
@@ -106,10 +106,10 @@ fn probe_tells_what_is_missing_of_a_recording() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let told = text(&output.stdout);
+    let printed = text(&output.stdout);
     assert!(
-        told.contains("warning       the file was cut short: it ends after "),
-        "{told}"
+        printed.contains("warning       the file was cut short: it ends after "),
+        "{printed}"
     );
 }
 
@@ -139,19 +139,23 @@ fn what_is_no_recording_is_refused_in_one_line() {
                 command.arg("--json");
             }
             let output = command.output().unwrap();
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{name}: {told}");
+            let printed = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{name}: {printed}");
             assert!(output.stdout.is_empty(), "{name}: {output:?}");
-            assert_eq!(told.lines().count(), 1, "{name}: {told}");
-            assert!(told.starts_with("scribed: "), "{name}: {told}");
-            assert!(told.contains(part), "{name}: {told}");
+            assert_eq!(printed.lines().count(), 1, "{name}: {printed}");
+            assert!(printed.starts_with("scribed: "), "{name}: {printed}");
+            assert!(printed.contains(part), "{name}: {printed}");
         }
         for subcommand in ["probe -", "transcribe - --models-dir /nonexistent"] {
             let output = through_a_pipe("cat \"$FILE\"", &file, subcommand);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{subcommand} {name}: {told}");
+            let printed = text(&output.stderr);
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{subcommand} {name}: {printed}"
+            );
             assert!(output.stdout.is_empty(), "{subcommand} {name}: {output:?}");
-            assert!(told.contains(part), "{subcommand} {name}: {told}");
+            assert!(printed.contains(part), "{subcommand} {name}: {printed}");
         }
     }
     let missing = folder.path().join("none.wav");

@@ -101,8 +101,8 @@ fn send_goes_on_through_lost_connections() {
     let output = run(folder.path(), &["send", "talk.wav", "--to", &to, "--wait"]);
     assert_said(&output, &spoken);
     assert_eq!(cut.load(Ordering::SeqCst), 3);
-    let told = text(&output.stderr);
-    assert_eq!(told.matches("resuming at byte").count(), 3, "{told}");
+    let printed = text(&output.stderr);
+    assert_eq!(printed.matches("resuming at byte").count(), 3, "{printed}");
     assert_eq!(task::count(daemon.address()), 1);
 }
 
@@ -135,10 +135,10 @@ fn a_killed_send_is_resumed_by_the_next_run() {
         &["send", "talk.wav", "--to", &to, "--wait", "--format", "srt"],
     );
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let told = text(&output.stderr);
+    let printed = text(&output.stderr);
     assert!(
-        told.contains("resuming at byte") && told.contains(&id),
-        "{told}"
+        printed.contains("resuming at byte") && printed.contains(&id),
+        "{printed}"
     );
     assert!(
         text(&output.stdout).starts_with("1\n00:00:0"),
@@ -185,9 +185,9 @@ fn send_says_what_is_wrong() {
     ];
     for (arguments, code, part) in cases {
         let output = run(folder.path(), arguments);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        assert!(told.contains(part), "{arguments:?}: {told}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {printed}");
+        assert!(printed.contains(part), "{arguments:?}: {printed}");
     }
 }
 
@@ -255,18 +255,18 @@ fn sweep_takes_the_expired_and_leaves_the_living() {
     });
     let finished = Upload::create(daemon.address(), 0, &[]);
 
-    let told = sweep();
+    let printed = sweep();
     assert!(
-        told.starts_with("removed 1 expired uploads, 0 orphans, 0 recordings"),
-        "{told}"
+        printed.starts_with("removed 1 expired uploads, 0 orphans, 0 recordings"),
+        "{printed}"
     );
     assert!(
-        told.trim_end().ends_with("bytes") && !told.contains(": 0 bytes"),
-        "{told}"
+        printed.trim_end().ends_with("bytes") && !printed.contains(": 0 bytes"),
+        "{printed}"
     );
     assert_eq!(expired.head().status, 404);
     assert_eq!(finished.head().status, 200);
-    // Somebody is in the middle of writing to this one.
+    // A request is in the middle of writing to this one.
     drop(connection);
     until("what had arrived is kept", || {
         let head = living.head();
@@ -276,7 +276,7 @@ fn sweep_takes_the_expired_and_leaves_the_living() {
 }
 
 #[test]
-fn check_tells_when_power_cuts_are_not_tested_on_the_file_system() {
+fn check_warns_when_power_cuts_are_not_tested_on_the_file_system() {
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
     let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for state_dir in [memory.path(), disk.path()] {

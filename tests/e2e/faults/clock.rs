@@ -2,7 +2,7 @@
 //! sets it): no upload expires before its time, and time still passes.
 //!
 //! libfaketime changes the wall clock of one process while it runs; the clocks
-//! that nobody can set stay true.
+//! that cannot be set stay true.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,10 +71,13 @@ impl Clocked {
 
     /// Fails unless `Upload-Expires` lies in the time to come, as shown.
     fn assert_expires_later(&self, answer: &Response) {
-        let told = answer.header("upload-expires").expect("Upload-Expires");
-        let told = rfc2822::parse(told).unwrap().timestamp();
+        let expires = answer.header("upload-expires").expect("Upload-Expires");
+        let expires = rfc2822::parse(expires).unwrap().timestamp();
         let now = self.shown();
-        assert!(told > now && told <= now + IDLE_EXPIRY, "{told} at {now}");
+        assert!(
+            expires > now && expires <= now + IDLE_EXPIRY,
+            "{expires} at {now}"
+        );
     }
 }
 

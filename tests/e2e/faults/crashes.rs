@@ -19,7 +19,7 @@ use crate::support::waiting::until;
 /// What was transcribed before was not transcribed again.
 #[track_caller]
 fn assert_went_on(daemon: &Daemon) {
-    let said = daemon.said();
+    let said = daemon.stderr();
     assert!(said.contains("task goes on after "), "{said}");
     assert!(!said.contains("task goes on after 0 "), "{said}");
 }
@@ -168,7 +168,7 @@ fn a_killed_engine_costs_nothing_but_time() {
 }
 
 #[test]
-fn what_is_deleted_while_the_engine_is_slow_to_stop_keeps_nobody_else_waiting() {
+fn deleted_tasks_of_an_engine_that_is_slow_to_stop_delay_no_other() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let long = tus::upload(address, "long.wav", &long_recording().bytes());
@@ -209,7 +209,7 @@ fn a_hung_engine_is_replaced() {
 
 #[test]
 fn an_engine_that_dies_every_time_fails_the_task_with_the_reason() {
-    for (death, told_as) in [
+    for (death, described_as) in [
         (
             "exit 3",
             &["status: 3", "status 3", "code 3", "code: 3"][..],
@@ -229,7 +229,12 @@ fn an_engine_that_dies_every_time_fails_the_task_with_the_reason() {
             let error = task::failure(address, upload.id()).to_lowercase();
             println!("{death}: {error}");
             assert!(error.contains("engine"), "{error}");
-            assert!(told_as.iter().any(|told| error.contains(told)), "{error}");
+            assert!(
+                described_as
+                    .iter()
+                    .any(|description| error.contains(description)),
+                "{error}"
+            );
         }
         get(address, "/health/live").expect(200, "live");
         get(address, "/health/ready").expect(503, "not ready");

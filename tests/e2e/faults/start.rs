@@ -1,5 +1,5 @@
-//! Starts that go wrong: what can be lived with is told and lived with, the
-//! rest ends with exit code 1 and one clear line.
+//! Starts that go wrong: what the daemon can work without is reported, the rest
+//! ends with exit code 1 and one clear line.
 
 use std::fs;
 use std::io;
@@ -38,7 +38,7 @@ fn a_damaged_model_is_named_and_the_daemon_lives() {
         let mut daemon = Daemon::start_unready(folder, &[]);
         let address = daemon.address();
 
-        until("the daemon tells about the model", || {
+        until("the daemon reports the model", || {
             let response = get(address, "/health/ready").expect(503, "not ready");
             response.json();
             response.text().contains(name).then_some(())

@@ -1,5 +1,5 @@
 //! The daemon is killed with -9 again and again while several clients upload:
-//! no offset that was ever told is taken back, every upload is finished with
+//! no acknowledged offset is ever taken back, every upload is finished with
 //! the right content, and becomes exactly one task.
 
 use std::collections::BTreeSet;
@@ -26,10 +26,10 @@ const LENGTH_MAX: usize = 3_000_000;
 const PIECE_MAX: usize = 200_001;
 
 /// One upload as its clients know it.
-struct Told {
+struct AckedUpload {
     path: String,
     content: Vec<u8>,
-    /// The highest offset that was ever told.
+    /// The highest acknowledged offset.
     offset: Mutex<usize>,
 }
 
@@ -45,7 +45,7 @@ struct Storm {
 }
 
 #[test]
-fn kills_without_end_cost_nothing_that_was_told() {
+fn kills_without_end_lose_nothing_that_was_acknowledged() {
     let mut random = Random::new(seed());
     let mut daemon = Daemon::start_unready(Daemon::folder(), &[]);
     let storm = Storm {
@@ -87,20 +87,20 @@ impl Storm {
     fn lane(&self, mut random: Random) {
         while !self.calm.load(Ordering::SeqCst) {
             let length = random.between(1, LENGTH_MAX);
-            let told = Told {
+            let acked = AckedUpload {
                 content: letters(length, &mut random),
                 path: self.create(length),
                 offset: Mutex::new(0),
             };
             thread::scope(|scope| {
                 for _ in 0..CLIENTS {
-                    let (random, told) = (random.fork(), &told);
-                    scope.spawn(move || self.drive(told, random));
+                    let (random, acked) = (random.fork(), &acked);
+                    scope.spawn(move || self.drive(acked, random));
                 }
             });
-            let id = told.path.rsplit('/').next().unwrap().to_owned();
+            let id = acked.path.rsplit('/').next().unwrap().to_owned();
             let data = fs::read(self.uploads.join(&id).join("data")).unwrap();
-            assert!(data == told.content, "{id}: other content");
+            assert!(data == acked.content, "{id}: other content");
             self.finished.lock().unwrap().push(id);
         }
     }
@@ -115,22 +115,22 @@ impl Storm {
         })
     }
 
-    /// Sends pieces, some of them cut off, until all of it is told.
-    fn drive(&self, told: &Told, mut random: Random) {
-        let length = told.content.len();
+    /// Sends pieces, some of them cut off, until all of it is acknowledged.
+    fn drive(&self, acked: &AckedUpload, mut random: Random) {
+        let length = acked.content.len();
         until("the upload is finished", || {
             let mut upload = Upload {
                 address: self.now(),
-                path: told.path.clone(),
+                path: acked.path.clone(),
             };
-            let known = *told.offset.lock().unwrap();
+            let known = *acked.offset.lock().unwrap();
             let head = request(upload.address, "HEAD", &upload.path, &[RESUMABLE], None).ok()?;
-            let mut offset = told.hear(known, &head.expect(200, "HEAD"));
+            let mut offset = acked.acknowledge(known, &head.expect(200, "HEAD"));
             while offset < length {
                 upload.address = self.now();
-                let known = *told.offset.lock().unwrap();
+                let known = *acked.offset.lock().unwrap();
                 let piece = random.between(0, PIECE_MAX.min(length - offset));
-                let bytes = &told.content[offset..offset + piece];
+                let bytes = &acked.content[offset..offset + piece];
                 if random.one_in(8) {
                     let sent = &bytes[..random.between(0, piece)];
                     let how = [Cut::Close, Cut::Reset][random.between(0, 1)];
@@ -140,11 +140,11 @@ impl Storm {
                 let answer = upload.patch(offset, bytes).ok()?;
                 match answer.status {
                     204 => {
-                        assert_eq!(told.hear(known, &answer), offset + piece);
+                        assert_eq!(acked.acknowledge(known, &answer), offset + piece);
                         offset += piece;
                     }
                     // The other client was faster, or is still at it.
-                    409 => offset = told.hear(known, &answer),
+                    409 => offset = acked.acknowledge(known, &answer),
                     408 | 423 => return None,
                     _ => drop(answer.expect(204, "PATCH")),
                 }
@@ -158,14 +158,14 @@ impl Storm {
     }
 }
 
-impl Told {
+impl AckedUpload {
     /// The offset of an answer, which must not lie before `known`: what was
-    /// told before its request was sent.
-    fn hear(&self, known: usize, answer: &Response) -> usize {
+    /// acknowledged before its request was sent.
+    fn acknowledge(&self, known: usize, answer: &Response) -> usize {
         let offset = answer.number("upload-offset").expect("Upload-Offset") as usize;
         assert!(
             (known..=self.content.len()).contains(&offset),
-            "{}: {offset} was told after {known}",
+            "{}: {offset} was acknowledged after {known}",
             self.path
         );
         let mut highest = self.offset.lock().unwrap();

@@ -9,7 +9,7 @@ use crate::support::task;
 use crate::support::tus::{FILES, RESUMABLE, encode_metadata, location_path};
 
 #[test]
-fn every_door_understands_the_codes_of_real_clients() {
+fn every_route_understands_the_codes_of_real_clients() {
     let daemon = Daemon::start();
     let address = daemon.address();
     for (written, code) in [
@@ -37,8 +37,8 @@ fn every_door_understands_the_codes_of_real_clients() {
         let in_a_form = sent["identifier"].as_str().unwrap();
         for path in [&*over_tus, &over_http, in_a_form] {
             let task = task::ended(address, path.rsplit('/').next().unwrap());
-            let told = &task["metadata"]["task_params"]["language"];
-            assert_eq!(told, code, "{written}: {task}");
+            let language = &task["metadata"]["task_params"]["language"];
+            assert_eq!(language, code, "{written}: {task}");
         }
     }
 }

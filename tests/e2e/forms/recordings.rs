@@ -46,11 +46,11 @@ fn curl_sends_a_form_and_gets_the_transcript() {
     );
     let url = |target: &str| format!("http://{address}{target}");
 
-    let told = curl(&["-F", &field, &url(STREAM)]);
-    assert_eq!(told["filename"], "Gr\u{fc}\u{df}e.wav", "{told}");
-    assert_eq!(told["size_bytes"], spoken.bytes().len(), "{told}");
-    assert_eq!(told["detected_type"], "audio/x-wav", "{told}");
-    let id = told["upload_id"].as_str().unwrap();
+    let reply = curl(&["-F", &field, &url(STREAM)]);
+    assert_eq!(reply["filename"], "Gr\u{fc}\u{df}e.wav", "{reply}");
+    assert_eq!(reply["size_bytes"], spoken.bytes().len(), "{reply}");
+    assert_eq!(reply["detected_type"], "audio/x-wav", "{reply}");
+    let id = reply["upload_id"].as_str().unwrap();
     assert_eq!(task::text(&task::transcript(address, id)), spoken.text());
     assert!(kept(address, id) == spoken.bytes(), "other bytes");
 
@@ -62,9 +62,9 @@ fn curl_sends_a_form_and_gets_the_transcript() {
     let target = url(&format!("{SPEECH}{wishes}"));
     // Without Content-Length, as from a pipe.
     let chunked = ["-H", "Transfer-Encoding: chunked"];
-    let told = curl(&[&chunked[..], &["-F", &field, &target]].concat());
-    assert_eq!(told["message"], "Task queued", "{told}");
-    let id = told["identifier"].as_str().unwrap();
+    let reply = curl(&[&chunked[..], &["-F", &field, &target]].concat());
+    assert_eq!(reply["message"], "Task queued", "{reply}");
+    let id = reply["identifier"].as_str().unwrap();
     assert_eq!(task::text(&task::transcript(address, id)), spoken.text());
     let params = &task::look(address, id)["metadata"]["task_params"];
     let expected = json!({
@@ -146,11 +146,11 @@ fn forms_are_read_as_clients_write_them() {
         ),
     ] {
         let answer = request(address, "POST", STREAM, &[header], Some(&body)).unwrap();
-        let told = answer.expect(200, what).json();
-        assert_eq!(told["filename"], json!(name), "{what}");
-        assert_eq!(told["size_bytes"], NOISE.len(), "{what}");
+        let reply = answer.expect(200, what).json();
+        assert_eq!(reply["filename"], json!(name), "{what}");
+        assert_eq!(reply["size_bytes"], NOISE.len(), "{what}");
         assert!(
-            kept(address, told["upload_id"].as_str().unwrap()) == NOISE,
+            kept(address, reply["upload_id"].as_str().unwrap()) == NOISE,
             "{what}"
         );
     }
@@ -173,15 +173,15 @@ fn a_large_recording_takes_no_memory() {
         connection.send(&piece).unwrap();
     }
     connection.send(tail).unwrap();
-    let told = connection
+    let reply = connection
         .receive("POST")
         .unwrap()
         .expect(200, "200 MiB")
         .json();
-    assert_eq!(told["size_bytes"], PIECES * piece.len());
+    assert_eq!(reply["size_bytes"], PIECES * piece.len());
     let peak_kib = peak_kib(&daemon);
     assert!(peak_kib < MEMORY_MAX_KIB, "{peak_kib} KiB");
-    let id = told["upload_id"].as_str().unwrap();
+    let id = reply["upload_id"].as_str().unwrap();
     let folder = daemon.state_dir().join("uploads").join(id);
     let kept = fs::read(folder.join("data")).unwrap();
     assert!(
@@ -196,10 +196,10 @@ fn a_recording_in_a_form_cannot_be_gone_on_with_but_is_an_upload_like_any_other(
     let address = daemon.address();
     let wanted = "0aa4c0bc-7a25-4c1e-9c53-28ac0b2b5f57";
     let target = format!("{SPEECH}?taskId={wanted}");
-    let told = post(address, &target, &file(NOISE))
+    let reply = post(address, &target, &file(NOISE))
         .expect(200, "POST")
         .json();
-    assert_eq!(told["identifier"], wanted);
+    assert_eq!(reply["identifier"], wanted);
     let path = format!("/uploads/files/{wanted}");
     let head = request(address, "HEAD", &path, &[RESUMABLE], None).unwrap();
     assert_eq!(

@@ -22,7 +22,7 @@ fn what_is_no_form_or_no_recording_is_refused_and_leaves_nothing() {
         [head.as_bytes(), NOISE, b"\r\n--XX--\r\n"].concat()
     };
     let beside = part("; name=x", &[b'x'; 1 << 20]);
-    for (what, header, body, status, told) in [
+    for (what, header, body, status, expected) in [
         (
             "no form",
             other,
@@ -157,7 +157,7 @@ fn what_is_no_form_or_no_recording_is_refused_and_leaves_nothing() {
             let answer = request(address, "POST", target, &[header], Some(&body));
             let answer = answer.unwrap().expect(status, what).json();
             let detail = answer["detail"].as_str().unwrap();
-            assert!(detail.contains(told), "{what}: {detail}");
+            assert!(detail.contains(expected), "{what}: {detail}");
             assert_eq!(answer["error"]["message"], detail, "{what}");
             assert!(answer["error"]["code"].is_string(), "{what}");
         }
@@ -170,14 +170,14 @@ fn what_is_no_form_or_no_recording_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn wishes_that_make_no_sense_are_refused_before_the_recording_is_wanted() {
+fn invalid_options_are_refused_before_the_recording_is_sent() {
     let daemon = Daemon::start_unready(
         Daemon::folder_with("[transcribe]\nunknown_model = 'reject'"),
         &[],
     );
     let address = daemon.address();
     let body = file(NOISE);
-    for (query, status, told) in [
+    for (query, status, expected) in [
         ("language=klingon", 422, "klingon"),
         ("model=large-v9", 422, "large-v9"),
         (
@@ -209,7 +209,10 @@ fn wishes_that_make_no_sense_are_refused_before_the_recording_is_wanted() {
             .unwrap();
         let answer = connection.receive_any("POST").unwrap();
         let detail = answer.expect(status, query).json()["detail"].clone();
-        assert!(detail.as_str().unwrap().contains(told), "{query}: {detail}");
+        assert!(
+            detail.as_str().unwrap().contains(expected),
+            "{query}: {detail}"
+        );
     }
     assert_nothing_left(&daemon);
 

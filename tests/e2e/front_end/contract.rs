@@ -1,6 +1,6 @@
 //! What the front end of the system before this one reads, field by field:
-//! it must find all of it, under these names, in every state. Fields that
-//! scribed tells beyond that are named here, too.
+//! it must find all of it, under these names, in every state. Further
+//! fields of scribed are named here, too.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ fn spoken() -> Vec<u8> {
     speech::speak(Script::short(VOICES[0], 1)).bytes()
 }
 
-/// What is told of a task in three places, which must agree.
+/// A task in three places, which must agree.
 #[track_caller]
 fn expect_task(address: SocketAddr, id: &str, status: &str, stage: &str) -> Value {
     let task = task::look(address, id);
@@ -83,7 +83,7 @@ fn expect_task(address: SocketAddr, id: &str, status: &str, stage: &str) -> Valu
 }
 
 #[test]
-fn a_task_is_told_the_same_way_in_every_state() {
+fn a_task_has_the_same_fields_in_every_state() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let long = tus::upload(address, "long.wav", &long_recording().bytes());
@@ -162,7 +162,7 @@ fn expect_error(response: &Response, status: u16, code: &str) {
 }
 
 #[test]
-fn errors_are_told_one_way() {
+fn errors_have_one_shape() {
     let daemon = Daemon::start();
     let json = ("Content-Type", "application/json");
     let form = ("Content-Type", "multipart/form-data; boundary=XX");
@@ -244,7 +244,7 @@ fn errors_are_told_one_way() {
 }
 
 #[test]
-fn a_fault_of_the_server_is_told_and_can_be_found_in_its_journal() {
+fn a_fault_of_the_server_is_reported_and_can_be_found_in_its_journal() {
     let daemon = Daemon::start();
     let upload = tus::upload(daemon.address(), "a.wav", &spoken());
     task::transcript(daemon.address(), upload.id());
@@ -256,12 +256,12 @@ fn a_fault_of_the_server_is_told_and_can_be_found_in_its_journal() {
     let id = body["error"]["correlation_id"].as_str().unwrap();
     // The journal is read beside the answer.
     until("the fault in the journal", || {
-        daemon.said().contains(id).then_some(())
+        daemon.stderr().contains(id).then_some(())
     });
 }
 
 #[test]
-fn health_is_told_in_the_words_that_monitors_know() {
+fn health_has_the_words_that_monitors_know() {
     let daemon = Daemon::start();
     for (path, shape) in [
         ("/health", "status:string message:string"),
@@ -339,9 +339,9 @@ fn a_ticket_is_good_once_where_no_token_is_needed_too() {
     let json = [("Content-Type", "application/json")];
     let path = "/api/ws/ticket";
     let answer = request(address, "POST", path, &json, Some(body.as_bytes())).unwrap();
-    let told = answer.expect(201, "a ticket").json();
-    json_shape::expect(&told, "ticket:string expires_at:string");
-    let address_of = format!("{id}?ticket={}", told["ticket"].as_str().unwrap());
+    let reply = answer.expect(201, "a ticket").json();
+    json_shape::expect(&reply, "ticket:string expires_at:string");
+    let address_of = format!("{id}?ticket={}", reply["ticket"].as_str().unwrap());
     let mut first = Listener::socket(address, &address_of, &[]);
     assert_eq!(first.news()["stage"], "uploading");
     let mut second = Listener::socket(address, &address_of, &[]);

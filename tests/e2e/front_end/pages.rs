@@ -73,8 +73,8 @@ fn a_front_end_is_served_below_ui() {
         ("/ui/app.js", "text/javascript"),
         ("/ui/assets/logo.svg", "image/svg+xml"),
     ] {
-        let told = get(address, path);
-        assert_eq!(told.header("content-type"), Some(kind), "{path}");
+        let page = get(address, path);
+        assert_eq!(page.header("content-type"), Some(kind), "{path}");
     }
 
     let part = ask(address, "/ui/app.js", ("Range", "bytes=13-22"));
@@ -170,7 +170,7 @@ fn assert_nothing_else_is_served(daemon: &Daemon, pages: &Path, place: &str) {
 }
 
 #[test]
-fn without_a_front_end_there_is_a_page_that_tells_what_this_is() {
+fn without_a_front_end_there_is_a_page_that_says_what_this_is() {
     let daemon = Daemon::start();
     let page = get(daemon.address(), "/").expect(200, "/");
     assert_eq!(

@@ -48,7 +48,7 @@ fn large_recording() -> (Spoken, u64) {
     (Spoken { file, ..spoken }, bytes)
 }
 
-/// What it tells with a file.
+/// Its metadata of a file.
 fn metadata<'a>(name: &'a str, id: &'a str) -> [(&'a str, &'a str); 5] {
     [
         ("filename", name),
@@ -69,7 +69,7 @@ struct Picked {
 }
 
 impl Picked {
-    /// Creation, which is told where the upload is: under the id of the page.
+    /// Creation; `Location` has the id that the page chose.
     fn create(address: SocketAddr, spoken: &Spoken, bytes: u64, id: &str) -> Picked {
         let length = bytes.to_string();
         let metadata = encode_metadata(&metadata("Council.wav", id));
@@ -127,7 +127,7 @@ fn find(address: SocketAddr, query: &str) -> Vec<Value> {
     list["tasks"].as_array().unwrap().clone()
 }
 
-/// The stages in the order in which they were told, each once.
+/// The stages in the order of their messages, each once.
 fn stages(messages: &[Value]) -> Vec<&str> {
     let mut stages: Vec<&str> = messages
         .iter()
@@ -142,7 +142,7 @@ fn a_large_file_is_followed_from_its_first_byte_to_its_text() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let (spoken, bytes) = large_recording();
-    // Somebody else's turn comes first, so that this one waits for sure.
+    // Another task comes first, so that this one waits for sure.
     let other = tus::upload(address, "long.wav", &long_recording().bytes());
     let engine = freeze_engine_in(&mut daemon, other.id());
 
@@ -156,11 +156,11 @@ fn a_large_file_is_followed_from_its_first_byte_to_its_text() {
         if picked.is_done() {
             break;
         }
-        // Told of every piece by the socket, and to who asks.
+        // Every piece is in a message of the socket, and in the progress.
         let percentage = picked.offset as f64 * 100.0 / bytes as f64;
         let is_there = |message: &Value| {
-            let told = message["percentage"].as_f64();
-            told.is_some_and(|told| (told - percentage).abs() < 0.1)
+            let reported = message["percentage"].as_f64();
+            reported.is_some_and(|reported| (reported - percentage).abs() < 0.1)
         };
         while !messages.last().is_some_and(is_there) {
             messages.push(socket.news());
@@ -198,7 +198,7 @@ fn a_large_file_is_followed_from_its_first_byte_to_its_text() {
     let details = task::look(address, &id);
     let segments = task::segments(&details["result"]);
     assert_eq!(task::text(&segments), spoken.text());
-    // It always asks for this model; it gets the one that is there, and is told.
+    // It always asks for this model; it gets the one that is there, by its name.
     let metadata = &details["metadata"];
     assert_eq!(metadata["task_params"]["model"], "large-v3", "{metadata}");
     let used = metadata["model"].as_str().unwrap();
@@ -206,8 +206,8 @@ fn a_large_file_is_followed_from_its_first_byte_to_its_text() {
     assert_eq!(metadata["language"], "en", "{metadata}");
 
     let answer = http::delete(address, &format!("/task/{id}/delete"));
-    let told = answer.expect(200, "DELETE").json();
-    assert_eq!(told, json!({"identifier": id, "message": "Task deleted"}));
+    let reply = answer.expect(200, "DELETE").json();
+    assert_eq!(reply, json!({"identifier": id, "message": "Task deleted"}));
     assert!(find(address, "q=council").is_empty());
     get(address, &format!("/task/{id}")).expect(404, "the deleted task");
     assert_eq!(socket.up_to("error")[0]["error_code"], "TASK_DELETED");
@@ -299,16 +299,16 @@ fn a_small_file_goes_in_a_form_and_old_and_new_front_ends_follow_it() {
     let body = [head.as_bytes(), &spoken.bytes(), tail.as_bytes()].concat();
     let kind = format!("multipart/form-data; boundary={boundary}");
     let origin = format!("http://{address}");
-    let told = request(
+    let reply = request(
         address,
         "POST",
         "/speech-to-text?language=auto&model=large-v3",
         &[("Content-Type", &kind), ("Origin", &origin)],
         Some(&body),
     );
-    let told = told.unwrap().expect(200, "POST").json();
-    let id = told["identifier"].as_str().unwrap();
-    assert_eq!(told, json!({"identifier": id, "message": "Task queued"}));
+    let reply = reply.unwrap().expect(200, "POST").json();
+    let id = reply["identifier"].as_str().unwrap();
+    assert_eq!(reply, json!({"identifier": id, "message": "Task queued"}));
 
     ticket(address, &Uuid::new_v4().to_string()).expect(404, "no such task");
     let with = ticket(address, id).expect(201, "a ticket").json();
@@ -373,7 +373,7 @@ fn what_can_be_mended_is_tried_again_and_what_cannot_is_not() {
         (too_large, 413),
         (expired, 410),
     ] {
-        let response = response.expect(status, "as it is told");
+        let response = response.expect(status, "as described");
         let is_final = FINAL.contains(&status);
         assert!(is_final != TRIED_AGAIN.contains(&status), "{response:?}");
     }

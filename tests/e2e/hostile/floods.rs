@@ -109,7 +109,7 @@ fn a_flood_of_clients_that_wait_to_be_asked_is_endured() {
 }
 
 #[test]
-fn a_flood_of_downloads_that_nobody_reads_is_endured() {
+fn a_flood_of_unread_downloads_is_endured() {
     let mut daemon = daemon();
     let recording = letters(8 << 20, &mut Random::new(1));
     let path = tus::upload(daemon.address(), "a.txt", &recording).path;
@@ -119,7 +119,7 @@ fn a_flood_of_downloads_that_nobody_reads_is_endured() {
 }
 
 #[test]
-fn a_flood_of_requests_whose_answers_nobody_reads_is_endured() {
+fn a_flood_of_unread_answers_is_endured() {
     let sent = "GET /task/all HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
     is_endured(&mut daemon(), sent.as_bytes(), 96);
 }
@@ -133,7 +133,7 @@ fn with_few_descriptors(command: &mut Command) {
 fn connections_never_take_the_descriptors_that_uploads_need() {
     let folder = Daemon::folder_with("[http]\nidle_timeout = '1s'");
     let mut daemon = Daemon::start_changed(folder, with_few_descriptors);
-    let said = daemon.said();
+    let said = daemon.stderr();
     assert!(said.contains("connections at a time"), "{said}");
     drop(hold(daemon.address(), TRIED, b""));
     // Each of these has files open as well.
@@ -152,7 +152,7 @@ fn connections_never_take_the_descriptors_that_uploads_need() {
         .collect();
     let honest = Honest::beside(&daemon);
     honest.unharmed(&mut daemon, BASE_KIB + 96 * CONNECTIONS as u64);
-    let said = daemon.said();
+    let said = daemon.stderr();
     assert!(!said.contains("Too many open files"), "{said}");
     drop(held);
 }
@@ -170,11 +170,11 @@ fn one_client_does_not_take_the_connections_of_others() {
         .collect();
     let honest = Honest::beside(&daemon);
     honest.unharmed(&mut daemon, BASE_KIB + 96 * CONNECTIONS as u64);
-    let mut told = String::new();
+    let mut reply = String::new();
     let last = held.last_mut().expect("a connection");
     last.set_nonblocking(false).unwrap();
-    last.read_to_string(&mut told).unwrap();
-    assert!(told.starts_with("HTTP/1.1 503 "), "{told:?}");
+    last.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 503 "), "{reply:?}");
     drop(held);
     until("it is served once the others are closed", || {
         let sent = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";

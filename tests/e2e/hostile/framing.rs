@@ -60,7 +60,7 @@ fn hostile_framing_smuggles_no_request_in() {
             "abc",
             &[400],
         ),
-        // Codings that somebody else may not see, or see otherwise.
+        // Codings that a proxy may not see, or see otherwise.
         ("Transfer-Encoding: gzip, chunked", sound, &[501]),
         (
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",

@@ -163,10 +163,10 @@ fn headers_that_are_there_twice_are_refused() {
         for headers in [[headers, &[twice]].concat(), [&[twice], headers].concat()] {
             let what = format!("{method} {headers:?}");
             let answer = ask(address, method, target, &headers, b"12").expect(400, &what);
-            let told = answer.text();
+            let reply = answer.text();
             assert!(
-                method == "HEAD" || told.contains("more than once"),
-                "{what}: {told}"
+                method == "HEAD" || reply.contains("more than once"),
+                "{what}: {reply}"
             );
         }
         assert_eq!(upload.offset(), 4, "{method} {headers:?}");

@@ -32,7 +32,7 @@ fn upload_creation_and_append_in_every_state_of_the_draft() {
         assert_eq!(head.number("upload-offset"), Some(100_000));
         assert_eq!(client.is_complete(&head), Some(false), "{version}");
         assert_eq!(head.header("cache-control"), Some("no-store"));
-        assert_eq!(head.header("upload-length"), None, "nobody told it");
+        assert_eq!(head.header("upload-length"), None, "it is not known yet");
         let appended = client.append(&path, 100_000, false, &content[100_000..200_000]);
         let status = if version == "3" { 201 } else { 204 };
         let appended = appended.expect(status, version);
@@ -58,7 +58,7 @@ fn upload_creation_and_append_in_every_state_of_the_draft() {
 }
 
 /// What URLSession does: everything in one request, and the rest in another
-/// one when that breaks. The interim answer tells where.
+/// one when that breaks. The interim answer says where.
 #[test]
 fn a_creation_that_is_cut_can_be_resumed() {
     let daemon = Daemon::start();
@@ -85,7 +85,7 @@ fn a_creation_that_is_cut_can_be_resumed() {
             assert!(limits(&interim).contains(&"min-size=0"), "{version}");
             connection.send(&content[..200_000]).unwrap();
             connection.cut(cut);
-            let offset = until("HEAD tells the offset", || {
+            let offset = until("HEAD has the offset", || {
                 let head = client.head(&path).expect(204, version);
                 assert_eq!(client.is_complete(&head), Some(false), "{version}");
                 assert_eq!(head.number("upload-length"), Some(500_000));
@@ -100,7 +100,7 @@ fn a_creation_that_is_cut_can_be_resumed() {
 }
 
 #[test]
-fn interim_answers_come_between_others_and_only_to_who_knows_them() {
+fn interim_answers_come_between_others_and_only_to_clients_that_know_them() {
     let config = "[auth]\nmode = 'open'\nnetworks = ['127.0.0.0/8']\n";
     let daemon = Daemon::start_unready(Daemon::folder_with(config), &[]);
     let client = Client::newest(daemon.address());
@@ -152,11 +152,11 @@ fn interim_answers_come_between_others_and_only_to_who_knows_them() {
         .send_head("PATCH", &path, &headers, Some(1000))
         .unwrap();
     connection.send(&[b'a'; 700]).unwrap();
-    until("HEAD tells what has come", || {
+    until("HEAD counts what came", || {
         let head = client.head(&path).expect(204, "HEAD");
         (head.number("upload-offset") == Some(700)).then_some(())
     });
-    let interim = until("all of it was told", || {
+    let interim = until("all of it is acknowledged", || {
         let interim = connection.receive_any("PATCH").unwrap();
         assert_eq!(interim.status, 104);
         (interim.number("upload-offset") == Some(700)).then_some(interim)
@@ -188,7 +188,7 @@ fn a_state_of_the_draft_that_is_not_spoken_makes_an_upload_without_interim_answe
         let id = path.rsplit('/').next().unwrap();
         assert_eq!(created.json()["identifier"], id, "{version}");
         assert!(data(&daemon, &path) == b"text");
-        // One in parts can be told, too, by what the answer says.
+        // One in parts works, too, with what the answer says.
         let path = location_path(&client.create(false, b"01").expect(201, version));
         client.append(&path, 2, true, b"23").expect(200, version);
         assert!(data(&daemon, &path) == b"0123");
@@ -199,7 +199,7 @@ fn a_state_of_the_draft_that_is_not_spoken_makes_an_upload_without_interim_answe
 }
 
 #[test]
-fn cancellation_limits_and_wishes() {
+fn cancellation_limits_and_options() {
     let daemon = Daemon::start();
     let client = Client::newest(daemon.address());
     let options = client

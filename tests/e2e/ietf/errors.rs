@@ -7,7 +7,7 @@ use crate::support::http::request;
 use crate::support::tus::{FILES, location_path};
 
 #[test]
-fn what_does_not_agree_is_told_as_a_problem() {
+fn what_does_not_agree_is_answered_with_a_problem() {
     let daemon = Daemon::start();
     let client = Client::newest(daemon.address());
     let path = location_path(&client.create(false, b"0123"));
@@ -85,8 +85,8 @@ fn what_does_not_agree_is_told_as_a_problem() {
         let answer = client.ask(method, target, headers, Some(body));
         assert_eq!(answer.status, status, "{headers:?} {}", answer.text());
         assert_eq!(answer.json()["status"], status, "{headers:?}");
-        let told = (method == "PATCH").then_some(4);
-        assert_eq!(answer.number("upload-offset"), told, "{headers:?}");
+        let expected = (method == "PATCH").then_some(4);
+        assert_eq!(answer.number("upload-offset"), expected, "{headers:?}");
         let is_complete = (method == "PATCH").then_some(false);
         assert_eq!(client.is_complete(&answer), is_complete, "{headers:?}");
         if status == 413 {
@@ -133,16 +133,16 @@ fn the_type_of_an_append_may_have_parameters() {
     let daemon = Daemon::start();
     let client = Client::newest(daemon.address());
     let path = location_path(&client.create(false, b""));
-    for (offset, told) in [
+    for (offset, content_type) in [
         ("0", "application/partial-upload; charset=utf-8"),
         ("2", "Application/Partial-Upload ;x=\"y;z\""),
     ] {
         let headers = [
             client.complete(false),
             ("Upload-Offset", offset),
-            ("Content-Type", told),
+            ("Content-Type", content_type),
         ];
         let appended = client.ask("PATCH", &path, &headers, Some(b"01"));
-        appended.expect(204, told);
+        appended.expect(204, content_type);
     }
 }

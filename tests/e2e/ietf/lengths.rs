@@ -23,7 +23,7 @@ fn lengths_that_come_late_or_not_at_all() {
     };
     let content = letters(9 << 20, &mut Random::new(seed()));
     let whole = client.complete(true);
-    // Nobody knows the length before the last byte.
+    // The length is unknown before the last byte.
     let created = chunked("POST", FILES, &[whole], &content).expect(201, "chunked");
     assert_eq!(client.is_complete(&created), Some(true));
     assert!(data(&daemon, &location_path(&created)) == content);
@@ -33,7 +33,7 @@ fn lengths_that_come_late_or_not_at_all() {
     let last = chunked("PATCH", &path, &[whole, CHUNK, offset], &content[1000..]);
     last.expect(200, "the last chunk");
     assert!(data(&daemon, &path) == content);
-    // Told beside the first bytes, or in the middle.
+    // Announced with the first bytes, or in the middle.
     let length = ("Upload-Length", "2000");
     let more = [client.complete(false), length];
     let created = client.ask("POST", FILES, &more, Some(&content[..1000]));

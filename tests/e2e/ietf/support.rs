@@ -42,8 +42,8 @@ impl Client {
     /// Whether an answer says that the upload is complete.
     pub fn is_complete(self, response: &Response) -> Option<bool> {
         let (name, yes) = self.complete(true);
-        let told = response.header(&name.to_lowercase())?;
-        Some(told == yes)
+        let value = response.header(&name.to_lowercase())?;
+        Some(value == yes)
     }
 
     pub fn draft(self) -> (&'static str, &'static str) {

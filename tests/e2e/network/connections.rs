@@ -44,7 +44,7 @@ fn assert_goes_on(connection: &mut Connection) {
 }
 
 #[test]
-fn a_head_that_trickles_is_cut_and_nobody_else_is_kept_waiting() {
+fn a_head_that_trickles_is_cut_and_delays_no_other_client() {
     // Were it one timer for both, this test would wait for an hour.
     let daemon = daemon("header_timeout = '3s'\nidle_timeout = '1h'");
     let address = daemon.address();
@@ -66,7 +66,7 @@ fn a_head_that_trickles_is_cut_and_nobody_else_is_kept_waiting() {
             .into();
         request(address, "GET", "/health/live", &[], None)
             .unwrap()
-            .expect(200, "somebody else");
+            .expect(200, "another client");
         for mut connection in slow {
             let answer = connection.receive("GET").unwrap().expect(408, "the reason");
             assert_eq!(answer.header("connection"), Some("close"));
@@ -79,7 +79,7 @@ fn a_head_that_trickles_is_cut_and_nobody_else_is_kept_waiting() {
     until("the trickle is cut", || {
         trickling.send(b"A").is_err().then_some(())
     });
-    // Who says nothing at all is told nothing.
+    // A client that sends nothing gets no answer.
     assert_ended(Connection::open(address).unwrap());
 }
 
@@ -196,7 +196,7 @@ fn refused_in_the_middle(address: SocketAddr, status: u16, (method, target, head
 }
 
 #[test]
-fn who_has_a_wrong_token_is_refused_as_gently() {
+fn a_wrong_token_is_refused_as_gently() {
     let daemon = tokens::daemon("");
     let address = daemon.address();
     tokens::add(&daemon, &["phone"]);

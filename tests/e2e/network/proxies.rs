@@ -1,5 +1,5 @@
 //! Behind nginx, set up as the README says: uploads, who the client is, and
-//! where they are told to go on.
+//! the `Location` of an upload.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -193,8 +193,8 @@ fn the_client_is_the_one_that_a_trusted_proxy_names() {
     ] {
         let answer = ask_from(1, trusting.address(), headers);
         let status = if refusal.is_some() { 403 } else { 200 };
-        let told = answer.expect(status, &format!("{headers:?}")).text();
-        assert!(told.contains(refusal.unwrap_or_default()), "{told}");
+        let reply = answer.expect(status, &format!("{headers:?}")).text();
+        assert!(reply.contains(refusal.unwrap_or_default()), "{reply}");
     }
 
     let wary = daemon(open_to_five);
@@ -221,16 +221,17 @@ fn wrong_tokens_are_counted_for_the_client_behind_the_proxy() {
     });
     ask_from(6, nginx.address, &wrong).expect(401, "another client");
     ask_from(1, daemon.address(), &wrong).expect(401, "the proxy itself");
-    let told = until("the journal names the clients", || {
-        let said = daemon.said();
-        let told: Vec<String> = ["127.0.0.5", "127.0.0.6", "127.0.0.1"]
+    let named = until("the journal names the clients", || {
+        let said = daemon.stderr();
+        let named: Vec<String> = ["127.0.0.5", "127.0.0.6", "127.0.0.1"]
             .map(|client| format!("client={client}"))
             .into();
-        told.iter()
+        named
+            .iter()
             .all(|client| said.contains(client))
             .then_some(said)
     });
-    assert!(told.contains("wrong access token"), "{told}");
+    assert!(named.contains("wrong access token"), "{named}");
 }
 
 /// A new upload's `Location`, asked for from 127.0.0.1 and from another client.
@@ -259,7 +260,7 @@ fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
         (5, &*own, &[], &*format!("http://{own}")),
         (5, "me@box", &[], ""),
         (5, "box/..", &[], ""),
-        // Anybody may say what a proxy says.
+        // A client may send the headers of a proxy.
         (5, "box", &[https, notes], ""),
         // The trusted one.
         (1, &*own, &[], ""),
@@ -280,7 +281,7 @@ fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
             "{host} {headers:?}"
         );
     }
-    // Interim answers tell the same one.
+    // Interim answers have the same one.
     let client = Ipv4Addr::new(127, 0, 0, 5);
     let mut connection = Connection::open_from(client, address).unwrap();
     let draft = ("Upload-Draft-Interop-Version", "8");
@@ -292,8 +293,11 @@ fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
     connection.send(b"text").unwrap();
     let created = connection.receive("POST").unwrap().expect(201, "at last");
     assert_eq!(interim.header("location"), created.header("location"));
-    let told = created.header("location").unwrap();
-    assert!(told.starts_with(&format!("http://{own}{FILES}")), "{told}");
+    let location = created.header("location").unwrap();
+    assert!(
+        location.starts_with(&format!("http://{own}{FILES}")),
+        "{location}"
+    );
 }
 
 #[test]
@@ -327,7 +331,7 @@ fn uploads_go_over_tls_wherever_the_base_url_says() {
             b"",
         );
         let location = created.header("location").expect("a Location").to_owned();
-        // README's nginx tells what it was asked for, also without a base.
+        // README's nginx passes on what it was asked for, also without a base.
         assert!(
             location.starts_with(&format!("{base}{FILES}")),
             "{location}"

@@ -44,7 +44,7 @@ fn a_token_is_the_api_key() {
 }
 
 #[test]
-fn who_waits_with_a_token_that_is_removed_is_let_go() {
+fn removing_a_token_ends_the_requests_that_wait_with_it() {
     let daemon = tokens::daemon("");
     let address = daemon.address();
     let phone = format!("Bearer {}", tokens::add(&daemon, &["phone"]));
@@ -82,9 +82,9 @@ fn who_waits_with_a_token_that_is_removed_is_let_go() {
         wrong,
         "a removed token",
     );
-    let told = events(&streamed.receive("POST").unwrap());
-    let error = &told.last().unwrap()["error"];
-    assert_eq!(error["code"], "invalid_api_key", "{told:?}");
+    let received = events(&streamed.receive("POST").unwrap());
+    let error = &received.last().unwrap()["error"];
+    assert_eq!(error["code"], "invalid_api_key", "{received:?}");
     until("both are cancelled", || {
         let tasks = list();
         let mut tasks = tasks.as_array().unwrap().iter();

@@ -104,13 +104,13 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
         (&many, 413, Value::Null, "100 fields"),
         (&[("model", "")], 400, json!("model"), "no field `model`"),
     ];
-    for (fields, status, param, told) in cases {
+    for (fields, status, param, expected) in cases {
         for body in [around(fields, NOISE, &[]), around(&[], NOISE, fields)] {
             let what = format!("{:.60?}", fields);
             let error = refused(post(address, TRANSCRIPTIONS, &body), status, wrong, &what);
             assert_eq!(error["param"], param, "{what}: {error}");
             let message = error["message"].as_str().unwrap();
-            assert!(message.contains(told), "{what}: {error}");
+            assert!(message.contains(expected), "{what}: {error}");
             let code = if status == 404 {
                 json!("model_not_found")
             } else {
@@ -120,7 +120,7 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
         }
     }
     let file = |content: &[u8]| around(&[MODEL], content, &[]);
-    for (what, body, status, param, told) in [
+    for (what, body, status, param, expected) in [
         (
             "no file",
             form(&[field(MODEL)]),
@@ -155,7 +155,7 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
         let error = refused(post(address, TRANSLATIONS, &body), status, wrong, what);
         assert_eq!(error["param"], param, "{what}: {error}");
         assert!(
-            error["message"].as_str().unwrap().contains(told),
+            error["message"].as_str().unwrap().contains(expected),
             "{what}: {error}"
         );
     }
@@ -164,7 +164,7 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
     refused(answer, 400, wrong, "JSON");
     assert_nothing_left(&daemon);
 
-    // `whisper-1` is always there, and what is only unknown harms nobody.
+    // `whisper-1` is always there, and unknown fields have no effect.
     let fields = [
         MODEL,
         ("include[]", "logprobs"),
@@ -176,7 +176,7 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
 }
 
 #[test]
-fn a_wish_before_the_recording_is_judged_before_that_was_sent() {
+fn a_field_before_the_recording_is_checked_before_that_is_sent() {
     let daemon = Daemon::start();
     let mut connection = Connection::open(daemon.address()).unwrap();
     connection
@@ -191,7 +191,7 @@ fn a_wish_before_the_recording_is_judged_before_that_was_sent() {
 }
 
 #[test]
-fn who_is_at_fault_is_told() {
+fn errors_distinguish_the_client_from_the_server() {
     let daemon = Daemon::start();
     let body = around(&[MODEL], NOISE, &[]);
     let answer = post(daemon.address(), TRANSCRIPTIONS, &body);
@@ -214,7 +214,7 @@ fn who_is_at_fault_is_told() {
 }
 
 #[test]
-fn a_full_queue_says_when_to_come_again() {
+fn a_full_queue_says_when_to_retry() {
     let folder = Daemon::folder_with("[transcribe]\nmax_queue = 1");
     let mut daemon = Daemon::start_unready(folder, &[]);
     daemon.wait_until_ready();

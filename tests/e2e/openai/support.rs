@@ -84,7 +84,7 @@ pub fn events(answer: &Response) -> Vec<Value> {
         .collect()
 }
 
-/// What the deltas come to, which must be what is told at the end.
+/// The deltas together, which must be the text at the end.
 #[track_caller]
 pub fn streamed(answer: Response) -> String {
     let events = events(&answer.expect(200, "a stream"));

@@ -38,7 +38,7 @@ fn every_format_whatever_the_order_of_the_fields() {
             around(&[], &recording, &fields),
             around(&fields[..2], &recording, &fields[2..]),
         ];
-        // Transcribing takes longer than telling: not everything in every order.
+        // Transcribing takes long: not everything in every order.
         let body = &bodies[last.len() % 3];
         let answer = post(address, target, body).expect(200, name);
         last.push('x');
@@ -200,8 +200,8 @@ fn formats_that_cannot_be_streamed_come_whole() {
         let fields = [MODEL, ("stream", "true"), ("response_format", format)];
         let body = around(&[], &spoken.bytes(), &fields);
         let answer = post(address, TRANSCRIPTIONS, &body).expect(200, format);
-        let told = answer.header("content-type").unwrap();
-        assert!(told.starts_with(content_type), "{told}");
+        let header = answer.header("content-type").unwrap();
+        assert!(header.starts_with(content_type), "{header}");
         match format {
             "verbose_json" => {
                 let document = answer.json();

@@ -158,7 +158,7 @@ fn an_engine_that_dies_in_the_middle_changes_no_answer() {
 }
 
 #[test]
-fn who_waits_is_not_closed_for_saying_nothing() {
+fn a_waiting_client_is_not_closed_as_idle() {
     let folder = Daemon::folder_with("[http]\nidle_timeout = '1s'\nheader_timeout = '1s'");
     let mut daemon = Daemon::start_unready(folder, &[]);
     daemon.wait_until_ready();
@@ -185,7 +185,7 @@ fn who_waits_is_not_closed_for_saying_nothing() {
 }
 
 #[test]
-fn those_who_wait_go_before_those_who_do_not() {
+fn waiting_clients_go_first() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let long = long_recording();
@@ -201,6 +201,6 @@ fn those_who_wait_go_before_those_who_do_not() {
     let status = task::look(address, bulk.id())["status"].clone();
     assert_ne!(status, "completed", "it was faster");
     assert_said(address, bulk.id(), &long);
-    let told = segments(&listener.up_to("complete"));
-    assert_eq!(told, task::transcript(address, bulk.id()), "each once");
+    let received = segments(&listener.up_to("complete"));
+    assert_eq!(received, task::transcript(address, bulk.id()), "each once");
 }

@@ -1,4 +1,4 @@
-//! Others are told that a task has ended: `callback_url`.
+//! Callbacks when a task has ended: `callback_url`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::fixtures::readme;
-use crate::fixtures::remote_server::{FarEnd, fall_silent, say};
+use crate::fixtures::remote_server::{RemoteServer, hang, respond};
 use crate::support::daemon::Daemon;
 use crate::support::http::{delete, request};
 use crate::support::speech::{self, Script, VOICES};
@@ -99,14 +99,14 @@ fn the_receiver_of_the_readme_knows_whose_callback_it_is() {
     form.extend(spoken.bytes());
     form.extend(b"\r\n--XX--\r\n");
     let url = format!("http://127.0.0.1:{port}/done?x=y");
-    for (door, id) in [
+    for (route, id) in [
         ("/speech-to-text", "identifier"),
         ("/upload/stream", "upload_id"),
     ] {
-        let target = format!("{door}?callback_url=http%3A%2F%2F127.0.0.1%3A{port}%2Fdone%3Fx%3Dy");
-        let told = request(address, "POST", &target, &[boundary], Some(&form)).unwrap();
-        let told = told.expect(200, door).json();
-        let id = told[id].as_str().unwrap();
+        let target = format!("{route}?callback_url=http%3A%2F%2F127.0.0.1%3A{port}%2Fdone%3Fx%3Dy");
+        let reply = request(address, "POST", &target, &[boundary], Some(&form)).unwrap();
+        let reply = reply.expect(200, route).json();
+        let id = reply[id].as_str().unwrap();
         let line = said.next().expect("a line");
         assert!(
             line.starts_with("msg_") && line.ends_with(" completed"),
@@ -129,42 +129,42 @@ fn the_receiver_of_the_readme_knows_whose_callback_it_is() {
 
 #[test]
 fn the_message_is_that_of_the_task() {
-    let far_end = FarEnd::start(|_, to| say(to, "204 No Content", "", b""));
+    let remote = RemoteServer::start(|_, to| respond(to, "204 No Content", "", b""));
     let daemon = daemon(CONFIG);
     let address = daemon.address();
     let spoken = speech::speak(Script::short(VOICES[4], 62));
-    let metadata = [("filename", "a.wav"), ("callback_url", &far_end.url("/"))];
+    let metadata = [("filename", "a.wav"), ("callback_url", &remote.url("/"))];
     let upload = Upload::create(address, spoken.bytes().len(), &metadata);
     upload.finish(&spoken.bytes(), 1 << 20);
-    let asked = far_end.wait_for(1).remove(0);
+    let asked = remote.wait_for(1).remove(0);
     assert_eq!((&*asked.method, &*asked.target), ("POST", "/"));
     assert_eq!(asked.header("content-type"), "application/json");
     assert!(asked.header("user-agent").starts_with("scribed/"));
-    let mut told: Value = serde_json::from_slice(&asked.body).unwrap();
-    let heard = task::text(&task::segments(&told["result"]));
-    assert_eq!(heard, spoken.text(), "{told}");
+    let mut message: Value = serde_json::from_slice(&asked.body).unwrap();
+    let heard = task::text(&task::segments(&message["result"]));
+    assert_eq!(heard, spoken.text(), "{message}");
     callback(address, upload.id(), has_status("delivered"));
     let mut known = task::look(address, upload.id());
-    for one in [&mut told, &mut known] {
+    for one in [&mut message, &mut known] {
         one["metadata"]["callback"].take();
     }
-    assert_eq!(told, known);
+    assert_eq!(message, known);
 
     // Once more at the end of another transcription: another message.
     let target = format!("/task/{}/retry", upload.id());
     request(address, "POST", &target, &[], Some(b""))
         .unwrap()
         .expect(202, "a retry");
-    let asked = far_end.wait_for(2);
+    let asked = remote.wait_for(2);
     assert_ne!(asked[0].header("webhook-id"), asked[1].header("webhook-id"));
 }
 
 #[test]
-fn a_callback_survives_crashes_until_somebody_takes_it() {
-    let far_end = FarEnd::start(|_, to| say(to, "200 OK", "", b""));
-    let port = far_end.address.port();
-    let url = far_end.url("/done");
-    drop(far_end);
+fn a_callback_survives_crashes_until_it_is_delivered() {
+    let remote = RemoteServer::start(|_, to| respond(to, "200 OK", "", b""));
+    let port = remote.address.port();
+    let url = remote.url("/done");
+    drop(remote);
     let mut daemon = daemon(CONFIG);
     let id = fail(daemon.address(), &url);
     let failed = callback(daemon.address(), &id, was_tried);
@@ -178,11 +178,11 @@ fn a_callback_survives_crashes_until_somebody_takes_it() {
     });
     // The task ended, and nothing was sent yet.
     daemon.kill9();
-    let far_end = FarEnd::start_at(port, |_, to| say(to, "200 OK", "", b""));
+    let remote = RemoteServer::start_at(port, |_, to| respond(to, "200 OK", "", b""));
     daemon.start_again();
-    let asked = far_end.wait_for(1);
-    let told: Value = serde_json::from_slice(&asked[0].body).unwrap();
-    assert_eq!(told["status"], "failed", "{told}");
+    let asked = remote.wait_for(1);
+    let message: Value = serde_json::from_slice(&asked[0].body).unwrap();
+    assert_eq!(message["status"], "failed", "{message}");
     callback(daemon.address(), &id, has_status("delivered"));
     assert_eq!(outbox(&daemon), 0);
     daemon.kill9();
@@ -191,17 +191,17 @@ fn a_callback_survives_crashes_until_somebody_takes_it() {
     assert!(delivered["attempts"].as_u64() >= Some(3), "{delivered}");
     let second = fail(daemon.address(), &url);
     callback(daemon.address(), &second, has_status("delivered"));
-    assert_eq!(far_end.asked().len(), 2, "each once");
+    assert_eq!(remote.asked().len(), 2, "each once");
 }
 
 #[test]
-fn nobody_is_told_of_an_end_before_it_is_one() {
-    let far_end = FarEnd::start(|_, to| say(to, "200 OK", "", b""));
+fn no_callback_is_sent_before_its_task_has_ended() {
+    let remote = RemoteServer::start(|_, to| respond(to, "200 OK", "", b""));
     let mut daemon = daemon(CONFIG);
     daemon.wait_until_ready();
     daemon.engine().signal(Signal::SIGSTOP);
     let spoken = speech::speak(Script::short(VOICES[5], 63));
-    let metadata = [("filename", "a.wav"), ("callback_url", &far_end.url("/"))];
+    let metadata = [("filename", "a.wav"), ("callback_url", &remote.url("/"))];
     let upload = Upload::create(daemon.address(), spoken.bytes().len(), &metadata);
     upload.finish(&spoken.bytes(), 1 << 20);
     // As a crash leaves it between the outbox and the task's record.
@@ -209,22 +209,22 @@ fn nobody_is_told_of_an_end_before_it_is_one() {
     let early = format!(
         r#"{{"message_id":"{}","url":"{}","since":{{"wall_ms":1,"since_boot_ms":1}},"status":"pending","attempts":0}}"#,
         "11111111-1111-4111-8111-111111111111",
-        far_end.url("/"),
+        remote.url("/"),
     );
     let place = daemon.state_dir().join("callbacks").join(upload.id());
     fs::write(place, early).unwrap();
     daemon.start_again();
-    let told = &far_end.wait_for(1)[0];
-    let told: Value = serde_json::from_slice(&told.body).unwrap();
-    assert_eq!(told["status"], "completed", "{told}");
+    let message = &remote.wait_for(1)[0];
+    let message: Value = serde_json::from_slice(&message.body).unwrap();
+    assert_eq!(message["status"], "completed", "{message}");
     callback(daemon.address(), upload.id(), has_status("delivered"));
-    assert_eq!(far_end.asked().len(), 1);
+    assert_eq!(remote.asked().len(), 1);
 }
 
 #[test]
-fn who_is_slow_holds_up_nobody_else() {
-    let slow = FarEnd::start(|_, to| fall_silent(to));
-    let fine = FarEnd::start(|_, to| say(to, "200 OK", "", b""));
+fn a_slow_receiver_delays_no_other() {
+    let slow = RemoteServer::start(|_, to| hang(to));
+    let fine = RemoteServer::start(|_, to| respond(to, "200 OK", "", b""));
     let daemon = daemon(CONFIG);
     let address = daemon.address();
     let waits = [1, 2].map(|_| fail(address, &slow.url("/")));
@@ -236,7 +236,7 @@ fn who_is_slow_holds_up_nobody_else() {
         assert_eq!(callback["attempts"], 0, "{callback}");
     }
     assert_eq!(slow.asked().len(), 1, "one at a time");
-    // Of a task that is deleted nobody is told.
+    // A task that is deleted has no callback.
     let id = fail(address, &slow.url("/"));
     task::ended(address, &id);
     assert_eq!(outbox(&daemon), 3);
@@ -247,28 +247,27 @@ fn who_is_slow_holds_up_nobody_else() {
 #[test]
 fn what_fails_is_tried_again_unless_that_is_of_no_use() {
     let count = AtomicUsize::new(0);
-    let far_end = FarEnd::start(move |asked, to| match &*asked.target {
+    let remote = RemoteServer::start(move |asked, to| match &*asked.target {
         "/once" if count.fetch_add(1, Ordering::Relaxed) == 0 => {
-            say(to, "500 Internal Server Error", "", b"")
+            respond(to, "500 Internal Server Error", "", b"")
         }
-        "/once" => say(to, "201 Created", "", b""),
-        "/gone" => say(to, "410 Gone", "", b""),
-        "/moved" => say(to, "308 Permanent Redirect", "Location: /once\r\n", b""),
+        "/once" => respond(to, "201 Created", "", b""),
+        "/gone" => respond(to, "410 Gone", "", b""),
+        "/moved" => respond(to, "308 Permanent Redirect", "Location: /once\r\n", b""),
         other => panic!("{other}"),
     });
     let daemon = daemon(CONFIG);
     let address = daemon.address();
-    let [once, gone, moved] =
-        ["/once", "/gone", "/moved"].map(|to| fail(address, &far_end.url(to)));
-    let told = callback(address, &gone, has_status("failed"));
-    assert_eq!(told["error"], "answers 410 Gone", "{told}");
-    let told = callback(address, &moved, was_tried);
-    let why = told["error"].as_str().unwrap();
-    assert!(why.contains("308"), "{told}");
-    assert_eq!(told["status"], "pending", "{told}");
-    let told = callback(address, &once, has_status("delivered"));
-    assert_eq!(told["attempts"], 2, "{told}");
-    let asked = far_end.asked();
+    let [once, gone, moved] = ["/once", "/gone", "/moved"].map(|to| fail(address, &remote.url(to)));
+    let state = callback(address, &gone, has_status("failed"));
+    assert_eq!(state["error"], "answers 410 Gone", "{state}");
+    let state = callback(address, &moved, was_tried);
+    let why = state["error"].as_str().unwrap();
+    assert!(why.contains("308"), "{state}");
+    assert_eq!(state["status"], "pending", "{state}");
+    let state = callback(address, &once, has_status("delivered"));
+    assert_eq!(state["attempts"], 2, "{state}");
+    let asked = remote.asked();
     let of_once: Vec<_> = asked
         .iter()
         .filter(|asked| asked.target == "/once")
@@ -286,21 +285,21 @@ fn what_fails_is_tried_again_unless_that_is_of_no_use() {
 
 #[test]
 fn it_is_given_up_in_time() {
-    let far_end = FarEnd::start(|_, to| say(to, "503 Service Unavailable", "", b""));
+    let remote = RemoteServer::start(|_, to| respond(to, "503 Service Unavailable", "", b""));
     let daemon = daemon(&format!("{CONFIG}\nretry_for = '1s'"));
-    let id = fail(daemon.address(), &far_end.url("/done?key=hush"));
-    let told = callback(daemon.address(), &id, has_status("failed"));
-    let why = told["error"].as_str().unwrap();
-    assert!(why.contains("503"), "{told}");
+    let id = fail(daemon.address(), &remote.url("/done?key=hush"));
+    let state = callback(daemon.address(), &id, has_status("failed"));
+    let why = state["error"].as_str().unwrap();
+    assert!(why.contains("503"), "{state}");
     assert_eq!(outbox(&daemon), 0);
-    let said = daemon.said();
+    let said = daemon.stderr();
     assert!(said.contains("callback given up"), "{said}");
     assert!(!said.contains("hush"), "{said}");
 }
 
 #[test]
 fn only_hosts_that_are_named_are_called_also_later() {
-    let far_end = FarEnd::start(|_, to| say(to, "500 Internal Server Error", "", b""));
+    let remote = RemoteServer::start(|_, to| respond(to, "500 Internal Server Error", "", b""));
     let refusal = |address, url: &str, status: u16| {
         let metadata = tus::encode_metadata(&[("callback_url", url)]);
         let headers = [
@@ -308,18 +307,18 @@ fn only_hosts_that_are_named_are_called_also_later() {
             ("Upload-Length", "1"),
             ("Upload-Metadata", &*metadata),
         ];
-        let told = request(address, "POST", FILES, &headers, Some(b"")).unwrap();
-        let tus = told.expect(400, url).text();
+        let reply = request(address, "POST", FILES, &headers, Some(b"")).unwrap();
+        let tus = reply.expect(400, url).text();
         let query = form_urlencoded::byte_serialize(url.as_bytes()).collect::<String>();
         let target = format!("/speech-to-text?callback_url={query}");
-        let told = request(address, "POST", &target, &[], Some(b"")).unwrap();
-        let told = told.expect(status, url).json();
-        let detail = told["detail"].as_str().unwrap().to_owned();
+        let reply = request(address, "POST", &target, &[], Some(b"")).unwrap();
+        let reply = reply.expect(status, url).json();
+        let detail = reply["detail"].as_str().unwrap().to_owned();
         assert_eq!(tus.trim(), detail);
-        (told["error"]["code"].as_str().unwrap().to_owned(), detail)
+        (reply["error"]["code"].as_str().unwrap().to_owned(), detail)
     };
     let nobody = Daemon::start();
-    let (code, detail) = refusal(nobody.address(), &far_end.url("/"), 400);
+    let (code, detail) = refusal(nobody.address(), &remote.url("/"), 400);
     assert_eq!(code, "CALLBACK_NOT_ALLOWED");
     assert!(detail.contains("callbacks.allow is empty"), "{detail}");
 
@@ -333,20 +332,20 @@ fn only_hosts_that_are_named_are_called_also_later() {
         let (code, _) = refusal(daemon.address(), wrong, 422);
         assert_eq!(code, "VALIDATION_ERROR", "{wrong}");
     }
-    assert!(far_end.asked().is_empty());
-    let id = fail(daemon.address(), &far_end.url("/"));
+    assert!(remote.asked().is_empty());
+    let id = fail(daemon.address(), &remote.url("/"));
     callback(daemon.address(), &id, was_tried);
     for allow in ["'other.example'", ""] {
         daemon.terminate();
-        let asked = far_end.asked().len();
+        let asked = remote.asked().len();
         fs::write(&config, format!("[callbacks]\nallow = [{allow}]")).unwrap();
         daemon.start_again();
-        let told = callback(daemon.address(), &id, |callback| {
+        let state = callback(daemon.address(), &id, |callback| {
             callback["error"]
                 .as_str()
                 .is_some_and(|why| why.contains("callbacks.allow"))
         });
-        assert_eq!(told["status"], "pending", "{told}");
-        assert_eq!(far_end.asked().len(), asked, "{allow}");
+        assert_eq!(state["status"], "pending", "{state}");
+        assert_eq!(remote.asked().len(), asked, "{allow}");
     }
 }

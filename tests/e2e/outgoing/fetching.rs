@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::fixtures::leftovers::assert_nothing_left;
-use crate::fixtures::remote_server::{Asked, FarEnd, fall_silent, say};
+use crate::fixtures::remote_server::{ReceivedRequest, RemoteServer, hang, respond};
 use crate::support::daemon::Daemon;
 use crate::support::http::{Connection, Response, get, request};
 use crate::support::speech::{self, Script, Spoken, VOICES};
@@ -44,10 +44,10 @@ fn fetch(address: SocketAddr, query: &str, url: &str) -> Response {
     .unwrap()
 }
 
-fn id_of(told: &Response) -> String {
-    let told = told.json();
-    assert_eq!(told["message"], "Task queued", "{told}");
-    told["identifier"].as_str().expect("an id").to_owned()
+fn id_of(reply: &Response) -> String {
+    let reply = reply.json();
+    assert_eq!(reply["message"], "Task queued", "{reply}");
+    reply["identifier"].as_str().expect("an id").to_owned()
 }
 
 fn heard(address: SocketAddr, id: &str) -> String {
@@ -65,9 +65,9 @@ fn daemon(callbacks: &str, rest: &str) -> Daemon {
 fn a_recording_is_fetched_and_transcribed() {
     let spoken = spoken(51);
     let bytes = spoken.bytes();
-    let far_end = FarEnd::start(move |asked, to| match &*asked.target {
-        "/moved/a%20b.wav?key=hush" => say(to, "302 Found", "Location: ../x?y\r\n", b""),
-        "/x?y" => say(to, "200 OK", "Content-Type: audio/x-wav\r\n", &bytes),
+    let remote = RemoteServer::start(move |asked, to| match &*asked.target {
+        "/moved/a%20b.wav?key=hush" => respond(to, "302 Found", "Location: ../x?y\r\n", b""),
+        "/x?y" => respond(to, "200 OK", "Content-Type: audio/x-wav\r\n", &bytes),
         "/named" => {
             let name = "Content-Disposition: attachment; filename=\"Gr\u{fc}\u{df}e.wav\"\r\n";
             let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{name}\r\n");
@@ -84,27 +84,27 @@ fn a_recording_is_fetched_and_transcribed() {
     let daemon = daemon("allow = ['127.0.0.1:*']", "");
     let address = daemon.address();
 
-    let url = far_end.url("/moved/a b.wav?key=hush#x");
-    let told = fetch(address, "?language=en&beam_size=2", &url).expect(200, "a url");
-    let id = id_of(&told);
+    let url = remote.url("/moved/a b.wav?key=hush#x");
+    let reply = fetch(address, "?language=en&beam_size=2", &url).expect(200, "a url");
+    let id = id_of(&reply);
     assert_eq!(heard(address, &id), spoken.text());
     let task = task::look(address, &id);
-    let written = far_end.url("/moved/a%20b.wav?key=hush");
+    let written = remote.url("/moved/a%20b.wav?key=hush");
     assert_eq!(task["metadata"]["url"], *written, "{task}");
     assert_eq!(task["metadata"]["file_name"], "a b.wav", "{task}");
     assert_eq!(task["metadata"]["task_params"]["beam_size"], 2, "{task}");
     let list = get(address, "/task/all").json();
     assert_eq!(list["tasks"][0]["url"], *written, "{list}");
-    assert!(!daemon.said().contains("hush"), "{}", daemon.said());
+    assert!(!daemon.stderr().contains("hush"), "{}", daemon.stderr());
 
     // The other kind of form.
-    let field = format!("url={}", far_end.url("/named"));
+    let field = format!("url={}", remote.url("/named"));
     let output = std::process::Command::new("curl")
         .args(["-sS", "-F", &field, &format!("http://{address}{BY_URL}")])
         .output()
         .expect("curl is installed");
-    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let id = told["identifier"].as_str().expect("an id");
+    let reply: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let id = reply["identifier"].as_str().expect("an id");
     assert_eq!(heard(address, id), spoken.text());
     let kept = get(address, &format!("/uploads/files/{id}"));
     assert!(kept.body == spoken.bytes(), "other bytes");
@@ -114,26 +114,26 @@ fn a_recording_is_fetched_and_transcribed() {
         "{task}"
     );
 
-    let asked = far_end.asked();
+    let asked = remote.asked();
     let first = &asked[0];
-    assert_eq!(first.header("host"), far_end.address.to_string());
+    assert_eq!(first.header("host"), remote.address.to_string());
     assert!(first.header("user-agent").starts_with("scribed/"));
     assert_eq!(asked.len(), 3, "{asked:?}");
 }
 
-/// What goes wrong at the far end.
-fn misbehave(asked: &Asked, to: &mut dyn Write) -> std::io::Result<()> {
+/// What goes wrong at the remote server.
+fn misbehave(asked: &ReceivedRequest, to: &mut dyn Write) -> std::io::Result<()> {
     const OK: &str = "200 OK";
     let whole = "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
     match &*asked.target {
-        "/missing" => say(to, "404 Not Found", "", b"no"),
-        "/broken" => say(to, "500 Internal Server Error", "", b"no"),
-        "/nothing" => say(to, "204 No Content", "", b""),
-        "/part" => say(to, "206 Partial Content", "", NOISE),
-        "/empty" => say(to, OK, "", b""),
-        "/text" => say(to, OK, "Content-Type: audio/mpeg\r\n", b"<html>no</html>"),
-        "/packed" => say(to, OK, "Content-Encoding: gzip\r\n", NOISE),
-        "/large" => say(to, OK, "", &[b'x'; 60_000]),
+        "/missing" => respond(to, "404 Not Found", "", b"no"),
+        "/broken" => respond(to, "500 Internal Server Error", "", b"no"),
+        "/nothing" => respond(to, "204 No Content", "", b""),
+        "/part" => respond(to, "206 Partial Content", "", NOISE),
+        "/empty" => respond(to, OK, "", b""),
+        "/text" => respond(to, OK, "Content-Type: audio/mpeg\r\n", b"<html>no</html>"),
+        "/packed" => respond(to, OK, "Content-Encoding: gzip\r\n", NOISE),
+        "/large" => respond(to, OK, "", &[b'x'; 60_000]),
         "/larger" => {
             to.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
             loop {
@@ -153,11 +153,11 @@ fn misbehave(asked: &Asked, to: &mut dyn Write) -> std::io::Result<()> {
         "/stalls" => {
             to.write_all(whole.as_bytes())?;
             to.write_all(&NOISE.repeat(2000))?;
-            fall_silent(to)
+            hang(to)
         }
         "/never" => {
             to.write_all(whole.as_bytes())?;
-            fall_silent(to)
+            hang(to)
         }
         "/slow" => {
             to.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
@@ -167,10 +167,10 @@ fn misbehave(asked: &Asked, to: &mut dyn Write) -> std::io::Result<()> {
                 sleep(Duration::from_millis(200));
             }
         }
-        "/round" => say(to, "307 Temporary Redirect", "Location: /round\r\n", b""),
-        "/nowhere" => say(to, "301 Moved Permanently", "", b""),
-        "/away" => say(to, "301 Moved", "Location: http://127.0.0.2:1/\r\n", b""),
-        "/file" => say(to, "301 Moved", "Location: file:///etc/passwd\r\n", b""),
+        "/round" => respond(to, "307 Temporary Redirect", "Location: /round\r\n", b""),
+        "/nowhere" => respond(to, "301 Moved Permanently", "", b""),
+        "/away" => respond(to, "301 Moved", "Location: http://127.0.0.2:1/\r\n", b""),
+        "/file" => respond(to, "301 Moved", "Location: file:///etc/passwd\r\n", b""),
         "/nonsense" => to.write_all(b"220 mail.example ESMTP\r\n"),
         "/head" => {
             to.write_all(b"HTTP/1.1 200 OK\r\nX: ")?;
@@ -183,8 +183,8 @@ fn misbehave(asked: &Asked, to: &mut dyn Write) -> std::io::Result<()> {
 }
 
 #[test]
-fn whatever_goes_wrong_is_told_and_leaves_nothing() {
-    let far_end = FarEnd::start(misbehave);
+fn every_failure_is_reported_and_leaves_nothing() {
+    let remote = RemoteServer::start(misbehave);
     let refuses = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/a.mp3", refuses.local_addr().unwrap());
     drop(refuses);
@@ -192,7 +192,7 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
     let limits = "[http]\nidle_timeout = '3s'\n[upload]\nmax_size = '50kB'";
     let daemon = daemon(callbacks, limits);
     let address = daemon.address();
-    let at = |path: &str| far_end.url(path);
+    let at = |path: &str| remote.url(path);
     for (url, status, part) in [
         (at("/missing"), 400, "answers 404 Not Found"),
         (at("/broken"), 502, "answers 500"),
@@ -231,10 +231,10 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
             "longer",
         ),
     ] {
-        let told = fetch(address, "", &url).expect(status, &url).json();
-        let detail = told["detail"].as_str().unwrap();
+        let reply = fetch(address, "", &url).expect(status, &url).json();
+        let detail = reply["detail"].as_str().unwrap();
         assert!(detail.contains(part), "{url}: {detail}");
-        assert_eq!(told["error"]["message"], detail);
+        assert_eq!(reply["error"]["message"], detail);
     }
     let target = format!("{BY_URL}?task=nonsense");
     let send = |target: &str, headers: &[(&str, &str)], body: &str| {
@@ -250,19 +250,19 @@ fn whatever_goes_wrong_is_told_and_leaves_nothing() {
     send(BY_URL, &[URLENCODED], &long).expect(413, "a long form");
     get(address, BY_URL).expect(405, "GET");
     assert_nothing_left(&daemon);
-    assert!(!daemon.said().contains("hush"), "{}", daemon.said());
+    assert!(!daemon.stderr().contains("hush"), "{}", daemon.stderr());
 }
 
 #[test]
-fn nothing_is_fetched_where_nobody_is_named() {
-    let far_end = FarEnd::start(misbehave);
+fn nothing_is_fetched_without_an_allowed_host() {
+    let remote = RemoteServer::start(misbehave);
     let daemon = Daemon::start();
-    let told = fetch(daemon.address(), "", &far_end.url("/missing"));
-    let told = told.expect(400, "not allowed").json();
-    assert_eq!(told["error"]["code"], "URL_NOT_ALLOWED", "{told}");
-    let detail = told["detail"].as_str().unwrap();
+    let reply = fetch(daemon.address(), "", &remote.url("/missing"));
+    let reply = reply.expect(400, "not allowed").json();
+    assert_eq!(reply["error"]["code"], "URL_NOT_ALLOWED", "{reply}");
+    let detail = reply["detail"].as_str().unwrap();
     assert!(detail.contains("callbacks.allow is empty"), "{detail}");
-    assert!(far_end.asked().is_empty());
+    assert!(remote.asked().is_empty());
     assert!(!daemon.state_dir().join("callback-secret").exists());
 }
 
@@ -271,18 +271,18 @@ fn only_authorities_that_the_system_trusts_count() {
     let spoken = spoken(52);
     let bytes = spoken.bytes();
     let far_end_folder = tempfile::tempdir().unwrap();
-    let far_end = FarEnd::start_tls(far_end_folder.path(), move |asked, to| {
+    let remote = RemoteServer::start_tls(far_end_folder.path(), move |asked, to| {
         match &*asked.target {
-            "/a.wav" => say(to, "200 OK", "", &bytes),
+            "/a.wav" => respond(to, "200 OK", "", &bytes),
             "/cut.wav" => {
-                // Without an end of TLS, too: it could have been cut by anybody.
+                // Without an end of TLS, too: it could have been cut on its way.
                 to.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
                 to.write_all(&bytes[..20_000])
             }
-            _ => say(to, "302 Found", "Location: http://localhost:1/\r\n", b""),
+            _ => respond(to, "302 Found", "Location: http://localhost:1/\r\n", b""),
         }
     });
-    let url = |host: &str, path: &str| format!("https://{host}:{}{path}", far_end.address.port());
+    let url = |host: &str, path: &str| format!("https://{host}:{}{path}", remote.address.port());
     let config = "[callbacks]\nallow = ['localhost:*', '127.0.0.1:*']";
     let start = |authority: Option<std::path::PathBuf>| {
         let daemon = Daemon::start_changed(Daemon::folder_with(config), move |command| {
@@ -297,31 +297,31 @@ fn only_authorities_that_the_system_trusts_count() {
 
     let trusting = start(Some(far_end_folder.path().join("ca.pem")));
     let address = trusting.address();
-    let told = fetch(address, "", &url("localhost", "/a.wav")).expect(200, "https");
-    assert_eq!(heard(address, &id_of(&told)), spoken.text());
+    let reply = fetch(address, "", &url("localhost", "/a.wav")).expect(200, "https");
+    assert_eq!(heard(address, &id_of(&reply)), spoken.text());
     for (url, status, part) in [
         (url("127.0.0.1", "/a.wav"), 502, "cannot be trusted"),
         (url("localhost", "/cut.wav"), 502, "broke off"),
         (url("localhost", "/open"), 400, "from https to http"),
     ] {
-        let told = fetch(address, "", &url).expect(status, &url);
-        assert!(told.text().contains(part), "{url}: {}", told.text());
+        let reply = fetch(address, "", &url).expect(status, &url);
+        assert!(reply.text().contains(part), "{url}: {}", reply.text());
     }
     assert_eq!(task::count(address), 1);
 
     let doubting = start(None);
-    let told = fetch(doubting.address(), "", &url("localhost", "/a.wav"));
-    let told = told.expect(502, "an unknown authority").text();
-    assert!(told.contains("cannot be trusted"), "{told}");
+    let reply = fetch(doubting.address(), "", &url("localhost", "/a.wav"));
+    let reply = reply.expect(502, "an unknown authority").text();
+    assert!(reply.contains("cannot be trusted"), "{reply}");
     assert_nothing_left(&doubting);
 }
 
 #[test]
-fn only_so_many_are_fetched_at_a_time_and_who_leaves_makes_room() {
-    let far_end = FarEnd::start(|_, to| fall_silent(to));
+fn fetches_are_limited_and_a_client_that_leaves_frees_one() {
+    let remote = RemoteServer::start(|_, to| hang(to));
     let daemon = daemon("allow = ['127.0.0.1:*']", "");
     let address = daemon.address();
-    let body = encoded(&far_end.url("/a.mp3"));
+    let body = encoded(&remote.url("/a.mp3"));
     let ask = || {
         let mut connection = Connection::open(address).unwrap();
         let head = connection.send_head("POST", BY_URL, &[URLENCODED], Some(body.len()));
@@ -330,8 +330,8 @@ fn only_so_many_are_fetched_at_a_time_and_who_leaves_makes_room() {
         connection
     };
     let connections: Vec<_> = (0..8).map(|_| ask()).collect();
-    far_end.wait_for(8);
-    let refused = fetch(address, "", &far_end.url("/b.mp3")).expect(503, "one too many");
+    remote.wait_for(8);
+    let refused = fetch(address, "", &remote.url("/b.mp3")).expect(503, "one too many");
     assert!(
         refused.text().contains("8 recordings"),
         "{}",
@@ -339,7 +339,7 @@ fn only_so_many_are_fetched_at_a_time_and_who_leaves_makes_room() {
     );
     assert_eq!(refused.header("retry-after"), Some("1"));
     drop(connections);
-    let later = FarEnd::start(|_, to| say(to, "404 Not Found", "", b""));
+    let later = RemoteServer::start(|_, to| respond(to, "404 Not Found", "", b""));
     until("there is room again", || {
         (fetch(address, "", &later.url("/")).status == 400).then_some(())
     });
@@ -352,7 +352,7 @@ fn what_has_begun_goes_on_without_its_client() {
     let bytes = spoken.bytes();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let far_end = FarEnd::start(move |_, to| {
+    let remote = RemoteServer::start(move |_, to| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len());
         to.write_all(head.as_bytes())?;
         to.write_all(&bytes[..20_000])?;
@@ -362,7 +362,7 @@ fn what_has_begun_goes_on_without_its_client() {
     });
     let daemon = daemon("allow = ['127.0.0.1:*']", "");
     let address = daemon.address();
-    let body = encoded(&far_end.url("/a.wav"));
+    let body = encoded(&remote.url("/a.wav"));
     let mut client = Connection::open(address).unwrap();
     let head = client.send_head("POST", BY_URL, &[URLENCODED], Some(body.len()));
     head.and_then(|()| client.send(body.as_bytes())).unwrap();

@@ -30,7 +30,7 @@ fn a_ping_is_answered_and_a_long_message_is_not() {
 }
 
 #[test]
-fn what_is_no_websocket_is_told_so() {
+fn what_is_no_websocket_is_refused() {
     let daemon = Daemon::start();
     let id = Uuid::new_v4();
     let path = format!("/ws/tasks/{id}");
@@ -93,7 +93,7 @@ fn both_ways_lead_through_nginx() {
 }
 
 #[test]
-fn who_listens_hears_a_heartbeat_and_who_is_silent_is_dropped() {
+fn heartbeats_are_sent_and_silent_clients_are_dropped() {
     let folder = Daemon::folder_with("[upload]\nidle_expiry = '1s'");
     let daemon = Daemon::start_unready(folder, &[]);
     let id = Uuid::new_v4().to_string();
@@ -107,7 +107,7 @@ fn who_listens_hears_a_heartbeat_and_who_is_silent_is_dropped() {
     for listener in &mut listeners {
         listener.news();
     }
-    // The third one finds two pings that nobody answered.
+    // The third one finds two pings without an answer.
     for _ in 0..4 {
         for listener in &mut listeners {
             let beat = listener.next().expect("a heartbeat");

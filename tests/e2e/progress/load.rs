@@ -14,7 +14,7 @@ use crate::support::tus::Upload;
 use crate::support::waiting::until;
 
 #[test]
-fn who_reads_nothing_is_dropped_and_harms_nobody() {
+fn a_client_that_reads_nothing_is_dropped_without_harm() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let id = Uuid::new_v4().to_string();
@@ -26,7 +26,7 @@ fn who_reads_nothing_is_dropped_and_harms_nobody() {
         move || {
             let mut stuck = 0;
             loop {
-                // Answers to these pile up until nobody takes them any more.
+                // Answers to these pile up until the daemon stops.
                 match deaf.send(r#"{"type":"ping"}"#) {
                     Ok(()) => {}
                     Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {

@@ -13,7 +13,7 @@ use crate::support::speech::{self, Script, VOICES};
 use crate::support::{task, tus};
 
 #[test]
-fn a_client_that_comes_before_the_upload_hears_all_of_it_in_order() {
+fn a_client_that_comes_before_the_upload_gets_all_messages_in_order() {
     let daemon = Daemon::start();
     let address = daemon.address();
     let file = spoken();
@@ -43,7 +43,7 @@ fn a_client_that_comes_before_the_upload_hears_all_of_it_in_order() {
 }
 
 #[test]
-fn a_large_upload_is_told_while_it_comes() {
+fn a_large_upload_has_progress_while_it_comes() {
     let daemon = Daemon::start();
     let address = daemon.address();
     let id = Uuid::new_v4().to_string();
@@ -52,18 +52,21 @@ fn a_large_upload_is_told_while_it_comes() {
     assert!(is_progress(&listener.news(), "uploading", 0.0));
     let mut connection = upload.patch_in_part(0, 1000, &[0; 100]).unwrap();
     let sending = std::thread::spawn(move || {
-        // Of 1000 bytes, so no request ends while anything is told.
+        // Of 1000 bytes, so no request ends before the last message.
         for _ in 0..400 {
             connection.send(&[0]).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         connection
     });
-    let told: Vec<f64> = (0..3)
+    let reported: Vec<f64> = (0..3)
         .map(|_| listener.news()["percentage"].as_f64().unwrap())
         .collect();
-    assert!(told[0] >= 10.0 && told[2] < 51.0, "{told:?}");
-    assert!(told[0] < told[1] && told[1] < told[2], "{told:?}");
+    assert!(reported[0] >= 10.0 && reported[2] < 51.0, "{reported:?}");
+    assert!(
+        reported[0] < reported[1] && reported[1] < reported[2],
+        "{reported:?}"
+    );
     drop(sending.join().unwrap());
 }
 
@@ -91,7 +94,7 @@ fn a_client_that_comes_in_the_middle_gets_the_state_and_all_segments() {
 }
 
 #[test]
-fn who_still_listens_hears_of_a_transcription_that_is_tried_again() {
+fn an_open_connection_gets_the_messages_of_a_retry() {
     let daemon = Daemon::start();
     let address = daemon.address();
     let spoken = speech::speak(Script::short(VOICES[0], 3));
@@ -111,7 +114,7 @@ fn who_still_listens_hears_of_a_transcription_that_is_tried_again() {
 }
 
 #[test]
-fn a_lost_engine_is_gone_on_after_and_nothing_is_told_twice() {
+fn after_a_lost_engine_no_segment_is_sent_twice() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let upload = tus::upload(address, "long.wav", &long_recording().bytes());
@@ -151,7 +154,7 @@ fn a_client_that_comes_after_the_end_gets_the_end() {
 }
 
 #[test]
-fn a_failure_is_told_to_those_who_listen() {
+fn a_failure_is_sent_to_every_connection() {
     let daemon = Daemon::start();
     let address = daemon.address();
     let id = Uuid::new_v4().to_string();
@@ -164,7 +167,7 @@ fn a_failure_is_told_to_those_who_listen() {
 }
 
 #[test]
-fn the_place_in_the_queue_is_told_and_so_is_a_deletion() {
+fn queue_positions_and_deletions_are_messages() {
     let mut daemon = Daemon::start();
     let address = daemon.address();
     let long = tus::upload(address, "long.wav", &long_recording().bytes());

@@ -52,15 +52,15 @@ fn a_ticket_lets_one_listener_in() {
     ticket(address, &mine, &id).expect(404, "nothing is there");
     for id in [&id, &another] {
         upload_of(address, &mine, id);
-        ticket(address, &other, id).expect(404, "somebody else's");
+        ticket(address, &other, id).expect(404, "of another token");
     }
     for wrong in ["", "{}", r#"{"task_id":"x"}"#, &"x".repeat(5000)] {
         ask(address, &mine, "/api/ws/ticket", &[], wrong).expect(422, wrong);
     }
     let with_ticket = |of: &str, to: &str| {
-        let told = ticket(address, &mine, of).expect(201, "a ticket").json();
-        assert!(told["expires_at"].is_string(), "{told}");
-        format!("{to}?ticket={}", told["ticket"].as_str().unwrap())
+        let reply = ticket(address, &mine, of).expect(201, "a ticket").json();
+        assert!(reply["expires_at"].is_string(), "{reply}");
+        format!("{to}?ticket={}", reply["ticket"].as_str().unwrap())
     };
 
     let good = with_ticket(&id, &id);
@@ -91,7 +91,7 @@ fn a_ticket_lets_one_listener_in() {
 }
 
 #[test]
-fn somebody_elses_upload_reads_like_none() {
+fn an_upload_of_another_token_looks_like_none() {
     let daemon = tokens::daemon("");
     let address = daemon.address();
     let [mine, other] = ["mine", "other"].map(|name| tokens::add(&daemon, &[name]));

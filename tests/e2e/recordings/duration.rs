@@ -1,5 +1,5 @@
-//! Recordings that are longer than `transcribe.max_duration`, told by their heads
-//! or noticed while they are decoded.
+//! Recordings that are longer than `transcribe.max_duration`, as their heads
+//! say or as is noticed while they are decoded.
 
 use std::fs;
 use std::process::{Command, Stdio};

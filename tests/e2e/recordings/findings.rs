@@ -99,19 +99,19 @@ fn decoded(input: &str, file: &Path, output: &str) -> Vec<u8> {
 }
 
 /// A daemon with the model, and what it was given.
-struct Listener {
+struct RealModel {
     daemon: Daemon,
     /// Tasks by what was uploaded: many of these files hold the same sound.
     tasks: HashMap<Vec<u8>, String>,
 }
 
-impl Listener {
-    fn start() -> Listener {
+impl RealModel {
+    fn start() -> RealModel {
         let folder = Daemon::folder();
         let model = format!("ggml-{MODEL}.bin");
         let to = folder.path().join("models").join(&model);
         std::os::unix::fs::symlink(shared("models").join(&model), to).unwrap();
-        Listener {
+        RealModel {
             daemon: Daemon::start_unready(folder, &[]),
             tasks: HashMap::new(),
         }
@@ -191,7 +191,7 @@ fn a_real_model_says_of_every_kind_of_recording_what_it_says_of_its_sound() {
         println!("left out: there is no {}", recordings.display());
         return;
     }
-    let mut listener = Listener::start();
+    let mut listener = RealModel::start();
     let mut given = Vec::new();
     for (name, output, warning) in FINDINGS {
         let file = recordings.join(name);
@@ -207,14 +207,14 @@ fn a_real_model_says_of_every_kind_of_recording_what_it_says_of_its_sound() {
         let ((heard, metadata), (truth, _)) = (listener.heard(it), listener.heard(truth));
         let words = Tally::of(&text(&truth), &text(&heard));
         let off_s = off_s(&truth, &heard);
-        let told = metadata["warning"].as_str().unwrap_or_default();
+        let reported = metadata["warning"].as_str().unwrap_or_default();
         println!(
-            "{name}: {}/{} words, {off_s:.2} s, {}, {told:?}",
+            "{name}: {}/{} words, {off_s:.2} s, {}, {reported:?}",
             words.wrong, words.said, metadata["format"]
         );
         let is_told = match *warning {
-            "" => told.is_empty(),
-            warning => told.contains(warning),
+            "" => reported.is_empty(),
+            warning => reported.contains(warning),
         };
         if words.said == 0 || words.percent() > WRONG_MAX_PERCENT || off_s > OFF_MAX_S || !is_told {
             wrong.push((name, heard, truth, metadata));
@@ -227,8 +227,8 @@ fn a_real_model_says_of_every_kind_of_recording_what_it_says_of_its_sound() {
     let is_in = |words: &[Word], word: &Word| words.iter().any(|other| other.text == word.text);
     let cut_away: Vec<&Word> = all.iter().filter(|word| !is_in(&truth, word)).collect();
     assert!(cut_away.len() > 5, "{truth:?} of {all:?}");
-    let told = cut_away.iter().find(|word| is_in(&heard, word));
-    assert_eq!(told, None, "it was cut away");
+    let reported = cut_away.iter().find(|word| is_in(&heard, word));
+    assert_eq!(reported, None, "it was cut away");
 }
 
 #[test]

@@ -135,8 +135,7 @@ fn short_head(wav: Vec<u8>) -> Vec<u8> {
     short
 }
 
-/// An mp4 file whose owner cut away its start, on a phone: only the edit list
-/// tells of it.
+/// An mp4 file whose start was cut away, on a phone: only the edit list says so.
 fn trimmed(mut mp4: Vec<u8>, start_s: f64) -> Vec<u8> {
     let at = mp4
         .windows(4)

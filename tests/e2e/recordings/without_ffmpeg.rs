@@ -79,13 +79,17 @@ fn what_needs_ffmpeg_is_refused_by_name_and_says_what_to_do() {
             }
             run_under(&mut scribed, &without_ffmpeg());
             let output = scribed.output().unwrap();
-            let told = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(1), "{subcommand} {name}: {told}");
-            let line = told.lines().last().unwrap();
-            assert!(line.contains(name), "{subcommand} {name}: {told}");
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{subcommand} {name}: {stderr}"
+            );
+            let line = stderr.lines().last().unwrap();
+            assert!(line.contains(name), "{subcommand} {name}: {stderr}");
             assert!(
                 line.contains("apt install ffmpeg"),
-                "{subcommand} {name}: {told}"
+                "{subcommand} {name}: {stderr}"
             );
         }
     }

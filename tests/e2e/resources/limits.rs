@@ -65,7 +65,7 @@ fn what_cannot_be_taken_in_is_refused_at_its_creation() {
 fn no_more_uploads_are_taken_than_can_wait_for_the_engine() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Daemon::folder_with("[transcribe]\nmax_queue = 2");
-    // An engine that takes what it is told and never says anything.
+    // An engine that reads its input and writes nothing.
     let mute = folder.path().join("mute");
     fs::write(&mute, "#!/bin/sh\nexec cat >/dev/null\n").unwrap();
     fs::set_permissions(&mute, fs::Permissions::from_mode(0o755)).unwrap();
@@ -251,7 +251,7 @@ fn with_little_locked_memory(command: &mut Command) {
 }
 
 #[test]
-fn buffers_that_cannot_be_registered_are_told_once_and_cost_nothing_else() {
+fn buffers_that_cannot_be_registered_are_reported_once_and_cost_nothing_else() {
     const LENGTH: usize = 5_000_001;
     let mut daemon = Daemon::start_changed(Daemon::folder(), with_little_locked_memory);
     let content = letters(LENGTH, &mut Random::new(seed()));
@@ -266,7 +266,7 @@ fn buffers_that_cannot_be_registered_are_told_once_and_cost_nothing_else() {
         );
     }
     daemon.assert_alive();
-    let said = daemon.said();
-    let told = said.matches("buffers cannot be registered").count();
-    assert_eq!(told, 1, "{said}");
+    let said = daemon.stderr();
+    let count = said.matches("buffers cannot be registered").count();
+    assert_eq!(count, 1, "{said}");
 }

@@ -110,8 +110,8 @@ fn transcripts_come_in_five_formats() {
         ("tsv", "text/tab-separated-values", "start\tend\ttext\n"),
     ] {
         let response = fetch(format).expect(200, format);
-        let told = response.header("content-type").unwrap();
-        assert!(told.starts_with(content_type), "{format}: {told}");
+        let header = response.header("content-type").unwrap();
+        assert!(header.starts_with(content_type), "{format}: {header}");
         let text = response.text();
         assert!(text.starts_with(begins), "{format}: {text}");
         for segment in &segments {
@@ -252,8 +252,8 @@ fn files_below(folder: &Path) -> usize {
         .sum()
 }
 
-/// While a task is deleted, its files are gone before it is forgotten: whoever
-/// was about to transcribe it must not take that for a failing disk.
+/// While a task is deleted, its files are gone before it is forgotten: a
+/// transcription that is about to begin must not take that for a failing disk.
 #[test]
 fn deleting_an_upload_right_after_its_last_byte_is_no_failure() {
     let daemon = Daemon::start();
@@ -281,7 +281,7 @@ fn deleting_an_upload_right_after_its_last_byte_is_no_failure() {
     }
     transcribed(address, "the last one.wav");
     assert_eq!(task::count(address), 1);
-    let said = daemon.said();
+    let said = daemon.stderr();
     assert!(!said.contains("storage failed"), "{said}");
     assert!(!said.contains("ERROR"), "{said}");
     assert!(!said.contains("task failed"), "{said}");

@@ -52,10 +52,10 @@ fn a_task_that_has_ended_is_transcribed_again_and_no_other_is() {
     assert_eq!(answer.header("allow"), Some("POST"));
 
     daemon.engine().signal(Signal::SIGSTOP);
-    let told = retry(address, &id, "?model=demo")
+    let reply = retry(address, &id, "?model=demo")
         .expect(202, "a retry")
         .json();
-    assert_eq!(told["identifier"], *id);
+    assert_eq!(reply["identifier"], *id);
     let waiting = task::look(address, &id);
     assert!(
         ["queued", "processing"].contains(&task::text_of(&waiting, "status")),

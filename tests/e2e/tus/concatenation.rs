@@ -105,7 +105,7 @@ fn concatenation_joins_complete_parts() {
     task::ended(address, whole.id());
     assert_eq!(task::all_ids(address), [whole.id()]);
 
-    // Nobody changes it any more.
+    // It does not change any more.
     let refused = whole.patch(700_001, b"").unwrap();
     refused.expect(403, "PATCH of a final upload");
     let refused = whole.patch(0, b"more").unwrap();
@@ -243,7 +243,7 @@ fn joined_parts_expire_and_others_wait_longer() {
     join(address, &concat_of(&[&unused, &late])).expect(404, "a part that is gone");
 }
 
-/// At any moment of a join: what was told is there, what was begun is ended,
+/// At any moment of a join: what was acknowledged is there, what was begun is ended,
 /// and nothing is half.
 #[test]
 fn a_join_that_is_killed_is_ended_by_the_next_start() {
@@ -254,7 +254,7 @@ fn a_join_that_is_killed_is_ended_by_the_next_start() {
     let parts = [&content[..PART + 1], &content[PART + 1..]];
     let parts = parts.map(|bytes| full_part(daemon.address(), bytes));
     let concat = concat_of(&[&parts[0], &parts[1]]);
-    let mut told = Vec::new();
+    let mut acknowledged = Vec::new();
     for _ in 0..8 {
         let address = daemon.address();
         let concat = concat.clone();
@@ -265,7 +265,7 @@ fn a_join_that_is_killed_is_ended_by_the_next_start() {
         sleep(Duration::from_millis(random.below(60) as u64));
         daemon.kill9();
         if let Some(created) = asking.join().unwrap() {
-            told.push(location_path(&created.expect(201, "a final upload")));
+            acknowledged.push(location_path(&created.expect(201, "a final upload")));
         }
         daemon.start_again();
         daemon.wait_until_ready();
@@ -278,10 +278,10 @@ fn a_join_that_is_killed_is_ended_by_the_next_start() {
         .filter(|path| parts.iter().all(|part| part.path != *path))
         .map(|path| Upload { address, path })
         .collect();
-    for path in &told {
+    for path in &acknowledged {
         assert!(finals.iter().any(|upload| upload.path == *path), "{path}");
     }
-    // By itself: nobody asks for any of them.
+    // By itself: without a request for any of them.
     until("all are joined", || {
         (task::count(address) == finals.len() as u64).then_some(())
     });

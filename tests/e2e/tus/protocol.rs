@@ -223,8 +223,8 @@ fn core_patch() {
             "{headers:?}: what was written"
         );
         if status == 204 {
-            let told = response.number("upload-offset");
-            assert_eq!(told, Some(4 + written as u64), "{headers:?}");
+            let reported = response.number("upload-offset");
+            assert_eq!(reported, Some(4 + written as u64), "{headers:?}");
             assert!(response.header("upload-expires").is_some(), "{headers:?}");
         }
     }
@@ -372,7 +372,7 @@ fn core_options() {
 }
 
 #[test]
-fn methods_that_are_not_allowed_tell_which_are() {
+fn a_405_lists_the_allowed_methods() {
     let daemon = Daemon::start();
     let upload = four_of_ten(daemon.address());
     for (target, allowed) in [
@@ -382,9 +382,9 @@ fn methods_that_are_not_allowed_tell_which_are() {
         let response = ask(daemon.address(), "PUT", target, &[RESUMABLE], b"");
         assert_eq!(response.status, 405, "PUT {target}");
         let allow = response.header("allow").expect("Allow");
-        let told: Vec<&str> = allow.split(',').map(str::trim).collect();
+        let listed: Vec<&str> = allow.split(',').map(str::trim).collect();
         for method in allowed {
-            assert!(told.contains(method), "{method} in {told:?}");
+            assert!(listed.contains(method), "{method} in {listed:?}");
         }
     }
 }

@@ -49,8 +49,8 @@ fn a_finished_recording_comes_back_whole_and_in_parts() {
         ("bytes=7-99999999", 7, last),
     ] {
         let part = get(&upload, &[("Range", range)]).expect(206, range);
-        let told = format!("bytes {start}-{end}/{LENGTH}");
-        assert_eq!(part.header("content-range"), Some(&*told));
+        let expected = format!("bytes {start}-{end}/{LENGTH}");
+        assert_eq!(part.header("content-range"), Some(&*expected));
         assert!(part.body == content[start..=end], "{range}");
         let known = [("Range", range), ("If-Range", &etag)];
         get(&upload, &known).expect(206, "the same recording");
@@ -70,14 +70,14 @@ fn a_finished_recording_comes_back_whole_and_in_parts() {
     assert_eq!(get(&empty, &[]).expect(200, "nothing").body, b"");
     get(&empty, &[("Range", "bytes=0-0")]).expect(416, "of nothing");
     let beyond = get(&upload, &[("Range", "bytes=1000003-")]).expect(416, "beyond the end");
-    let told = format!("bytes */{LENGTH}");
-    assert_eq!(beyond.header("content-range"), Some(&*told));
+    let expected = format!("bytes */{LENGTH}");
+    assert_eq!(beyond.header("content-range"), Some(&*expected));
 }
 
 #[test]
 fn what_is_no_recording_is_not_called_one() {
     let daemon = Daemon::start();
-    for (filetype, told) in [
+    for (filetype, expected) in [
         ("text/html", "application/octet-stream"),
         ("audio/", "application/octet-stream"),
         ("audio/mpeg\r\nX: y", "application/octet-stream"),
@@ -86,7 +86,7 @@ fn what_is_no_recording_is_not_called_one() {
         let upload = Upload::create(daemon.address(), 5, &[("filetype", filetype)]);
         upload.patch(0, b"<svg>").unwrap().expect(204, "");
         let answer = get(&upload, &[]).expect(200, filetype);
-        assert_eq!(answer.header("content-type"), Some(told));
+        assert_eq!(answer.header("content-type"), Some(expected));
         assert_eq!(answer.header("x"), None);
         assert_eq!(answer.body, b"<svg>");
     }
@@ -123,7 +123,7 @@ fn a_client_that_takes_nothing_does_not_hold_its_download_for_ever() {
         open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
             .any(|path| path.ends_with(format!("{}/data", upload.id())))
     };
-    // From then on nobody else reads it.
+    // From then on there is no other reader.
     task::failure(daemon.address(), upload.id());
     let mut connection = Connection::open(daemon.address()).unwrap();
     connection

@@ -23,15 +23,15 @@ fn head_is_answered_beside_a_patch_and_ends_a_stalled_one() {
             while heads.load(Ordering::Relaxed) {
                 // What has arrived counts at once, though its PATCH has not ended.
                 let head = upload.head().expect(200, "HEAD beside a PATCH");
-                let told = head.number("upload-offset");
-                assert!(told == Some(0) || told == Some(1000), "{told:?}");
+                let offset = head.number("upload-offset");
+                assert!(offset == Some(0) || offset == Some(1000), "{offset:?}");
                 sleep(Duration::from_millis(100));
             }
         });
-        let told = stalled.receive("PATCH");
+        let answer = stalled.receive("PATCH");
         heads.store(false, Ordering::Relaxed);
-        let told = told.unwrap().expect(409, "the stalled PATCH");
-        assert_eq!(told.number("upload-offset"), Some(1000));
+        let answer = answer.unwrap().expect(409, "the stalled PATCH");
+        assert_eq!(answer.number("upload-offset"), Some(1000));
     });
 }
 
@@ -51,11 +51,11 @@ fn a_newer_patch_takes_over() {
         other => panic!("{other}: {}", newer.text()),
     };
     assert!([1000, LENGTH].contains(&offset), "{offset}");
-    let told = older
+    let answer = older
         .receive("PATCH")
         .unwrap()
         .expect(409, "the older PATCH");
-    assert!(told.number("upload-offset").is_some());
+    assert!(answer.number("upload-offset").is_some());
     upload.finish(&content, 100_000);
     let data = std::fs::read(
         daemon
@@ -96,14 +96,14 @@ fn head_after_a_cut_counts_every_byte_that_had_arrived() {
             .cut(Cut::Close);
         // So much fits on its way that the first HEAD may come before its end.
         let heads = if count < 100_000 { 1 } else { 1000 };
-        let told = (0..heads)
+        let counted = (0..heads)
             .map(|_| upload.offset())
-            .find(|&told| told == sent);
-        assert!(told.is_some(), "not all of {count} bytes");
+            .find(|&counted| counted == sent);
+        assert!(counted.is_some(), "not all of {count} bytes");
         offset = sent;
     }
     let rest = upload.patch(offset, &content[offset..]).unwrap();
-    rest.expect(204, "nobody else writes any more");
+    rest.expect(204, "no other request writes");
     let data = daemon.state_dir().join("uploads").join(upload.id());
     assert!(std::fs::read(data.join("data")).unwrap() == content);
 }

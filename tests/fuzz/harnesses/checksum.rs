@@ -5,7 +5,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use crate::http::headers::names::UPLOAD_CHECKSUM;
 use crate::http::uploads::checksum;
 
-/// What is read is what was told: an algorithm, and a value for it.
+/// The algorithm and the value that are read are those in the header.
 pub fn checksum(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else {
         return;

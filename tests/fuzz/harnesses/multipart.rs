@@ -14,7 +14,7 @@ use crate::http::sources::bad_form::BadForm;
 use crate::http::sources::form::Form;
 use crate::upload::Source;
 
-/// The first byte tells how large the pieces are, the rest is the body: what
+/// The first byte is the size of the pieces, the rest is the body: what
 /// is read of it in pieces is what is read of it at once, the file is a stretch
 /// of the body without a boundary in it, and nothing waits for what never comes.
 pub fn multipart(input: &[u8]) {

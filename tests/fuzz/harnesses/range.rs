@@ -23,7 +23,7 @@ pub fn range(input: &[u8]) {
     match part(&headers, "\"etag\"", length) {
         Ok(None) => {}
         Ok(Some((start, end))) => assert!(start < end && end <= length, "{start}..{end}"),
-        Err(ProtocolError::Range { length: told }) => assert_eq!(told, length),
+        Err(ProtocolError::Range { length: reported }) => assert_eq!(reported, length),
         Err(other) => panic!("{other}"),
     }
 }

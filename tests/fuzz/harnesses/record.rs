@@ -17,7 +17,7 @@ pub fn record(input: &[u8]) {
     for (slot, numbers) in file.chunks_mut(SLOT_BYTES).zip(slots) {
         slot[..MAGIC.len()].copy_from_slice(&MAGIC);
         slot[MAGIC.len()..][..numbers.len()].copy_from_slice(numbers);
-        // Half as many commits as could be counted are more than anybody makes.
+        // Half as many commits as can be counted are more than ever happen.
         slot[MAGIC.len() + 7] &= 0x7f;
         let crc = crc32c::crc32c(&slot[..content_bytes]);
         slot[content_bytes..USED_BYTES].copy_from_slice(&crc.to_le_bytes());
@@ -31,7 +31,7 @@ fn check(file: &[u8]) {
     };
     assert!(found.length.is_none_or(|length| found.offset <= length));
     assert_eq!(Record::decode_file(&found.encode_file()), Some(found));
-    // Whatever time it claims, an expiry can be told.
+    // Any time gives an expiry.
     let week = Duration::from_secs(7 * 24 * 3600);
     found.committed_at.end_of(week, Moment::now());
     // The next state counts more, wherever both lie.

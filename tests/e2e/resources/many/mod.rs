@@ -91,7 +91,7 @@ fn many_old_tasks_neither_delay_the_start_nor_fill_the_memory() {
         println!("{path} takes {:?}", took[took.len() / 2]);
     }
     assert_eq!(total, MANY + 2);
-    let known = daemon.said();
+    let known = daemon.stderr();
     assert!(known.contains(&format!("{total} tasks found")), "{known}");
     let full_kib = peak_kib(daemon.pid().as_raw());
     let bytes = (full_kib.saturating_sub(empty_kib)) * 1024 / MANY as u64;
@@ -109,10 +109,9 @@ fn one_sweep_takes_away_very_many_expired_uploads_in_little_memory() {
     let uploads = daemon.state_dir().join("uploads");
     copy_upload(&uploads.join(old.id()), MANY, Sharing::Separate);
     println!("{MANY} folders made in {:?}", idle_since.elapsed());
-    until(
-        "the old ones are old enough to be told from new ones",
-        || (idle_since.elapsed() >= AGE).then_some(()),
-    );
+    until("the old ones can be distinguished from new ones", || {
+        (idle_since.elapsed() >= AGE).then_some(())
+    });
 
     let idle_expiry = idle_since.elapsed();
     let live = [0, 4].map(|offset| {
@@ -155,7 +154,7 @@ fn roomy_folder() -> TempDir {
 }
 
 /// Reads pages from the start, the middle and the end of the list of all
-/// tasks, and one behind it; the total, which all must tell.
+/// tasks, and one behind it; the total, which all must have.
 fn read_pages(address: SocketAddr) -> usize {
     const PAGE_SIZE: usize = 200;
     let page = |number: usize| {
@@ -205,7 +204,7 @@ impl Barrier {
 
     /// Gives the reader what was there, and puts it back for later ones.
     fn lift(self) {
-        let mut pipe = until("somebody reads", || {
+        let mut pipe = until("the daemon reads", || {
             let mut options = File::options();
             options.write(true).custom_flags(libc::O_NONBLOCK);
             options.open(&self.path).ok()
@@ -230,7 +229,7 @@ fn sweep(daemon: &Daemon, idle_expiry: Duration) -> (String, u64) {
     let mut child = KilledOnDrop(child.unwrap());
     let mut highest_kib = 0;
     let status = until("the sweep ends", || {
-        // Of a process that has ended nothing is told.
+        // A process that has ended has no such line.
         highest_kib = highest_kib.max(peak_kib(child.0.id() as i32));
         child.0.try_wait().unwrap()
     });

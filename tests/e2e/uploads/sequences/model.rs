@@ -1,10 +1,10 @@
-//! What may be true of one upload, judged by what was sent and told. Where
+//! What may be true of one upload, judged by requests and answers. Where
 //! several outcomes are legal it holds all of them, and the next answer leaves
 //! fewer.
 
 use std::ops::{Range, RangeInclusive};
 
-/// Who a byte comes from; each writes other letters, all of them text.
+/// The request that a byte comes from; each writes other letters, all of them text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pen {
     /// Every request that is alone, and one of two that race.
@@ -35,9 +35,9 @@ impl Pen {
 pub struct Model {
     /// Bytes of the whole.
     pub length: usize,
-    /// Where the offset may be; never below what was told.
+    /// Where the offset may be; never below what was acknowledged.
     offset: RangeInclusive<usize>,
-    /// A request that nobody overtook may still add to it.
+    /// A request that was not overtaken may still add to it.
     pub written_to: bool,
     /// Stretches that two wrote to at once: all of each comes from one of them.
     raced: Vec<(Range<usize>, Vec<Pen>)>,
@@ -57,14 +57,14 @@ impl Model {
         }
     }
 
-    /// The highest offset that was told.
-    pub fn told(&self) -> usize {
+    /// The highest acknowledged offset.
+    pub fn acknowledged(&self) -> usize {
         *self.offset.start()
     }
 
-    /// Bytes that were not told yet.
+    /// Bytes that are not acknowledged yet.
     pub fn room(&self) -> usize {
-        self.length - self.told()
+        self.length - self.acknowledged()
     }
 
     /// Only one offset is possible.
@@ -74,7 +74,7 @@ impl Model {
 
     /// All bytes are there for sure.
     pub fn is_finished(&self) -> bool {
-        !self.gone && self.told() == self.length
+        !self.gone && self.acknowledged() == self.length
     }
 
     /// May it stand there?
@@ -82,11 +82,11 @@ impl Model {
         self.offset.contains(&offset)
     }
 
-    /// Somebody looked.
+    /// HEAD has this offset.
     pub fn looked_at(&mut self, offset: usize) {
         assert!(
             self.may_be_at(offset),
-            "told {offset}, possible {:?}",
+            "HEAD reports {offset}, possible {:?}",
             self.offset
         );
         let end = match self.written_to {
@@ -96,7 +96,7 @@ impl Model {
         self.offset = offset..=end;
     }
 
-    /// Nobody writes to it any more, and it was told to stand there.
+    /// No request writes to it any more, and an answer has this offset.
     pub fn rests_at(&mut self, offset: usize) {
         self.written_to = false;
         self.looked_at(offset);
@@ -108,21 +108,21 @@ impl Model {
         self.offset = end..=end;
     }
 
-    /// Bytes up to `end` were sent, and nobody knows how many arrived.
+    /// Bytes up to `end` were sent; how many arrived is unknown.
     pub fn may_grow(&mut self, end: usize) {
         assert!(end <= self.length);
-        self.offset = self.told()..=end.max(*self.offset.end());
+        self.offset = self.acknowledged()..=end.max(*self.offset.end());
     }
 
     /// Two wrote from `at` up to where it stands now; one of `pens` won.
     pub fn was_raced(&mut self, at: usize, pens: &[Pen]) {
-        self.raced.push((at..self.told(), pens.to_vec()));
+        self.raced.push((at..self.acknowledged(), pens.to_vec()));
     }
 
-    /// Whether `data` can be the file; only what was told counts.
+    /// Whether `data` can be the file; only what was acknowledged counts.
     pub fn assert_content(&self, data: &[u8]) {
         let mut position = 0;
-        let rest = (self.told()..self.told(), vec![Pen::Usual]);
+        let rest = (self.acknowledged()..self.acknowledged(), vec![Pen::Usual]);
         for (raced, pens) in self.raced.iter().chain([&rest]) {
             for (stretch, pens) in [
                 (position..raced.start, &[Pen::Usual][..]),

@@ -32,13 +32,13 @@ pub struct Sequence<'a> {
 /// Printed when the test fails.
 struct Steps {
     seed: u64,
-    told: Vec<String>,
+    log: Vec<String>,
 }
 
 impl Drop for Steps {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("SEED={} did:\n  {}", self.seed, self.told.join("\n  "));
+            eprintln!("SEED={} did:\n  {}", self.seed, self.log.join("\n  "));
         }
     }
 }
@@ -77,7 +77,7 @@ impl<'a> Sequence<'a> {
             stalled: None,
             steps: Steps {
                 seed,
-                told: vec![format!("created with {length} bytes")],
+                log: vec![format!("created with {length} bytes")],
             },
         }
     }
@@ -101,7 +101,7 @@ impl<'a> Sequence<'a> {
     /// Comes to rest and is looked at a last time; the id of the task that
     /// must be there.
     pub fn end(mut self) -> Option<String> {
-        self.patch(self.model.told(), 0, Pen::Usual);
+        self.patch(self.model.acknowledged(), 0, Pen::Usual);
         self.look();
         let id = self.upload.id().to_owned();
         if !self.model.gone {
@@ -113,11 +113,11 @@ impl<'a> Sequence<'a> {
 
     fn append(&mut self) {
         let count = self.random.between(0, self.model.room());
-        self.patch(self.model.told(), count, Pen::Usual);
+        self.patch(self.model.acknowledged(), count, Pen::Usual);
     }
 
     fn append_all(&mut self) {
-        self.patch(self.model.told(), self.model.room(), Pen::Usual);
+        self.patch(self.model.acknowledged(), self.model.room(), Pen::Usual);
     }
 
     fn append_elsewhere(&mut self) {
@@ -130,7 +130,7 @@ impl<'a> Sequence<'a> {
 
     fn append_too_much(&mut self) {
         let count = self.model.room() + self.random.between(1, 1000);
-        self.patch(self.model.told(), count, Pen::Refused);
+        self.patch(self.model.acknowledged(), count, Pen::Refused);
     }
 
     /// PATCH with the whole body, and all that can be said of its answer.
@@ -139,7 +139,7 @@ impl<'a> Sequence<'a> {
             .upload
             .patch(offset, &pen.bytes(offset..offset + count));
         let answer = answer.expect("an answer to PATCH");
-        self.told(&format!("PATCH {count} at {offset} by {pen:?}"), &answer);
+        self.note(&format!("PATCH {count} at {offset} by {pen:?}"), &answer);
         if self.refused_as_gone(&answer) {
             return;
         }
@@ -166,7 +166,7 @@ impl<'a> Sequence<'a> {
 
     /// The length is not announced, so what fits may be kept.
     fn append_too_much_unannounced(&mut self) {
-        let offset = self.model.told();
+        let offset = self.model.acknowledged();
         let first = self.random.between(1, self.model.room() + 10);
         let end = self.model.length + self.random.between(1, 1000);
         let at = offset.to_string();
@@ -193,7 +193,7 @@ impl<'a> Sequence<'a> {
         }
         let _ = connection.send(b"0\r\n\r\n");
         let answer = connection.receive("PATCH").unwrap();
-        self.told(&format!("PATCH {offset}..{end} unannounced"), &answer);
+        self.note(&format!("PATCH {offset}..{end} unannounced"), &answer);
         if self.refused_as_gone(&answer) {
             return;
         }
@@ -211,9 +211,9 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    /// Refused for its headers: nobody is disturbed by it.
+    /// Refused for its headers, without effect on other requests.
     fn append_malformed(&mut self) {
-        let at = self.model.told().to_string();
+        let at = self.model.acknowledged().to_string();
         let offset = ("Upload-Offset", &*at);
         for (status, headers) in [
             (415, &[RESUMABLE, ("Content-Type", "audio/wav"), offset][..]),
@@ -230,14 +230,14 @@ impl<'a> Sequence<'a> {
                 Some(&body),
             );
             let answer = answer.unwrap();
-            self.told(&format!("PATCH with {headers:?}"), &answer);
+            self.note(&format!("PATCH with {headers:?}"), &answer);
             assert_eq!(answer.status, status);
         }
     }
 
     fn look(&mut self) {
         let answer = self.upload.head();
-        self.told("HEAD", &answer);
+        self.note("HEAD", &answer);
         if !self.refused_as_gone(&answer) {
             let answer = answer.expect(200, "HEAD");
             assert_eq!(
@@ -252,7 +252,7 @@ impl<'a> Sequence<'a> {
         if !self.model.gone {
             let metadata = [("taskId", self.upload.id())];
             let other = Upload::create(self.daemon.address(), 10, &metadata);
-            self.steps.told.push("POST with the same taskId".into());
+            self.steps.log.push("POST with the same taskId".into());
             assert_ne!(other.path, self.upload.path);
             other.terminate().expect(204, "DELETE of the other");
         }
@@ -260,7 +260,7 @@ impl<'a> Sequence<'a> {
 
     fn delete(&mut self) {
         let answer = self.upload.terminate();
-        self.told("DELETE", &answer);
+        self.note("DELETE", &answer);
         if !self.refused_as_gone(&answer) {
             answer.expect(204, "DELETE");
             self.model.gone = true;
@@ -278,7 +278,7 @@ impl<'a> Sequence<'a> {
         if !self.model.is_certain() || self.model.room() == 0 || self.model.gone {
             return self.append();
         }
-        let at = self.model.told();
+        let at = self.model.acknowledged();
         let pens = [Pen::Usual, Pen::Rival];
         let ends = pens.map(|_| at + self.random.between(1, self.model.room()));
         let barrier = Barrier::new(pens.len());
@@ -293,14 +293,14 @@ impl<'a> Sequence<'a> {
             racing.map(|racing| racing.join().unwrap())
         });
         for (answer, end) in answers.iter().zip(ends) {
-            self.told(&format!("racing PATCH {at}..{end}"), answer);
+            self.note(&format!("racing PATCH {at}..{end}"), answer);
             assert!([204, 409, 423].contains(&answer.status));
         }
         let won: Vec<usize> = (0..2).filter(|&i| answers[i].status == 204).collect();
         match won[..] {
             [] => {
-                let told = answers.iter().filter(|answer| answer.status == 409);
-                let end = told.map(offset_of).max().unwrap_or(at);
+                let conflicts = answers.iter().filter(|answer| answer.status == 409);
+                let end = conflicts.map(offset_of).max().unwrap_or(at);
                 self.model.grew(at, end);
                 self.model.was_raced(at, &pens);
                 assert!(end <= *ends.iter().max().unwrap());
@@ -319,7 +319,7 @@ impl<'a> Sequence<'a> {
         if let Some((connection, _, sent)) = self.begin() {
             let how = [Cut::Close, Cut::Reset][self.random.between(0, 1)];
             connection.cut(how);
-            self.steps.told.push(format!("{how:?} after byte {sent}"));
+            self.steps.log.push(format!("{how:?} after byte {sent}"));
         }
     }
 
@@ -330,7 +330,7 @@ impl<'a> Sequence<'a> {
 
     /// PATCH with a part of its body; where that would end, and what was sent.
     fn begin(&mut self) -> Option<(Connection, usize, usize)> {
-        let offset = self.model.told();
+        let offset = self.model.acknowledged();
         if self.model.room() == 0 || self.model.gone {
             return None;
         }
@@ -350,7 +350,7 @@ impl<'a> Sequence<'a> {
         // From then on it has the upload; a request that is still on its way
         // could overtake a later one.
         let answer = connection.receive_any("PATCH").unwrap();
-        self.told(
+        self.note(
             &format!("PATCH {offset}..{end}, sent up to {sent}"),
             &answer,
         );
@@ -373,10 +373,10 @@ impl<'a> Sequence<'a> {
         let Some((mut connection, end, sent)) = self.stalled.take() else {
             return self.append();
         };
-        // It may have been ended, when somebody looked for long.
+        // It may have been ended by a HEAD.
         let _ = connection.send(&Pen::Usual.bytes(sent..end));
         let answer = connection.receive("PATCH").unwrap();
-        self.told(&format!("the stalled PATCH went on to {end}"), &answer);
+        self.note(&format!("the stalled PATCH went on to {end}"), &answer);
         match answer.status {
             204 => {
                 assert_eq!(offset_of(&answer), end);
@@ -390,7 +390,7 @@ impl<'a> Sequence<'a> {
 
     /// kill -9, maybe in the middle of a PATCH.
     fn kill(&mut self) {
-        let offset = self.model.told();
+        let offset = self.model.acknowledged();
         let end = offset + self.random.between(0, self.model.room());
         let pause = Duration::from_micros(self.random.between(0, 3000) as u64);
         let (upload, daemon) = (&self.upload, &mut *self.daemon);
@@ -406,7 +406,7 @@ impl<'a> Sequence<'a> {
         let what = format!("kill after PATCH {offset}..{end}");
         match answer {
             Ok(answer) => {
-                self.told(&what, &answer);
+                self.note(&what, &answer);
                 if self.refused_as_gone(&answer) {
                     return;
                 }
@@ -417,7 +417,7 @@ impl<'a> Sequence<'a> {
                 }
             }
             Err(_) => {
-                self.steps.told.push(format!("{what}: no answer"));
+                self.steps.log.push(format!("{what}: no answer"));
                 self.model.written_to = false;
                 if !self.model.gone {
                     self.model.may_grow(end);
@@ -426,19 +426,19 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    /// A 409 that tells where the upload stands.
+    /// A 409 with the offset of the upload.
     fn rests_elsewhere(&mut self, offset: usize, answer: &Response) {
-        let told = offset_of(answer);
-        assert_ne!(told, offset, "a conflict with nothing");
-        self.model.rests_at(told);
-        self.stalled_was_overtaken(told);
+        let current = offset_of(answer);
+        assert_ne!(current, offset, "a conflict with nothing");
+        self.model.rests_at(current);
+        self.stalled_was_overtaken(current);
     }
 
-    /// Whoever stalled is told so, and what it had brought.
+    /// The stalled client gets a 409 with the current offset.
     fn stalled_was_overtaken(&mut self, stood_at: usize) {
         if let Some((mut connection, ..)) = self.stalled.take() {
             let answer = connection.receive("PATCH").unwrap();
-            self.told("the stalled PATCH", &answer);
+            self.note("the stalled PATCH", &answer);
             assert_eq!(offset_of(&answer.expect(409, "overtaken")), stood_at);
         }
     }
@@ -450,11 +450,11 @@ impl<'a> Sequence<'a> {
         refused
     }
 
-    fn told(&mut self, what: &str, answer: &Response) {
+    fn note(&mut self, what: &str, answer: &Response) {
         let offset = answer.number("upload-offset");
         let offset = offset.map_or(String::new(), |offset| format!(", offset {offset}"));
         self.steps
-            .told
+            .log
             .push(format!("{what}: {}{offset}", answer.status));
     }
 

@@ -7,7 +7,7 @@ use super::matroska::Parser;
 use super::messages::Said;
 use super::reorder::Ordered;
 
-/// Its output, in pieces whose size the first byte tells.
+/// Its output, in pieces; the first byte is their size.
 pub fn media_output(input: &[u8]) {
     let Some((size, bytes)) = input.split_first() else {
         return;

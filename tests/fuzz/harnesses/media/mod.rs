@@ -1,12 +1,12 @@
 //! Recordings: any bytes, decoded to the end. A part of the engine's media
 //! module, compiled for fuzzing and for unit tests alone.
 
-mod heard;
+mod decoding;
 #[cfg(test)]
 #[path = "../replay.rs"]
 mod replay;
 
-use heard::{hear, source};
+use decoding::{decode, source};
 
 use super::Recording;
 pub use super::ffmpeg::fuzzing::{media_messages, media_output, media_reorder};
@@ -14,7 +14,7 @@ use super::kind::Kind;
 
 /// A file is what its content says.
 pub fn media(input: &[u8]) {
-    hear(input, |limits| Recording::open(source(input), None, limits));
+    decode(input, |limits| Recording::open(source(input), None, limits));
 }
 
 macro_rules! readers {
@@ -22,7 +22,7 @@ macro_rules! readers {
         $(
             #[doc = $doc]
             pub fn $name(input: &[u8]) {
-                hear(input, |limits| Recording::of_kind(source(input), &$kind, limits));
+                decode(input, |limits| Recording::of_kind(source(input), &$kind, limits));
             }
         )*
     };

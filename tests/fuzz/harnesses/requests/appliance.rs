@@ -150,13 +150,13 @@ impl Appliance {
         assert!(sent.is_empty() || sent.starts_with(b"HTTP/1."), "{sent:?}");
     }
 
-    /// Looks at all that is left, once nobody writes to it any more, and
-    /// takes it away.
+    /// Checks everything that is left, once no request writes to it, and removes
+    /// it.
     pub(super) async fn check(self) {
         if self.has_left.get() {
             self.settle().await;
         }
-        let told = self.tasks();
+        let listed = self.tasks();
         for id in self.uploads() {
             let uploads = &self.app.uploads;
             let (status, facts) = uploads.look(id, false).await.expect("a sound upload");
@@ -165,7 +165,7 @@ impl Appliance {
             assert!(status.length.is_none_or(|length| status.offset <= length));
             assert!(status.offset <= data.len(), "{} bytes", data.len());
             assert!(!facts.is_whole || status.is_finished(), "a part of a form");
-            let has_task = told.contains(&id);
+            let has_task = listed.contains(&id);
             let is_recording = status.is_finished() && facts.kind() != Kind::Partial;
             assert_eq!(has_task, is_recording, "one task if finished");
             match has_task {
@@ -212,7 +212,7 @@ impl Appliance {
         }
     }
 
-    /// Those that were told of, which is not looked for on the disk.
+    /// The tasks that are listed, without a look at the disk.
     fn tasks(&self) -> Vec<Uuid> {
         let all = Query {
             page: 1,

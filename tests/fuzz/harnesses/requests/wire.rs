@@ -58,7 +58,7 @@ impl Wire {
     }
 
     /// Hangs up when everything is read and answered, or cannot be, or after
-    /// some steps that wait for the disk. Tells whether an answer is missing.
+    /// some steps that wait for the disk. Returns whether an answer is missing.
     pub(super) async fn hang_up(&self, after: Option<usize>) -> bool {
         loop {
             let changed = self.0.changed.notified();
@@ -127,7 +127,7 @@ impl AsyncRead for Wire {
             return Poll::Ready(Ok(()));
         }
         state.reader.set(Some(context.waker().clone()));
-        // Once: who is told may have the server ask again.
+        // Once: a notified task may make the server read again.
         if !state.is_hungry.replace(true) {
             state.changed.notify_one();
         }

@@ -28,7 +28,7 @@ pub fn source(input: &[u8]) -> Source {
 
 /// Whatever opens is decoded to its end in so many steps as its size allows, and
 /// gives as many samples as it says.
-pub fn hear(input: &[u8], open: impl Fn(&Limits<'_>) -> Result<Recording, MediaError>) {
+pub fn decode(input: &[u8], open: impl Fn(&Limits<'_>) -> Result<Recording, MediaError>) {
     ffmpeg::without(|| {
         let steps = Cell::new(0);
         let steps_max = STEPS_MIN + STEPS_PER_BYTE * input.len() as u64;
