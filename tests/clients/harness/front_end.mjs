@@ -71,7 +71,7 @@ export class User {
         return id;
     }
 
-    /** What was told so far: `[stage, percentage]`. */
+    /** The messages so far: `[stage, percentage]`. */
     async history() {
         const lines = await this.page.$$eval('#history li', (items) => items.map((item) => item.textContent));
         return lines.map((line) => {
