@@ -44,7 +44,7 @@ export async function upload(rig, recording) {
     const url = `${rig.server}/uploads/files/${id}`;
     const ask = `curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`;
     const offset = () =>
-        until('the daemon tells an offset', async () => {
+        until('the daemon has an offset', async () => {
             const said = /^upload-offset: (\d+)/im.exec(await shell(ask, here));
             return said && Number(said[1]);
         });

@@ -52,7 +52,7 @@ export class Cutter {
         if (this.#losesAnswer) throw new Error('no answer was lost');
     }
 
-    /** Nothing and nobody gets through until `mend` is called. */
+    /** No bytes and no connections get through until `mend` is called. */
     tear() {
         this.#torn = true;
         for (const socket of this.#sockets) socket.resetAndDestroy();

@@ -54,12 +54,12 @@ fn curl_sends_a_form_and_gets_the_transcript() {
     assert_eq!(task::text(&task::transcript(address, id)), spoken.text());
     assert!(kept(address, id) == spoken.bytes(), "other bytes");
 
-    let wishes = "?language=en&model=large-v3&task=transcribe&beam_size=2&best_of=2&patience=1\
+    let options = "?language=en&model=large-v3&task=transcribe&beam_size=2&best_of=2&patience=1\
          &length_penalty=1&temperatures=0&compression_ratio_threshold=2.4&log_prob_threshold=-1\
          &no_speech_threshold=0.6&initial_prompt=hello+world&suppress_tokens=-1\
          &suppress_numerals=false&vad_onset=0.5&vad_offset=0.363&device=cuda&batch_size=8\
          &min_speakers=1&max_speakers=2&something=else&callback_url=";
-    let target = url(&format!("{SPEECH}{wishes}"));
+    let target = url(&format!("{SPEECH}{options}"));
     // Without Content-Length, as from a pipe.
     let chunked = ["-H", "Transfer-Encoding: chunked"];
     let reply = curl(&[&chunked[..], &["-F", &field, &target]].concat());

@@ -10,7 +10,7 @@ use crate::support::tus::{FILES, location_path};
 use crate::support::waiting::until;
 
 #[test]
-fn upload_creation_and_append_in_every_state_of_the_draft() {
+fn upload_creation_and_append_in_every_version_of_the_draft() {
     let daemon = Daemon::start();
     let content = letters(300_000, &mut Random::new(seed()));
     for version in VERSIONS {
@@ -168,7 +168,7 @@ fn interim_answers_come_between_others_and_only_to_clients_that_know_them() {
 }
 
 #[test]
-fn a_state_of_the_draft_that_is_not_spoken_makes_an_upload_without_interim_answers() {
+fn a_version_of_the_draft_that_is_not_spoken_makes_an_upload_without_interim_answers() {
     let daemon = Daemon::start();
     for version in ["2", "7", "9", "x"] {
         let client = Client {

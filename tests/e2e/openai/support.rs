@@ -11,12 +11,16 @@ use crate::support::speech::{self, Script, Spoken, VOICES};
 use crate::support::task;
 use crate::support::waiting::until;
 
+/// Speech to text.
 pub const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 
+/// Speech to English text.
 pub const TRANSLATIONS: &str = "/v1/audio/translations";
 
+/// The field that every request needs.
 pub const MODEL: (&str, &str) = ("model", "whisper-1");
 
+/// A field of a form.
 pub fn field((name, value): (&str, &str)) -> Vec<u8> {
     part(&format!("; name=\"{name}\""), value.as_bytes())
 }
@@ -29,6 +33,7 @@ pub fn around(before: &[(&str, &str)], recording: &[u8], behind: &[(&str, &str)]
     form(&parts)
 }
 
+/// Posts a form, which must be answered.
 pub fn post(address: SocketAddr, target: &str, body: &[u8]) -> Response {
     request(address, "POST", target, &[FORM], Some(body))
         .unwrap_or_else(|error| panic!("{target}: {error}"))
@@ -45,6 +50,7 @@ pub fn ask(address: SocketAddr, recording: &[u8], fields: &[(&str, &str)]) -> Co
     connection
 }
 
+/// A short recording.
 pub fn spoken() -> Spoken {
     speech::speak(Script::short(VOICES[1], 91))
 }

@@ -317,8 +317,8 @@ fn only_hosts_that_are_named_are_called_also_later() {
         assert_eq!(tus.trim(), detail);
         (reply["error"]["code"].as_str().unwrap().to_owned(), detail)
     };
-    let nobody = Daemon::start();
-    let (code, detail) = refusal(nobody.address(), &remote.url("/"), 400);
+    let allows_none = Daemon::start();
+    let (code, detail) = refusal(allows_none.address(), &remote.url("/"), 400);
     assert_eq!(code, "CALLBACK_NOT_ALLOWED");
     assert!(detail.contains("callbacks.allow is empty"), "{detail}");
 

@@ -186,7 +186,7 @@ fn misbehave(asked: &ReceivedRequest, to: &mut dyn Write) -> std::io::Result<()>
 fn every_failure_is_reported_and_leaves_nothing() {
     let remote = RemoteServer::start(misbehave);
     let refuses = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("http://{}/a.mp3", refuses.local_addr().unwrap());
+    let unreachable = format!("http://{}/a.mp3", refuses.local_addr().unwrap());
     drop(refuses);
     let callbacks = "allow = ['127.0.0.1:*', 'no.such.host.invalid']\ndownload_timeout = '6s'";
     let limits = "[http]\nidle_timeout = '3s'\n[upload]\nmax_size = '50kB'";
@@ -214,7 +214,7 @@ fn every_failure_is_reported_and_leaves_nothing() {
         (at("/file"), 400, "no address"),
         (at("/nonsense"), 502, "broke off"),
         (at("/head"), 502, "broke off"),
-        (nobody, 502, "cannot be reached"),
+        (unreachable, 502, "cannot be reached"),
         (
             "http://no.such.host.invalid/".into(),
             502,

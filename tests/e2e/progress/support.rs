@@ -8,6 +8,7 @@ use crate::fixtures::listener::Listener;
 use crate::support::speech::{self, Script, VOICES};
 use crate::support::tus::Upload;
 
+/// A short recording.
 pub fn spoken() -> Vec<u8> {
     speech::speak(Script::short(VOICES[0], 1)).bytes()
 }
@@ -20,12 +21,14 @@ pub fn upload_as(address: SocketAddr, id: &str, length: usize) -> Upload {
     upload
 }
 
+/// Whether a message is this progress.
 pub fn is_progress(message: &Value, stage: &str, percentage: f64) -> bool {
     message["type"] == "progress"
         && message["stage"] == stage
         && message["percentage"].as_f64() == Some(percentage)
 }
 
+/// The percentages of the messages of a stage.
 pub fn percentages(messages: &[Value], stage: &str) -> Vec<f64> {
     let progress = messages.iter().filter(|message| message["stage"] == stage);
     progress
@@ -33,6 +36,7 @@ pub fn percentages(messages: &[Value], stage: &str) -> Vec<f64> {
         .collect()
 }
 
+/// Sends a ping, which must be answered next.
 #[track_caller]
 pub fn assert_pong(socket: &mut Listener) {
     socket.send(r#"{"type":"ping"}"#).unwrap();

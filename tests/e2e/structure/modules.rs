@@ -22,18 +22,18 @@ impl Display for Module {
 }
 
 impl Module {
-    /// Has tests at its top level, so it is not there for other modules.
+    /// Whether it has tests at its top level: other modules do not import it.
     pub fn has_tests(&self) -> bool {
         self.source.lines().any(|line| line == "#[test]")
     }
 
-    /// Is there for other modules; its tests are of itself.
+    /// Whether it is made for other modules to import.
     pub fn is_support(&self) -> bool {
         let is_support = |name: &String| name == "support" || name == "fixtures";
         self.path.iter().any(is_support)
     }
 
-    /// Is declared by that one.
+    /// Whether `parent` declares it.
     pub fn is_child_of(&self, parent: &Module) -> bool {
         self.path
             .split_last()

@@ -352,10 +352,10 @@ fn core_options() {
     let upload = four_of_ten(daemon.address());
     for target in [FILES, &upload.path] {
         let response = ask(daemon.address(), "OPTIONS", target, &[], b"").expect(204, target);
-        let tells = |name| response.header(name).unwrap_or_default();
-        assert_eq!(tells("tus-version"), "1.0.0");
-        assert_eq!(tells("tus-max-size"), (5u64 << 30).to_string());
-        let extensions: Vec<&str> = tells("tus-extension").split(',').map(str::trim).collect();
+        let header = |name| response.header(name).unwrap_or_default();
+        assert_eq!(header("tus-version"), "1.0.0");
+        assert_eq!(header("tus-max-size"), (5u64 << 30).to_string());
+        let extensions: Vec<&str> = header("tus-extension").split(',').map(str::trim).collect();
         for extension in [
             "creation",
             "creation-defer-length",
