@@ -5,7 +5,6 @@
 //! that [`run`] is called on (signals, tasks, the engine). Work that waits for
 //! the disk goes to short-lived helper threads.
 
-use crate::http::app::MAX_WAITING;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
@@ -26,7 +25,8 @@ use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
-use crate::http::connection::per_client::Shares;
+use crate::http::app::MAX_WAITING;
+use crate::http::connection::per_client::PerClient;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
@@ -207,7 +207,7 @@ async fn control(
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),
-        shares: Shares::of(max_connections),
+        per_client: PerClient::of(max_connections),
         max_connections,
         stopping,
     };

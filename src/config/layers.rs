@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::error::ConfigError;
 use super::raw::Raw;
-use super::{ConfigError, DEFAULT_PATH};
+use super::settings::DEFAULT_PATH;
 
 /// What the command line may say; it wins over everything else.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,5 @@
 //! The configuration as it is written, and the check that makes it typed.
 
-use crate::models::UnknownModel;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +7,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, Upload};
+use super::error::ConfigError;
+use super::settings::{Auth, Callbacks, Config, Http, Transcribe, Upload};
 use crate::access::Mode;
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::TrustedProxies;
+use crate::models::UnknownModel;
 use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};

@@ -1,4 +1,4 @@
-//! What every request can reach.
+//! What every handler can use.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,41 +20,41 @@ use crate::upload::Uploads;
 /// How many clients may wait for uploads that do not exist yet.
 pub const MAX_WAITING: usize = 1024;
 
-/// What every request can reach.
+/// What every handler can use.
 #[derive(Debug)]
 pub struct App {
-    /// The guard.
+    /// Authentication.
     pub access: Arc<Access>,
     /// The upload engine.
     pub uploads: Arc<Uploads>,
     /// All tasks.
     pub tasks: Arc<Tasks>,
-    /// The way to other machines.
+    /// Requests to other machines.
     pub outgoing: Arc<Outgoing>,
-    /// For its state only.
+    /// The engine, for its state only.
     pub engine: Engine,
-    /// Language of uploads that name none; `None`: detect it.
+    /// Whisper code for uploads without a language; `None`: detect it.
     pub default_language: Option<String>,
-    /// Whose pages may use this server.
+    /// Origins whose pages may use this server.
     pub origins: Origins,
-    /// What `Location` begins with, if that is configured.
+    /// The configured start of `Location`.
     pub base_url: BaseUrl,
-    /// Pages that are served beside all this.
+    /// The front end, if one is configured.
     pub front_end: Option<FrontEnd>,
-    /// Who is believed about clients.
+    /// Proxies whose `Forwarded` headers count.
     pub trusted_proxies: TrustedProxies,
-    /// To know which models are installed.
+    /// Where models are installed.
     pub models_dir: PathBuf,
-    /// What happens to uploads for a model that is not.
+    /// What happens to uploads for a model that is not installed.
     pub unknown_model: UnknownModel,
-    /// So many tasks may wait; then no more uploads are taken.
+    /// Queued tasks at which further uploads are refused.
     pub max_queue: usize,
-    /// The head of a request that takes longer is not waited for.
+    /// Longest time for a request head.
     pub header_timeout: Duration,
-    /// Connections that give nothing for this long are closed.
+    /// Time without bytes after which a connection is closed.
     pub idle_timeout: Duration,
     /// Turns true when the daemon stops.
     pub stopping: watch::Receiver<bool>,
-    /// One permit for each who waits for an upload that is not there yet.
+    /// One permit for each client that waits for an upload to be created.
     pub waiting: Arc<Semaphore>,
 }

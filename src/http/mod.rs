@@ -5,8 +5,8 @@
 //! its own:
 //!
 //! ```text
-//! reply < headers < { sources, connection } < error < app
-//!       < { auth, static_files, upload_request, pages } < tasks
+//! reply < headers < { sources, connection } < error < static_files < app
+//!       < { auth, owned } < { upload_request, pages } < tasks
 //!       < { uploads, intake, live } < openai < routes < server
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod headers;
 mod intake;
 mod live;
 mod openai;
+mod owned;
 mod pages;
 pub(crate) mod reply;
 mod routes;

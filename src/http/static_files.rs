@@ -17,9 +17,9 @@ use super::reply::{self, Reply};
 #[derive(Debug, Clone)]
 pub struct FrontEnd {
     files: ServeDir,
-    /// For addresses that only the application itself knows.
+    /// For addresses inside the application.
     index: ServeFile,
-    /// It is also served at `/`.
+    /// Whether it is also served at `/`.
     is_at_root: bool,
 }
 
@@ -33,7 +33,7 @@ impl FrontEnd {
         }
     }
 
-    /// The same, served also at `/`, wherever nothing else is.
+    /// The same, also served at `/` and at unknown paths.
     pub fn at_root(dir: &Path) -> FrontEnd {
         FrontEnd {
             is_at_root: true,
@@ -46,8 +46,8 @@ impl FrontEnd {
         self.is_at_root
     }
 
-    /// Answers GET of a file. What is no file and does not look like one gets
-    /// the application's first page: it knows the address.
+    /// Handles GET of a file. A path without a file and without an extension gets
+    /// the first page: the application knows the address.
     pub(super) async fn file(&self, path: &str, headers: &HeaderMap) -> Result<Reply, ApiError> {
         let mut found = self.files.clone().try_call(request(path, headers)?).await;
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -60,12 +60,12 @@ impl FrontEnd {
         let found = found.map_err(|error| ApiError::Internal(format!("{path}: {error}")))?;
         let mut reply = found.map(reply::streamed);
         if reply.headers().contains_key(LOCATION) {
-            // To the folder that was asked for, wherever that lies for the client.
+            // Relative, since a proxy may have put a prefix before the path.
             reply::set(&mut reply, LOCATION, format!("{last}/"));
         }
         let headers = reply.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // A new release counts at once; what has not changed is not sent again.
+        // Revalidated, so that a new release is seen at once.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         Ok(reply)
     }
@@ -74,7 +74,7 @@ impl FrontEnd {
 fn is_missing<B>(found: &io::Result<Response<B>>) -> bool {
     match found {
         Ok(found) => found.status() == StatusCode::NOT_FOUND,
-        // What no file can be called is not there either.
+        // Names that no file can have.
         Err(error) => matches!(
             error.kind(),
             io::ErrorKind::NotFound
@@ -86,7 +86,7 @@ fn is_missing<B>(found: &io::Result<Response<B>>) -> bool {
     }
 }
 
-/// What tells which form of a file is wanted.
+/// The request for a file, with the headers that choose its form.
 fn request(path: &str, headers: &HeaderMap) -> Result<Request<reply::Nothing>, ApiError> {
     let mut asked = Request::new(reply::Nothing::new());
     *asked.uri_mut() = path.parse().map_err(|_| ApiError::NoRoute)?;

@@ -13,7 +13,6 @@ mod outbox;
 mod pace;
 mod queue;
 mod record;
-pub mod render;
 mod retention;
 mod retry;
 mod running;

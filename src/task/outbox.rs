@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::record::TaskRecord;
 use super::tasks::Tasks;
 use crate::store::moment::Moment;
+use crate::store::regular_file;
 use crate::store::{Layout, remove_durably, replace_durably};
 
 /// What became of it, in the folder of its task.
@@ -189,7 +190,7 @@ impl Tasks {
 }
 
 fn read(path: &Path) -> io::Result<Option<Callback>> {
-    match std::fs::read(path) {
+    match regular_file::read(path) {
         Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

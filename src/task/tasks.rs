@@ -322,12 +322,23 @@ impl Tasks {
 
 /// Uploads tell what they are, whoever listens.
 impl Observer for Tasks {
+    fn committed(&self, id: Uuid, offset: u64, length: Option<u64>) {
+        // A complete one is queued, or joined with others, before it is news.
+        if length != Some(offset) {
+            self.received(id, offset, length);
+        }
+    }
+
     fn received(&self, id: Uuid, offset: u64, length: Option<u64>) {
         self.events.tell(id, Standing::uploading(offset, length));
     }
 
     fn finished(&self, id: Uuid) {
         self.adopt(id);
+    }
+
+    fn expired(&self, id: Uuid) {
+        self.events.gone(id);
     }
 
     fn terminated(&self, id: Uuid) {

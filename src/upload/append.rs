@@ -10,9 +10,10 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::checksum::{Check, Promise};
-use super::create::no_space;
-use super::writers::{Arrival, Turn, Wish};
-use super::{Cut, Source, Status, UploadError, Uploads};
+use super::error::{UploadError, no_space};
+use super::source::{Cut, Source, Status};
+use super::uploads::Uploads;
+use super::write_locks::{PendingRequest, Signal, WriteGuard};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -23,8 +24,8 @@ const COMMIT_EVERY_BYTES: u64 = 64 << 20;
 /// ... or so long, whichever comes first.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
-/// How often at most it is told what has come.
-const TELL_EVERY: Duration = Duration::from_millis(250);
+/// At most so often the observer is notified of what has arrived.
+const NOTIFY_EVERY: Duration = Duration::from_millis(250);
 
 /// A source that gives less than this in [`Limits::stall`](super::Limits) has
 /// stalled too: it would hold its connection for ever.
@@ -34,7 +35,7 @@ const TRICKLE_BYTES: u64 = 1024;
 pub(super) struct Appending {
     pub(super) uploads: Arc<Uploads>,
     pub(super) id: Uuid,
-    pub(super) turn: Turn,
+    pub(super) guard: WriteGuard,
     pub(super) writer: Writer,
 }
 
@@ -70,20 +71,20 @@ impl Uploads {
             return Err(UploadError::Final);
         }
         // From the first moment: HEAD after a cut waits for what has arrived.
-        let arrival = self.writers.arrive(id, source.line());
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let pending = self.write_locks.arrive(id, source.peer_socket());
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let writer = Writer::open(&self.layout, id).await?;
-        turn.committed(writer.record());
+        guard.committed(writer.record());
         let mut appending = Appending {
             uploads: Arc::clone(self),
             id,
-            turn,
+            guard,
             writer,
         };
         let work = async move {
             match appending.accept(&chunk).await {
-                Ok(()) => run(appending, source, chunk, arrival).await,
+                Ok(()) => run(appending, source, chunk, pending).await,
                 Err(refusal) => {
                     appending.writer.close().await;
                     Err(refusal)
@@ -102,7 +103,7 @@ impl Appending {
     /// that it may tell.
     async fn accept(&mut self, chunk: &Chunk) -> Result<(), UploadError> {
         let record = self.writer.record();
-        self.uploads.require_alive(record)?;
+        self.uploads.require_alive(self.id, record)?;
         let Record { offset, length, .. } = *record;
         if record.kind == Kind::Final {
             return Err(UploadError::Final);
@@ -153,8 +154,8 @@ impl Appending {
         self.told_durable(measured).await
     }
 
-    /// Says how much has come.
-    fn tell(&self) {
+    /// Notifies of how much has arrived.
+    fn notify_received(&self) {
         let length = self.writer.record().length;
         let observer = &self.uploads.observer;
         observer.received(self.id, self.writer.position(), length);
@@ -170,7 +171,9 @@ impl Appending {
     async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
         match outcome {
             Ok(()) => {
-                self.turn.committed(self.writer.record());
+                let record = self.writer.record();
+                self.guard.committed(record);
+                self.uploads.notify_committed(self.id, record);
                 Ok(())
             }
             Err(error) => Err(condemn(&self.uploads, self.id, &mut self.writer, error).await),
@@ -198,7 +201,7 @@ pub(super) async fn run<S: Source + 'static>(
     mut appending: Appending,
     mut source: S,
     chunk: Chunk,
-    _until_the_end: Arrival,
+    _until_the_end: PendingRequest,
 ) -> Result<Status, UploadError> {
     let id = appending.id;
     let mut check = chunk.checksum.map(Check::new);
@@ -243,22 +246,22 @@ pub(super) async fn receive<S: Source>(
     let mut stopping = appending.uploads.stopping.clone();
     let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
-    let mut told_at = committed_at;
+    let mut notified_at = committed_at;
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
-    appending.turn.waits(true);
+    appending.guard.waits(true);
     loop {
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
-            wish = appending.turn.wish() => match wish {
-                Wish::Leave => return Err(UploadError::Superseded { offset }),
-                Wish::Commit(number) => {
+            signal = appending.guard.signal() => match signal {
+                Signal::Leave => return Err(UploadError::Superseded { offset }),
+                Signal::Commit(number) => {
                     if check.is_none() {
                         appending.commit().await?;
                         source.committed(appending.writer.record().offset);
                     }
-                    appending.turn.answer(number);
+                    appending.guard.answer(number);
                     continue;
                 }
             },
@@ -269,7 +272,7 @@ pub(super) async fn receive<S: Source>(
                 continue;
             }
         };
-        appending.turn.waits(false);
+        appending.guard.waits(false);
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
@@ -289,9 +292,9 @@ pub(super) async fn receive<S: Source>(
         let written = appending.writer.write(bytes).await;
         written.map_err(|error| no_space(error, count))?;
         let now = Instant::now();
-        if now - told_at >= TELL_EVERY {
-            told_at = now;
-            appending.tell();
+        if now - notified_at >= NOTIFY_EVERY {
+            notified_at = now;
+            appending.notify_received();
         }
         let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
             || now - committed_at >= COMMIT_EVERY;
@@ -300,7 +303,7 @@ pub(super) async fn receive<S: Source>(
             source.committed(appending.writer.record().offset);
             committed_at = now;
         }
-        appending.turn.waits(true);
+        appending.guard.waits(true);
     }
 }
 
@@ -309,13 +312,14 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
     let Appending {
         uploads,
         id,
-        turn,
+        guard,
         writer,
     } = appending;
-    let observer = Arc::clone(&uploads.observer);
+    let observed = Arc::clone(&uploads);
     let done = move |record: &Record| {
+        observed.notify_committed(id, record);
         if record.is_recording() {
-            observer.finished(id);
+            observed.observer.finished(id);
         }
     };
     let record = match writer.finish(done).await {
@@ -326,17 +330,14 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
             return Err(error);
         }
     };
-    turn.committed(&record);
-    drop(turn);
+    guard.committed(&record);
+    drop(guard);
     if record.is_finished() {
         uploads.unfinished.remove(id);
         if record.kind.is_partial() {
             uploads.part_is_complete(id);
         }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
-    } else {
-        let Record { offset, length, .. } = record;
-        uploads.observer.received(id, offset, length);
     }
     Ok(uploads.status_of(&record))
 }
@@ -358,7 +359,8 @@ async fn condemn(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Content, NOTHING, of, with};
+    use super::super::testing::{Content, NOTHING, Notice, limits, observed, of, with};
+    use super::super::{Limits, NewUpload};
     use super::*;
     use crate::store::faults::SYNC_FAILS;
 
@@ -398,6 +400,60 @@ mod tests {
             assert!(
                 !layout.upload(id).exists(),
                 "a restart would believe its record"
+            );
+        });
+    }
+
+    #[test]
+    fn the_observer_is_notified_where_bytes_become_durable() {
+        observed(limits(0, 1), async |uploads, _, notices| {
+            let (id, _) = uploads.create(NewUpload::default(), NOTHING).await.unwrap();
+            for offset in [0, 4] {
+                let chunk = Chunk {
+                    length: Some(8),
+                    ..four_at(offset)
+                };
+                let appended = uploads.append(id, chunk, Content(Some(b"0123"))).await;
+                appended.unwrap();
+            }
+            // At creation, with the length, and at the end of each append.
+            let committed = [0, 0, 4, 8].map(|offset| Notice::Committed(id, offset));
+            let all = [&committed[..], &[Notice::Finished(id)]].concat();
+            assert_eq!(notices.take(), all);
+
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            uploads.terminate(id).await.unwrap();
+            let created = Notice::Committed(id, 0);
+            assert_eq!(notices.take(), [created, Notice::Terminated(id)]);
+        });
+    }
+
+    #[test]
+    fn an_upload_found_expired_is_noticed() {
+        let limits = Limits {
+            idle_expiry: Duration::from_millis(1),
+            ..limits(0, 1)
+        };
+        observed(limits, async |uploads, _, notices| {
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let late = uploads.append(id, four_at(0), Content(Some(b"0123")));
+            assert!(matches!(late.await, Err(UploadError::Expired)));
+            let created = Notice::Committed(id, 0);
+            assert_eq!(notices.take(), [created, Notice::Expired(id)]);
+        });
+    }
+
+    #[test]
+    fn a_swept_upload_is_noticed_when_its_place_is_wanted() {
+        observed(limits(0, 1), async |uploads, layout, notices| {
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            std::fs::remove_dir_all(layout.upload(id)).unwrap();
+            let (next, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            let created = [id, next].map(|id| Notice::Committed(id, 0));
+            assert_eq!(
+                notices.take(),
+                [created[0], Notice::Expired(id), created[1]]
             );
         });
     }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use sha2::digest::DynDigest;
 use tokio::task::JoinHandle;
 
-use super::UploadError;
-use crate::store::{helper, ring};
+use super::error::UploadError;
+use crate::blocking;
+use crate::store::ring;
 
 /// How a checksum is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Check {
         let mut hashers = (&mut self.hashing).await.map_err(io::Error::other)?;
         let pieces = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        self.hashing = ring::spawn(helper::run(move || {
+        self.hashing = ring::spawn(blocking::run(move || {
             for (_, hasher) in &mut hashers {
                 pieces.iter().for_each(|piece| hasher.update(piece));
             }

@@ -6,6 +6,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::store::Layout;
+use crate::store::folder::peek_record;
+use crate::store::record::{Kind, Record};
+
+/// A final upload that is not joined yet.
+pub(super) fn is_pending(record: &Record) -> bool {
+    record.kind == Kind::Final && !record.is_finished()
+}
+
+/// How a final upload stands that is not joined yet: it lives as long as
+/// anything is added to its parts, and has a length once they all have.
+/// Blocks on the disk.
+pub(super) fn awaiting(layout: &Layout, record: Record, parts: &[Uuid]) -> Record {
+    let records = parts.iter().map(|part| peek_record(&layout.upload(*part)));
+    // Without all of them it will never be joined.
+    let Ok(records) = records.collect::<Result<Vec<Record>, _>>() else {
+        return record;
+    };
+    let commits = records.iter().map(|part| part.committed_at);
+    let newest = commits.chain([record.committed_at]);
+    let lengths = records.iter().map(|part| part.length);
+    let mut standing = record;
+    standing.committed_at = newest
+        .max_by_key(|moment| moment.wall_ms)
+        .unwrap_or(record.committed_at);
+    // An empty one would look as if it were joined.
+    standing.length = lengths.sum::<Option<u64>>().filter(|length| *length > 0);
+    standing
+}
 
 /// What is on disk is the truth: a sweep takes uploads away without telling,
 /// which is looked at when there are many.

@@ -6,7 +6,7 @@ use std::path::Path;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::concat::is_pending;
+use super::pending::is_pending;
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};
@@ -94,12 +94,18 @@ pub fn settle(layout: &Layout) -> io::Result<()> {
 
 /// `None` for a folder that a sweep took away meanwhile.
 fn read(dir: &Path) -> Result<Option<(Record, Facts)>, String> {
+    if dir.is_symlink() {
+        return Err("it is a symbolic link".to_owned());
+    }
     let record = match peek_record(dir) {
         Ok(record) => record,
         Err(OpenError::Missing) if !dir.exists() => return Ok(None),
         Err(error) => return Err(format!("its offset record: {error}")),
     };
     let facts = read_facts(dir).map_err(|error| format!("its upload.json: {error}"))?;
+    if Parked::has_foreign_data(dir) {
+        return Err("its data: it is not a regular file".to_owned());
+    }
     Ok(Some((record, facts)))
 }
 
@@ -148,6 +154,46 @@ mod tests {
         recover(&layout, |id| found.push(id)).unwrap();
         assert_eq!(found, [Found::Finished(good)]);
         assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 4);
+        assert_eq!(std::fs::read_dir(layout.uploads()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_holds_nothing_up_and_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let make = || {
+            let id = Uuid::new_v4();
+            let folder = layout.upload(id);
+            std::fs::create_dir(&folder).unwrap();
+            let record = Record::new(Some(0), Moment::now()).encode_file();
+            std::fs::write(folder.join("offset"), record).unwrap();
+            let facts = format!(r#"{{"id":"{id}","created_at":"2026-01-01T00:00:00Z"}}"#);
+            std::fs::write(folder.join("upload.json"), facts).unwrap();
+            std::fs::write(folder.join("data"), "").unwrap();
+            (id, folder)
+        };
+        let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for name in ["offset", "upload.json", "data"] {
+            let (_, folder) = make();
+            std::fs::remove_file(folder.join(name)).unwrap();
+            fifo(&folder.join(name));
+            // The link leads to the right content.
+            let (_, folder) = make();
+            std::fs::rename(folder.join(name), folder.join("moved")).unwrap();
+            std::os::unix::fs::symlink("moved", folder.join(name)).unwrap();
+        }
+        let (id, folder) = make();
+        std::fs::rename(&folder, dir.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("moved"), layout.upload(id)).unwrap();
+        fifo(&layout.upload(Uuid::new_v4()));
+        let (good, folder) = make();
+        fifo(&folder.join("foreign"));
+        Parked::lock(&layout, good).unwrap().make_durable().unwrap();
+
+        let mut found = Vec::new();
+        recover(&layout, |id| found.push(id)).unwrap();
+        assert_eq!(found, [Found::Finished(good)]);
+        assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 8);
         assert_eq!(std::fs::read_dir(layout.uploads()).unwrap().count(), 1);
     }
 }

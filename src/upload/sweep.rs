@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::concat::{awaiting, is_pending};
-use super::is_expired;
+use super::expiry::is_expired;
+use super::pending::{awaiting, is_pending};
 use crate::store::Layout;
 use crate::store::folder::{
     OpenError, Parked, Removal, bury, is_being_created, peek_record, read_facts,

@@ -8,8 +8,10 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::append::{self, Appending};
-use super::create::no_space;
-use super::{NewUpload, Source, Status, UploadError, Uploads};
+use super::error::{UploadError, no_space};
+use super::new_upload::NewUpload;
+use super::source::{Source, Status};
+use super::uploads::Uploads;
 use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::STEP_BYTES;
@@ -60,14 +62,14 @@ impl Uploads {
         };
         let (facts, writer) = self.make(new.clone()).await?;
         let id = facts.id;
-        let _until_the_end = self.writers.arrive(id, source.line());
+        let _until_the_end = self.write_locks.arrive(id, source.peer_socket());
         // The id is new, and nobody was told of it.
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
-        turn.committed(writer.record());
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
+        guard.committed(writer.record());
         let mut appending = Appending {
             uploads: Arc::clone(&self),
             id,
-            turn,
+            guard,
             writer,
         };
         let refusal = match take(&mut appending, at_most_bytes, new, &facts, source, complete).await
@@ -78,9 +80,9 @@ impl Uploads {
             },
             Err(refusal) => {
                 // Lets go of it, so that it can be taken away.
-                let Appending { turn, writer, .. } = appending;
+                let Appending { guard, writer, .. } = appending;
                 writer.close().await;
-                drop(turn);
+                drop(guard);
                 info!(upload_id = %id, "a recording did not come to its end, nothing of it is kept");
                 refusal
             }
@@ -128,7 +130,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::super::testing::{Content, with};
-    use super::super::{Checksum, Cut, Found, Line, recover};
+    use super::super::{Checksum, Cut, Found, PeerSocket, recover};
     use super::*;
     use crate::store::folder::peek_record;
 
@@ -140,7 +142,7 @@ mod tests {
             Some(self.0.next().await.unwrap_or(Err(Cut::Lost)))
         }
 
-        fn line(&self) -> Option<Line> {
+        fn peer_socket(&self) -> Option<PeerSocket> {
             None
         }
 

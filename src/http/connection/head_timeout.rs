@@ -1,11 +1,10 @@
-//! How long the head of a request is waited for.
+//! The timeout of request heads.
 //!
-//! hyper has one timer, which runs from the end of an answer to the end of the
-//! next head. Two periods are needed: a connection may rest for long between
-//! requests, but a head that has begun must come soon. So the timer is given a
-//! clock that knows when bytes arrive: it runs for the one period, and anew
-//! for the other as soon as something is heard. Who has just connected has
-//! something to say: there only the second one counts.
+//! hyper has one timer, from the end of a response to the end of the next request
+//! head. Two are needed: a connection may be idle for long between requests, but a
+//! head that has begun must arrive soon. So hyper gets a timer that is notified of
+//! arriving bytes: it runs for the idle period, and from the first byte for the
+//! period of a head. For the first head of a connection only the latter counts.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,35 +14,35 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-/// Makes the clock of one connection, and what moves it.
-pub fn head_clock(rest: Duration) -> (Heard, HeadClock) {
-    let has_heard = Arc::new(AtomicBool::new(false));
+/// Makes the timer of one connection, and what notifies it.
+pub fn head_clock(idle: Duration) -> (Arrival, HeadClock) {
+    let has_arrived = Arc::new(AtomicBool::new(false));
     let clock = HeadClock {
-        has_heard: Arc::clone(&has_heard),
+        has_arrived: Arc::clone(&has_arrived),
         is_fresh: AtomicBool::new(true),
-        rest,
+        idle,
     };
-    (Heard(has_heard), clock)
+    (Arrival(has_arrived), clock)
 }
 
-/// Where a connection says that something came.
+/// Notifies the timer of arriving bytes.
 #[derive(Debug)]
-pub struct Heard(Arc<AtomicBool>);
+pub struct Arrival(Arc<AtomicBool>);
 
-impl Heard {
-    /// Something came.
+impl Arrival {
+    /// Bytes have arrived.
     pub fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// hyper's timer of one connection. It asks for a deadline whenever it begins
-/// to wait for a head: that of the head.
+/// hyper's timer of one connection. hyper asks for a deadline whenever it begins to
+/// wait for a head.
 #[derive(Debug)]
 pub struct HeadClock {
-    has_heard: Arc<AtomicBool>,
+    has_arrived: Arc<AtomicBool>,
     is_fresh: AtomicBool,
-    rest: Duration,
+    idle: Duration,
 }
 
 impl Timer for HeadClock {
@@ -53,14 +52,14 @@ impl Timer for HeadClock {
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let head = deadline.saturating_duration_since(self.now());
-        self.has_heard.store(false, Ordering::Relaxed);
+        self.has_arrived.store(false, Ordering::Relaxed);
         let (period, then) = match self.is_fresh.swap(false, Ordering::Relaxed) {
             true => (head, None),
-            false => (self.rest, Some(head)),
+            false => (self.idle, Some(head)),
         };
         Box::pin(Wait {
             sleep: Box::pin(tokio::time::sleep(period)),
-            has_heard: Arc::clone(&self.has_heard),
+            has_arrived: Arc::clone(&self.has_arrived),
             then,
         })
     }
@@ -69,8 +68,8 @@ impl Timer for HeadClock {
 /// Waits for a head. hyper polls it after every read that did not complete one.
 struct Wait {
     sleep: Pin<Box<tokio::time::Sleep>>,
-    has_heard: Arc<AtomicBool>,
-    /// How long still once something is heard.
+    has_arrived: Arc<AtomicBool>,
+    /// The period from the first byte on.
     then: Option<Duration>,
 }
 
@@ -80,7 +79,7 @@ impl Future for Wait {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has_heard.load(Ordering::Relaxed)
+        if self.has_arrived.load(Ordering::Relaxed)
             && let Some(head) = self.then.take()
         {
             let deadline = tokio::time::Instant::now() + head;

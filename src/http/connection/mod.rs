@@ -3,7 +3,6 @@
 pub(crate) mod close;
 pub(crate) mod first_request;
 pub(crate) mod head_timeout;
-pub(crate) mod interim;
 pub(crate) mod io;
 pub mod per_client;
 pub(crate) mod request_body;

@@ -1,4 +1,4 @@
-//! How many connections each client has: none may have all of them.
+//! The per-client connection limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::access::network_of;
 
-/// The connections that are open, by the network that a client has for itself.
+/// Open connections by the network of a client.
 #[derive(Debug)]
-pub struct Shares {
+pub struct PerClient {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// One connection of a client, until dropped.
 #[derive(Debug)]
-pub struct Share {
+pub struct ClientConnection {
     of: IpAddr,
-    shares: Arc<Shares>,
+    per_client: Arc<PerClient>,
 }
 
-impl Shares {
-    /// For that many connections in all: one client may have half of them.
-    pub fn of(max_connections: usize) -> Arc<Shares> {
-        Arc::new(Shares {
+impl PerClient {
+    /// For this many connections in all, half of which one client may have.
+    pub fn of(max_connections: usize) -> Arc<PerClient> {
+        Arc::new(PerClient {
             most: max_connections.div_ceil(2),
             open: Mutex::default(),
         })
     }
 
-    /// One more connection of this client; `None` if it has its share.
-    pub fn take(self: &Arc<Shares>, client: IpAddr) -> Option<Share> {
+    /// Counts one more connection of this client; `None` at its limit.
+    pub fn admit(self: &Arc<PerClient>, client: IpAddr) -> Option<ClientConnection> {
         let of = network_of(client);
         let mut open = self.open();
         let count = open.entry(of).or_default();
@@ -39,8 +39,8 @@ impl Shares {
         }
         *count += 1;
         drop(open);
-        let shares = Arc::clone(self);
-        Some(Share { of, shares })
+        let per_client = Arc::clone(self);
+        Some(ClientConnection { of, per_client })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -48,9 +48,9 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
+impl Drop for ClientConnection {
     fn drop(&mut self) {
-        let mut open = self.shares.open();
+        let mut open = self.per_client.open();
         if let Some(count) = open.get_mut(&self.of) {
             *count -= 1;
             if *count == 0 {
@@ -66,17 +66,17 @@ mod tests {
 
     #[test]
     fn one_client_has_half_and_nothing_is_left() {
-        let shares = Shares::of(5);
+        let per_client = PerClient::of(5);
         let [one, neighbour, other] =
             ["fd00::1", "fd00::2", "10.0.0.1"].map(|address| address.parse().unwrap());
-        let taken = [one, neighbour, one].map(|client| shares.take(client));
+        let taken = [one, neighbour, one].map(|client| per_client.admit(client));
         assert!(
             taken.iter().all(Option::is_some),
             "half of five, rounded up"
         );
-        assert!(shares.take(neighbour).is_none());
-        assert!(shares.take(other).is_some());
+        assert!(per_client.admit(neighbour).is_none());
+        assert!(per_client.admit(other).is_some());
         drop(taken);
-        assert!(shares.open().is_empty());
+        assert!(per_client.open().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a request, also of one that nobody wants.
+//! A request body; drained briefly when the request is rejected.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,29 +10,29 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::store::ring;
 
-/// How much of a body that nobody wants is read all the same ...
+/// Most bytes that are drained.
 const LINGER_BYTES: usize = 64 << 20;
-/// ... and for how long.
+/// Longest time that is drained.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// Frame after frame as hyper receives it.
+/// The frames of a request body as hyper receives them.
 ///
-/// One that is dropped before its end is still read for a while: a client in
-/// the middle of sending would otherwise meet a reset connection instead of
-/// the answer that tells it why, and could not use the connection again.
+/// When dropped before its end, the rest is drained for a while: a client that is
+/// still sending would otherwise see a reset connection instead of the response,
+/// and could not use the connection again.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Option<Incoming>,
-    /// The client waits for our consent to send it; its answer is the refusal.
-    waits: bool,
+    /// The client waits for a 100 before it sends the body.
+    expects_continue: bool,
 }
 
 impl RequestBody {
-    /// `waits`: see [`crate::http::headers::request_head::waits_for_consent`].
-    pub fn new(incoming: Incoming, waits: bool) -> RequestBody {
+    /// `expects_continue`: see [`crate::http::headers::request_head::expects_continue`].
+    pub fn new(incoming: Incoming, expects_continue: bool) -> RequestBody {
         RequestBody {
             incoming: Some(incoming),
-            waits,
+            expects_continue,
         }
     }
 }
@@ -50,7 +50,7 @@ impl Body for RequestBody {
         };
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
-            Some(Ok(_)) => self.waits = false,
+            Some(Ok(_)) => self.expects_continue = false,
             Some(Err(_)) | None => self.incoming = None,
         }
         Poll::Ready(frame)
@@ -68,7 +68,7 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if self.waits || self.is_end_stream() {
+        if self.expects_continue || self.is_end_stream() {
             return;
         }
         let Some(mut incoming) = self.incoming.take() else {
@@ -83,7 +83,7 @@ impl Drop for RequestBody {
                     read_bytes += frame.data_ref().map_or(0, Bytes::len);
                 }
             };
-            // A body that is longer is the client's own fault: it is cut.
+            // A longer body is cut.
             let _ = tokio::time::timeout(LINGER, drain).await;
         });
     }

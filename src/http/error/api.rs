@@ -1,6 +1,5 @@
-//! Errors of everything but TUS: one shape, one table.
+//! The table of errors of everything but the upload protocols.
 
-use super::status::{status_of, status_of_failure, tell_denied};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde_json::json;
@@ -8,6 +7,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::status::status_of_upload;
+use super::status::{status_of, status_of_failure, tell_denied};
 use super::unmet::Unmet;
 use crate::access::{Denied, TooManyTickets};
 use crate::http::headers::request_head::BadHead;
@@ -18,80 +18,80 @@ use crate::outgoing::{BadAddress, Failure};
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
-/// Why a request was not carried out. The texts are for people.
+/// Why a request failed. The text is the `message` of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The head of the request cannot be trusted.
+    /// The request head is invalid.
     #[error(transparent)]
     Head(#[from] BadHead),
-    /// Nothing of ours has this path.
+    /// No resource has this path.
     #[error("there is nothing at this address")]
     NoRoute,
-    /// The path is ours, the method is not.
+    /// The resource does not take this method.
     #[error("this address does not take that method; it takes {0}")]
     Method(String),
-    /// Not with this token, or without one.
+    /// Authentication failed.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// No such task.
+    /// The caller has no task of this id.
     #[error("there is no task of this id")]
     TaskNotFound,
-    /// A parameter makes no sense.
+    /// A parameter is invalid.
     #[error("{0}")]
     Validation(String),
-    /// The same, of one that is known by its name.
+    /// A named parameter is invalid.
     #[error("{why}")]
     Parameter {
-        /// As clients write it.
+        /// Its name in requests.
         name: &'static str,
-        /// For people; names it too.
+        /// The message, which includes the name.
         why: String,
     },
-    /// A model that is not installed, and the configuration refuses those.
+    /// The model is not installed, and `transcribe.unknown_model` is `reject`.
     #[error("{0}")]
     UnknownModel(String),
-    /// It will be there later.
+    /// The transcript does not exist yet.
     #[error("the task is {0}; there is no transcript yet")]
     NotCompleted(&'static str),
-    /// It was there once.
+    /// The transcript was deleted.
     #[error("the transcript was deleted after its retention period")]
     TranscriptGone,
-    /// There will be none.
+    /// The transcription failed.
     #[error("the transcription failed: {0}")]
     TaskFailed(String),
-    /// It cannot be transcribed again.
+    /// The task cannot be retried.
     #[error(transparent)]
     Retry(RetryError),
-    /// The upload engine said no.
+    /// The upload engine refused.
     #[error("{0}")]
     Upload(UploadError),
-    /// The body is no form that can be read.
+    /// The body is not a valid form.
     #[error(transparent)]
     Form(#[from] BadForm),
-    /// What it brings is no recording.
+    /// The file is not a recording.
     #[error("{0}")]
     NoRecording(String),
-    /// Nobody who can be told of anything.
+    /// Invalid callback URL.
     #[error("callback_url {0}")]
     Callback(BadAddress),
-    /// No place that a recording can be fetched from.
+    /// Invalid URL of a recording.
     #[error("url {0}")]
     Url(BadAddress),
-    /// None came from there.
+    /// Fetching the recording failed.
     #[error("the url {0}; nothing was kept")]
     Fetch(#[from] Failure),
-    /// Somebody has it.
+    /// The resource is in use, or a limit is reached.
     #[error("{0}")]
     Busy(String),
-    /// Start-up has not read everything yet.
+    /// The start-up scan has not ended.
     #[error("the server is starting; try again in a moment")]
     Starting,
-    /// A request that is none for a WebSocket.
+    /// Not a WebSocket handshake.
     #[error(
-        "this address is a WebSocket (version 13); /task/ID/events tells the same as server-sent events"
+        "this address is a WebSocket (version 13); /task/ID/events has the same messages as server-sent events"
     )]
     NoWebSocket,
-    /// Our fault.
+    /// An internal error.
     #[error("internal error; the journal of the server has the details under the correlation id")]
     Internal(String),
 }
@@ -107,7 +107,7 @@ impl ApiError {
             ApiError::Validation(_) | ApiError::Parameter { .. } | ApiError::UnknownModel(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
             }
-            // Not 404: the task is there, only not in the state that is needed.
+            // Not 404: the task exists, in another state.
             ApiError::NotCompleted(_) => (StatusCode::CONFLICT, "TASK_NOT_COMPLETED"),
             ApiError::TranscriptGone => (StatusCode::GONE, "TRANSCRIPT_GONE"),
             ApiError::TaskFailed(_) => (StatusCode::CONFLICT, "TASK_FAILED"),
@@ -119,7 +119,7 @@ impl ApiError {
                 status => (status, "UPLOAD_REFUSED"),
             },
             ApiError::Form(bad) => (bad.status(), "BAD_FORM"),
-            // Clients know it as final.
+            // Clients treat it as final.
             ApiError::NoRecording(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "NO_RECORDING"),
             ApiError::Callback(bad) if bad.is_forbidden() => {
                 (StatusCode::BAD_REQUEST, "CALLBACK_NOT_ALLOWED")
@@ -159,7 +159,7 @@ impl ApiError {
             }),
         );
         match self {
-            // Where the next request begins may be disputed too.
+            // The next request may be misread too.
             ApiError::Head(bad) if bad.is_ambiguous() => {
                 reply::set(&mut reply, CONNECTION, "close");
             }
@@ -168,7 +168,7 @@ impl ApiError {
             ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
-            // Some will be finished by then, or expire.
+            // By then some uploads are complete or expired.
             ApiError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
             // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
             ApiError::NoWebSocket => {
@@ -182,7 +182,7 @@ impl ApiError {
     }
 }
 
-/// What was sent in one piece, and cannot be gone on with.
+/// For recordings sent in one piece, which cannot be resumed.
 impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> ApiError {
         match error {
@@ -206,6 +206,7 @@ impl From<Unmet> for ApiError {
     fn from(unmet: Unmet) -> ApiError {
         match unmet {
             Unmet::Callback(bad) => ApiError::Callback(bad),
+            Unmet::Part(error) => error.into(),
             Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
             Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
             Unmet::Language(_) => ApiError::Parameter {

@@ -1,4 +1,4 @@
-//! Statuses and headers of refusals that both error tables share.
+//! Statuses and headers that both tables of errors share.
 
 use hyper::StatusCode;
 use hyper::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,7 +8,7 @@ use crate::http::reply::{self, Reply};
 use crate::outgoing::Failure;
 use crate::upload::{PartError, UploadError};
 
-/// The status of a refusal at the door, whatever protocol it is told in.
+/// The status of a failed authentication.
 pub fn status_of(denied: &Denied) -> StatusCode {
     match denied {
         Denied::NoToken | Denied::WrongToken | Denied::WrongTicket => StatusCode::UNAUTHORIZED,
@@ -18,12 +18,12 @@ pub fn status_of(denied: &Denied) -> StatusCode {
     }
 }
 
-/// The status of a recording that cannot be fetched.
+/// The status of a fetch by URL that failed.
 pub(super) fn status_of_failure(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Slow(_) => StatusCode::GATEWAY_TIMEOUT,
-        // Trying again cannot help.
+        // A retry cannot help.
         Failure::Address(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,
         Failure::Status(status) if status.is_client_error() => StatusCode::BAD_REQUEST,
         Failure::Unreachable(_) | Failure::Tls(_) | Failure::Lost(_) | Failure::Status(_) => {
@@ -32,7 +32,7 @@ pub(super) fn status_of_failure(failure: &Failure) -> StatusCode {
     }
 }
 
-/// The headers that go with it (RFC 6750, section 3; RFC 9110, section 10.2.3).
+/// Adds the headers of a failed authentication (RFC 6750, section 3; RFC 9110, section 10.2.3).
 pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
     match denied {
         Denied::NoToken | Denied::WrongTicket => {
@@ -49,7 +49,7 @@ pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
     }
 }
 
-/// The status of what the upload engine refused, whatever protocol it is told in.
+/// The status of an error of the upload engine.
 pub fn status_of_upload(error: &UploadError) -> StatusCode {
     match error {
         UploadError::NotFound
@@ -76,8 +76,8 @@ pub fn status_of_upload(error: &UploadError) -> StatusCode {
         | UploadError::Malformed { .. }
         | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
         UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        // Superseded: the client that sees this is not the newest one;
-        // asking again for the offset is right for it too.
+        // Superseded: an older request of the client sees this. A HEAD is right
+        // there too.
         UploadError::Conflict { .. } | UploadError::Superseded { .. } => StatusCode::CONFLICT,
         UploadError::Checksum => checksum_mismatch(),
         UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -87,7 +87,7 @@ pub fn status_of_upload(error: &UploadError) -> StatusCode {
     }
 }
 
-/// 460, a status of the checksum extension's own.
+/// 460 Checksum Mismatch, defined by the TUS checksum extension.
 fn checksum_mismatch() -> StatusCode {
     StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
 }

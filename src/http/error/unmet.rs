@@ -1,21 +1,25 @@
-//! Requests that are well formed and cannot be met.
+//! Upload requests that are well formed and cannot be met.
 
 use crate::languages::UnknownLanguage;
 use crate::outgoing::BadAddress;
+use crate::upload::UploadError;
 
-/// A wish that cannot be met. The texts are for people.
+/// Why an upload request cannot be met.
 #[derive(Debug, thiserror::Error)]
 pub enum Unmet {
-    /// None of Whisper's.
+    /// Not a language of Whisper's.
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
-    /// A model that is not installed, and the configuration refuses those.
+    /// The model is not installed, and `transcribe.unknown_model` is `reject`.
     #[error("there is no model `{0}` on this server")]
     Model(String),
-    /// Nobody who can be told of anything.
+    /// Invalid callback URL.
     #[error("callback_url {0}")]
     Callback(BadAddress),
-    /// The engine cannot keep up.
+    /// `transcribe.max_queue` tasks are queued.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,
+    /// Not a partial upload of the caller's.
+    #[error(transparent)]
+    Part(#[from] UploadError),
 }

@@ -1,38 +1,38 @@
-//! The one table of errors of the upload protocols.
+//! The table of errors of the upload protocols.
 
-use super::status::{status_of, status_of_upload, tell_denied};
-use crate::http::headers::upload_protocol::{
-    METADATA_MAX_BYTES, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION,
-};
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use serde_json::json;
 use tracing::error;
 
+use super::status::{status_of, status_of_upload, tell_denied};
 use super::unmet::Unmet;
 use crate::access::Denied;
 use crate::http::headers::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
-use crate::http::headers::upload_fields::{limits, tell_complete};
+use crate::http::headers::upload_fields::{limits, set_complete};
 use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{
+    METADATA_MAX_BYTES, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION,
+};
 use crate::http::reply::{self, Reply};
 use crate::upload::UploadError;
 
-/// Why a request was refused. The texts are the bodies, for people.
+/// Why a request of an upload protocol was refused. The text is the response body.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
-    /// Not with this token, or without one.
+    /// Authentication failed.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// Tus-Resumable is missing or another version.
     #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
     Version,
-    /// A header that must be there.
+    /// A required header is missing.
     #[error("the header {name} is missing")]
     Missing {
-        /// Which.
+        /// Its name.
         name: HeaderName,
     },
-    /// A header that must not be there.
+    /// A header that this method does not take.
     #[error("the header {name} does not go with this method")]
     Unexpected {
         /// Its name.
@@ -41,16 +41,16 @@ pub enum ProtocolError {
     /// An append to a complete upload.
     #[error("the upload is complete already")]
     Complete,
-    /// A header that must be a number.
+    /// The value of a header is not a number.
     #[error("the header {name} must be a number of bytes, in digits")]
     NotANumber {
-        /// Which.
+        /// Its name.
         name: HeaderName,
     },
-    /// Not with this method.
+    /// The resource does not take this method.
     #[error("use one of {0}")]
     Method(&'static str),
-    /// Not the name of a method.
+    /// X-HTTP-Method-Override does not name a method.
     #[error("X-HTTP-Method-Override is not the name of a method")]
     MethodOverride,
     /// Upload-Checksum cannot be read.
@@ -59,60 +59,60 @@ pub enum ProtocolError {
     /// Upload-Concat cannot be read.
     #[error("bad Upload-Concat: {0}")]
     Concat(String),
-    /// A final upload is as long as its parts.
+    /// A final upload was created with a length.
     #[error("send no length with a final upload: it is that of its parts")]
     FinalLength,
-    /// Both lengths.
+    /// Both a length and a deferred length.
     #[error("send either Upload-Length or Upload-Defer-Length, not both")]
     TwoLengths,
-    /// A value that the protocol does not know.
+    /// A value that the protocol does not define.
     #[error("the only value of Upload-Defer-Length is 1")]
     DeferLength,
     /// Upload-Metadata cannot be read.
     #[error("bad Upload-Metadata: {0}")]
     Metadata(String),
-    /// Every task keeps it.
+    /// Upload-Metadata is longer than is kept with a task.
     #[error("Upload-Metadata may have {} bytes at most", METADATA_MAX_BYTES)]
     MetadataTooLarge,
-    /// The body is not marked as a chunk.
+    /// The media type is not that of TUS.
     #[error("send the bytes with Content-Type: {}", OFFSET_STREAM)]
     ContentType,
-    /// The same in the other protocol.
+    /// The media type is not that of the resumable-upload draft.
     #[error("send the bytes with Content-Type: {}", PARTIAL_UPLOAD)]
     PartialContentType,
-    /// The bytes do not start where the upload stands.
-    #[error("the upload stands at offset {expected}, not at {provided}")]
+    /// The bytes do not start at the offset of the upload.
+    #[error("the upload is at offset {expected}, not at {provided}; send from there")]
     Offset {
-        /// Where it stands.
+        /// The offset of the upload.
         expected: u64,
-        /// Where the client believes it to stand.
+        /// The offset in the request.
         provided: u64,
     },
-    /// Several lengths for one upload.
+    /// The request contradicts the length of the upload.
     #[error("the lengths of the upload and of what was sent do not agree")]
     Length,
-    /// There is no whole recording yet.
+    /// The upload is not complete, so there is nothing to download.
     #[error("the upload is not complete yet; its recording can be had when it is")]
     NotFinished,
-    /// There was one.
+    /// The recording was deleted.
     #[error("the recording was deleted after its retention period")]
     RecordingGone,
-    /// A part that is not there.
+    /// The range lies outside the recording.
     #[error("the recording has {length} bytes; ask for some of them")]
     Range {
-        /// Bytes of the whole.
+        /// Length of the recording in bytes.
         length: u64,
     },
-    /// A wish that cannot be met.
+    /// The model is not installed.
     #[error(transparent)]
     UnknownModel(Unmet),
-    /// Nobody who can be told of anything.
+    /// Invalid callback URL.
     #[error(transparent)]
     Callback(Unmet),
-    /// The engine cannot keep up.
+    /// The queue is full.
     #[error(transparent)]
     QueueFull(Unmet),
-    /// The upload engine said no.
+    /// The upload engine refused.
     #[error(transparent)]
     Upload(#[from] UploadError),
 }
@@ -123,6 +123,7 @@ impl From<Unmet> for ProtocolError {
             Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
             Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
             Unmet::Callback(_) => ProtocolError::Callback(unmet),
+            Unmet::Part(error) => ProtocolError::Upload(error),
             Unmet::QueueFull => ProtocolError::QueueFull(unmet),
         }
     }
@@ -160,7 +161,7 @@ impl ProtocolError {
         }
     }
 
-    /// The response, in the words of this protocol.
+    /// The response in this protocol.
     pub fn reply(&self, protocol: Protocol) -> Reply {
         let status = self.status();
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -174,7 +175,7 @@ impl ProtocolError {
         if let Some(offset) = self.offset() {
             reply::set(&mut reply, UPLOAD_OFFSET, offset);
             if let Protocol::Ietf(interop) = protocol {
-                tell_complete(&mut reply, false, interop);
+                set_complete(&mut reply, false, interop);
             }
         }
         match self {
@@ -193,7 +194,7 @@ impl ProtocolError {
             ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
-            // Some will be finished by then, transcribed, or expired.
+            // By then some uploads are complete, transcribed or expired.
             ProtocolError::QueueFull(_) | ProtocolError::Upload(UploadError::TooMany) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }
@@ -202,7 +203,7 @@ impl ProtocolError {
         reply
     }
 
-    /// Where the upload stands, if that is what was wrong.
+    /// The offset of the upload, where the error states one.
     fn offset(&self) -> Option<u64> {
         match self {
             ProtocolError::Offset { expected, .. } => Some(*expected),

@@ -1,14 +1,14 @@
-//! What a body is said to be.
+//! Content-Type.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 
-/// The media type that a body is said to be of, without its parameters.
+/// The media type without its parameters.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let told = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    told.split(';').next().map(str::trim)
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
 }
 
-/// Whether a body is said to be of this type, whatever its parameters.
+/// Whether the media type is this one, whatever its parameters.
 pub fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
-    media_type(headers).is_some_and(|told| told.eq_ignore_ascii_case(wanted))
+    media_type(headers).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }

@@ -11,7 +11,7 @@ use hyper::{Method, StatusCode};
 
 use crate::http::reply::{self, Reply};
 
-/// What a page may read of an answer, beside what every page may.
+/// Response headers that pages may read, beside the safelisted ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Retry-After, \
      Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, \
@@ -20,10 +20,10 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
      X-Request-Id",
 );
 
-/// What a page may send where a preflight names no headers.
+/// Request headers allowed where a preflight names none.
 const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
 
-/// How long a browser may remember a preflight; none does so for longer than a day.
+/// How long browsers may cache a preflight, in seconds; a day is their own limit.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
@@ -32,51 +32,50 @@ const REQUEST_PRIVATE_NETWORK: HeaderName =
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
-/// Whose pages may use this server.
+/// Origins whose pages may use this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// Everybody's.
+    /// All.
     All,
     /// These, each `scheme://host` or `scheme://host:port`.
     These(Vec<String>),
 }
 
-/// What goes into the answer to a page of another origin.
+/// The headers of a response to a page of another origin.
 #[derive(Debug)]
-pub struct Visit {
-    /// The page's, if it may use this server.
+pub struct CrossOrigin {
+    /// The origin of the page, if it is allowed.
     origin: Option<HeaderValue>,
 }
 
 impl Origins {
-    /// Looks at a request; `None` if no page sent it.
-    pub fn visit(&self, headers: &HeaderMap) -> Option<Visit> {
+    /// Checks the `Origin` of a request; `None` without one.
+    pub fn check(&self, headers: &HeaderMap) -> Option<CrossOrigin> {
         let origin = headers.get(ORIGIN)?;
         let is_allowed = match self {
             Origins::All => true,
             Origins::These(these) => these.iter().any(|allowed| origin == allowed.as_str()),
         };
-        Some(Visit {
+        Some(CrossOrigin {
             origin: is_allowed.then(|| origin.clone()),
         })
     }
 }
 
-/// Whether a request only asks what a page may do here (Fetch standard,
-/// CORS-preflight request).
+/// Whether this is a CORS-preflight request (Fetch standard).
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-impl Visit {
+impl CrossOrigin {
     /// Whether the page may use this server.
     pub fn is_allowed(&self) -> bool {
         self.origin.is_some()
     }
 
-    /// Answers a preflight for a resource that takes these methods.
+    /// The response to a preflight for a resource with these methods.
     pub fn preflight(&self, asked: &HeaderMap, methods: &'static str) -> Reply {
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         if self.origin.is_some() {
@@ -98,13 +97,13 @@ impl Visit {
                 headers.insert(ALLOW_PRIVATE_NETWORK, TRUE);
             }
         }
-        self.tell(&mut reply);
+        self.allow(&mut reply);
         reply
     }
 
-    /// Lets the page read an answer. The origin is named, never `*`: that would
+    /// Lets the page read a response. The origin is named, never `*`, which would
     /// forbid credentials.
-    pub fn tell(&self, reply: &mut Reply) {
+    pub fn allow(&self, reply: &mut Reply) {
         let headers = reply.headers_mut();
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = &self.origin {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// RFC 9110, section 5.6.7. Rounded down: never later than the truth.
+/// An HTTP date (RFC 9110, section 5.6.7), rounded down.
 pub fn http_date(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)

@@ -3,15 +3,14 @@
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap};
 use percent_encoding::percent_decode_str;
 
-/// The name that a message gives its body, if it can be read. Many write it as
-/// it is, in UTF-8.
+/// The file name of a body. Many clients send plain UTF-8.
 pub fn filename(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_DISPOSITION)?;
     filename_in(str::from_utf8(value.as_bytes()).ok()?)
 }
 
-/// The name of a field of a form, and that of its file (RFC 7578, section
-/// 4.2). Clients write names as they are, in UTF-8.
+/// The name of a form field, and that of its file (RFC 7578, section 4.2). Clients
+/// send plain UTF-8.
 pub fn field(headers: &HeaderMap) -> (Option<String>, Option<String>) {
     let value = headers.get(CONTENT_DISPOSITION);
     let value = String::from_utf8_lossy(value.map_or(&[], |value| value.as_bytes()));
@@ -19,7 +18,7 @@ pub fn field(headers: &HeaderMap) -> (Option<String>, Option<String>) {
 }
 
 fn filename_in(value: &str) -> Option<String> {
-    // The extended form says more (section 4.3).
+    // The extended form wins (section 4.3).
     let name = parameter(value, "filename*")
         .and_then(|name| extended(&name))
         .or_else(|| parameter(value, "filename"))?;
@@ -76,7 +75,7 @@ fn extended(value: &str) -> Option<String> {
     Some(name.into_owned())
 }
 
-/// The last part of a path, without what could fool a terminal or a reader.
+/// The last part of a path without control characters.
 pub fn display_name(name: &str) -> String {
     const NAME_MAX_CHARS: usize = 255;
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The way of a request as proxies tell it: `Forwarded` (RFC 7239), and
-//! `X-Forwarded-For` and its like.
+//! The path of a request through proxies: `Forwarded` (RFC 7239),
+//! `X-Forwarded-For` and related headers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,8 +10,8 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// A station of the way; `None` where it has no address that can be read, on
-/// purpose (`unknown`, `_hidden`) or by mistake.
+/// A node of the path; `None` without a readable address, on purpose (`unknown`,
+/// `_hidden`) or by mistake.
 pub type Hop = Option<IpAddr>;
 
 /// One element of `Forwarded` (RFC 7239): what one proxy states about the request it received.
@@ -90,7 +90,7 @@ impl Element {
             return None;
         }
         self.has_parameters = true;
-        // Each may be there once.
+        // Each may occur once.
         let is_twice = match name.to_ascii_lowercase().as_str() {
             "for" => self.client.replace(address(value)).is_some(),
             "proto" => self.proto.replace(value.to_owned()).is_some(),
@@ -100,7 +100,7 @@ impl Element {
         (!is_twice).then_some(())
     }
 
-    /// Who made the request.
+    /// The node that made the request.
     pub fn hop(&self) -> Hop {
         self.client.flatten()
     }
@@ -156,7 +156,7 @@ mod tests {
         lines.collect()
     }
 
-    fn told(lines: &[&str]) -> Vec<Hop> {
+    fn parsed(lines: &[&str]) -> Vec<Hop> {
         let elements = forwarded(&headers(&FORWARDED, lines)).unwrap();
         elements.iter().map(Element::hop).collect()
     }
@@ -204,7 +204,7 @@ mod tests {
             (&["host=\"a, for=10.0.0.9\";for=10.0.0.1"], &["10.0.0.1"]),
             (&[""], &[]),
         ] {
-            assert_eq!(told(lines), hops(way), "{lines:?}");
+            assert_eq!(parsed(lines), hops(way), "{lines:?}");
         }
         assert_eq!(forwarded(&HeaderMap::new()), None);
     }
@@ -228,8 +228,8 @@ mod tests {
             "=10.0.0.1",
             "proto=http;for=10.0.0.1;proto=https",
         ] {
-            let told = told(&["for=10.0.0.8", line]);
-            assert_eq!(told, hops(&["10.0.0.8", "-"]), "{line}");
+            let parsed = parsed(&["for=10.0.0.8", line]);
+            assert_eq!(parsed, hops(&["10.0.0.8", "-"]), "{line}");
         }
     }
 
@@ -253,8 +253,8 @@ mod tests {
             ),
             (&["\u{ef}"], &["-"]),
         ] {
-            let told = x_forwarded_for(&headers(&X_FORWARDED_FOR, lines)).unwrap();
-            assert_eq!(told, hops(way), "{lines:?}");
+            let parsed = x_forwarded_for(&headers(&X_FORWARDED_FOR, lines)).unwrap();
+            assert_eq!(parsed, hops(way), "{lines:?}");
         }
         assert_eq!(x_forwarded_for(&HeaderMap::new()), None);
     }

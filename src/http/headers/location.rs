@@ -1,4 +1,4 @@
-//! Where clients reach this server: what `Location` says.
+//! `Location`: the URL of an upload as clients reach it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,13 +9,12 @@ use uuid::Uuid;
 
 use super::proxies::{TrustedProxies, is_proxied};
 
-/// What stands before the paths of this server: nothing, or the address that
-/// clients have for it.
+/// The start of URLs of this server: the address that clients use, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Reads one; none where `url` is empty. The error tells what is accepted.
+    /// Parses a URL; an empty one is none. The error names what is accepted.
     pub fn parse(url: &str) -> Result<BaseUrl, String> {
         let wrong = |why: &str| {
             Err(format!(
@@ -25,7 +24,7 @@ impl BaseUrl {
         if url.is_empty() {
             return Ok(BaseUrl::default());
         }
-        // The parser below drops it.
+        // The parser drops it.
         if url.contains('#') {
             return wrong("has a fragment");
         }
@@ -50,9 +49,8 @@ impl BaseUrl {
     }
 
     /// The base for the response to one request: the configured one, else the
-    /// address that the client used, as far as that is known for certain. Else
-    /// none: a relative reference is right behind every proxy that leaves paths
-    /// as they are, and a wrong address is right nowhere.
+    /// address that the client used, if it is certain. Else none: a path is right
+    /// behind every proxy that does not change paths.
     pub fn for_request(&self, head: &Parts, proxies: &TrustedProxies) -> BaseUrl {
         if !self.0.is_empty() {
             return self.clone();
@@ -66,12 +64,12 @@ impl BaseUrl {
     }
 }
 
-/// The connection that a request came over.
+/// The connection of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
-    /// The address at the other end.
+    /// Address of the peer.
     pub peer: IpAddr,
-    /// The port at this one.
+    /// Local port.
     pub local_port: u16,
 }
 
@@ -88,8 +86,8 @@ fn origin(head: &Parts, proxies: &TrustedProxies) -> Option<String> {
         let requested = requested(head).filter(|host| !is_ours(host));
         (scheme, host.or_else(|| requested.map(str::to_owned))?)
     } else if is_proxied(&head.headers) || head.version == Version::HTTP_10 {
-        // Through a proxy that is not trusted, says its header, or its version:
-        // nginx speaks HTTP/1.0 unless it is told otherwise.
+        // Through a proxy that is not trusted: its header shows it, or HTTP/1.0,
+        // which nginx uses by default.
         return None;
     } else {
         ("http", requested(head)?.to_owned())
@@ -106,7 +104,7 @@ fn requested(head: &Parts) -> Option<&str> {
 }
 
 /// Host and port of an authority. `None` if it has anything else, or characters
-/// that no name of a host has: it is sent back to the client.
+/// that are not allowed in host names, since it is sent back to the client.
 fn parse(authority: &str) -> Option<(&str, Option<u16>)> {
     const NAME_MAX_BYTES: usize = 253;
     let (host, port) = match authority.rsplit_once(':') {
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_client_is_told_the_address_that_it_used() {
+    fn a_direct_client_gets_the_address_that_it_used() {
         let direct = |target, headers: &[_]| base("192.0.2.1", Version::HTTP_11, target, headers);
         let long = "a".repeat(254);
         for (host, expected) in [
@@ -225,7 +223,7 @@ mod tests {
         let host = ("Host", "box");
         assert_eq!(direct("http://other:81/x", &[host]), "http://other:81");
         assert_eq!(direct("http://me@other/x", &[host]), "");
-        // What only a proxy says is that there is one.
+        // Headers that show a proxy and nothing else.
         for proxied in [
             ("X-Forwarded-Host", "evil.example"),
             ("X-Forwarded-Proto", "https"),
@@ -318,8 +316,8 @@ mod tests {
             ),
         ] {
             for version in [Version::HTTP_10, Version::HTTP_11] {
-                let told = base("10.0.0.1", version, "/uploads/files", headers);
-                assert_eq!(told, expected, "{headers:?}");
+                let found = base("10.0.0.1", version, "/uploads/files", headers);
+                assert_eq!(found, expected, "{headers:?}");
             }
         }
     }

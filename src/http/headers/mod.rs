@@ -1,4 +1,4 @@
-//! Reads and writes headers: one file for each matter.
+//! Headers of requests and responses: one file for each subject.
 
 pub(crate) mod content_type;
 pub mod cors;

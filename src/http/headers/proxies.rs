@@ -1,4 +1,4 @@
-//! Whose word about a client counts.
+//! Trusted proxies, and the address of a client behind them.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::forwarded::{
 };
 use crate::access::{Client, Way};
 
-/// Headers of proxies: who sends one is not the client itself.
+/// Headers that only proxies send.
 const PROXY_HEADERS: [&str; 6] = [
     "forwarded",
     "via",
@@ -20,14 +20,14 @@ const PROXY_HEADERS: [&str; 6] = [
     "x-real-ip",
 ];
 
-/// Proxies that are believed.
+/// Proxies whose headers are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Who made a request that came from `peer`, the address at the other end
-    /// of the socket. The way is followed back from there as long as a trusted
-    /// proxy tells it: what stands further left anybody may have written.
+    /// The client of a request from `peer`, the address of the socket. The path is
+    /// followed back as long as trusted proxies wrote it; entries further left may
+    /// be forged.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         let way = match is_proxied(headers) {
@@ -42,8 +42,8 @@ impl TrustedProxies {
         match (standard, x_forwarded_for(headers)) {
             (None, None) => of_peer,
             (Some(hops), None) | (None, Some(hops)) => self.follow(peer, &hops),
-            // A proxy writes one of them and may pass on what a client wrote
-            // into the other: which one is not known.
+            // A proxy writes one of them and may pass on the other from the
+            // client: which one is unknown.
             (Some(one), Some(other)) => {
                 let (one, other) = (self.follow(peer, &one), self.follow(peer, &other));
                 match one == other {
@@ -71,9 +71,9 @@ impl TrustedProxies {
         }
     }
 
-    /// How the outermost trusted proxy was asked for a request that came from
-    /// `peer`, which is one: the scheme, and the host if a proxy states it. `None`
-    /// if no scheme is stated, or if two headers disagree.
+    /// Scheme, and host if stated, of the request to the outermost trusted proxy,
+    /// for one from `peer`, a trusted proxy. `None` if no scheme is stated, or if
+    /// two headers disagree.
     pub fn asked(
         &self,
         peer: IpAddr,
@@ -88,13 +88,13 @@ impl TrustedProxies {
         let trusted = self.trusted(&x_forwarded_for(headers).unwrap_or_default());
         let older = |name| {
             let values = x_forwarded(headers, name)?;
-            // One that inner proxies pass on as it is has a single value.
+            // Inner proxies may pass on a single value.
             let at = values.len().saturating_sub(trusted);
             values.get(at).map(|value| (*value).to_owned())
         };
         let older = (older(X_FORWARDED_PROTO), older(X_FORWARDED_HOST));
         let nothing = (None, None);
-        let (proto, host) = match standard.filter(|told| *told != nothing) {
+        let (proto, host) = match standard.filter(|found| *found != nothing) {
             None => older,
             Some(standard) if older == nothing || older == standard => standard,
             Some(_) => return None,
@@ -108,16 +108,16 @@ impl TrustedProxies {
         Some((scheme?, host))
     }
 
-    /// How many proxies at the end of the way are trusted: they wrote as many
-    /// entries of every header.
+    /// The number of trusted proxies at the end of the path, each of which wrote an
+    /// entry of every header.
     fn trusted(&self, hops: &[Hop]) -> usize {
         let is_trusted = |hop: &&Hop| hop.is_some_and(|hop| self.contains(hop));
         let others = hops.iter().rev().take_while(is_trusted).count();
-        // The first one, whose address is that of the socket, has no entry.
+        // The peer itself has no entry.
         (others + 1).min(hops.len().max(1))
     }
 
-    /// Whether this is one.
+    /// Whether this address is trusted.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
@@ -127,7 +127,7 @@ fn hops(elements: &[Element]) -> Vec<Hop> {
     elements.iter().map(Element::hop).collect()
 }
 
-/// Whether a proxy says that it passed this request on.
+/// Whether a proxy forwarded this request.
 pub fn is_proxied(headers: &HeaderMap) -> bool {
     PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
@@ -166,11 +166,11 @@ mod tests {
             ("X-Forwarded-Proto", "https"),
             ("Via", "1.1 somewhere"),
         ] {
-            let told = client("192.0.2.1", &[(name, value)]);
-            assert_eq!(told, ("192.0.2.1".into(), Way::Proxied), "{name}");
+            let found = client("192.0.2.1", &[(name, value)]);
+            assert_eq!(found, ("192.0.2.1".into(), Way::Proxied), "{name}");
         }
-        let told = client("192.0.2.1", &[("Accept", "*/*")]);
-        assert_eq!(told, ("192.0.2.1".into(), Way::Direct));
+        let found = client("192.0.2.1", &[("Accept", "*/*")]);
+        assert_eq!(found, ("192.0.2.1".into(), Way::Direct));
     }
 
     #[test]
@@ -183,12 +183,12 @@ mod tests {
             ("10.0.0.5, 10.0.0.6", "10.0.0.5"),
         ] {
             for peer in [PROXY, "::ffff:10.0.0.1", "fd00::1"] {
-                let told = client(peer, &[("X-Forwarded-For", way)]);
-                assert_eq!(told, (address.into(), Way::Proxied), "{way}");
+                let found = client(peer, &[("X-Forwarded-For", way)]);
+                assert_eq!(found, (address.into(), Way::Proxied), "{way}");
             }
         }
-        let told = client(PROXY, &[("Forwarded", "for=127.0.0.1, for=192.0.2.1")]);
-        assert_eq!(told, ("192.0.2.1".into(), Way::Proxied));
+        let found = client(PROXY, &[("Forwarded", "for=127.0.0.1, for=192.0.2.1")]);
+        assert_eq!(found, ("192.0.2.1".into(), Way::Proxied));
     }
 
     #[test]
@@ -210,21 +210,21 @@ mod tests {
                 PROXY,
             ),
         ] {
-            let told = client(PROXY, headers);
-            assert_eq!(told, (behind.into(), Way::Hidden), "{headers:?}");
+            let found = client(PROXY, headers);
+            assert_eq!(found, (behind.into(), Way::Hidden), "{headers:?}");
         }
         let agreeing = [
             ("Forwarded", "for=192.0.2.1"),
             ("X-Forwarded-For", "10.9.9.9, 192.0.2.1"),
         ];
-        let told = client(PROXY, &agreeing);
-        assert_eq!(told, ("192.0.2.1".into(), Way::Proxied));
+        let found = client(PROXY, &agreeing);
+        assert_eq!(found, ("192.0.2.1".into(), Way::Proxied));
     }
 
     #[test]
     fn what_a_trusted_proxy_asks_itself_is_its_own() {
         assert_eq!(client(PROXY, &[]), (PROXY.into(), Way::Direct));
-        let told = client(PROXY, &[("X-Forwarded-Proto", "https")]);
-        assert_eq!(told, (PROXY.into(), Way::Proxied));
+        let found = client(PROXY, &[("X-Forwarded-Proto", "https")]);
+        assert_eq!(found, (PROXY.into(), Way::Proxied));
     }
 }

@@ -1,9 +1,8 @@
-//! The query of an address.
+//! The query of a request target.
 
 use std::borrow::Cow;
 
-/// A parameter of a query, decoded. Of a parameter that is there twice the
-/// first one counts.
+/// A parameter of a query, decoded; the first one if it occurs several times.
 pub fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find(|(key, _)| key == name)

@@ -1,5 +1,5 @@
-//! What every request head must comply with, whatever it asks for. A head that
-//! can be read in two ways is refused: a proxy may have read it the other way.
+//! Rules for every request head. An ambiguous head is refused: a proxy may have
+//! read it in another way.
 
 use hyper::header::{
     AUTHORIZATION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE,
@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode, Version};
 /// head too long, which is 431.
 const URI_MAX_BYTES: usize = 8 << 10;
 
-/// Headers with one value, beside those of uploads.
+/// Headers that may occur once, beside those of the upload protocols.
 const SINGLE: [HeaderName; 6] = [
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -21,14 +21,14 @@ const SINGLE: [HeaderName; 6] = [
     TRANSFER_ENCODING,
 ];
 
-/// Why a head is refused. The texts are for people.
+/// Why a request head is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHead {
-    /// One of the values would count, and the other would not.
-    #[error("the header {0} is there more than once")]
+    /// A header that may occur once occurs several times.
+    #[error("the header {0} occurs more than once; send it once")]
     Twice(HeaderName),
-    /// RFC 9112, section 6.1. What arrived would not be the recording.
-    #[error("the only transfer coding that this server knows is chunked")]
+    /// RFC 9112, section 6.1: a transfer coding other than chunked.
+    #[error("the only transfer coding that this server supports is chunked")]
     Coding,
     /// RFC 9112, section 3: the target is longer than this many bytes.
     #[error("this address is too long; the longest has {0} bytes")]
@@ -37,7 +37,7 @@ pub enum BadHead {
     #[error("a request over HTTP/1.1 needs one header Host")]
     Host,
     /// RFC 9110, section 10.1.1: an expectation other than 100-continue.
-    #[error("the only Expect that this server knows is 100-continue")]
+    #[error("the only Expect that this server supports is 100-continue")]
     Expectation,
 }
 
@@ -80,9 +80,9 @@ pub fn check<B>(request: &Request<B>) -> Result<(), BadHead> {
     }
 }
 
-/// Whether the client asks for consent before it sends the body. HTTP/1.0
-/// knows nothing of that.
-pub fn waits_for_consent<B>(request: &Request<B>) -> bool {
+/// Whether the client waits for 100 (Continue) before it sends the body, which
+/// HTTP/1.0 does not have.
+pub fn expects_continue<B>(request: &Request<B>) -> bool {
     request.version() != Version::HTTP_10 && request.headers().contains_key(EXPECT)
 }
 
@@ -98,7 +98,7 @@ fn check_fields(headers: &HeaderMap) -> Result<(), BadHead> {
                 .iter()
                 .any(|ours| name.as_str().starts_with(ours))
     };
-    // Names come once each, values in any number.
+    // `keys` has each name once.
     let twice = |name: &&HeaderName| is_single(name) && headers.get_all(*name).iter().count() > 1;
     if headers.keys_len() < headers.len()
         && let Some(name) = headers.keys().find(twice)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_break_a_rule_are_told_which() {
+    fn errors_name_the_rule() {
         const HOST: (&str, &str) = ("Host", "box");
         let longest = format!("/{}", "a".repeat(URI_MAX_BYTES - 1));
         let long = format!("{longest}a");
@@ -189,13 +189,13 @@ mod tests {
                 Some("100-continue"),
             ),
         ] {
-            let told = judged(Version::HTTP_11, target, headers);
-            let is_right = match (&told, wrong) {
+            let error = judged(Version::HTTP_11, target, headers);
+            let is_right = match (&error, wrong) {
                 (None, None) => true,
-                (Some(told), Some(wrong)) => told.contains(wrong),
+                (Some(error), Some(wrong)) => error.contains(wrong),
                 _ => false,
             };
-            assert!(is_right, "{headers:?}: {told:?}");
+            assert!(is_right, "{headers:?}: {error:?}");
         }
         let old = judged(Version::HTTP_10, "/", &[("Expect", "200-ok")]);
         assert_eq!(old, None);

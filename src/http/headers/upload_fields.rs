@@ -6,7 +6,7 @@ use super::names::{UPLOAD_COMPLETE, UPLOAD_INCOMPLETE};
 use super::upload_protocol::Interop;
 use crate::http::reply::{self, Reply};
 
-/// Upload-Limit of an upload, or of one that could be made.
+/// The value of Upload-Limit, of an upload or of future ones.
 pub fn limits(max_size_bytes: u64, expires: Option<SystemTime>) -> String {
     let mut limits = format!("max-size={max_size_bytes}, min-size=0");
     let left = expires.and_then(|expires| expires.duration_since(SystemTime::now()).ok());
@@ -16,8 +16,8 @@ pub fn limits(max_size_bytes: u64, expires: Option<SystemTime>) -> String {
     limits
 }
 
-/// Says whether an upload is complete.
-pub fn tell_complete(reply: &mut Reply, is_complete: bool, interop: Interop) {
+/// Sets Upload-Complete, or Upload-Incomplete in version 3.
+pub fn set_complete(reply: &mut Reply, is_complete: bool, interop: Interop) {
     let (name, value) = match interop {
         Interop::V3 => (UPLOAD_INCOMPLETE, !is_complete),
         _ => (UPLOAD_COMPLETE, is_complete),

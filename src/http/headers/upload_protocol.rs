@@ -1,4 +1,4 @@
-//! Which of the two upload protocols a client speaks.
+//! Which of the two upload protocols a client uses.
 
 use hyper::header::HeaderMap;
 
@@ -7,7 +7,7 @@ use crate::http::reply::{self, Reply};
 
 /// TUS: the version of the protocol.
 pub const VERSION: &str = "1.0.0";
-/// TUS: what is offered beyond the core of the protocol.
+/// TUS: the supported extensions.
 pub const EXTENSIONS: &str = "checksum,checksum-trailer,concatenation,concatenation-unfinished,\
      creation,creation-defer-length,creation-with-upload,expiration,termination";
 /// TUS: the media type of bytes for an upload.
@@ -27,14 +27,14 @@ pub enum Protocol {
     Ietf(Interop),
 }
 
-/// A state of the draft, as clients name it in Upload-Draft-Interop-Version.
+/// An interop version of the draft (Upload-Draft-Interop-Version).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interop {
     /// Draft 01: Upload-Incomplete.
     V3 = 3,
     /// Draft 02: Upload-Complete.
     V4 = 4,
-    /// Draft 03: interim answers tell how far an upload is.
+    /// Draft 03: interim responses with the offset.
     V5 = 5,
     /// Drafts 04 and 05: a media type for PATCH, Upload-Limit.
     V6 = 6,
@@ -43,7 +43,7 @@ pub enum Interop {
 }
 
 impl Interop {
-    /// All that are spoken.
+    /// All supported versions.
     pub const ALL: [Interop; 5] = [
         Interop::V3,
         Interop::V4,
@@ -52,7 +52,7 @@ impl Interop {
         Interop::V8,
     ];
 
-    /// The state that a request names, if that is one of these.
+    /// The supported version that a request names.
     pub fn named(headers: &HeaderMap) -> Option<Interop> {
         let named = headers.get(UPLOAD_DRAFT)?.as_bytes();
         let is_named = |interop: &Interop| named == interop.to_string().as_bytes();
@@ -67,9 +67,9 @@ impl std::fmt::Display for Interop {
 }
 
 impl Protocol {
-    /// The protocol of a request. Those that name none are taken for TUS,
-    /// which will tell them. To the draft, a state that is not spoken is like
-    /// none: there are no interim answers, and the upload goes on without.
+    /// The protocol of a request; TUS if it names none, so that the error explains
+    /// it. An unsupported version of the draft is ignored as the draft demands:
+    /// there are no interim responses.
     pub fn of(headers: &HeaderMap) -> Protocol {
         if headers.contains_key(TUS_RESUMABLE) {
             return Protocol::Tus;
@@ -86,7 +86,7 @@ impl Protocol {
         }
     }
 
-    /// Says in an answer which one it is in.
+    /// Sets the header that names the protocol of a response.
     pub fn mark(self, reply: &mut Reply) {
         match self {
             Protocol::Tus => reply::set(reply, TUS_RESUMABLE, VERSION),

@@ -8,7 +8,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::wishes::told_by;
+use super::query_options::from_query;
 use super::{Begun, keep};
 use crate::access::Caller;
 use crate::http::app::App;
@@ -41,13 +41,13 @@ pub async fn speech_to_text_url(
     caller: &Caller,
     request: Request<RequestBody>,
 ) -> Result<Reply, ApiError> {
-    let told = told_by(request.uri().query())?;
+    let wanted = from_query(request.uri().query())?;
     let (head, body) = request.into_parts();
     let url = url(app, &head, body).await?;
     let address = app.outgoing.address(&url).map_err(ApiError::Url)?;
     let new = NewUpload {
         url: Some(address.text()),
-        ..new_upload(app, caller, told).await?
+        ..new_upload(app, caller, wanted).await?
     };
 
     let download = app.outgoing.fetch(&address).await?;
@@ -111,5 +111,5 @@ async fn url(app: &App, head: &Parts, body: RequestBody) -> Result<String, ApiEr
 
 fn is_urlencoded(head: &Parts) -> bool {
     media_type(&head.headers)
-        .is_some_and(|told| told.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|found| found.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }

@@ -1,6 +1,5 @@
 //! `GET /task/{id}/events`: server-sent events (HTML standard, section 9.2).
 
-use crate::http::reply::event_stream::event_stream;
 use std::sync::Arc;
 
 use futures_util::stream::unfold;
@@ -15,9 +14,10 @@ use crate::access::Client;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
+use crate::http::reply::event_stream::event_stream;
 
-/// All that happens to a task or the upload that becomes one, until the client
-/// leaves, the task is deleted, or the daemon stops.
+/// Streams the progress of a task, or of the upload that becomes one, until the
+/// client disconnects, the task is deleted or the daemon stops.
 pub async fn events<B>(
     app: Arc<App>,
     client: Client,

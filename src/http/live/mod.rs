@@ -23,11 +23,10 @@ pub use handshake::{Handover, open};
 pub use socket::serve;
 pub use ticket::ticket;
 
-/// Who listens hears something this often, whatever happens.
+/// Every listener receives a message at least this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Lets a listener in: by a ticket in the address if there is one, else like
-/// everybody else.
+/// Authenticates a listener: by the ticket in the query, else by the token.
 fn admit(
     app: &App,
     client: Client,
@@ -41,7 +40,7 @@ fn admit(
     }
 }
 
-/// Nobody else can be let wait.
+/// The limit of clients that wait for uploads is reached.
 fn too_many() -> ApiError {
     ApiError::Busy("too many clients wait for uploads that are not there yet; try again".into())
 }

@@ -1,11 +1,10 @@
-//! The speech API that other software already speaks: OpenAI's, on the same
-//! uploads, queue and transcripts as everything here. A request waits for the
-//! end of its task, and a client that hangs up while it waits cancels it.
+//! OpenAI's speech API, on the same uploads, queue and transcripts as everything
+//! else. A request waits for the end of its task; a client that disconnects while
+//! it waits cancels the task.
 
 mod answer;
 mod fields;
 mod hold;
-mod join;
 mod models;
 mod refusal;
 mod stream;
@@ -25,7 +24,7 @@ use crate::options::Task;
 
 pub use refusal::refusal;
 
-/// What a request to it is about.
+/// A resource of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `/v1/audio/transcriptions`

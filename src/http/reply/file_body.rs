@@ -1,4 +1,4 @@
-//! A part of a file as a response's body, read as the client takes it.
+//! A range of a file as a response body, read as fast as the client receives.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +10,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::store::helper;
+use crate::blocking;
 
-/// So much is read at a time, and held for a client that is slow.
+/// Bytes read at a time, and held for a slow client.
 const PIECE_BYTES: u64 = 128 << 10;
 
 type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>>>>;
 
-/// Bytes of a file that does not change.
+/// A range of a file that does not change.
 pub struct FileBody {
     file: Arc<File>,
     position: u64,
@@ -26,7 +26,7 @@ pub struct FileBody {
 }
 
 impl FileBody {
-    /// Those from `position` up to `end`.
+    /// The bytes from `position` up to `end`.
     pub fn new(file: File, position: u64, end: u64) -> FileBody {
         FileBody {
             file: Arc::new(file),
@@ -51,7 +51,7 @@ impl Body for FileBody {
         let (position, left) = (self.position, self.end - self.position);
         let file = Arc::clone(&self.file);
         let reading = self.reading.get_or_insert_with(|| {
-            Box::pin(helper::run(move || {
+            Box::pin(blocking::run(move || {
                 let mut piece = vec![0; left.min(PIECE_BYTES) as usize];
                 file.read_exact_at(&mut piece, position)?;
                 Ok(piece.into())

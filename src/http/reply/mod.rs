@@ -1,4 +1,4 @@
-//! Making responses.
+//! Responses.
 
 pub mod event_stream;
 pub mod file_body;
@@ -12,30 +12,30 @@ use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// A response of ours: made whole, or as it is sent.
+/// A response, complete or streamed.
 pub type Reply = Response<Either<Full<Bytes>, Streamed>>;
 
-/// A body that is made as it is sent.
+/// A streamed body.
 pub type Streamed = Pin<Box<dyn Body<Data = Bytes, Error = io::Error>>>;
 
-/// The body of a request that has none.
+/// An empty request body.
 pub type Nothing = Empty<Bytes>;
 
-/// A body for a [`Reply`].
+/// A streamed body for a [`Reply`].
 pub fn streamed(
     body: impl Body<Data = Bytes, Error = io::Error> + 'static,
 ) -> Either<Full<Bytes>, Streamed> {
     Either::Right(Box::pin(body))
 }
 
-/// No body.
+/// A response without a body.
 pub fn empty(status: StatusCode) -> Reply {
     let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = status;
     reply
 }
 
-/// A body of this type.
+/// A response with a body of this type.
 pub fn body(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Either::Left(Full::new(content.into())));
     *reply.status_mut() = status;
@@ -45,12 +45,12 @@ pub fn body(status: StatusCode, content_type: &'static str, content: impl Into<B
     reply
 }
 
-/// A JSON document.
+/// A response with a JSON document.
 pub fn json(status: StatusCode, document: &serde_json::Value) -> Reply {
     body(status, "application/json", document.to_string())
 }
 
-/// Adds a header whose value is made by us, of visible characters.
+/// Sets a header; the value must be of visible ASCII characters.
 pub fn set(reply: &mut Reply, name: HeaderName, value: impl ToString) {
     if let Ok(value) = HeaderValue::try_from(value.to_string()) {
         reply.headers_mut().insert(name, value);

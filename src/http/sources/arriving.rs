@@ -1,23 +1,23 @@
-//! A recording of which the first bytes are there, wherever it comes from.
+//! A recording whose first bytes have arrived, from any source.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::content::LOOK_BYTES;
 use crate::http::headers::disposition::display_name;
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
-/// What was read and told of it, and the rest of it.
+/// The first bytes of a recording, and the source of the rest.
 pub struct Arriving<S> {
     start: Bytes,
     rest: S,
-    /// As whoever sends it calls it, without the folders.
+    /// File name without folders.
     pub filename: Option<String>,
-    /// Media type that is claimed.
+    /// Media type as stated by the sender.
     pub content_type: Option<String>,
 }
 
 impl<S: Source> Arriving<S> {
-    /// Reads the first bytes: [`LOOK_BYTES`], or all where there are fewer.
+    /// Reads the first [`LOOK_BYTES`], or all where there are fewer.
     pub async fn begin(
         mut rest: S,
         filename: Option<String>,
@@ -39,17 +39,17 @@ impl<S: Source> Arriving<S> {
         })
     }
 
-    /// Its first bytes; none if it is empty.
+    /// The first bytes; none of an empty recording.
     pub fn start(&self) -> &[u8] {
         &self.start
     }
 
-    /// What brings it.
+    /// The source of the rest.
     pub fn rest(&self) -> &S {
         &self.rest
     }
 
-    /// All of it, from its first byte.
+    /// A source of the whole recording, from its first byte.
     pub fn source(self) -> Whole<S> {
         Whole {
             start: Some(self.start),
@@ -58,14 +58,14 @@ impl<S: Source> Arriving<S> {
     }
 }
 
-/// All bytes of a recording of which some were read already.
+/// All bytes of a recording, some of which were read already.
 pub struct Whole<S> {
     start: Option<Bytes>,
     rest: S,
 }
 
 impl<S> Whole<S> {
-    /// What brings it.
+    /// The source of the rest.
     pub fn rest(&self) -> &S {
         &self.rest
     }
@@ -79,8 +79,8 @@ impl<S: Source> Source for Whole<S> {
         }
     }
 
-    fn line(&self) -> Option<Line> {
-        self.rest.line()
+    fn peer_socket(&self) -> Option<PeerSocket> {
+        self.rest.peer_socket()
     }
 
     fn checksum(&self) -> Option<Checksum> {

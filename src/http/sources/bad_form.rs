@@ -1,61 +1,61 @@
-//! What a form may be, and why one is refused.
+//! Limits of forms, and why one is refused.
 
 use hyper::StatusCode;
 use multer::Error;
 
-/// What may come before the recording, and once more behind it: the heads of
-/// fields, and other fields.
+/// Most bytes before the recording, and again after it: heads of fields and other
+/// fields.
 pub const BESIDE_MAX_BYTES: u64 = 64 << 10;
 
-/// How many fields there may be beside the recording.
+/// Most fields beside the recording.
 pub const FIELDS_MAX: usize = 100;
 
 /// RFC 2046, section 5.1.1.
 pub(super) const BOUNDARY_MAX_BYTES: usize = 70;
 
-/// Why a body is no form that can be read. The texts are for people.
+/// Why a form is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadForm {
-    /// Another type, or none.
+    /// The media type is not multipart/form-data.
     #[error("send the recording as multipart/form-data, in the field `file`")]
     Type,
-    /// The same where nothing but a field is wanted.
+    /// The media type is not one of a form, where a field is expected.
     #[error("send the field `{0}` as application/x-www-form-urlencoded or multipart/form-data")]
     FieldType(&'static str),
-    /// More than such a field can need.
+    /// The form is longer than a field needs.
     #[error("the form is longer than {} KiB", .0 >> 10)]
     Long(usize),
-    /// It ends in the middle.
-    #[error("the form did not come to its end")]
+    /// The form is incomplete.
+    #[error("the form is incomplete; send it again")]
     Cut,
-    /// A form that cannot be taken apart.
+    /// The boundary is missing or invalid.
     #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
     Boundary,
-    /// Its parts are not what they should be.
+    /// The body is not valid multipart.
     #[error("the body is not a form with the boundary that its Content-Type names")]
     Malformed,
-    /// No such field.
+    /// A field is missing.
     #[error("the form has no field `{0}`")]
     Missing(String),
-    /// The recording does not come.
-    #[error("more than {} KiB come before the recording; send it first", BESIDE_MAX_BYTES >> 10)]
+    /// Too many bytes before the recording.
+    #[error("more than {} KiB precede the recording; send it first", BESIDE_MAX_BYTES >> 10)]
     Before,
-    /// The form does not end.
-    #[error("more than {} KiB come behind the recording", BESIDE_MAX_BYTES >> 10)]
+    /// Too many bytes after the recording.
+    #[error("more than {} KiB follow the recording", BESIDE_MAX_BYTES >> 10)]
     Behind,
-    /// Nobody has so many wishes.
+    /// Too many form fields.
     #[error("the form has more than {FIELDS_MAX} fields beside the recording")]
     Fields,
-    /// Nor does it here.
-    #[error("what the form brings did not come within the idle_timeout of this server")]
+    /// The form took too long.
+    #[error("the form did not arrive within the idle_timeout of this server; send it again")]
     Slow,
-    /// The connection was lost, or the body ends in the middle.
-    #[error("the recording did not come to its end; nothing of it was kept, send it again")]
+    /// The connection was lost, or the body is incomplete.
+    #[error("the recording is incomplete; nothing of it was kept, send it again")]
     Incomplete,
 }
 
 impl BadForm {
-    /// The status it is refused with.
+    /// The status of the refusal.
     pub fn status(&self) -> StatusCode {
         match self {
             BadForm::Type | BadForm::FieldType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -74,7 +74,7 @@ impl BadForm {
 impl From<Error> for BadForm {
     fn from(error: Error) -> BadForm {
         match error {
-            // Ours.
+            // From our stream of frames.
             Error::StreamReadFailed(error) => match error.downcast::<BadForm>() {
                 Ok(ours) => *ours,
                 Err(_) => BadForm::Incomplete,

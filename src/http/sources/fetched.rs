@@ -1,29 +1,31 @@
-//! A recording from elsewhere as a source of bytes for the upload engine.
+//! A recording fetched by URL as a source of bytes for the upload engine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
-/// Where it is found why a recording did not come to its end.
+/// Where the failure of a download is left for the response.
 #[derive(Debug, Clone, Default)]
 pub struct Trouble(Arc<Mutex<Option<Failure>>>);
 
 impl Trouble {
-    /// Why; if nobody said, nothing came any more.
+    /// The failure; a stalled connection if none was recorded.
     pub fn take(&self) -> Failure {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.take().unwrap_or(Failure::Slow("to send more of it"))
+        let mut failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failure
+            .take()
+            .unwrap_or(Failure::Slow("to send more of it"))
     }
 }
 
 /// The bytes of a download.
 pub struct Fetched {
-    /// What brings them.
+    /// The download.
     pub download: Download,
-    /// Told before the end.
+    /// Receives the failure.
     pub trouble: Trouble,
 }
 
@@ -31,14 +33,14 @@ impl Source for Fetched {
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         let next = self.download.next().await?;
         Some(next.map_err(|failure| {
-            let mut told = self.trouble.0.lock();
-            *told.as_deref_mut().unwrap_or(&mut None) = Some(failure);
+            let mut left = self.trouble.0.lock();
+            *left.as_deref_mut().unwrap_or(&mut None) = Some(failure);
             Cut::Lost
         }))
     }
 
-    /// What is behind it cannot be asked: it may be encrypted.
-    fn line(&self) -> Option<Line> {
+    /// None: it may be encrypted.
+    fn peer_socket(&self) -> Option<PeerSocket> {
         None
     }
 

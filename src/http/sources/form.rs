@@ -1,4 +1,4 @@
-//! A body as a form, field after field, without ever holding much of it.
+//! Reads a body as a form (RFC 7578), field by field in little memory.
 
 use bytes::Bytes;
 use hyper::body::Body;
@@ -11,19 +11,19 @@ use super::frames::{Frames, Gate};
 use super::texts::Texts;
 use crate::http::headers::content_type::media_type;
 use crate::http::headers::disposition;
-use crate::upload::Line;
+use crate::upload::PeerSocket;
 
 /// A form that is being read.
 pub struct Form {
     fields: Multipart<'static>,
     gate: Gate,
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     texts: Texts,
-    /// How many fields there were, beside the recording.
+    /// Number of fields beside the recording.
     count: usize,
-    /// How much was in those before the recording, or in those behind it.
+    /// Bytes of the fields before the recording, then of those after it.
     beside_bytes: u64,
-    /// One that is being read, and its name if that is to be kept.
+    /// The field that is being read, and its name if the text is kept.
     open: Option<(Option<String>, Field<'static>)>,
 }
 
@@ -31,17 +31,17 @@ pub struct Form {
 pub(super) type Found = (Field<'static>, Option<String>);
 
 impl Form {
-    /// The body of a request with this head.
+    /// Reads the body of a request with this head.
     pub fn of<B>(head: &Parts, body: B) -> Result<Form, BadForm>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let told = head.headers.get(CONTENT_TYPE).ok_or(BadForm::Type)?;
-        let told = told.to_str().map_err(|_| BadForm::Type)?;
+        let value = head.headers.get(CONTENT_TYPE).ok_or(BadForm::Type)?;
+        let value = value.to_str().map_err(|_| BadForm::Type)?;
         media_type(&head.headers)
-            .filter(|told| told.eq_ignore_ascii_case("multipart/form-data"))
+            .filter(|found| found.eq_ignore_ascii_case("multipart/form-data"))
             .ok_or(BadForm::Type)?;
-        let boundary = multer::parse_boundary(told).map_err(|_| BadForm::Boundary)?;
+        let boundary = multer::parse_boundary(value).map_err(|_| BadForm::Boundary)?;
         if !(1..=BOUNDARY_MAX_BYTES).contains(&boundary.len()) {
             return Err(BadForm::Boundary);
         }
@@ -57,8 +57,7 @@ impl Form {
         })
     }
 
-    /// The text in this field. It may be as long as the whole of what comes
-    /// before a recording.
+    /// The text in this field, of at most [`BESIDE_MAX_BYTES`].
     pub async fn text(mut self, wanted: &str) -> Result<String, BadForm> {
         let (field, _) = self.field(wanted).await?;
         let text = self.gate.pass(field.bytes()).await?;
@@ -72,7 +71,7 @@ impl Form {
         found.ok_or_else(|| BadForm::Missing(wanted.to_owned()))
     }
 
-    /// Reads the fields behind the recording. May be dropped and called again.
+    /// Reads the fields after the recording. Cancel safe.
     pub(super) async fn rest(&mut self) -> Result<(), BadForm> {
         match self.advance(None).await {
             Ok(_) => Ok(()),
@@ -81,23 +80,22 @@ impl Form {
         }
     }
 
-    /// The texts that were found so far.
+    /// The texts read so far.
     pub(super) fn texts(&self) -> &Texts {
         &self.texts
     }
 
-    /// What the body comes over.
-    pub(super) fn line(&self) -> Option<Line> {
+    /// The socket of the request.
+    pub(super) fn peer_socket(&self) -> Option<PeerSocket> {
         self.line.clone()
     }
 
-    /// How its fields are read.
+    /// Through which fields are read.
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Keeps texts and passes over files, up to the field that is wanted or the
-    /// end of the form.
+    /// Keeps texts and skips files, up to the wanted field or the end of the form.
     async fn advance(&mut self, wanted: Option<&str>) -> Result<Option<Found>, BadForm> {
         loop {
             if let Some((name, field)) = &mut self.open {

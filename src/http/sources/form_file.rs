@@ -8,21 +8,21 @@ use super::arriving::Arriving;
 use super::bad_form::BadForm;
 use super::form::Form;
 use super::texts::Texts;
-use crate::upload::{Checksum, Cut, Line, Source};
+use crate::upload::{Checksum, Cut, PeerSocket, Source};
 
-/// The bytes of a file in a form. They end when the form does: what its other
-/// fields say is known then.
+/// The bytes of a file in a form. They end with the form, so that its other fields
+/// are known then.
 pub struct FormFile {
     form: Form,
-    /// Until its end.
+    /// `None` at the end of the file.
     field: Option<Field<'static>>,
-    /// What is wrong with the fields behind it.
+    /// The error in a later field.
     bad: Option<BadForm>,
 }
 
 impl Form {
-    /// The file in this field, as soon as its first bytes are there. Of the
-    /// fields before it the texts are kept.
+    /// The file in this field, once its first bytes have arrived. The texts of
+    /// earlier fields are kept.
     pub async fn file(mut self, wanted: &str) -> Result<Arriving<FormFile>, BadForm> {
         let (field, filename) = self.field(wanted).await?;
         let content_type = field.headers().get(CONTENT_TYPE);
@@ -39,7 +39,7 @@ impl Form {
 }
 
 impl FormFile {
-    /// What the other fields say, as far as they have come.
+    /// The other fields that have arrived.
     pub fn texts(&self) -> Result<&Texts, BadForm> {
         match &self.bad {
             Some(bad) => Err(bad.clone()),
@@ -58,14 +58,14 @@ impl Source for FormFile {
             }
         }
         if self.bad.is_none() {
-            // The bytes are all there; what is wrong is for those who ask.
+            // All bytes have arrived; the error is returned by `texts`.
             self.bad = self.form.rest().await.err();
         }
         None
     }
 
-    fn line(&self) -> Option<Line> {
-        self.form.line()
+    fn peer_socket(&self) -> Option<PeerSocket> {
+        self.form.peer_socket()
     }
 
     fn checksum(&self) -> Option<Checksum> {

@@ -1,8 +1,7 @@
-//! The frames of a body, no sooner than somebody can do nothing without them.
+//! Gives the frames of a body to the multipart parser one at a time.
 //!
-//! The parser of forms would take as many as it can get before it looks at the
-//! first, and hold them all. It has no limit for what comes before a field's
-//! content either.
+//! The parser would otherwise buffer every frame that has arrived before it parses
+//! the first. It has no limit on the bytes before the content of a field either.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,25 +14,25 @@ use hyper::body::Body;
 
 use super::bad_form::{BESIDE_MAX_BYTES, BadForm};
 
-/// A body's frames.
+/// The frames of a body as a stream.
 pub(super) struct Frames<B> {
     body: B,
     passage: Arc<Passage>,
 }
 
-/// Lets them through, one at a time.
+/// Opens the stream for one frame at a time.
 #[derive(Debug)]
 pub(super) struct Gate(Arc<Passage>);
 
 #[derive(Debug, Default)]
 struct Passage {
     is_open: AtomicBool,
-    /// How much went through since the parser came to something.
+    /// Bytes since the last result of the parser.
     bytes: AtomicU64,
 }
 
 impl<B> Frames<B> {
-    /// Those of this body.
+    /// The frames of this body, and their gate.
     pub(super) fn new(body: B) -> (Frames<B>, Gate) {
         let passage: Arc<Passage> = Arc::default();
         let gate = Gate(Arc::clone(&passage));
@@ -42,8 +41,8 @@ impl<B> Frames<B> {
 }
 
 impl Gate {
-    /// What a call of the parser comes to. It gets another frame whenever it
-    /// has to wait for one.
+    /// The result of a call of the parser, which gets another frame whenever it
+    /// waits for one.
     pub(super) async fn pass<T>(&self, call: impl Future<Output = T>) -> T {
         let passage = &self.0;
         let mut call = pin!(call);
@@ -59,7 +58,7 @@ impl Gate {
                     passage.bytes.store(0, Ordering::Relaxed);
                     return outcome;
                 }
-                // Still open: there was none.
+                // Still open: no frame has arrived.
                 if passage.is_open.load(Ordering::Relaxed) {
                     return Poll::Pending;
                 }
@@ -85,7 +84,7 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for Frames<B> {
                 Some(Err(_)) => return Poll::Ready(Some(Err(BadForm::Incomplete))),
                 None => return Poll::Ready(None),
             };
-            // Trailers are no content.
+            // Trailers are ignored.
             if let Ok(bytes) = frame.into_data() {
                 self.passage.is_open.store(false, Ordering::Relaxed);
                 let count = bytes.len() as u64;

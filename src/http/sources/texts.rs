@@ -1,35 +1,34 @@
-//! What the fields of a form beside the recording say.
+//! The text fields of a form.
 
-/// Names and texts, in the order in which they came. What is no UTF-8 is made
-/// some: it can be no sound value of anything.
+/// Names and texts in the order of the form. Invalid UTF-8 is replaced: no field
+/// has a valid value with it.
 #[derive(Debug, Default)]
 pub struct Texts {
     ended: Vec<(String, String)>,
-    /// Of the one that is being read.
+    /// The bytes of the field that is being read.
     open: Vec<u8>,
 }
 
 impl Texts {
-    /// The first one of this name that is not empty: an empty one is none.
+    /// The first text of this name that is not empty.
     pub fn first(&self, name: &str) -> Option<&str> {
         let mut named = self.ended.iter().filter(|(found, _)| found == name);
         let first = named.find(|(_, text)| !text.is_empty());
         first.map(|(_, text)| text.as_str())
     }
 
-    /// All whose name is one of those that are wanted.
-    pub fn named(&self, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
-        let named = self.ended.iter().filter(move |(name, _)| is_wanted(name));
+    /// All texts whose names match.
+    pub fn named(&self, matches: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let named = self.ended.iter().filter(move |(name, _)| matches(name));
         named.map(|(_, text)| text.as_str())
     }
 
-    /// Takes some bytes of a text. The caller sees to it that there are not too
-    /// many.
+    /// Adds bytes of a text. The caller limits them.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.open.extend_from_slice(bytes);
     }
 
-    /// The text is over.
+    /// Ends the text of a field.
     pub(super) fn end(&mut self, name: String) {
         let bytes = std::mem::take(&mut self.open);
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -39,7 +38,7 @@ impl Texts {
 
 #[cfg(test)]
 impl Texts {
-    /// Those of a form with these fields.
+    /// The texts of a form with these fields.
     pub fn of(fields: &[(&str, &str)]) -> Texts {
         let mut texts = Texts::default();
         for (name, text) in fields {

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::find;
-use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
+use crate::http::owned::OwnedTask;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
 
 /// Deletes a task, its recording and its transcript; cancels a running one.
-pub async fn delete(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
-    let id = find(app, caller, id).await?.id;
+pub async fn delete(app: &App, task: OwnedTask) -> Result<Reply, ApiError> {
+    let id = task.record().id;
     let tasks = Arc::clone(&app.tasks);
-    helper::run(move || tasks.delete(id)).await?;
+    blocking::run(move || tasks.delete(id)).await?;
     Ok(reply::json(
         StatusCode::OK,
         &json!({ "identifier": id, "message": "Task deleted" }),

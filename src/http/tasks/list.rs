@@ -6,11 +6,11 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
 use crate::task::{Query, TASK_TYPE, TaskRecord};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
@@ -41,7 +41,7 @@ pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Rep
     };
     let (number, size) = (query.page, query.page_size);
     let tasks = Arc::clone(&app.tasks);
-    let (page, total) = helper::run(move || tasks.list(&query)).await;
+    let (page, total) = blocking::run(move || tasks.list(&query)).await;
     let tasks: Vec<Value> = page.iter().map(|record| row(record)).collect();
     Ok(reply::json(
         StatusCode::OK,

@@ -2,21 +2,15 @@
 
 use hyper::StatusCode;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::{standing, tell_place};
-use crate::access::Caller;
-use crate::http::app::App;
-use crate::http::error::api::ApiError;
+use super::add_place;
+use crate::http::owned::OwnedProgress;
 use crate::http::reply::{self, Reply};
 use crate::task::Standing;
 
-/// How far a task is, from its upload on. Both spellings of stage and
-/// percentage are sent: clients of both kinds exist.
-pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Reply, ApiError> {
-    let id = id.ok_or(ApiError::TaskNotFound)?;
-    let standing = standing(app, caller, id).await;
-    let standing = standing.ok_or(ApiError::TaskNotFound)?;
+/// The progress of a task, from its upload on. Stage and percentage have two
+/// names each, since clients of both kinds exist.
+pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
     let (status, error) = match &standing {
         Standing::Uploading { .. } | Standing::Queued { .. } => ("queued", None),
         Standing::Transcribing { .. } => ("processing", None),
@@ -24,7 +18,7 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
         Standing::Failed { reason } => ("failed", Some(reason)),
     };
     let (stage, percentage) = (standing.stage(), standing.percentage());
-    let mut told = json!({
+    let mut document = json!({
         "identifier": id,
         "status": status,
         "progress_percentage": percentage,
@@ -34,6 +28,6 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
         "message": standing.message(),
         "error": error,
     });
-    tell_place(&mut told, &standing);
-    Ok(reply::json(StatusCode::OK, &told))
+    add_place(&mut document, &standing);
+    reply::json(StatusCode::OK, &document)
 }

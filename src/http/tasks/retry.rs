@@ -3,29 +3,23 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use uuid::Uuid;
 
-use super::{find, queued};
-use crate::access::Caller;
+use super::queued;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
+use crate::http::owned::OwnedTask;
 use crate::http::reply::Reply;
 use crate::http::upload_request::check_model;
-use crate::store::helper;
 
 /// Transcribes a recording again, say with a better model.
-pub async fn retry(
-    app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
-    query: Option<&str>,
-) -> Result<Reply, ApiError> {
-    let id = find(app, caller, id).await?.id;
+pub async fn retry(app: &App, task: OwnedTask, query: Option<&str>) -> Result<Reply, ApiError> {
+    let id = task.record().id;
     let model = parameter(query, "model").filter(|model| !model.is_empty());
     let model = model.map(|model| model.into_owned());
     check_model(app, model.as_deref()).await?;
     let tasks = Arc::clone(&app.tasks);
-    helper::run(move || tasks.retry(id, model)).await?;
+    blocking::run(move || tasks.retry(id, model)).await?;
     Ok(queued(StatusCode::ACCEPTED, id))
 }

@@ -3,26 +3,23 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use uuid::Uuid;
 
-use super::find;
-use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
+use crate::http::owned::OwnedTask;
 use crate::http::reply::{self, Reply};
-use crate::store::helper;
-use crate::task::render::{Format, UnknownFormat, render};
-use crate::task::{Status, transcript as file};
+use crate::render::{Format, UnknownFormat, render};
+use crate::task::Status;
 
 /// The transcript of a completed task, as plain text if nothing else is asked for.
 pub async fn transcript(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    task: OwnedTask,
     query: Option<&str>,
 ) -> Result<Reply, ApiError> {
-    let record = find(app, caller, id).await?;
+    let record = task.record();
     let format: Format = parameter(query, "format")
         .unwrap_or("txt".into())
         .parse()
@@ -38,9 +35,10 @@ pub async fn transcript(
         }
     }
     let tasks = Arc::clone(&app.tasks);
-    let text = helper::run(move || {
-        let segments = file::read(&tasks.dir(record.id))?;
-        render(format, record.language.as_deref(), segments)
+    let record = Arc::clone(record);
+    let text = blocking::run(move || {
+        let dir = tasks.dir(record.id);
+        render(format, &record.transcript(&dir))
     });
     match text.await {
         Ok(text) => Ok(reply::body(StatusCode::OK, format.content_type(), text)),

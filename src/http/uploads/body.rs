@@ -1,4 +1,4 @@
-//! A request's body as a source of bytes for the upload engine.
+//! A request body as a source of bytes for the upload engine.
 
 use std::error::Error;
 use std::io;
@@ -14,15 +14,15 @@ use super::checksum::checksum;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::upload_protocol::Interop;
-use crate::upload::{Checksum, Cut, Line, Source, Status};
+use crate::upload::{Checksum, Cut, PeerSocket, Source, Status};
 
-/// Takes frame after frame as hyper received it, without a copy.
+/// Gives each frame as hyper received it, without a copy.
 #[derive(Debug)]
 pub struct BodySource {
     body: Option<RequestBody>,
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     trailers: Option<HeaderMap>,
-    told: Option<Announcer>,
+    announcer: Option<Announcer>,
 }
 
 impl BodySource {
@@ -32,30 +32,30 @@ impl BodySource {
             body: Some(body),
             line: head.extensions.get().cloned(),
             trailers: None,
-            told: None,
+            announcer: None,
         }
     }
 }
 
 impl BodySource {
-    /// The same, of a client that is told how far it is.
-    pub fn telling(body: RequestBody, head: &Parts, app: &App, interop: Interop) -> BodySource {
+    /// The same, with interim responses to the client.
+    pub fn announced(body: RequestBody, head: &Parts, app: &App, interop: Interop) -> BodySource {
         let mut source = BodySource::new(body, head);
-        source.told = Announcer::to(head, app, interop);
+        source.announcer = Announcer::to(head, app, interop);
         source
     }
 }
 
 impl Source for BodySource {
     fn created(&mut self, id: Uuid, status: &Status) {
-        if let Some(told) = &self.told {
-            told.created(id, status);
+        if let Some(announcer) = &self.announcer {
+            announcer.created(id, status);
         }
     }
 
     fn committed(&mut self, offset: u64) {
-        if let Some(told) = &self.told {
-            told.committed(offset);
+        if let Some(announcer) = &self.announcer {
+            announcer.committed(offset);
         }
     }
 
@@ -78,7 +78,7 @@ impl Source for BodySource {
         }
     }
 
-    fn line(&self) -> Option<Line> {
+    fn peer_socket(&self) -> Option<PeerSocket> {
         self.line.clone()
     }
 
@@ -87,8 +87,7 @@ impl Source for BodySource {
     }
 }
 
-/// hyper tells a body that breaks the rules from one that is cut by the kind
-/// of the error below its own.
+/// A malformed body differs from a lost connection in the source of hyper's error.
 fn cut(error: &hyper::Error) -> Cut {
     let below = error.source().and_then(|below| below.downcast_ref());
     match below.map(io::Error::kind) {

@@ -13,8 +13,8 @@ pub fn names() -> String {
     Algorithm::ALL.map(Algorithm::name).join(",")
 }
 
-/// What the client says of its bytes before it sends them, if anything
-/// (checksum-trailer extension: that it will tell after them).
+/// The checksum that a request head announces: its value, or, with the
+/// checksum-trailer extension, that a trailer brings it.
 pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, ProtocolError> {
     if let Some(checksum) = checksum(headers)? {
         return Ok(Some(Promise::Told(checksum)));
@@ -28,7 +28,7 @@ pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, ProtocolError> {
     Ok(announced.then_some(Promise::AtTheEnd))
 }
 
-/// What the client says that its bytes come to, if it does.
+/// The checksum in a header or trailer.
 pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, ProtocolError> {
     let Some(value) = headers.get(UPLOAD_CHECKSUM) else {
         return Ok(None);
@@ -46,6 +46,6 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, ProtocolError> 
     let value = STANDARD
         .decode(encoded.trim())
         .map_err(|_| bad("the checksum is not Base64"))?;
-    // One of another length is a checksum, too, and matches nothing.
+    // A checksum of another length is valid and matches nothing.
     Ok(Some(Checksum { algorithm, value }))
 }

@@ -7,24 +7,21 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use uuid::Uuid;
 
-use super::owned::owned;
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::error::upload::ProtocolError;
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::file_body::FileBody;
 use crate::http::reply::{self, Reply};
 
-/// Answers GET. No browser shows what it gets here, it saves it: a recording
-/// of somebody's may be a page of somebody else's.
+/// Handles GET. Browsers save the file and never display it: an upload may be a
+/// page with scripts.
 pub async fn download<B>(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
-    let id = owned(app, caller, id).await?;
+    let id = upload.id();
     let (status, facts) = app.uploads.durable(id).await?;
     if !status.is_finished() {
         return Err(ProtocolError::NotFinished);
@@ -56,8 +53,8 @@ pub async fn download<B>(
     Ok(reply)
 }
 
-/// Where the part that is asked for begins and ends; `None`: the whole. Of
-/// several parts, or what is no range at all, the whole is sent, as it may be.
+/// Start and end of the requested range; `None`: the whole file, also for
+/// several ranges and invalid ones (RFC 9110, section 14.2).
 pub(crate) fn part(
     headers: &HeaderMap,
     etag: &str,
@@ -73,7 +70,7 @@ pub(crate) fn part(
     }
     match asked.validate(length).as_deref() {
         Ok([range]) if length > 0 => Ok(Some((*range.start(), *range.end() + 1))),
-        // The last bytes, more than there are: all.
+        // A suffix longer than the file: all of it.
         Err(RangeUnsatisfiableError::FileSuffixOutOfBounds) => Ok(None),
         _ => Err(ProtocolError::Range { length }),
     }
@@ -90,7 +87,7 @@ pub(crate) fn attachment(name: &str) -> String {
     format!("attachment; filename*=UTF-8''{name}")
 }
 
-/// What the client said it is, if that is a recording.
+/// The media type from the upload, if it is one of a recording.
 fn media_type(claimed: Option<&str>) -> &str {
     let is_recording = |claimed: &&str| {
         let name = claimed

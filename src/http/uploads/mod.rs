@@ -6,6 +6,5 @@ pub(crate) mod checksum;
 pub(crate) mod download;
 pub mod ietf;
 pub mod options;
-mod owned;
 pub mod terminate;
 pub mod tus;

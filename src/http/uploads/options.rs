@@ -1,22 +1,22 @@
-//! OPTIONS: what this server can do (TUS, core protocol, OPTIONS; Resumable
+//! OPTIONS: the features of this server (TUS, core protocol, OPTIONS; Resumable
 //! Uploads for HTTP, limits).
 
-use super::checksum::names as algorithms;
-use crate::http::headers::upload_protocol::{EXTENSIONS, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION};
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 
+use super::checksum::names as algorithms;
 use crate::http::app::App;
 use crate::http::headers::names::{
     TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_VERSION, UPLOAD_LIMIT,
 };
 use crate::http::headers::upload_fields::limits;
 use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{EXTENSIONS, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION};
 use crate::http::reply::{self, Reply};
 
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// Answers without looking at the request's version, as TUS wants.
+/// Handles OPTIONS, whatever Tus-Resumable says (core protocol, OPTIONS).
 pub fn options(app: &App) -> Reply {
     let max_size_bytes = app.uploads.limits().max_size_bytes;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);

@@ -1,4 +1,4 @@
-//! Behind nginx, set up as the README says: uploads, who the client is, and
+//! Behind nginx, set up as scribed-proxy(7) says: uploads, who the client is, and
 //! the `Location` of an upload.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -331,7 +331,7 @@ fn uploads_go_over_tls_wherever_the_base_url_says() {
             b"",
         );
         let location = created.header("location").expect("a Location").to_owned();
-        // README's nginx passes on what it was asked for, also without a base.
+        // The manual's nginx passes on what it was asked for, also without a base.
         assert!(
             location.starts_with(&format!("{base}{FILES}")),
             "{location}"

@@ -31,7 +31,7 @@ pub fn fields(input: &[u8]) {
     assert!(number.is_none() || answer.is_none(), "both at once");
     if let Ok(Some(concat)) = concat(&headers) {
         assert!(concat.parts.len() <= 256);
-        assert!(!concat.parts.is_empty() || concat.told == "partial");
+        assert!(!concat.parts.is_empty() || concat.raw == "partial");
     }
     let name = filename(&headers);
     assert!(name.is_none_or(|name| !name.is_empty() && name.len() <= input.len()));

@@ -1,57 +1,53 @@
 //! PATCH: more bytes for an upload (upload append).
 
-use crate::http::headers::upload_protocol::PARTIAL_UPLOAD;
 use hyper::body::Body;
 use hyper::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::{completes, describe, fields, length_of};
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::content_type::has_type;
 use crate::http::headers::names::{UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
+use crate::http::headers::upload_protocol::PARTIAL_UPLOAD;
 use crate::http::headers::upload_protocol::{Interop, Protocol};
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
 use crate::http::tasks::queued;
 use crate::http::uploads::body::BodySource;
-use crate::http::uploads::owned::owned;
 use crate::upload::{Chunk, UploadError};
 
-/// Answers PATCH, once every byte it acknowledges is durable. A refusal states
-/// how far the upload is, too, as long as it is there.
+/// Handles PATCH; responds once every acknowledged byte is durable. An error
+/// response has the offset too, if the upload exists.
 pub async fn append(
     app: &App,
-    caller: &Caller,
     interop: Interop,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
-    let error = match take(app, caller, interop, id, request).await {
+    let error = match try_append(app, interop, upload, request).await {
         Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
     let mut reply = error.reply(Protocol::Ietf(interop));
     if !reply.headers().contains_key(UPLOAD_OFFSET)
-        && let Ok(id) = owned(app, caller, id).await
-        && let Ok((status, _)) = app.uploads.durable(id).await
+        && let Ok((status, _)) = app.uploads.durable(upload.id()).await
     {
         describe(app, &mut reply, &status, interop);
     }
     Ok(reply)
 }
 
-async fn take(
+async fn try_append(
     app: &App,
-    caller: &Caller,
     interop: Interop,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let source = BodySource::telling(body, &head, app, interop);
+    let source = BodySource::announced(body, &head, app, interop);
     let missing = |name| ProtocolError::Missing { name };
     let headers = &head.headers;
     if interop >= Interop::V6 && !has_type(headers, PARTIAL_UPLOAD) {
@@ -59,17 +55,17 @@ async fn take(
     }
     let offset = fields::integer(headers, &UPLOAD_OFFSET).ok_or(missing(UPLOAD_OFFSET))?;
     let is_last = completes(headers, interop).ok_or(missing(UPLOAD_COMPLETE))?;
-    let told = fields::integer(headers, &UPLOAD_LENGTH);
+    let stated = fields::integer(headers, &UPLOAD_LENGTH);
     let chunk = Chunk {
         offset,
-        length: length_of(told, announced_bytes.filter(|_| is_last), offset)?,
+        length: length_of(stated, announced_bytes.filter(|_| is_last), offset)?,
         announced_bytes,
         checksum: None,
         is_last,
     };
-    let id = owned(app, caller, id).await?;
+    let id = upload.id();
     if interop == Interop::V6 {
-        // There it is also wrong to append nothing.
+        // This version forbids an empty append too.
         let (status, _) = app.uploads.durable(id).await?;
         if status.is_finished() && status.offset == offset {
             return Err(ProtocolError::Complete);
@@ -77,7 +73,7 @@ async fn take(
     }
     let status = match app.uploads.append(id, chunk, source).await {
         Ok(status) => status,
-        Err(error) => return Err(refusal(app, id, offset, error).await),
+        Err(error) => return Err(append_error(app, id, offset, error).await),
     };
     let mut reply = match (status.is_finished(), interop) {
         (true, _) => queued(StatusCode::OK, id),
@@ -88,8 +84,8 @@ async fn take(
     Ok(reply)
 }
 
-/// Why an append was refused, in the words of this protocol.
-async fn refusal(app: &App, id: Uuid, provided: u64, error: UploadError) -> ProtocolError {
+/// The error of a refused append in this protocol.
+async fn append_error(app: &App, id: Uuid, provided: u64, error: UploadError) -> ProtocolError {
     match error {
         UploadError::Conflict { offset } => ProtocolError::Offset {
             expected: offset,
@@ -97,10 +93,10 @@ async fn refusal(app: &App, id: Uuid, provided: u64, error: UploadError) -> Prot
         },
         UploadError::LengthKnown { .. } | UploadError::Short { .. } => ProtocolError::Length,
         UploadError::PastLength { .. } => {
-            // Such an upload must not go on: nobody knows which bytes are meant.
+            // The upload must not be resumed: its bytes are ambiguous.
             let unfinished = app.uploads.durable(id).await;
             if unfinished.is_ok_and(|(status, _)| !status.is_finished()) {
-                // Where it cannot be taken away it expires.
+                // One that cannot be removed expires.
                 let _ = app.uploads.terminate(id).await;
             }
             ProtocolError::Length

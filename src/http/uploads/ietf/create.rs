@@ -17,11 +17,11 @@ use crate::http::headers::query::parameter;
 use crate::http::headers::upload_protocol::Interop;
 use crate::http::reply::{self, Reply};
 use crate::http::tasks::queued;
-use crate::http::upload_request::{Told, new_upload};
+use crate::http::upload_request::{UploadRequest, new_upload};
 use crate::http::uploads::body::BodySource;
 use crate::upload::{Chunk, UploadError};
 
-/// Answers POST and PUT, once everything that it tells of is durable.
+/// Handles POST and PUT; responds once everything acknowledged is durable.
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -33,10 +33,10 @@ pub async fn create(
     let is_last = completes(&head.headers, interop).ok_or(ProtocolError::Missing {
         name: UPLOAD_COMPLETE,
     })?;
-    let told = fields::integer(&head.headers, &UPLOAD_LENGTH);
-    let length = length_of(told, announced_bytes.filter(|_| is_last), 0)?;
-    let source = BodySource::telling(body, &head, app, interop);
-    let new = new_upload(app, caller, told_by(&head, length)).await?;
+    let stated = fields::integer(&head.headers, &UPLOAD_LENGTH);
+    let length = length_of(stated, announced_bytes.filter(|_| is_last), 0)?;
+    let source = BodySource::announced(body, &head, app, interop);
+    let new = new_upload(app, caller, upload_request(&head, length)).await?;
     let chunk = Chunk {
         announced_bytes,
         is_last,
@@ -60,19 +60,19 @@ pub async fn create(
     Ok(reply)
 }
 
-/// There is no header for wishes: they come with the address, the rest with
-/// the headers that say what a body is.
-fn told_by(head: &Parts, length: Option<u64>) -> Told {
-    let wish = |key: &str| parameter(head.uri.query(), key).map(|value| value.into_owned());
-    Told {
+/// The draft has no header for options: they are in the query, the rest is in the
+/// headers that describe a body.
+fn upload_request(head: &Parts, length: Option<u64>) -> UploadRequest {
+    let option = |key: &str| parameter(head.uri.query(), key).map(|value| value.into_owned());
+    UploadRequest {
         length,
-        task_id: wish("taskId"),
+        task_id: option("taskId"),
         filename: filename(&head.headers),
         filetype: content_type(&head.headers),
-        language: wish("language"),
-        model: wish("model"),
-        callback_url: wish("callback_url"),
-        ..Told::default()
+        language: option("language"),
+        model: option("model"),
+        callback_url: option("callback_url"),
+        ..UploadRequest::default()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Structured fields (RFC 9651) of one item. What is not of the right type is
-//! ignored whole, as if it were not there.
+//! Structured fields (RFC 9651) of one item. A field of
+//! another type is ignored.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use hyper::header::{HeaderMap, HeaderName};
 use sfv::visitor::{Ignored, ItemVisitor, ParameterVisitor, parameter_visitor_with};
 use sfv::{BareItemFromInput, Parser};
 
-/// A number of bytes.
+/// An Integer that is a number of bytes.
 pub fn integer(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     item(headers, name, |item| match item {
         BareItemFromInput::Integer(number) => u64::try_from(number).ok(),
@@ -15,7 +15,7 @@ pub fn integer(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     })
 }
 
-/// Yes or no.
+/// A Boolean.
 pub fn boolean(headers: &HeaderMap, name: &HeaderName) -> Option<bool> {
     item(headers, name, |item| match item {
         BareItemFromInput::Boolean(answer) => Some(answer),
@@ -37,7 +37,7 @@ fn item<T>(
     parser.parse_item_with_visitor(Item(read)).ok()?
 }
 
-/// Takes the item, whatever its parameters.
+/// Reads the bare item and ignores parameters.
 struct Item<T>(fn(BareItemFromInput<'_>) -> Option<T>);
 
 impl<'de, T> ItemVisitor<'de> for Item<T> {

@@ -2,30 +2,26 @@
 
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Request, StatusCode};
-use uuid::Uuid;
 
 use super::{check_bare, describe};
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::connection::first_request::FirstRequest;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::UPLOAD_LENGTH;
 use crate::http::headers::upload_protocol::Interop;
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
-use crate::http::uploads::owned::owned;
 
 /// Answers HEAD.
 pub async fn head<B>(
     app: &App,
-    caller: &Caller,
     interop: Interop,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
     check_bare(request.headers(), interop)?;
-    let id = owned(app, caller, id).await?;
     let is_first = request.extensions().get::<FirstRequest>().is_some();
-    let (status, _) = app.uploads.look(id, is_first).await?;
+    let (status, _) = app.uploads.look(upload.id(), is_first).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     describe(app, &mut reply, &status, interop);
     if let Some(length) = status.length {

@@ -1,13 +1,12 @@
 //! Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload), in the
-//! states of the draft that clients speak. One file per verb; cancellation,
-//! limits and problems are those of all uploads.
+//! versions of the draft that clients use. One file per verb; cancellation, limits
+//! and errors are shared with TUS.
 
 mod append;
 mod create;
 pub(crate) mod fields;
 mod head;
 
-use crate::http::headers::upload_fields::{limits, tell_complete};
 use hyper::header::HeaderMap;
 
 use crate::http::app::App;
@@ -15,6 +14,7 @@ use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{
     UPLOAD_COMPLETE, UPLOAD_INCOMPLETE, UPLOAD_LIMIT, UPLOAD_OFFSET,
 };
+use crate::http::headers::upload_fields::{limits, set_complete};
 use crate::http::headers::upload_protocol::{Interop, Protocol};
 use crate::http::reply::{self, Reply};
 use crate::upload::Status;
@@ -36,7 +36,7 @@ pub fn check_bare(headers: &HeaderMap, interop: Interop) -> Result<(), ProtocolE
     }
 }
 
-/// Whether a request brings the last of the bytes; `None` if it does not say.
+/// Whether a request has the last bytes; `None` if that is not stated.
 fn completes(headers: &HeaderMap, interop: Interop) -> Option<bool> {
     match interop {
         Interop::V3 => match fields::boolean(headers, &UPLOAD_INCOMPLETE) {
@@ -47,27 +47,27 @@ fn completes(headers: &HeaderMap, interop: Interop) -> Option<bool> {
     }
 }
 
-/// How long the whole will be, as far as a request tells: by itself, or since
-/// it brings the rest.
+/// The length of the upload, if the request states it or brings all that is
+/// missing.
 fn length_of(
-    told: Option<u64>,
+    stated: Option<u64>,
     rest: Option<u64>,
     offset: u64,
 ) -> Result<Option<u64>, ProtocolError> {
     let end = rest.map(|rest| offset.saturating_add(rest));
-    match (told, end) {
-        (Some(told), Some(end)) if told != end => Err(ProtocolError::Length),
-        (told, end) => Ok(told.or(end)),
+    match (stated, end) {
+        (Some(stated), Some(end)) if stated != end => Err(ProtocolError::Length),
+        (stated, end) => Ok(stated.or(end)),
     }
 }
 
-/// What every answer about an upload carries.
+/// Adds the headers of every response about an upload.
 fn describe(app: &App, reply: &mut Reply, status: &Status, interop: Interop) {
     Protocol::Ietf(interop).mark(reply);
     if !status.is_pending {
         reply::set(reply, UPLOAD_OFFSET, status.offset);
     }
-    tell_complete(reply, status.is_finished(), interop);
+    set_complete(reply, status.is_finished(), interop);
     let max_size_bytes = app.uploads.limits().max_size_bytes;
     let limits = limits(max_size_bytes, status.expires);
     reply::set(reply, UPLOAD_LIMIT, limits);

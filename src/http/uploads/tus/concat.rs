@@ -10,20 +10,20 @@ use crate::http::headers::location::upload_of;
 use crate::http::headers::names::UPLOAD_CONCAT;
 use crate::store::facts::Concat;
 
-/// So many parts can be joined at once.
+/// The most parts of a final upload.
 const PARTS_MAX: usize = 256;
 
-/// What a new upload is to others, if anything.
+/// Whether a new upload is partial or final.
 pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>, ProtocolError> {
     let Some(value) = headers.get(UPLOAD_CONCAT) else {
         return Ok(None);
     };
     let bad = |message: String| ProtocolError::Concat(message);
-    let told = value
+    let raw = value
         .to_str()
         .map_err(|_| bad("it is not ASCII".into()))?
         .trim();
-    let parts = match (told, told.strip_prefix("final;")) {
+    let parts = match (raw, raw.strip_prefix("final;")) {
         ("partial", _) => Vec::new(),
         (_, Some(urls)) => urls
             .split_ascii_whitespace()
@@ -32,19 +32,19 @@ pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>, ProtocolError> {
         _ => return Err(bad("write `partial`, or `final;` and URLs".into())),
     };
     match parts.len() {
-        0 if told != "partial" => Err(bad("there are no URLs after `final;`".into())),
+        0 if raw != "partial" => Err(bad("there are no URLs after `final;`".into())),
         count if count > PARTS_MAX => Err(bad(format!(
             "{count} parts are too many, {PARTS_MAX} can be joined"
         ))),
         _ => Ok(Some(Concat {
-            told: told.to_owned(),
+            raw: raw.to_owned(),
             parts,
         })),
     }
 }
 
-/// Absolute, or without scheme and host. A proxy may have put something before
-/// the path.
+/// The id in the URL of a part, absolute or a path. A proxy may have put a prefix
+/// before the path.
 fn part(url: &str) -> Option<Uuid> {
     let uri: Uri = url.parse().ok()?;
     let start = uri.path().find("/uploads/files/")?;
@@ -68,14 +68,14 @@ mod tests {
     fn parts_are_named_by_urls_of_any_form() {
         assert!(concat(&HeaderMap::new()).unwrap().is_none());
         let partial = parse("partial").unwrap().unwrap();
-        assert_eq!((&*partial.told, partial.parts.len()), ("partial", 0));
-        let told = format!(
+        assert_eq!((&*partial.raw, partial.parts.len()), ("partial", 0));
+        let raw = format!(
             "final;/uploads/files/{A} http://box:8000/uploads/files/{B}  https://x/prefix/uploads/files/{A}"
         );
-        let joined = parse(&told).unwrap().unwrap();
+        let joined = parse(&raw).unwrap().unwrap();
         let [a, b] = [A, B].map(|id| Uuid::parse_str(id).unwrap());
         assert_eq!(joined.parts, [a, b, a]);
-        assert_eq!(joined.told, told);
+        assert_eq!(joined.raw, raw);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! POST: a new upload, maybe with its first bytes (creation,
 //! creation-with-upload and creation-defer-length extensions).
 
-use crate::http::headers::upload_protocol::METADATA_MAX_BYTES;
 use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Request, StatusCode};
@@ -14,14 +13,14 @@ use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA};
+use crate::http::headers::upload_protocol::METADATA_MAX_BYTES;
 use crate::http::reply::{self, Reply};
-use crate::http::upload_request::{Told, new_upload};
+use crate::http::upload_request::{UploadRequest, new_upload};
 use crate::http::uploads::body::BodySource;
 use crate::http::uploads::checksum::promise;
-use crate::http::uploads::owned::owned;
 use crate::upload::{Chunk, UploadError};
 
-/// Answers POST, once the upload and what came of its first bytes are durable.
+/// Handles POST; responds once the upload and its first bytes are durable.
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -33,11 +32,7 @@ pub async fn create(
     let source = BodySource::new(body, &head);
     check_version(&head.headers)?;
     let new = new_upload(app, caller, parse(&head.headers)?).await?;
-    let parts = new.parts();
-    for part in parts {
-        owned(app, caller, Some(*part)).await?;
-    }
-    if !parts.is_empty() && has_body {
+    if !new.parts().is_empty() && has_body {
         return Err(UploadError::Final.into());
     }
     if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
@@ -60,7 +55,7 @@ pub async fn create(
     Ok(reply)
 }
 
-fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
+fn parse(headers: &HeaderMap) -> Result<UploadRequest, ProtocolError> {
     let concat = concat(headers)?;
     let is_final = concat.as_ref().is_some_and(|concat| !concat.is_partial());
     let length = match (bytes_header(headers, UPLOAD_LENGTH)?, deferred(headers)?) {
@@ -87,7 +82,7 @@ fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
         .transpose()?;
     let metadata = Metadata::parse(raw.unwrap_or_default()).map_err(ProtocolError::Metadata)?;
     let text = |key| metadata.text(key).map_err(ProtocolError::Metadata);
-    Ok(Told {
+    Ok(UploadRequest {
         length,
         metadata: raw.map(str::to_owned),
         task_id: text("taskId")?,
@@ -97,11 +92,11 @@ fn parse(headers: &HeaderMap) -> Result<Told, ProtocolError> {
         model: text("model")?,
         callback_url: text("callback_url")?,
         concat,
-        ..Told::default()
+        ..UploadRequest::default()
     })
 }
 
-/// creation-defer-length: the client will tell the length later.
+/// creation-defer-length: whether the length follows later.
 fn deferred(headers: &HeaderMap) -> Result<bool, ProtocolError> {
     match headers.get(UPLOAD_DEFER_LENGTH) {
         None => Ok(false),

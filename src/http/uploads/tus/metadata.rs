@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 pub struct Metadata(Vec<(String, Vec<u8>)>);
 
 impl Metadata {
-    /// Reads the header; the error says what is wrong with it.
+    /// Parses the header; the error describes the fault.
     pub fn parse(header: &str) -> Result<Metadata, String> {
         let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
         let mut keys = HashSet::new();

@@ -1,5 +1,4 @@
-//! The TUS resumable upload protocol 1.0.0: core, creation,
-//! all extensions. One file per verb.
+//! The TUS resumable upload protocol 1.0.0 with all extensions. One file per verb.
 
 pub(crate) mod concat;
 mod create;
@@ -7,15 +6,15 @@ mod head;
 pub(crate) mod metadata;
 mod patch;
 
-use crate::http::headers::date::http_date;
-use crate::http::headers::upload_protocol::{OFFSET_STREAM, VERSION};
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request};
 
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::content_type::has_type;
+use crate::http::headers::date::http_date;
 use crate::http::headers::names::{METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_OFFSET};
 use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{OFFSET_STREAM, VERSION};
 use crate::http::reply::{self, Reply};
 use crate::upload::Status;
 
@@ -23,8 +22,8 @@ pub use create::create;
 pub use head::head;
 pub use patch::patch;
 
-/// Core protocol, X-HTTP-Method-Override: for clients that cannot send every
-/// method, and proxies that let not every one through.
+/// Core protocol, X-HTTP-Method-Override: for clients and proxies that do not
+/// support every method.
 pub fn override_method<B>(request: &mut Request<B>) -> Result<(), ProtocolError> {
     let Some(method) = request.headers_mut().remove(METHOD_OVERRIDE) else {
         return Ok(());
@@ -39,7 +38,7 @@ pub fn override_method<B>(request: &mut Request<B>) -> Result<(), ProtocolError>
 }
 
 /// Core protocol, Tus-Resumable: every request but OPTIONS names a version
-/// that we speak.
+/// that is supported.
 pub fn check_version(headers: &HeaderMap) -> Result<(), ProtocolError> {
     match headers.get(TUS_RESUMABLE) {
         Some(version) if version == VERSION => Ok(()),
@@ -62,7 +61,7 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Pr
         .ok()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok());
-    // Beyond 64 bits it is too large for anybody.
+    // Beyond 64 bits it is over every limit.
     match number {
         Some(number) => Ok(Some(number)),
         None if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Ok(Some(u64::MAX)),
@@ -70,7 +69,7 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Pr
     }
 }
 
-/// What every answer about a living upload carries.
+/// Adds the headers of every response about an existing upload.
 fn describe(reply: &mut Reply, status: &Status) {
     Protocol::Tus.mark(reply);
     if !status.is_pending {

@@ -2,38 +2,33 @@
 
 use hyper::body::Body;
 use hyper::{Request, StatusCode};
-use uuid::Uuid;
 
-use super::{bytes_header, check_version, describe, is_chunk};
-use crate::access::Caller;
+use super::{bytes_header, describe, is_chunk};
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::{UPLOAD_LENGTH, UPLOAD_OFFSET};
+use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
 use crate::http::uploads::body::BodySource;
 use crate::http::uploads::checksum::promise;
-use crate::http::uploads::owned::owned;
 use crate::upload::Chunk;
 
-/// Answers PATCH, once every byte it tells of is durable.
+/// Handles PATCH; responds once every acknowledged byte is durable.
 pub async fn patch(
     app: &App,
-    caller: &Caller,
-    id: Option<Uuid>,
+    upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head);
-    check_version(&head.headers)?;
     if !is_chunk(&head.headers) {
         return Err(ProtocolError::ContentType);
     }
     let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(ProtocolError::Missing {
         name: UPLOAD_OFFSET,
     })?;
-    let id = owned(app, caller, id).await?;
     let chunk = Chunk {
         offset,
         length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
@@ -41,7 +36,7 @@ pub async fn patch(
         checksum: promise(&head.headers)?,
         is_last: false,
     };
-    let status = app.uploads.append(id, chunk, source).await?;
+    let status = app.uploads.append(upload.id(), chunk, source).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     describe(&mut reply, &status);
     Ok(reply)

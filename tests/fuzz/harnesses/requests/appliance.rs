@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::wire::{Sent, Wire};
 use crate::access::{Access, Mode};
+use crate::blocking;
 use crate::engine_client::{self, Desk};
 use crate::http::app::{App, MAX_WAITING};
 use crate::http::headers::cors::Origins;
@@ -27,9 +28,9 @@ use crate::http::reply::Reply;
 use crate::http::server;
 use crate::models::UnknownModel;
 use crate::outgoing::{AllowList, Outgoing};
+use crate::store::Layout;
 use crate::store::folder::peek_record;
 use crate::store::record::Kind;
-use crate::store::{Layout, helper};
 use crate::task::{Query, Tasks};
 use crate::upload::{Limits, Uploads};
 
@@ -187,7 +188,7 @@ impl Appliance {
     async fn settle(&self) {
         let (mut last, mut same) = (Vec::new(), 0);
         for _ in 0..LOOKS {
-            helper::idle().await;
+            blocking::idle().await;
             tokio::time::sleep(PAUSE).await;
             let now = [
                 self.layout.creating(),

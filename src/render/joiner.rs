@@ -1,6 +1,10 @@
 //! The segments of a transcript as one text.
 
-/// What goes between two segments depends on both of them.
+use std::io;
+
+use crate::protocol::Segment;
+
+/// Joins segments; what goes between two depends on both of them.
 #[derive(Debug, Default)]
 pub struct Joiner {
     last: Option<char>,
@@ -19,6 +23,14 @@ impl Joiner {
         self.last = segment.chars().next_back().or(self.last);
         format!("{gap}{segment}")
     }
+}
+
+/// All segments as one text.
+pub(super) fn text(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+    let mut joiner = Joiner::default();
+    segments
+        .map(|segment| Ok(joiner.next(&segment?.text)))
+        .collect()
 }
 
 /// Chinese and Japanese have no spaces.

@@ -39,7 +39,7 @@ impl Free {
     /// See [`run`].
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
         #[cfg(test)]
-        let work = super::appender::faults::handed_on(work);
+        let work = crate::store::faults::handed_on(work);
         let work = move || {
             let _free = self;
             work()
