@@ -25,7 +25,6 @@ mod outgoing;
 mod progress;
 mod recordings;
 mod resources;
-mod structure;
 mod tasks;
 mod tus;
 mod uploads;
