@@ -33,7 +33,7 @@ use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, Tasks, WorkSettings};
-use crate::upload::{self, Found, Limits, Uploads};
+use crate::upload::{self, Limits, RecoveredUpload, Uploads};
 use crate::{descriptors, models, sweep, systemd};
 
 /// The whole way down must be over in ten seconds.
@@ -344,9 +344,9 @@ async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: 
         let (tasks, uploads) = (Arc::clone(&tasks), Arc::clone(&uploads));
         move || {
             let recovered = upload::recover(&layout, |found| match found {
-                Found::Finished(id) => tasks.adopt(id),
-                Found::Unfinished(id) => uploads.found_unfinished(id),
-                Found::Pending(id, parts) => uploads.found_pending(id, parts),
+                RecoveredUpload::Finished(id) => tasks.adopt(id),
+                RecoveredUpload::Unfinished(id) => uploads.found_unfinished(id),
+                RecoveredUpload::Pending(id, parts) => uploads.found_pending(id, parts),
             });
             if let Err(error) = recovered {
                 error!("cannot read the state directory: {error}");

@@ -9,29 +9,29 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
-use super::checksum::{Check, Promise};
+use super::checksum::{Check, ChecksumPlace};
 use super::error::{UploadError, no_space};
-use super::source::{Cut, Source, Status};
+use super::source::{Source, SourceError, Status};
 use super::uploads::Uploads;
 use super::write_locks::{PendingRequest, Signal, WriteGuard};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
-/// A long append is committed on the way, so that a crash costs the client
-/// little: after so many bytes ...
+/// A long append is committed after this many bytes, so that a crash costs the
+/// client little.
 const COMMIT_EVERY_BYTES: u64 = 64 << 20;
-/// ... or so long, whichever comes first.
+/// It is also committed after this time.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
-/// At most so often the observer is notified of what has arrived.
+/// Shortest time between two notices of received bytes.
 const NOTIFY_EVERY: Duration = Duration::from_millis(250);
 
 /// A source that gives less than this in [`Limits::stall`](super::Limits) has
-/// stalled too: it would hold its connection for ever.
+/// stalled too.
 const TRICKLE_BYTES: u64 = 1024;
 
-/// An upload that this request may write to.
+/// An upload with the right to write to it.
 pub(super) struct Appending {
     pub(super) uploads: Arc<Uploads>,
     pub(super) id: Uuid,
@@ -39,28 +39,24 @@ pub(super) struct Appending {
     pub(super) writer: Writer,
 }
 
-/// What a client tells of the bytes it wants to append.
+/// The description of the bytes of an append.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {
-    /// Where they begin; must be where the upload stands.
+    /// Where they begin; must be the offset of the upload.
     pub offset: u64,
-    /// Bytes of the whole, for an upload that was created without.
+    /// Length of the upload, if it was created without one.
     pub length: Option<u64>,
-    /// How many bytes will come, where known: too many are refused before any
-    /// is taken.
+    /// Number of bytes, where known: too many are refused before any is written.
     pub announced_bytes: Option<u64>,
-    /// What they must come to: otherwise, or if they do not all come, none of
-    /// them is kept.
-    pub checksum: Option<Promise>,
-    /// The upload is complete with them, also where nobody knows how many they are.
+    /// Their checksum; without a match, or if some are missing, none is kept.
+    pub checksum: Option<ChecksumPlace>,
+    /// Whether they complete the upload, also where their number is unknown.
     pub is_last: bool,
 }
 
 impl Uploads {
-    /// Appends what `source` gives.
-    ///
-    /// Everything that arrived before a cut is kept. The work goes on to its
-    /// commit even when the caller loses interest and drops this future.
+    /// Appends the bytes of `source`. What arrived before a lost connection is kept.
+    /// Continues to the commit if the future is dropped.
     pub async fn append<S: Source + 'static>(
         self: &Arc<Uploads>,
         id: Uuid,
@@ -70,7 +66,7 @@ impl Uploads {
         if self.pending.contains(id) {
             return Err(UploadError::Final);
         }
-        // From the first moment: HEAD after a cut waits for what has arrived.
+        // At once: HEAD after a lost connection waits for what has arrived.
         let pending = self.write_locks.arrive(id, source.peer_socket());
         let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
@@ -91,7 +87,7 @@ impl Uploads {
                 }
             }
         };
-        // From here on: the length that a chunk tells may complete an upload.
+        // Spawned before the checks: the length in a chunk may complete the upload.
         ring::spawn(work.in_current_span())
             .await
             .map_err(io::Error::other)?
@@ -99,8 +95,7 @@ impl Uploads {
 }
 
 impl Appending {
-    /// Judges a chunk before any of it is taken, and makes the length durable
-    /// that it may tell.
+    /// Checks a chunk before any of it is read, and makes its length durable.
     async fn accept(&mut self, chunk: &Chunk) -> Result<(), UploadError> {
         let record = self.writer.record();
         self.uploads.require_alive(self.id, record)?;
@@ -111,8 +106,8 @@ impl Appending {
         if chunk.offset != offset {
             return Err(UploadError::Conflict { offset });
         }
-        if let (Some(known), Some(told)) = (length, chunk.length)
-            && known != told
+        if let (Some(known), Some(stated)) = (length, chunk.length)
+            && known != stated
         {
             return Err(UploadError::LengthKnown { length: known });
         }
@@ -132,7 +127,7 @@ impl Appending {
         self.measure(length).await
     }
 
-    /// The upload is as long as what came.
+    /// Makes the upload as long as what has arrived.
     pub(super) async fn end(&mut self) -> Result<(), UploadError> {
         let length = self.writer.position();
         match self.writer.record().length {
@@ -145,13 +140,13 @@ impl Appending {
         }
     }
 
-    /// Makes the length durable, and takes the space for all of it.
+    /// Makes the length durable and reserves the space for it.
     async fn measure(&mut self, length: u64) -> Result<(), UploadError> {
         let missing = length - self.writer.record().offset;
         let reserved = self.writer.reserve_all(length).await;
         reserved.map_err(|error| no_space(error, missing))?;
         let measured = self.writer.measure(length).await;
-        self.told_durable(measured).await
+        self.publish(measured).await
     }
 
     /// Notifies of how much has arrived.
@@ -161,14 +156,14 @@ impl Appending {
         observer.received(self.id, self.writer.position(), length);
     }
 
-    /// Makes what was written durable, and says so.
+    /// Makes what was written durable.
     async fn commit(&mut self) -> Result<(), UploadError> {
         let committed = self.writer.commit().await;
-        self.told_durable(committed).await
+        self.publish(committed).await
     }
 
-    /// Says what is durable now; a failure condemns the upload.
-    async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
+    /// Publishes the durable state; a failure condemns the upload.
+    async fn publish(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
         match outcome {
             Ok(()) => {
                 let record = self.writer.record();
@@ -180,7 +175,7 @@ impl Appending {
         }
     }
 
-    /// Sees to it that the upload may have these bytes and that there is space.
+    /// Checks the limits and the space for these bytes.
     fn make_room(&self, count: u64) -> Result<(), UploadError> {
         let position = self.writer.position();
         match self.writer.record().length {
@@ -195,8 +190,8 @@ impl Appending {
     }
 }
 
-/// Takes bytes until the source ends, then commits; with a checksum only what
-/// is right and whole. Must not be dropped before its end.
+/// Writes bytes until the source ends, then commits; with a checksum only if it
+/// matches. Must not be dropped before its end.
 pub(super) async fn run<S: Source + 'static>(
     mut appending: Appending,
     mut source: S,
@@ -215,7 +210,7 @@ pub(super) async fn run<S: Source + 'static>(
         received = appending.end().await;
     }
     let received = match received {
-        // After a failure of storage nobody knows what the disk holds.
+        // After a storage error the content of the disk is unknown.
         Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
             info!(upload_id = %id, "nothing of a chunk is kept: {error}");
             appending.writer.close().await;
@@ -230,14 +225,14 @@ pub(super) async fn run<S: Source + 'static>(
     }
     Err(match received {
         Ok(()) => return Ok(status),
-        Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
+        Err(UploadError::ConnectionLost { .. }) => UploadError::ConnectionLost { offset },
         Err(UploadError::Malformed { .. }) => UploadError::Malformed { offset },
         Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
         Err(other) => other,
     })
 }
 
-/// Takes bytes until the source ends; they are durable after a commit.
+/// Writes bytes until the source ends; they are durable after a commit.
 pub(super) async fn receive<S: Source>(
     appending: &mut Appending,
     source: &mut S,
@@ -276,8 +271,10 @@ pub(super) async fn receive<S: Source>(
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
-            Ok(Some(Err(Cut::Malformed))) => return Err(UploadError::Malformed { offset }),
-            Ok(Some(Err(Cut::Lost))) | Err(_) => return Err(UploadError::Cut { offset }),
+            Ok(Some(Err(SourceError::Malformed))) => return Err(UploadError::Malformed { offset }),
+            Ok(Some(Err(SourceError::Lost))) | Err(_) => {
+                return Err(UploadError::ConnectionLost { offset });
+            }
         };
         let count = bytes.len() as u64;
         trickled_bytes += count;
@@ -307,7 +304,7 @@ pub(super) async fn receive<S: Source>(
     }
 }
 
-/// Commits, tells when the upload is complete, and lets go of it.
+/// Commits, notifies if the upload is complete, and releases it.
 pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> {
     let Appending {
         uploads,
@@ -342,7 +339,7 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
     Ok(uploads.status_of(&record))
 }
 
-/// Nobody knows what the disk holds of an upload that could not be made durable.
+/// Withdraws an upload that could not be made durable: its content is unknown.
 async fn condemn(
     uploads: &Uploads,
     id: Uuid,
@@ -352,7 +349,7 @@ async fn condemn(
     error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
     uploads.condemn(id);
     if let Err(error) = writer.set_aside(&uploads.layout).await {
-        error!(upload_id = %id, "nor could it be set aside: {error}");
+        error!(upload_id = %id, "it cannot be set aside either: {error}");
     }
     error.into()
 }
@@ -387,7 +384,7 @@ mod tests {
             let failed = append(id, 4).await;
             SYNC_FAILS.set(false);
             assert!(matches!(failed, Err(UploadError::Storage(_))), "{failed:?}");
-            // The file may say 8 by now, and nobody knows what the disk says.
+            // The file may say 8 by now, the disk may not.
             for answer in [
                 uploads.durable(id).await.map(|(status, _)| status),
                 append(id, 4).await,

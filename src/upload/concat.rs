@@ -20,9 +20,8 @@ use crate::store::moment::Moment;
 use crate::store::ring;
 
 impl Uploads {
-    /// Makes a final upload, durably. If all its parts are complete it is
-    /// joined at once, otherwise as soon as they are; the status tells. Goes on
-    /// to its end even when the caller loses interest.
+    /// Creates a final upload, durable. Its parts are joined as soon as all are
+    /// complete, see the status. Continues if the future is dropped.
     pub async fn create_final(
         self: &Arc<Uploads>,
         new: NewUpload,
@@ -46,30 +45,30 @@ impl Uploads {
         match self.join(id).await {
             Ok(()) => Ok((id, self.durable(id).await?.0)),
             Err(error) => {
-                // Nobody knows of it yet, so it is as if it had never been.
+                // No client knows of it yet.
                 let _ = self.terminate(id).await;
                 Err(error)
             }
         }
     }
 
-    /// Says that start-up found this final upload, which is not joined yet.
+    /// Adds a final upload that start-up found and that is not joined yet.
     pub fn found_pending(&self, id: Uuid, parts: Vec<Uuid>) {
         let most = self.limits.max_unfinished;
         self.pending.insert(id, parts, most, &self.layout);
     }
 
-    /// Joins, by and by, what start-up found and what can be joined.
+    /// Joins, in the background, the uploads that start-up found.
     pub fn join_found(self: &Arc<Uploads>) {
         self.join_later(self.pending.ids());
     }
 
-    /// Says that a part is complete.
+    /// Joins the final uploads of a part that is complete.
     pub(super) fn part_is_complete(self: &Arc<Uploads>, part: Uuid) {
         self.join_later(self.pending.of_part(part));
     }
 
-    /// Joins those of these whose parts are complete.
+    /// Joins, in the background, those whose parts are complete.
     pub(super) fn join_later(self: &Arc<Uploads>, finals: Vec<Uuid>) {
         for id in finals {
             let uploads = Arc::clone(self);
@@ -81,7 +80,7 @@ impl Uploads {
         }
     }
 
-    /// Refuses parts of which nothing will ever be joined.
+    /// Refuses parts that can never be joined.
     async fn judge(&self, parts: &[Uuid]) -> Result<(), UploadError> {
         let (layout, ids) = (self.layout.clone(), parts.to_vec());
         let records: Vec<_> = blocking::run(move || {
@@ -119,7 +118,7 @@ impl Uploads {
         if !self.pending.begin(id) {
             return Ok(());
         }
-        // One at a time: it keeps the disk busy enough.
+        // One at a time keeps the disk busy.
         let _one = self.joining.lock().await;
         loop {
             let outcome = self.try_join(id).await;

@@ -16,12 +16,12 @@ use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
 impl Uploads {
-    /// Makes an upload, durable and with all its space reserved, and appends
-    /// its `first` chunk. An error in that append is no error of the creation:
-    /// the status tells how far it came.
+    /// Creates an upload, durable and with all its space reserved, and appends its
+    /// `first` chunk. An error of that append is not returned: the status has the
+    /// offset.
     ///
-    /// Goes on to its end even when the caller loses interest: what is on disk
-    /// by then must be counted, and an empty upload is complete at once.
+    /// Continues if the future is dropped: what is on disk must be counted, and an
+    /// empty upload is complete at once.
     pub async fn create<S: Source + 'static>(
         self: &Arc<Uploads>,
         new: NewUpload,
@@ -53,7 +53,7 @@ impl Uploads {
         let socket = first.as_ref().and_then(|(_, source)| source.peer_socket());
         let pending = self.write_locks.arrive(id, socket);
         let Some(guard) = self.write_locks.enter(id).await else {
-            // Somebody guessed the id and is already there: theirs to go on.
+            // Another request guessed the id and writes already.
             return Ok((id, self.durable(id).await?.0));
         };
         guard.committed(writer.record());
@@ -77,13 +77,13 @@ impl Uploads {
         Ok((id, status))
     }
 
-    /// Makes an upload, durable, under the id that is wanted or another one.
+    /// Creates an upload, durable, with the wanted id or another one.
     pub(super) async fn make(&self, new: NewUpload) -> Result<(Facts, Writer), UploadError> {
         let length = new.length;
         let id = new.wanted_id.unwrap_or_else(Uuid::new_v4);
         let mut facts = new.facts(id, jiff::Timestamp::now());
         let writer = loop {
-            // Counted before it is made: those that are being made count too.
+            // Counted before it exists: those in creation count too.
             let most = self.limits.max_unfinished;
             if self.unfinished.contains(facts.id) {
                 facts.id = Uuid::new_v4();

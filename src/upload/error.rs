@@ -1,4 +1,4 @@
-//! Why a request about an upload was not carried out.
+//! Errors of the upload engine.
 
 use std::io;
 
@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use crate::store::folder::OpenError;
 
-/// Why a request about an upload was not carried out. Where an offset is
-/// given, it is durable.
+/// Why an operation on an upload failed. Offsets are durable.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// No upload of this id.
@@ -22,20 +21,20 @@ pub enum UploadError {
         /// The limit.
         max_size_bytes: u64,
     },
-    /// Not enough disk space. Nothing was created; of an upload whose length
-    /// was not known before, what had arrived is kept.
+    /// Not enough disk space. Nothing was created; bytes of an upload of unknown
+    /// length are kept.
     #[error("the disk has no space for {bytes} more bytes; try later or free some space")]
     NoSpace {
-        /// What was asked for.
+        /// The requested space.
         bytes: u64,
     },
-    /// As many unfinished uploads as there may be; nothing was created.
+    /// [`Limits::max_unfinished`](super::Limits) is reached; nothing was created.
     #[error("the server has too many unfinished uploads; try again later")]
     TooMany,
     /// The bytes do not start at the offset.
-    #[error("the upload stands at offset {offset}; ask with HEAD and send from there")]
+    #[error("the upload is at offset {offset}; send from there")]
     Conflict {
-        /// Where it stands.
+        /// The offset of the upload.
         offset: u64,
     },
     /// More bytes than the upload's length; nothing of this frame was kept.
@@ -44,54 +43,54 @@ pub enum UploadError {
         /// The length.
         length: u64,
     },
-    /// The last bytes came, and there should be more.
-    #[error("these were not all of its {length} bytes")]
+    /// The last bytes do not reach the length.
+    #[error("these are not all of its {length} bytes")]
     Short {
         /// The length.
         length: u64,
     },
-    /// Another length than the one that was told before.
+    /// A length other than the one stated before.
     #[error("the length of this upload is {length} and cannot change")]
     LengthKnown {
         /// The length.
         length: u64,
     },
-    /// The source was cut or stalled; what had arrived is kept.
+    /// The connection was lost or stalled; what had arrived is kept.
     #[error("the connection was lost at offset {offset}")]
-    Cut {
-        /// Where it stands now.
+    ConnectionLost {
+        /// The offset of the upload now.
         offset: u64,
     },
-    /// The source broke the rules of its protocol; what had arrived is kept.
-    #[error("what was sent after offset {offset} is not a body as HTTP/1.1 has them")]
+    /// The source violated its protocol; what had arrived is kept.
+    #[error("the bytes after offset {offset} are not a valid HTTP/1.1 body")]
     Malformed {
-        /// Where it stands now.
+        /// The offset of the upload now.
         offset: u64,
     },
-    /// Not what its checksum says; nothing of the chunk was kept.
+    /// The checksum does not match; nothing of the chunk was kept.
     #[error("the bytes do not match their checksum and were discarded; send them again")]
     Checksum,
-    /// A checksum was to follow the bytes; nothing of the chunk was kept.
-    #[error("no checksum that can be read came after the bytes; they were discarded")]
+    /// The announced trailer has no checksum; nothing of the chunk was kept.
+    #[error("the trailer has no valid Upload-Checksum; the bytes were discarded, send them again")]
     NoChecksum,
     /// A newer request for the same upload took over; what had arrived is kept.
     #[error("a newer request for this upload took over at offset {offset}")]
     Superseded {
-        /// Where it stood then.
+        /// The offset at that time.
         offset: u64,
     },
-    /// Its bytes come from its parts and from nowhere else.
+    /// A final upload takes no bytes.
     #[error("a final upload takes no bytes; send them to its parts")]
     Final,
-    /// An upload that was to be joined with others.
+    /// A part cannot be joined.
     #[error("the partial upload {id} cannot be used: {why}")]
     Part {
-        /// Which.
+        /// The part.
         id: Uuid,
-        /// What is wrong with it.
+        /// The reason.
         why: PartError,
     },
-    /// The one who has it does not let go.
+    /// Another request holds the upload.
     #[error("the upload is in use; try again")]
     Busy,
     /// The daemon is stopping; what had arrived is kept.
@@ -116,21 +115,21 @@ impl From<OpenError> for UploadError {
     }
 }
 
-/// Why an upload cannot be a part of another.
+/// Why an upload cannot be a part of a final one.
 #[derive(Debug, thiserror::Error)]
 pub enum PartError {
     /// No upload of this id.
     #[error("there is no such upload")]
     Missing,
-    /// Not complete in time, or joined long ago.
+    /// It was not completed in time, or joined long ago.
     #[error("it has expired")]
     Expired,
-    /// A recording of its own.
+    /// It is a recording of its own.
     #[error("it was not created with Upload-Concat: partial")]
     NotPartial,
 }
 
-/// A full disk is no failure of storage: it says no in time (I8).
+/// The error of a write: a full disk is refused, not a storage failure (I8).
 pub(super) fn no_space(error: io::Error, bytes: u64) -> UploadError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

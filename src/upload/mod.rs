@@ -1,6 +1,6 @@
-//! The upload engine, whatever protocol speaks to it: create, append, look,
-//! terminate, expire. One writer per upload; every offset that leaves this
-//! module is on stable storage.
+//! The upload engine, independent of protocols: create, append, look, terminate,
+//! expire. One writer per upload; every offset that it returns is on stable
+//! storage.
 
 mod append;
 mod checksum;
@@ -22,11 +22,11 @@ mod whole;
 mod write_locks;
 
 pub use append::Chunk;
-pub use checksum::{Algorithm, Checksum, Promise};
+pub use checksum::{Algorithm, Checksum, ChecksumPlace};
 pub use error::{PartError, UploadError};
 pub use new_upload::NewUpload;
 pub use peer_socket::PeerSocket;
-pub use recover::{Found, recover, settle};
-pub use source::{Cut, Observer, Source, Status};
+pub use recover::{RecoveredUpload, recover, settle};
+pub use source::{Observer, Source, SourceError, Status};
 pub use sweep::{Swept, sweep};
 pub use uploads::{Limits, Uploads};

@@ -1,16 +1,16 @@
-//! What is known of an upload when it is created.
+//! A new upload, validated.
 
 use uuid::Uuid;
 
 use crate::options::Options;
 use crate::store::facts::{Concat, Facts, Priority};
 
-/// What a client tells at creation.
+/// A new upload.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NewUpload {
-    /// Bytes of the whole, `None` if the client will tell later.
+    /// Length in bytes; `None` if it follows later.
     pub length: Option<u64>,
-    /// The id the client wants; it gets another one if that is taken.
+    /// The wanted id; replaced if it is taken.
     pub wanted_id: Option<Uuid>,
     /// See [`Facts`].
     pub owner: Option<String>,
@@ -39,12 +39,12 @@ pub struct NewUpload {
 }
 
 impl NewUpload {
-    /// The partial uploads that it is to be joined from.
+    /// The partial uploads to join.
     pub fn parts(&self) -> &[Uuid] {
         self.concat.as_ref().map_or(&[], |concat| &concat.parts)
     }
 
-    /// What is kept of it.
+    /// The facts that are stored.
     pub(super) fn facts(self, id: Uuid, created_at: jiff::Timestamp) -> Facts {
         Facts {
             id,

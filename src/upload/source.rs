@@ -1,4 +1,4 @@
-//! Where uploads take their bytes from, and who hears of them.
+//! Sources of bytes, and observers of uploads.
 
 use std::time::SystemTime;
 
@@ -8,30 +8,30 @@ use uuid::Uuid;
 use super::checksum::Checksum;
 use super::peer_socket::PeerSocket;
 
-/// Where an append takes its bytes from.
+/// A source of bytes for an append.
 pub trait Source {
-    /// The next bytes, `None` at the regular end.
-    fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Cut>>>;
+    /// The next bytes; `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, SourceError>>>;
 
-    /// What they come over, if that can be asked.
+    /// The socket they arrive over, if it can be polled.
     fn peer_socket(&self) -> Option<PeerSocket>;
 
-    /// What they must come to, if that was told after the regular end.
+    /// Their checksum, if a trailer stated it.
     fn checksum(&self) -> Option<Checksum>;
 
-    /// Hears of the upload that was made for them, once it is durable.
+    /// Called when the upload created for them is durable.
     fn created(&mut self, _id: Uuid, _status: &Status) {}
 
-    /// Hears of what is durable, while it goes on.
+    /// Called when bytes have become durable during the append.
     fn committed(&mut self, _offset: u64) {}
 }
 
-/// Why a source ended before its regular end.
+/// Why a source failed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum SourceError {
     /// The connection was lost.
     Lost,
-    /// What came cannot be understood.
+    /// The bytes are not a valid body.
     Malformed,
 }
 
@@ -63,16 +63,16 @@ pub trait Observer: Send + Sync {
 pub struct Status {
     /// Durable bytes.
     pub offset: u64,
-    /// Bytes of the whole.
+    /// Length in bytes, if known.
     pub length: Option<u64>,
-    /// When it expires if nothing is added; `None` for a complete recording.
+    /// When it expires; `None` for a complete recording.
     pub expires: Option<SystemTime>,
-    /// A final upload that is not joined yet.
+    /// Whether it is a final upload that is not joined yet.
     pub is_pending: bool,
 }
 
 impl Status {
-    /// All bytes are there.
+    /// Whether all bytes have arrived.
     pub fn is_finished(&self) -> bool {
         self.length == Some(self.offset)
     }

@@ -1,4 +1,4 @@
-//! What tests of this module share.
+//! Shared by the tests of this module.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,11 +7,13 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Checksum, Chunk, Cut, Limits, NewUpload, Observer, PeerSocket, Source, Uploads};
+use super::{
+    Checksum, Chunk, Limits, NewUpload, Observer, PeerSocket, Source, SourceError, Uploads,
+};
 use crate::store::folder::peek_record;
 use crate::store::{Layout, ring};
 
-/// Bytes, then the regular end.
+/// Bytes, then the end.
 pub(super) struct Content(pub(super) Option<&'static [u8]>);
 
 /// No body at all.
@@ -63,7 +65,7 @@ impl Observer for Notices {
 }
 
 impl Source for Content {
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         Some(Ok(Bytes::from_static(self.0.take()?)))
     }
 

@@ -1,4 +1,4 @@
-//! Which uploads are unfinished, to limit how many there are.
+//! The unfinished uploads, to limit their number.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ use crate::store::Layout;
 pub(super) struct Unfinished(Mutex<HashSet<Uuid>>);
 
 impl Unfinished {
-    /// Counts one more; false, and not counted, if that would be more than `most`.
-    /// Returns those too that a sweep was found to have removed.
+    /// Counts one more; false if that would be more than `most`. Also returns the
+    /// uploads that a sweep was found to have removed.
     pub(super) fn admit(&self, id: Uuid, most: usize, layout: &Layout) -> (bool, Vec<Uuid>) {
         let mut ids = self.ids();
         let removed = match ids.len() >= most {

@@ -1,4 +1,4 @@
-//! All uploads: what they share, and the questions about one of them.
+//! The upload engine: state shared by all uploads, and queries of one.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -23,29 +23,29 @@ use crate::store::folder::{OpenError, Parked, open_recording, peek_record, read_
 use crate::store::moment::Moment;
 use crate::store::record::Record;
 
-/// So soon after a commit, who asks over a new connection has often lost
-/// another one ...
+/// A HEAD over a new connection, so soon after a commit, often follows a lost
+/// connection.
 const LIVELY: Duration = Duration::from_secs(1);
 
-/// ... and what came over that may be taken up this much later than the question.
+/// Bytes of the lost connection may be registered this much later than the HEAD.
 const LATE: Duration = Duration::from_millis(5);
 
-/// What limits uploads.
+/// Limits of uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest upload.
+    /// Largest upload in bytes.
     pub max_size_bytes: u64,
     /// Disk space that must stay free.
     pub reserve_free_bytes: u64,
-    /// Unfinished uploads at a time.
+    /// Most unfinished uploads.
     pub max_unfinished: usize,
-    /// Unfinished uploads expire when nothing was added for this long.
+    /// Time without bytes after which an unfinished upload expires.
     pub idle_expiry: Duration,
-    /// A source that gives nothing for this long, or next to nothing, has stalled.
+    /// Time with next to no bytes after which a source has stalled.
     pub stall: Duration,
 }
 
-/// All uploads. Its calls that touch files must be made on an ingest thread.
+/// All uploads. Calls that touch files must be made on an ingest thread.
 pub struct Uploads {
     pub(super) layout: Layout,
     pub(super) limits: Limits,
@@ -53,9 +53,9 @@ pub struct Uploads {
     pub(super) unfinished: Unfinished,
     /// Final uploads that wait for their parts.
     pub(super) pending: Pending,
-    /// Held by the one who joins.
+    /// Held while parts are joined.
     pub(super) joining: tokio::sync::Mutex<()>,
-    /// Uploads that a sync failed on: nobody knows what the disk holds of them.
+    /// Uploads with a failed sync: their content on disk is unknown.
     pub(super) condemned: Mutex<HashSet<Uuid>>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Uploads {
 }
 
 impl Uploads {
-    /// `stopping` turns true when appends shall park what they have and end.
+    /// `stopping` turns true when appends must commit and end.
     pub fn new(
         layout: Layout,
         limits: Limits,
@@ -96,13 +96,13 @@ impl Uploads {
         &self.limits
     }
 
-    /// Says that start-up found this unfinished upload.
+    /// Adds an unfinished upload that start-up found.
     pub fn found_unfinished(&self, id: Uuid) {
         self.unfinished.insert(id);
     }
 
-    /// A failed sync is never retried as if it were fine (I8): the kernel may
-    /// have dropped what it could not write.
+    /// Withdraws an upload after a failed sync, which is never retried (I8): the
+    /// kernel may have dropped the data.
     pub(super) fn condemn(&self, id: Uuid) {
         self.condemned().insert(id);
         self.unfinished.remove(id);
@@ -114,17 +114,17 @@ impl Uploads {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How an upload stands, with all that has arrived, and its facts. An append
-    /// that runs goes on; one that has stalled is ended. `may_be_back`: who asks
-    /// may have lost a connection just now.
+    /// Status and facts of an upload, with all bytes that have arrived. A running
+    /// append continues; a stalled one is ended. `is_new_connection`: the client may
+    /// have just lost another connection.
     pub async fn look(
         self: &Arc<Uploads>,
         id: Uuid,
-        may_be_back: bool,
+        is_new_connection: bool,
     ) -> Result<(Status, Facts), UploadError> {
-        let (status, facts) = self.catch_up(id, may_be_back).await?;
+        let (status, facts) = self.catch_up(id, is_new_connection).await?;
         if status.is_pending {
-            // Should an earlier attempt have failed.
+            // In case an earlier attempt failed.
             self.join_later(vec![id]);
         }
         Ok((status, facts))
@@ -133,37 +133,36 @@ impl Uploads {
     pub(super) async fn catch_up(
         &self,
         id: Uuid,
-        may_be_back: bool,
+        is_new_connection: bool,
     ) -> Result<(Status, Facts), UploadError> {
         if !self.write_locks.catch_up(id).await {
             let (record, facts) = self.read(id).await?;
             let idle = Moment::now().at_least_since(&record.committed_at);
-            if !may_be_back || record.is_finished() || idle >= LIVELY {
+            if !is_new_connection || record.is_finished() || idle >= LIVELY {
                 return Ok((self.status_of(&record), facts));
             }
             tokio::time::sleep(LATE).await;
             self.write_locks.catch_up(id).await;
         }
         if self.write_locks.has_stalled(id) {
-            // Whoever is faster, or cannot let go, changes nothing about the answer.
+            // Without the lock the durable state is still right.
             drop(self.write_locks.enter(id).await);
         }
         self.durable(id).await
     }
 
-    /// How an upload stands, as far as that is durable already, and its facts;
-    /// asks nobody for anything.
+    /// Status and facts of an upload as they are durable, without a commit.
     pub async fn durable(&self, id: Uuid) -> Result<(Status, Facts), UploadError> {
         let (record, facts) = self.read(id).await?;
         Ok((self.status_of(&record), facts))
     }
 
-    /// The last durable state of an upload that is there for its client.
+    /// The last durable state of an upload that has not expired.
     pub(super) async fn read(&self, id: Uuid) -> Result<(Record, Facts), UploadError> {
         let dir = self.layout.upload(id);
         let (found, facts) = blocking::run(move || (peek_record(&dir), read_facts(&dir))).await;
-        // Looked at after the file: whoever wrote what was read there, and is
-        // not here any more, has made it durable or condemned it.
+        // Read after the file: a writer that has left since made its state durable
+        // or condemned it.
         let committed = self.write_locks.committed(id);
         self.require_sound(id)?;
         let mut record = committed.map_or(found, Ok)?;
@@ -176,8 +175,8 @@ impl Uploads {
         Ok((record, facts))
     }
 
-    /// Opens the recording of a finished upload for reading; `None` if it is
-    /// there no longer.
+    /// Opens the recording of a finished upload for reading; `None` if it was
+    /// deleted.
     pub async fn recording(&self, id: Uuid) -> Result<Option<File>, UploadError> {
         let dir = self.layout.upload(id);
         match blocking::run(move || open_recording(&dir)).await {
@@ -186,7 +185,7 @@ impl Uploads {
         }
     }
 
-    /// What was told at its creation.
+    /// The facts stated at its creation.
     pub async fn facts(&self, id: Uuid) -> Result<Facts, UploadError> {
         let dir = self.layout.upload(id);
         blocking::run(move || read_facts(&dir))
@@ -194,9 +193,9 @@ impl Uploads {
             .map_err(|error| OpenError::from(error).into())
     }
 
-    /// Takes an unfinished upload away for good; an append that runs is ended.
+    /// Removes an unfinished upload; a running append is ended.
     pub async fn terminate(&self, id: Uuid) -> Result<(), UploadError> {
-        let _turn = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
+        let _guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         let layout = self.layout.clone();
         let removed = blocking::run(move || {
             let parked = Parked::lock(&layout, id)?;
@@ -243,7 +242,7 @@ impl Uploads {
         self.observer.committed(id, offset, length);
     }
 
-    /// Refuses what the disk has no space for (I8), seen before it is tried.
+    /// Refuses bytes that the disk has no space for (I8).
     pub fn require_space(&self, bytes: u64) -> Result<(), UploadError> {
         let free_bytes = self.layout.free_bytes()?;
         match free_bytes < bytes.saturating_add(self.limits.reserve_free_bytes) {
@@ -252,7 +251,7 @@ impl Uploads {
         }
     }
 
-    /// Refuses what is larger than may be.
+    /// Refuses a length over the limit.
     pub fn require_size(&self, length: u64) -> Result<(), UploadError> {
         let max_size_bytes = self.limits.max_size_bytes;
         match length > max_size_bytes {

@@ -323,8 +323,8 @@ mod tests {
             let write_locks = Arc::clone(&write_locks);
             async move { write_locks.enter(id).await.is_some() }
         });
-        let told = tokio::time::timeout(Duration::from_secs(60), first.superseded());
-        told.await.expect("the older one is told");
+        let superseded = tokio::time::timeout(Duration::from_secs(60), first.superseded());
+        superseded.await.expect("the older one is notified");
         let newest = tokio::spawn({
             let write_locks = Arc::clone(&write_locks);
             async move { write_locks.enter(id).await.is_some() }

@@ -186,7 +186,7 @@ impl ApiError {
 impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> ApiError {
         match error {
-            UploadError::Cut { .. } => BadForm::Incomplete.into(),
+            UploadError::ConnectionLost { .. } => BadForm::Incomplete.into(),
             UploadError::Stopping | UploadError::Busy => {
                 ApiError::Busy("the server is restarting; send the recording again".into())
             }

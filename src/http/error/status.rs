@@ -80,7 +80,7 @@ pub fn status_of_upload(error: &UploadError) -> StatusCode {
         // there too.
         UploadError::Conflict { .. } | UploadError::Superseded { .. } => StatusCode::CONFLICT,
         UploadError::Checksum => checksum_mismatch(),
-        UploadError::Cut { .. } => StatusCode::REQUEST_TIMEOUT,
+        UploadError::ConnectionLost { .. } => StatusCode::REQUEST_TIMEOUT,
         UploadError::Busy => StatusCode::LOCKED,
         UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
         UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -188,7 +188,9 @@ impl ProtocolError {
             ProtocolError::Upload(UploadError::TooLarge { max_size_bytes }) => {
                 reply::set(&mut reply, UPLOAD_LIMIT, limits(*max_size_bytes, None));
             }
-            ProtocolError::Upload(UploadError::Cut { .. } | UploadError::Malformed { .. }) => {
+            ProtocolError::Upload(
+                UploadError::ConnectionLost { .. } | UploadError::Malformed { .. },
+            ) => {
                 reply::set(&mut reply, CONNECTION, "close");
             }
             ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
@@ -210,7 +212,7 @@ impl ProtocolError {
             ProtocolError::Upload(
                 UploadError::Conflict { offset }
                 | UploadError::Superseded { offset }
-                | UploadError::Cut { offset }
+                | UploadError::ConnectionLost { offset }
                 | UploadError::Malformed { offset },
             ) => Some(*offset),
             _ => None,

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::LOOK_BYTES;
 use crate::http::headers::disposition::display_name;
-use crate::upload::{Checksum, Cut, PeerSocket, Source};
+use crate::upload::{Checksum, PeerSocket, Source, SourceError};
 
 /// The first bytes of a recording, and the source of the rest.
 pub struct Arriving<S> {
@@ -22,7 +22,7 @@ impl<S: Source> Arriving<S> {
         mut rest: S,
         filename: Option<String>,
         content_type: Option<String>,
-    ) -> Result<Arriving<S>, Cut> {
+    ) -> Result<Arriving<S>, SourceError> {
         let mut start = BytesMut::new();
         while start.len() < LOOK_BYTES {
             match rest.next().await {
@@ -72,7 +72,7 @@ impl<S> Whole<S> {
 }
 
 impl<S: Source> Source for Whole<S> {
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         match self.start.take() {
             Some(start) => Some(Ok(start)),
             None => self.rest.next().await,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
-use crate::upload::{Checksum, Cut, PeerSocket, Source};
+use crate::upload::{Checksum, PeerSocket, Source, SourceError};
 
 /// Where the failure of a download is left for the response.
 #[derive(Debug, Clone, Default)]
@@ -30,12 +30,12 @@ pub struct Fetched {
 }
 
 impl Source for Fetched {
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         let next = self.download.next().await?;
         Some(next.map_err(|failure| {
             let mut left = self.trouble.0.lock();
             *left.as_deref_mut().unwrap_or(&mut None) = Some(failure);
-            Cut::Lost
+            SourceError::Lost
         }))
     }
 

@@ -8,7 +8,7 @@ use super::arriving::Arriving;
 use super::bad_form::BadForm;
 use super::form::Form;
 use super::texts::Texts;
-use crate::upload::{Checksum, Cut, PeerSocket, Source};
+use crate::upload::{Checksum, PeerSocket, Source, SourceError};
 
 /// The bytes of a file in a form. They end with the form, so that its other fields
 /// are known then.
@@ -49,12 +49,12 @@ impl FormFile {
 }
 
 impl Source for FormFile {
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         if let Some(field) = &mut self.field {
             match self.form.gate().pass(field.chunk()).await {
                 Ok(None) => self.field = None,
                 Ok(Some(bytes)) => return Some(Ok(bytes)),
-                Err(_) => return Some(Err(Cut::Lost)),
+                Err(_) => return Some(Err(SourceError::Lost)),
             }
         }
         if self.bad.is_none() {

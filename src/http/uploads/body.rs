@@ -14,7 +14,7 @@ use super::checksum::checksum;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::upload_protocol::Interop;
-use crate::upload::{Checksum, Cut, PeerSocket, Source, Status};
+use crate::upload::{Checksum, PeerSocket, Source, SourceError, Status};
 
 /// Gives each frame as hyper received it, without a copy.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Source for BodySource {
         }
     }
 
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         loop {
             match self.body.as_mut()?.frame().await {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -68,7 +68,7 @@ impl Source for BodySource {
                 },
                 Some(Err(error)) => {
                     self.body = None;
-                    return Some(Err(cut(&error)));
+                    return Some(Err(source_error(&error)));
                 }
                 None => {
                     self.body = None;
@@ -88,10 +88,10 @@ impl Source for BodySource {
 }
 
 /// A malformed body differs from a lost connection in the source of hyper's error.
-fn cut(error: &hyper::Error) -> Cut {
+fn source_error(error: &hyper::Error) -> SourceError {
     let below = error.source().and_then(|below| below.downcast_ref());
     match below.map(io::Error::kind) {
-        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cut::Malformed,
-        _ => Cut::Lost,
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => SourceError::Malformed,
+        _ => SourceError::Lost,
     }
 }

@@ -6,7 +6,7 @@ use hyper::header::{HeaderMap, TRAILER};
 
 use crate::http::error::upload::ProtocolError;
 use crate::http::headers::names::UPLOAD_CHECKSUM;
-use crate::upload::{Algorithm, Checksum, Promise};
+use crate::upload::{Algorithm, Checksum, ChecksumPlace};
 
 /// The names of all algorithms, for Tus-Checksum-Algorithm.
 pub fn names() -> String {
@@ -15,9 +15,9 @@ pub fn names() -> String {
 
 /// The checksum that a request head announces: its value, or, with the
 /// checksum-trailer extension, that a trailer brings it.
-pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, ProtocolError> {
+pub fn announced_checksum(headers: &HeaderMap) -> Result<Option<ChecksumPlace>, ProtocolError> {
     if let Some(checksum) = checksum(headers)? {
-        return Ok(Some(Promise::Told(checksum)));
+        return Ok(Some(ChecksumPlace::InHeader(checksum)));
     }
     let announced = headers.get_all(TRAILER).iter().any(|value| {
         value.to_str().is_ok_and(|names| {
@@ -25,7 +25,7 @@ pub fn promise(headers: &HeaderMap) -> Result<Option<Promise>, ProtocolError> {
             names.any(|name| UPLOAD_CHECKSUM.as_str().eq_ignore_ascii_case(name.trim()))
         })
     });
-    Ok(announced.then_some(Promise::AtTheEnd))
+    Ok(announced.then_some(ChecksumPlace::InTrailer))
 }
 
 /// The checksum in a header or trailer.

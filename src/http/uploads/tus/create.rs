@@ -17,7 +17,7 @@ use crate::http::headers::upload_protocol::METADATA_MAX_BYTES;
 use crate::http::reply::{self, Reply};
 use crate::http::upload_request::{UploadRequest, new_upload};
 use crate::http::uploads::body::BodySource;
-use crate::http::uploads::checksum::promise;
+use crate::http::uploads::checksum::announced_checksum;
 use crate::upload::{Chunk, UploadError};
 
 /// Handles POST; responds once the upload and its first bytes are durable.
@@ -40,7 +40,7 @@ pub async fn create(
     }
     let chunk = Chunk {
         announced_bytes,
-        checksum: promise(&head.headers)?,
+        checksum: announced_checksum(&head.headers)?,
         ..Chunk::default()
     };
     let first = is_chunk(&head.headers).then_some((chunk, source));

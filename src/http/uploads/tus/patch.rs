@@ -11,7 +11,7 @@ use crate::http::headers::names::{UPLOAD_LENGTH, UPLOAD_OFFSET};
 use crate::http::owned::OwnedUpload;
 use crate::http::reply::{self, Reply};
 use crate::http::uploads::body::BodySource;
-use crate::http::uploads::checksum::promise;
+use crate::http::uploads::checksum::announced_checksum;
 use crate::upload::Chunk;
 
 /// Handles PATCH; responds once every acknowledged byte is durable.
@@ -33,7 +33,7 @@ pub async fn patch(
         offset,
         length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
         announced_bytes,
-        checksum: promise(&head.headers)?,
+        checksum: announced_checksum(&head.headers)?,
         is_last: false,
     };
     let status = app.uploads.append(upload.id(), chunk, source).await?;
