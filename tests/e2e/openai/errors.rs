@@ -99,7 +99,7 @@ fn what_makes_no_sense_is_refused_with_its_name_and_leaves_nothing() {
             &[MODEL, ("prompt", &long)],
             413,
             Value::Null,
-            "more than 64 KiB come",
+            "more than 64 KiB",
         ),
         (&many, 413, Value::Null, "100 fields"),
         (&[("model", "")], 400, json!("model"), "no field `model`"),

@@ -198,7 +198,7 @@ fn every_failure_is_reported_and_leaves_nothing() {
         (at("/broken"), 502, "answers 500"),
         (at("/nothing"), 502, "answers 204"),
         (at("/part"), 502, "answers 206"),
-        (at("/empty"), 422, "no bytes"),
+        (at("/empty"), 422, "an empty file"),
         (at("/text"), 415, "not a recording"),
         (at("/packed"), 400, "gzip"),
         (at("/large"), 413, "50000 bytes"),
