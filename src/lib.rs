@@ -21,7 +21,7 @@ pub mod engine_client;
 /// Entry points for fuzzing.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-#[path = "../tests/fuzz/doors/mod.rs"]
+#[path = "../tests/fuzz/harnesses/mod.rs"]
 pub mod fuzzing;
 pub mod http;
 pub mod languages;
