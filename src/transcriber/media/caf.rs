@@ -1,7 +1,7 @@
 //! Reads Apple's Core Audio Format (Apple's "Core Audio Format Specification 1.0").
 //!
-//! The timeline begins with the first frame that is to be heard: frames of
-//! encoder delay are before it.
+//! The timeline begins with the first valid frame: priming frames have negative
+//! times.
 
 use std::ops::Range;
 
@@ -14,31 +14,31 @@ use super::{MediaError, Source};
 const FILE_HEADER_BYTES: u64 = 8;
 const CHUNK_HEADER_BYTES: u64 = 12;
 const DESCRIPTION_BYTES: usize = 32;
-/// Of the packet table, before the lengths of packets.
+/// The packet table header, before the packet lengths.
 const TABLE_HEAD_BYTES: usize = 24;
-/// Packet tables that are larger are no recording's: a day takes 10 MiB.
+/// Larger packet tables are refused: a day of audio takes 10 MiB.
 const TABLE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 const COOKIE_MAX_BYTES: u64 = 64 * 1024;
 /// The edit count at the start of the data chunk.
 const EDIT_COUNT_BYTES: u64 = 4;
 
-/// More frames in a packet have no codec.
+/// No codec has more frames in a packet.
 const PACKET_FRAMES_MAX: u32 = 65_536;
 
-/// As [`Packet`] says: all of them.
+/// Trims the whole packet, see [`Packet`].
 const TRIM_ALL: u64 = u32::MAX as u64;
 
-/// An opened file.
+/// An opened CAF file.
 pub struct Caf {
     input: Input,
     tracks: Vec<Track>,
     coding: Coding,
     description: Description,
-    /// Where the packets lie.
+    /// Byte range of the packets.
     data: Range<u64>,
     table: Option<PacketTable>,
     offset_bytes: u64,
-    /// Frames of the file before the next packet, encoder delay included.
+    /// Frames before the next packet, priming frames included.
     frame: u64,
     is_cut_short: bool,
 }
@@ -87,7 +87,8 @@ impl Description {
                 description.channels
             )));
         }
-        // FLAC's packets know it themselves, and ffmpeg writes anything here.
+        // FLAC frames state their own length, and ffmpeg writes arbitrary values
+        // here.
         if description.packet_frames > PACKET_FRAMES_MAX && description.kind != *b"flac" {
             return Err(damaged(format!(
                 "it claims {} frames in a packet",
@@ -156,7 +157,8 @@ impl Description {
         })
     }
 
-    /// FLAC without its STREAMINFO, as ffmpeg 5 writes it: frames tell the rest.
+    /// A substitute for the STREAMINFO that ffmpeg 5 omits: the frame headers
+    /// state the rest.
     fn made_up_flac_info(&self) -> [u8; 34] {
         const DEFAULT_BITS: u32 = 16;
         let bits = match self.bits {
@@ -173,7 +175,7 @@ impl Description {
     }
 }
 
-/// The STREAMINFO in a cookie, which may be the box of an mp4 file.
+/// The STREAMINFO in a magic cookie, which may be a `dfLa` box.
 fn flac_info(cookie: &[u8]) -> Option<&[u8]> {
     match cookie.get(4..8) {
         Some(b"dfLa") => cookie.get(12..),
@@ -185,11 +187,11 @@ fn flac_info(cookie: &[u8]) -> Option<&[u8]> {
 #[derive(Debug)]
 struct PacketTable {
     packets_in_all: u64,
-    /// That are left.
+    /// Packets not yet read.
     packets: u64,
     valid_frames: u64,
     delay_frames: u64,
-    /// Lengths of packets, then a place in them.
+    /// The packet lengths, and the read position in them.
     lengths: Vec<u8>,
     position: usize,
 }
@@ -212,7 +214,8 @@ impl PacketTable {
         })
     }
 
-    /// The next number: seven bits in a byte, the highest first.
+    /// The next variable-length integer: seven bits a byte, most significant
+    /// first.
     fn number(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         loop {
@@ -231,8 +234,8 @@ fn damaged(reason: impl Into<String>) -> MediaError {
 }
 
 impl Caf {
-    /// Reads the chunks of `source` up to its packets; behind them, too, where
-    /// only the packet table tells how long packets are.
+    /// Reads the chunks of `source` up to the data, and those after it if the
+    /// packet lengths are only in the packet table there.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let mut input = Input::new(source);
         let mut head = [0; FILE_HEADER_BYTES as usize];
@@ -251,7 +254,8 @@ impl Caf {
         while input.read_at(at, &mut head)? == head.len() {
             let size = i64::from_be_bytes(head[4..].try_into().unwrap_or_default());
             let body = at + CHUNK_HEADER_BYTES;
-            // Of data alone, whose recording has not ended.
+            // Only the data chunk may have an unknown size (an unfinished
+            // recording).
             let end = match u64::try_from(size) {
                 Ok(0) | Err(_) if head.starts_with(b"data") => u64::MAX,
                 Ok(size) => body.saturating_add(size),
@@ -326,8 +330,8 @@ impl Caf {
         self.table.as_ref().map_or(0, |table| table.delay_frames)
     }
 
-    /// How many frames are heard, where the packet table knows it: not from the
-    /// description, as in files of ffmpeg.
+    /// Number of valid frames by the packet table. Ignored if it equals packets
+    /// times frames per packet, which is what ffmpeg writes.
     fn valid_frames(&self) -> Option<u64> {
         let table = self.table.as_ref()?;
         let described = table
@@ -336,7 +340,7 @@ impl Caf {
         Some(table.valid_frames).filter(|valid| *valid > 0 && *valid != described)
     }
 
-    /// Frames of the file, encoder delay included, up to the last that is heard.
+    /// End of the valid frames, priming frames included.
     fn frames_end(&self) -> Option<u64> {
         let table = self.table.as_ref()?;
         self.valid_frames()
@@ -349,7 +353,8 @@ impl Caf {
                 let blocks = (self.data.end - self.data.start) / u64::from(bytes);
                 Some(blocks * u64::from(frames))
             }
-            // What the description says of these need not be true.
+            // The description's frames per packet are unreliable for these
+            // codecs.
             Layout::Packets(Frames::Flac | Frames::Opus) => None,
             Layout::Packets(_) => {
                 let frames = u64::from(self.description.packet_frames);
@@ -365,8 +370,8 @@ impl Caf {
         }
     }
 
-    /// Frames that the decoder makes of so many frames of the file: half of them
-    /// where it leaves out spectral band replication.
+    /// Converts frames of the file to decoded frames: half as many if spectral
+    /// band replication is not decoded.
     fn decoded(&self, frames: u64) -> u64 {
         let (to, from) = (self.coding.rate(), self.description.rate.max(1));
         (u128::from(frames) * u128::from(to) / u128::from(from)) as u64
@@ -375,7 +380,7 @@ impl Caf {
     fn blocks(&mut self, bytes: u64, frames: u64) -> Result<Step, MediaError> {
         let count = match frames {
             1 => u64::from(PCM_PACKET_FRAMES),
-            // ADPCM: its decoder must be told how many there are.
+            // ADPCM: the decoder needs the number of frames of each packet.
             _ => 1,
         };
         let left_bytes = self.data.end.saturating_sub(self.offset_bytes);
@@ -398,8 +403,8 @@ impl Caf {
         Ok(Step::Packet(packet))
     }
 
-    /// A packet of so many frames of the file of which the decoder makes
-    /// `decoded`, without what is not heard.
+    /// A packet of `frames` frames of the file, decoded to `decoded` frames,
+    /// without the priming and remainder frames.
     fn trimmed(&self, data: Vec<u8>, frames: u64, decoded: u64) -> Packet {
         let (delay, end) = (self.delay_frames(), self.frames_end().unwrap_or(u64::MAX));
         let before = delay.saturating_sub(self.frame);
@@ -468,7 +473,7 @@ impl Caf {
         }
         let decoded = kind.count(&data, self.decoded(frames));
         if let Frames::Opus | Frames::Flac | Frames::Alac(_) = kind {
-            // The packet knows it, whatever the description says.
+            // The packet states its own length; the description may be wrong.
             let (from, to) = (self.coding.rate(), self.description.rate);
             frames = decoded * u64::from(to) / u64::from(from);
         }
@@ -569,7 +574,7 @@ mod tests {
                 assert_alike(&name, &heard, &expected, 1);
                 let heard_s = heard.samples.len() as f64 / f64::from(heard.rate);
                 let duration_s = opened(&content).unwrap().tracks()[0].duration_s;
-                // ffmpeg does not know the length of these two either.
+                // ffmpeg does not know the duration of these two either.
                 assert_eq!(
                     duration_s.is_none(),
                     ["flac", "libopus"].contains(&codec),
@@ -581,7 +586,7 @@ mod tests {
                     "{name}: {duration_s} and {heard_s} s"
                 );
                 assert!(!heard.cut_short, "{name}");
-                // A transfer that was cut off.
+                // A truncated transfer.
                 let cut = &content[..content.len() * 6 / 10];
                 match opened(cut) {
                     Ok(mut reader) => {
@@ -589,7 +594,7 @@ mod tests {
                         let heard_s = heard.samples.len() as f64 / f64::from(heard.rate);
                         assert!(heard.cut_short && heard_s > duration_s * 0.5, "{name}");
                     }
-                    // The packet table was behind the data.
+                    // The packet table came after the data.
                     Err(error) => {
                         assert!(
                             error.to_string().contains("table of its packets"),
@@ -601,7 +606,7 @@ mod tests {
         }
     }
 
-    /// Inputs that people sent, where they are.
+    /// Real-world recordings, where they are available.
     #[test]
     fn what_people_sent_is_read_or_refused() {
         let read = |name: &str| {
@@ -726,7 +731,7 @@ mod tests {
             for round in 0..400 {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let mut broken = content.clone();
-                // The chunks in front of the data, and those behind it.
+                // The chunks before the data, and those after it.
                 let place = (seed >> 33) as usize % 300;
                 let place = if round % 3 == 0 {
                     end - 1 - place

@@ -1,4 +1,4 @@
-//! For tests of readers: what they give, decoded, beside what ffmpeg hears.
+//! For reader tests: compares decoded packets with the output of ffmpeg.
 
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,14 +10,14 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::codec;
 use super::reader::{Reader, Step};
 
-/// Steps of a test; a reader that needs more does not get on.
+/// Most steps a test takes; more means that the reader does not terminate.
 const STEPS_MAX: usize = 2_000_000;
 
-/// Larger differences between where a packet is and where the one before it ends
-/// are gaps; smaller ones are the rounding of containers.
+/// A packet this far from the end of the one before it is a gap; less is rounding
+/// in the container.
 const GAP_MIN_S: f64 = 0.04;
 
-/// What a reader gave.
+/// Decoded output of a reader.
 #[derive(Debug, Default)]
 pub struct Heard {
     /// Interleaved, from the start of the timeline, gaps filled with zeros.
@@ -25,7 +25,7 @@ pub struct Heard {
     pub channels: usize,
     pub rate: u32,
     pub packets: usize,
-    /// Reasons of what was lost, and of packets that the decoder refused.
+    /// Reasons of losses, and of packets that failed to decode.
     pub lost: Vec<String>,
     pub changes: usize,
 }
@@ -70,8 +70,8 @@ pub fn hear(reader: &mut dyn Reader) -> Heard {
         let Some(working) = &mut decoder else {
             continue;
         };
-        // symphonia's arithmetic overflows on damaged packets, which panics in debug
-        // builds; readers are what is tested here.
+        // symphonia's arithmetic overflows on damaged packets, which panics in
+        // debug builds; these tests cover the readers only.
         let decoding = AssertUnwindSafe(|| {
             let buffer = working.decode(&coded).map_err(|error| error.to_string())?;
             let mut decoded = Vec::new();
@@ -114,7 +114,8 @@ pub fn hear(reader: &mut dyn Reader) -> Heard {
     panic!("the reader does not come to an end");
 }
 
-/// What ffmpeg hears in `content`, interleaved, in the file's own channels and rate.
+/// `content` decoded by ffmpeg: interleaved, in the file's channels and sample
+/// rate.
 pub fn ffmpeg(content: &[u8], arguments: &[&str]) -> Vec<f32> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
@@ -133,9 +134,9 @@ pub fn ffmpeg(content: &[u8], arguments: &[&str]) -> Vec<f32> {
         .collect()
 }
 
-/// Whether both are the same sound at the same places: equal in length within
-/// 50 ms, and correlated by more than 0.99 when one is moved by up to 10 ms, as a
-/// whole or half second by half second (containers round their times).
+/// Asserts that both are the same signal at the same times: equal in length
+/// within 50 ms, and correlated by more than 0.99 when shifted by up to 10 ms,
+/// either as a whole or in each half second (containers round their times).
 pub fn is_same(name: &str, heard: &Heard, truth: &[f32]) {
     let channels = heard.channels.max(1);
     let difference = heard.samples.len().abs_diff(truth.len()) / channels;
@@ -174,7 +175,7 @@ pub fn is_same(name: &str, heard: &Heard, truth: &[f32]) {
     );
 }
 
-/// Of `heard`, which begins at sample `start` of `truth` or near it.
+/// The best correlation of `heard`, which begins near sample `start` of `truth`.
 fn best_correlation(
     heard: &[f32],
     truth: &[f32],
@@ -212,11 +213,11 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
     both / (of_a * of_b).sqrt().max(f64::MIN_POSITIVE)
 }
 
-/// A small generator of the same numbers each time.
+/// A small deterministic random number generator.
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// Less than `below`.
+    /// A number less than `below`.
     pub fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -225,8 +226,8 @@ impl Dice {
     }
 }
 
-/// What a reader and its decoder do with files that were cut short or damaged:
-/// anything but a panic or a file without end.
+/// Asserts that a reader and its decoder survive truncated and damaged variants
+/// of a file: no panic, no endless loop.
 pub fn survives(content: &[u8], read: impl Fn(Vec<u8>)) {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for length in (0..64).chain((0..40).map(|step| content.len() * step / 40)) {
@@ -234,7 +235,7 @@ pub fn survives(content: &[u8], read: impl Fn(Vec<u8>)) {
     }
     for round in 0..60 {
         let mut damaged = content.to_vec();
-        // Heads are where it hurts.
+        // Half of the damage hits the headers.
         let range = if round % 2 == 0 { 400 } else { content.len() };
         for _ in 0..1 + dice.roll(12) {
             let place = dice.roll(range.min(content.len()));

@@ -1,5 +1,5 @@
-//! Panics of decoders. symphonia's arithmetic overflows on hostile packets: that
-//! costs a packet each, and must not fill the journal with backtraces.
+//! Catches panics of decoders. symphonia's arithmetic overflows on hostile
+//! packets: each costs one packet, and the log must not fill with backtraces.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -11,12 +11,12 @@ thread_local! {
     static WORDS: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// All that were caught in this process.
+/// Panics caught in this process.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Runs `decode`. Its panic is an error and becomes a line in the log: the first
-/// one of this process, the second, the fourth, the eighth and so on. What it was
-/// working on must not be used any more.
+/// Runs `decode` and returns its panic as an error, logging the first of this
+/// process, the second, the fourth, the eighth and so on. What `decode` was
+/// working on must not be used after a panic.
 pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     listen();
     let before = IS_CAUGHT.replace(true);
@@ -32,12 +32,12 @@ pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// What was called panicked.
+/// The called function panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the decoder broke down")]
 pub struct Panicked;
 
-/// Other panics are reported as before.
+/// Installs a panic hook; panics outside [`caught`] are reported as before.
 fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -49,7 +49,7 @@ fn listen() {
     });
 }
 
-/// In one line.
+/// The panic message in one line.
 fn words(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().unwrap_or("no message");
     let message = message.lines().next().unwrap_or_default();
@@ -74,7 +74,7 @@ mod tests {
         assert!(COUNT.load(Ordering::Relaxed) >= before + 3);
         assert!(!IS_CAUGHT.get());
         let _: Result<(), Panicked> = caught(|| {
-            // One within the other, as when a reader decodes to look ahead.
+            // Nested, as when a reader decodes for a lookahead.
             let _: Result<(), Panicked> = caught(|| panic!("inner"));
             assert!(IS_CAUGHT.get());
         });

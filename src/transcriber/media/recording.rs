@@ -1,4 +1,4 @@
-//! A recording as a stream of mono samples at their times.
+//! A recording as a stream of mono samples on its timeline.
 
 use std::collections::VecDeque;
 
@@ -13,40 +13,40 @@ use super::timeline::Timeline;
 use super::trouble::Trouble;
 use super::{Limits, MediaError, SAMPLE_RATE, Source};
 
-/// With this many damaged packets for each good one, a file is no recording but
-/// something else in which a decoder saw patterns.
+/// With this many damaged packets for each good one, a file is not a recording
+/// but something else that a decoder happened to accept.
 const MOSTLY: u64 = 8;
 
-/// A decoder that fails on so many packets at the start cannot read this kind
-/// of stream: another one is asked.
+/// A decoder that fails on this many packets at the start cannot read this
+/// stream: the second decoder is tried.
 const TRIAL_PACKETS: u64 = 20;
 
-/// A packet that is so far ahead of what came before is put there only if the
-/// next one agrees: a damaged time must not make hours of silence.
+/// A packet this far ahead of its predecessor is placed there only if the next
+/// one agrees: a damaged time must not insert hours of silence.
 const FAR_S: f64 = 60.0;
-/// A packet that is so far behind likewise.
+/// A packet this far behind, likewise.
 const BEHIND_S: f64 = 2.0;
 
-/// So many other tracks are listened to where the first one is silent: each may
-/// be read to its end.
+/// Most other tracks that are examined when the first one is silent: each may be
+/// read to its end.
 const OTHERS_MAX: usize = 15;
 
-/// A track whose loudest stretch has less power than this (-75 dB) is silent.
+/// A track whose loudest window has less power than this (-75 dB) is silent.
 const AUDIBLE_POWER: f32 = 3e-8;
-/// Such a stretch, 32 ms.
+/// Length of that window, 32 ms.
 const STRETCH_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
 
-/// A recording being decoded, [`SAMPLE_RATE`] samples a second.
+/// A recording being decoded to [`SAMPLE_RATE`] samples a second.
 pub struct Recording {
     source: Source,
     opened: Opened,
     decoder: Decoder,
     timeline: Timeline,
-    /// Steps that were looked at before their time.
+    /// Steps read ahead.
     ahead: VecDeque<Step>,
-    /// Sound that waits for the silence before it to be given.
+    /// Decoded samples that wait for the silence before them to be output.
     sound: Vec<f32>,
-    /// Where this file ends by its own word, in seconds.
+    /// Duration of this file by its container, in seconds.
     told_s: Option<f64>,
     decoded_packets: u64,
     damaged_packets: u64,
@@ -57,8 +57,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Recognises `source` by its content, and chooses the track to be heard:
-    /// the one that a player would play, unless it is silent and another is not.
+    /// Detects the format of `source` by its content and selects the track: the
+    /// one that a player would play, unless it is silent and another is not.
     pub fn open(
         source: Source,
         extension: Option<&str>,
@@ -77,7 +77,7 @@ impl Recording {
                 let opened = recording.opened.other(&source, track, limits)?;
                 Self::begun(&source, opened, limits)
             };
-            // One that cannot be read is none that could be heard instead.
+            // A track that cannot be read is not an alternative.
             let Ok(mut audible) = other(&recording) else {
                 continue;
             };
@@ -93,14 +93,15 @@ impl Recording {
         Ok(recording)
     }
 
-    /// `source` as a file of this kind, whatever its content says.
+    /// Opens `source` as this kind of file, whatever its content.
     #[cfg(any(test, fuzzing))]
     pub fn of_kind(source: Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
         let opened = Opened::by_ourselves(&source, kind, limits)?;
         Self::begun(&source, opened, limits)
     }
 
-    /// Decoded up to the first sound; with the second decoder if this one cannot.
+    /// Decoded up to the first samples; with the second decoder if this one
+    /// fails.
     fn begun(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
         let mut recording = Self::of(source, opened, limits)?;
         let error = match recording.begin(limits) {
@@ -144,7 +145,7 @@ impl Recording {
         })
     }
 
-    /// Goes on to the first sound, so that what cannot be decoded is known.
+    /// Reads on to the first samples, so that an undecodable stream is detected.
     fn begin(&mut self, limits: &Limits<'_>) -> Result<(), MediaError> {
         let mut nothing = Vec::new();
         while self.sound.is_empty() && !self.ended && !self.timeline.is_silent() {
@@ -159,8 +160,8 @@ impl Recording {
         Ok(())
     }
 
-    /// Whether there is anything to be heard in its track. Another reader reads it
-    /// up to there, or to its end; what breaks down on the way is met again.
+    /// Whether its track is not silent. A separate reader reads up to the first
+    /// audible window, or to the end; its errors occur again in the main one.
     fn is_audible(&self, limits: &Limits<'_>) -> Result<bool, MediaError> {
         let track = self.opened.index();
         let opened = self.opened.other(&self.source, track, limits)?;
@@ -183,18 +184,18 @@ impl Recording {
         Err(MediaError::Stopped)
     }
 
-    /// What the container says.
+    /// Audio information from the container.
     pub fn audio(&self) -> AudioInfo {
         self.opened.audio()
     }
 
-    /// Seconds of the recording that were given so far, for tests to compare.
+    /// Seconds of the recording returned so far, for tests.
     #[cfg(any(test, fuzzing))]
     pub fn position_s(&self) -> f64 {
         self.timeline.position_s()
     }
 
-    /// How much of the file was read, 0..=1.
+    /// Fraction of the file that was read, 0..=1.
     pub fn read_fraction(&self) -> f64 {
         self.source.position().bytes() as f64 / self.source.size_bytes() as f64
     }
@@ -204,9 +205,9 @@ impl Recording {
         self.trouble.summary()
     }
 
-    /// Goes on by one step and appends the samples that came out of it to `out`
-    /// (often none). False at the end, when the last samples have been appended;
-    /// do not call again then.
+    /// Reads on by one step and appends the resulting samples to `out` (often
+    /// none). False at the end, when the last samples have been appended; must
+    /// not be called again then.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, MediaError> {
         if self.timeline.position_s() > self.max_duration_s {
             return Err(MediaError::TooLong {
@@ -227,8 +228,8 @@ impl Recording {
         Ok(true)
     }
 
-    /// One step through the file. Sound goes to `self.sound`; only ends of
-    /// stretches are appended to `out`.
+    /// One step through the file. Samples go to `self.sound`; only the ends of
+    /// segments are appended to `out`.
     fn go_on(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         match self.next_step()? {
             Step::Packet(packet) => self.decode(&packet, out),
@@ -252,13 +253,13 @@ impl Recording {
         }
     }
 
-    /// The next step, its time checked.
+    /// The next step, with its time checked.
     fn next_step(&mut self) -> Result<Step, MediaError> {
         let mut step = match self.ahead.pop_front() {
             Some(step) => step,
             None => match self.opened.reader.step() {
                 Err(MediaError::Read(error)) => return Err(error.into()),
-                // What was decoded up to here is what there is.
+                // What was decoded so far is kept.
                 Err(error) if self.decoded_packets > 0 => {
                     self.trouble
                         .lost(self.timeline.position_s(), None, &error.to_string());
@@ -297,7 +298,7 @@ impl Recording {
             };
             self.trouble.lost(at_s.max(0.0), Some(missing_s), &reason);
             self.last_error = Some(reason);
-            // Where packets tell their times, the next one shows the gap.
+            // If packets have times, the next one shows the gap.
             return match packet.time_s {
                 None => self.timeline.insert(missing_s, out),
                 Some(_) => Ok(()),
@@ -314,7 +315,7 @@ impl Recording {
         Ok(())
     }
 
-    /// This file is over. Another one may have been appended to it.
+    /// The end of this file. Another one may be appended to it.
     fn end(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.timeline.position_s();
         let told_s = self.told_s.take();

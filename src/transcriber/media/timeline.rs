@@ -1,59 +1,60 @@
-//! Puts decoded sound where it belongs in time, at the model's rate: silence
-//! where packets are missing or begin late, cuts where they overlap.
+//! Places decoded samples on the timeline, at the model's rate: inserts silence
+//! where packets are missing or late, cuts where they overlap.
 
 use super::resample::Resampler;
 use super::{MediaError, SAMPLE_RATE, is_digital_silence};
 
-/// Times of packets are rounded and jitter: sound is moved only if it is this
-/// far from its place. (The first packet is put exactly.)
+/// Packet times are rounded and jitter: samples are moved only if they are this
+/// far off. (The first packet is placed exactly.)
 const TOLERANCE_S: f64 = 0.1;
 /// The first packet may be this late or early without being moved.
 const FIRST_TOLERANCE_S: f64 = 0.001;
-/// A packet further back than this does not overlap: the clock was set anew,
-/// and what it says is heard behind what came before.
+/// A packet further back than this is not an overlap: the clock was reset, and
+/// its samples follow what came before.
 const OVERLAP_MAX_S: f64 = 2.0;
-/// Silence is given in pieces of this length, however long it is.
+/// Silence is output in blocks of this length.
 const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
-/// Zeros are no longer worth resampling after this much of them: pauses go through
-/// the filter like everything else.
+/// After this many seconds of zeros, further ones are not resampled; shorter
+/// pauses go through the filter.
 const ZEROS_S: f64 = 5.0;
 
-/// To make a resampler is as much work as to resample so many of its blocks.
+/// Creating a resampler costs as much as resampling this many of its blocks.
 const MAKING_BLOCKS: u64 = 4;
-/// At the end of a stretch so many blocks are filled up with zeros.
+/// At the end of a segment this many blocks are padded with zeros.
 const ENDING_BLOCKS: u64 = 2;
-/// So much work, in frames, may be done for each frame of sound, and for none:
-/// no recording changes its rate or tears off with each of its packets.
+/// Allowed overhead, in frames, for each frame of audio, and without any: no
+/// recording changes its rate or is interrupted with each of its packets.
 const WORK_PER_FRAME: u64 = 16;
 const WORK_MIN_FRAMES: u64 = 1 << 22;
 
-/// One recording, from its start on.
+/// One recording, from its start.
 #[derive(Default)]
 pub struct Timeline {
-    /// Resamples the current stretch of sound, if there is one.
+    /// The resampler of the current segment, if there is one.
     resampler: Option<Resampler>,
-    /// That of the stretch before, for another one of the same rate.
+    /// That of the previous segment, for reuse at the same rate.
     spare: Option<Resampler>,
-    /// Done to make resamplers and to end stretches, and what it was done for.
+    /// Overhead of creating resamplers and ending segments, and the audio it was
+    /// spent on.
     work_frames: u64,
     sound_frames: u64,
-    /// Input of that stretch, in frames of its rate.
+    /// Input of the segment, in frames of its rate.
     stretch_frames: u64,
-    /// Zeros at the end of that stretch.
+    /// Zeros at the end of the segment.
     zero_frames: u64,
-    /// They have become so many that further ones are not resampled.
+    /// There are so many that further ones are not resampled.
     in_zeros: bool,
-    /// Where the stretch begins: all that was given before it.
+    /// Start of the segment: samples output before it.
     stretch_start_samples: u64,
-    /// Silence that is still to be given, before what comes next.
+    /// Silence still to be output before what comes next.
     silence_samples: u64,
-    /// Added to the times that packets tell.
+    /// Added to packet times.
     shift_s: f64,
     begun: bool,
 }
 
 impl Timeline {
-    /// Where the next sound goes, in seconds from the start of the recording.
+    /// Position of the next samples, in seconds from the start of the recording.
     pub fn position_s(&self) -> f64 {
         let before = self.stretch_start_samples + self.silence_samples;
         let stretch_s = self.resampler.as_ref().map_or(0.0, |resampler| {
@@ -62,12 +63,12 @@ impl Timeline {
         before as f64 / f64::from(SAMPLE_RATE) + stretch_s
     }
 
-    /// Silence that [`Timeline::silence`] still has to give.
+    /// Whether [`Timeline::silence`] has silence left to output.
     pub fn is_silent(&self) -> bool {
         self.silence_samples > 0
     }
 
-    /// Appends the next piece of silence.
+    /// Appends the next block of silence.
     pub fn silence(&mut self, out: &mut Vec<f32>) {
         let step = self.silence_samples.min(SILENCE_STEP_SAMPLES);
         out.resize(out.len() + step as usize, 0.0);
@@ -75,20 +76,20 @@ impl Timeline {
         self.stretch_start_samples += step;
     }
 
-    /// Another file follows, whose times begin at 0 again.
+    /// Begins an appended file, whose times start at 0 again.
     pub fn begin_part(&mut self) {
         self.shift_s = self.position_s();
     }
 
-    /// How far the packet that is to be heard at `time_s` lies ahead of the
-    /// sound before it, in seconds.
+    /// How far a packet at `time_s` is ahead of the samples before it, in
+    /// seconds.
     pub fn gap_s(&self, time_s: f64) -> f64 {
         time_s + self.shift_s - self.position_s()
     }
 
-    /// The next packet is to be heard at `time_s`: makes up for what is missing
-    /// before it. Returns how many of its frames (of `rate`) come too late, which
-    /// are not to be pushed.
+    /// Moves to the packet at `time_s` and fills a gap before it. Returns how
+    /// many of its frames (at `rate`) overlap with earlier ones and must not be
+    /// pushed.
     pub fn go_to(&mut self, time_s: f64, rate: u32, out: &mut Vec<f32>) -> Result<u64, MediaError> {
         let gap_s = self.gap_s(time_s);
         let tolerance_s = match self.begun {
@@ -108,7 +109,7 @@ impl Timeline {
         Ok(0)
     }
 
-    /// Silence of this length follows.
+    /// Inserts silence of this duration.
     pub fn insert(&mut self, duration_s: f64, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.position_s() + duration_s;
         self.end_stretch(out)?;
@@ -118,7 +119,7 @@ impl Timeline {
         Ok(())
     }
 
-    /// Sound of `rate` follows. Silence before it must have been given.
+    /// Appends audio at `rate`. Silence before it must have been output.
     pub fn push(&mut self, sound: &[f32], rate: u32, out: &mut Vec<f32>) -> Result<(), MediaError> {
         debug_assert!(!self.is_silent());
         if sound.is_empty() {
@@ -130,7 +131,7 @@ impl Timeline {
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
         self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);
         if self.in_zeros {
-            // Digital silence costs nothing, and its length stays exact.
+            // Digital silence is not resampled, and its length stays exact.
             Resampler::check(rate)?;
             return self.insert(length_s, out);
         }
@@ -168,12 +169,12 @@ impl Timeline {
         }
     }
 
-    /// The recording is over: appends what is still in the filter.
+    /// Ends the recording: appends what is still in the filter.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         self.end_stretch(out)
     }
 
-    /// All input of the stretch has come out afterwards, to the sample.
+    /// Afterwards all input of the segment has been output, to the sample.
     fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         if let Some(mut resampler) = self.resampler.take() {
             let frames = std::mem::take(&mut self.stretch_frames);
@@ -192,7 +193,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// What comes out of packets (time, rate, sound).
+    /// The output of packets (time, rate, samples).
     fn played(packets: &[(Option<f64>, u32, Vec<f32>)]) -> Vec<f32> {
         let mut timeline = Timeline::default();
         let mut out = Vec::new();
@@ -222,7 +223,7 @@ mod tests {
             .collect()
     }
 
-    /// Stretches of sound, in hundredths of a second.
+    /// Segments of sound, in hundredths of a second.
     fn stretches(samples: &[f32]) -> Vec<(usize, usize)> {
         let loud: Vec<bool> = samples
             .chunks(160)
@@ -325,7 +326,7 @@ mod tests {
                     "{name}: {}",
                     out.len()
                 );
-                // The filter rings for a moment where sound begins and ends hard.
+                // The filter rings briefly at hard edges.
                 let found = stretches(&out);
                 let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
                 let all_near = found.iter().zip(&expected).all(|(found, expected)| {
@@ -350,7 +351,7 @@ mod tests {
             refused.is_some_and(|changes| (100..2_000).contains(&changes)),
             "{refused:?}"
         );
-        // A word now and then, for a day, is none of that.
+        // A word now and then for a day is accepted.
         let mut timeline = Timeline::default();
         for index in 0..100_000 {
             timeline.work_frames += (MAKING_BLOCKS + ENDING_BLOCKS) * 1_764;

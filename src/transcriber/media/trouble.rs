@@ -1,30 +1,30 @@
-//! What is missing of a recording, and where, in words for people.
+//! Collects what could not be decoded, and where, for the warning to the user.
 
-/// Places that are named; of further ones only the number.
+/// Places that are listed; of further ones only the number is given.
 const NAMED_MAX: usize = 5;
-/// Places this close to each other are one.
+/// Places this close to each other are merged.
 const NEAR_S: f64 = 1.0;
-/// Less than this at the very start is not worth a word: a frame that began before
+/// Less than this at the very start is not reported: a frame that began before
 /// the recording did.
 const WORTH_S: f64 = 0.1;
-/// A container's word on its length may be this wrong.
+/// A container's duration may be this wrong.
 const LENGTH_TOLERANCE_S: f64 = 1.0;
 const LENGTH_TOLERANCE: f64 = 0.01;
 /// Reasons come from decoders, which may quote the file.
 const REASON_MAX_CHARACTERS: usize = 120;
 
-/// A place where something could not be decoded.
+/// A place where decoding failed.
 #[derive(Debug, Clone, PartialEq)]
 struct Place {
     start_s: f64,
     end_s: f64,
-    /// Sound that is missing there, where that is known.
+    /// Missing seconds, where known.
     missing_s: f64,
     is_known: bool,
     reason: String,
 }
 
-/// Collects what goes wrong, in the order of time.
+/// Collects failures in order of time.
 #[derive(Debug, Default)]
 pub struct Trouble {
     places: Vec<Place>,
@@ -33,8 +33,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Something at `at_s` could not be decoded; `missing_s` if it is known how
-    /// much that is.
+    /// Records that decoding failed at `at_s`; `missing_s` is the duration lost,
+    /// if known.
     pub fn lost(&mut self, at_s: f64, missing_s: Option<f64>, reason: &str) {
         let end_s = at_s + missing_s.unwrap_or(0.0);
         if let Some(last) = self.places.last_mut()
@@ -66,12 +66,12 @@ impl Trouble {
         });
     }
 
-    /// Something else that people should know.
+    /// Adds another note for the user.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// The recording ends at `end_s`; its own structure shows that more was there.
+    /// The recording ends at `end_s`; its structure shows that it was truncated.
     pub fn cut_short(&mut self, end_s: f64, told_s: Option<f64>) {
         let told = match told_s {
             Some(told_s) if told_s > end_s + WORTH_S => format!(" of {}", seconds(told_s)),
@@ -83,8 +83,8 @@ impl Trouble {
         ));
     }
 
-    /// The recording ends at `end_s` and its structure is whole, but it says
-    /// that it is `told_s` long.
+    /// The recording ends at `end_s` with an intact structure, but claims a
+    /// duration of `told_s`.
     pub fn ended(&mut self, end_s: f64, told_s: f64) {
         if end_s < told_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
             self.note(format!(
@@ -95,7 +95,7 @@ impl Trouble {
         }
     }
 
-    /// All of it in one line; `None` if nothing is missing.
+    /// A summary in one line; `None` if nothing is missing.
     pub fn summary(&self) -> Option<String> {
         let mut parts = Vec::new();
         let places: Vec<String> = self

@@ -1,5 +1,6 @@
-//! As much of Matroska (RFC 9559) as ffmpeg writes for one track of samples into
-//! a pipe. The child decodes hostile files, so nothing that it writes is trusted.
+//! Parser for the subset of Matroska (RFC 9559) that ffmpeg writes for one PCM
+//! track into a pipe. The child decodes hostile files, so its output is not
+//! trusted.
 
 const EBML: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;
@@ -13,34 +14,34 @@ const BLOCK_GROUP: u32 = 0xA0;
 const BLOCK: u32 = 0xA1;
 const SIMPLE_BLOCK: u32 = 0xA3;
 
-/// Longer blocks are nothing that ffmpeg writes: it makes a block of each frame
-/// that a decoder gives.
+/// ffmpeg writes a block for each decoded frame, so longer blocks are invalid.
 const BLOCK_MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Track number, relative time, flags.
+/// Track number, relative timestamp, flags.
 const BLOCK_HEADER_BYTES: usize = 4;
 const LACING: u8 = 0x06;
 const BYTES_PER_SAMPLE: usize = 4;
 
-/// What was read.
+/// A parsed item.
 #[derive(Debug, PartialEq)]
 pub enum Item {
-    /// The number of interleaved channels; comes before all blocks.
+    /// Number of interleaved channels; precedes all blocks.
     Channels(u16),
     /// Samples, all channels interleaved.
     Block {
-        /// Time of the first of them.
+        /// Timestamp of the first sample.
         start_ms: u64,
-        /// Whole frames.
+        /// Complete frames only.
         samples: Vec<f32>,
     },
 }
 
-/// Bytes that are not what ffmpeg writes.
+/// Output that ffmpeg would not write.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("ffmpeg's output is not what was asked for ({0})")]
 pub struct Garbage(&'static str);
 
-/// Takes bytes as they come, gives items as they are complete.
+/// An incremental parser: takes bytes in pieces of any size, returns items once
+/// they are complete.
 #[derive(Debug, Default)]
 pub struct Parser {
     buffer: Vec<u8>,
@@ -52,19 +53,19 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// The next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.used_bytes);
         self.used_bytes = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Nothing of an element is left: the stream may end here.
+    /// Whether the stream may end here.
     pub fn is_between_elements(&self) -> bool {
         self.used_bytes == self.buffer.len() && self.skip_bytes == 0
     }
 
-    /// The next item, `None` until more bytes are there.
+    /// The next item; `None` until more bytes are pushed.
     pub fn next(&mut self) -> Result<Option<Item>, Garbage> {
         loop {
             self.skip();
@@ -160,8 +161,7 @@ impl Parser {
     }
 }
 
-/// Identifier, size of the content (`None`: unknown) and size of the two; `None`
-/// until they are complete.
+/// Id, content size (`None`: unknown) and length of both; `None` if incomplete.
 #[allow(clippy::type_complexity)] // three numbers of one line
 fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, Garbage> {
     let id_bytes = bytes[0].leading_zeros() as usize + 1;

@@ -1,5 +1,5 @@
-//! What the child says on standard error (`-loglevel level+verbose`): read to its
-//! end at any length, remembered in part.
+//! Reads the child's standard error (`-loglevel level+verbose`) to its end at any
+//! length, keeping a bounded part.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,17 +8,17 @@ use std::thread::{self, JoinHandle};
 use super::description::{Input, output_layout};
 
 const CHUNK_BYTES: usize = 64 * 1024;
-/// The rest of a longer line is ignored.
+/// Longer lines are cut.
 const LINE_MAX_BYTES: usize = 1024;
-/// Errors remembered, of the first ones and of the last ones.
+/// Number of errors kept, both of the first and of the last ones.
 const ERRORS_KEPT: usize = 8;
 const REASON_MAX_CHARACTERS: usize = 200;
 
-/// A track that begins later than this after its file was not found yet when
-/// ffmpeg said so (7.1 says 292,277 years then).
+/// ffmpeg reports the start time of a track without packets so far as huge
+/// (292,277 years in 7.1): later starts than this are ignored.
 const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
-/// Said by every ffmpeg that fails, after the reason.
+/// Messages that follow every failure and contain no reason.
 const NO_REASONS: [&str; 9] = [
     "Error while processing the decoded data",
     "Failed to inject frame into filter network",
@@ -31,32 +31,32 @@ const NO_REASONS: [&str; 9] = [
     "Terminating thread",
 ];
 
-/// One packet each (in ffmpeg 5.1 and in 7.1).
+/// Messages for one damaged packet each (in ffmpeg 5.1 and 7.1).
 const PACKET_ERRORS: [&str; 2] = [
     "Error while decoding stream #",
     "Error submitting packet to decoder",
 ];
 
-/// Codecs that leave silence out: ffmpeg takes the packets in its place (SID,
-/// NO_DATA) for damage. What comes of them is a gap, which is silence again.
+/// Codecs with discontinuous transmission: ffmpeg reports their SID and NO_DATA
+/// packets as damaged. The resulting gap is silence.
 const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
 
-/// The state of what was said so far.
+/// What was parsed from the messages so far.
 #[derive(Debug, Default)]
 pub struct Said {
-    /// The description of the file, growing until `opened`.
+    /// The description of the file, incomplete until `opened`.
     pub input: Option<Input>,
-    /// The output begins, all about the input has been said.
+    /// The description of the input is complete.
     pub opened: bool,
-    /// The output's channels and their positions.
+    /// Number of the output's channels and their mask.
     pub layout: Option<(u16, u32)>,
-    /// How much later than the file the track begins, where ffmpeg does not count
-    /// it in the track's times.
+    /// How much later than the file the track begins, if ffmpeg does not include
+    /// it in the timestamps.
     pub late_us: u64,
-    /// Packets that could not be decoded.
+    /// Packets that failed to decode.
     pub packet_errors: u64,
-    /// The codec does without packets where nothing is to be heard, so that the
-    /// last ones may be missing.
+    /// The codec sends no packets during silence, so the last ones may be
+    /// missing.
     pub leaves_silence_out: bool,
     first_errors: Vec<String>,
     last_errors: Vec<String>,
@@ -64,7 +64,7 @@ pub struct Said {
     output_described: bool,
 }
 
-/// The reading thread, and what it has read.
+/// The thread that reads standard error, and its result.
 pub struct Messages {
     said: Arc<Mutex<Said>>,
     thread: Option<JoinHandle<()>>,
@@ -91,22 +91,23 @@ impl Messages {
         })
     }
 
-    /// Looks at what was said so far.
+    /// Calls `look` with the messages parsed so far.
     pub fn with<T>(&self, look: impl FnOnce(&Said) -> T) -> T {
         look(&self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for the end of standard error: for the end of all processes that have it.
+    /// Waits for the end of standard error, that is, of all processes that hold
+    /// it.
     pub fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic there has lost messages, nothing else.
+            // A panic there only loses messages.
             let _ = thread.join();
         }
     }
 }
 
 impl Said {
-    /// Why it came to nothing, in ffmpeg's words; empty if it said nothing.
+    /// Why ffmpeg failed, in its words; empty if it reported nothing.
     pub fn reason(&self) -> String {
         let errors = self.first_errors.iter().chain(&self.last_errors);
         let reason = errors
@@ -115,7 +116,7 @@ impl Said {
         reason.unwrap_or(&self.last_line).clone()
     }
 
-    /// The first complaint.
+    /// The first error.
     pub fn first_error(&self) -> Option<&str> {
         self.first_errors.first().map(String::as_str)
     }
@@ -148,7 +149,7 @@ impl Said {
             }
             _ => {}
         }
-        // Not ffmpeg's own words: the dynamic linker's, or a library's.
+        // Not from ffmpeg: from the dynamic linker or a library.
         if level.is_empty() && !text.is_empty() {
             self.last_line = printable(text);
         }
@@ -164,7 +165,7 @@ impl Said {
         }
         match &mut self.input {
             None => self.input = Input::begin(text),
-            // What follows is about the input no more.
+            // What follows is not about the input.
             Some(_) if text.starts_with("Stream mapping") => self.output_described = false,
             Some(input) => input.add(text),
         }
@@ -223,7 +224,7 @@ fn number(text: &str) -> u64 {
     digits.collect::<String>().parse().unwrap_or(0)
 }
 
-/// For people: one line of a bearable length.
+/// A message as one printable line of bounded length.
 fn printable(text: &str) -> String {
     text.trim()
         .trim_start_matches("pipe:0: ")

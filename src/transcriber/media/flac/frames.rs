@@ -1,4 +1,4 @@
-//! The bytes of the frames of a FLAC file, up to where another file was appended.
+//! Reads the bytes of the frames of a FLAC file, up to an appended file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use symphonia::core::io::MediaSource;
 use super::tags;
 use crate::media::Source;
 
-/// How much is read at once.
+/// Bytes per read.
 const BLOCK_BYTES: usize = 32 * 1024;
 
-/// The start of a FLAC file with its first block, a STREAMINFO of 34 bytes; the
-/// bit for "last block" aside.
+/// The start of an appended FLAC file: the marker and a STREAMINFO header of 34
+/// bytes, ignoring the last-block bit.
 const BORDER: [u8; 8] = *b"fLaC\0\0\0\x22";
 
-/// What is kept back from the reader, so that a border and a tag before it are
-/// seen before they are passed on.
+/// Bytes held back, so that a boundary and a tag before it are detected before
+/// they are passed on.
 const HELD_BYTES: usize = BORDER.len() + tags::ID3V1_BYTES;
 
-/// Tags within the sound that are looked behind: an ID3 tag is a border if a FLAC
+/// Tags among the frames that are checked: an ID3 tag is a boundary if a FLAC
 /// file follows it.
 const TAGS_MAX: u32 = 1_000;
 
-/// What is read first after a pause. symphonia takes the pause for the end of a
-/// frame, and panics if it then finds a frame behind a single byte.
+/// Bytes returned first after a pause. symphonia takes the pause for the end of a
+/// frame, and panics if it then finds a frame after a single byte.
 const AFTER_PAUSE: [u8; 16] = [0; 16];
 
-/// What the reader of the frames and the owner of this share.
+/// State shared between [`Frames`] and the reader that controls it.
 #[derive(Debug, Clone, Default)]
 pub struct Watch(Arc<Shared>);
 
@@ -52,13 +52,14 @@ impl Default for Shared {
 }
 
 impl Watch {
-    /// Where another file begins, in bytes from the start of this one.
+    /// Offset at which an appended file begins, in bytes from the start of this
+    /// one.
     pub fn border_bytes(&self) -> Option<u64> {
         let border = self.0.border.load(Ordering::Relaxed);
         (border != u64::MAX).then_some(border)
     }
 
-    /// Lets so many bytes be read before reading pauses.
+    /// Allows `bytes` more to be read before reading pauses.
     pub fn allow(&self, bytes: u64) {
         self.0.budget_bytes.store(bytes, Ordering::Relaxed);
         if self.0.paused.swap(false, Ordering::Relaxed) {
@@ -66,13 +67,13 @@ impl Watch {
         }
     }
 
-    /// Whether it was refused to read on.
+    /// Whether reading has paused.
     pub fn is_paused(&self) -> bool {
         self.0.paused.load(Ordering::Relaxed)
     }
 
-    /// Takes `wanted` bytes from what is allowed; what is not allowed is refused
-    /// until [`Watch::allow`].
+    /// Takes up to `wanted` bytes from the allowance; an error once it is used
+    /// up, until [`Watch::allow`].
     fn take(&self, wanted: usize) -> io::Result<usize> {
         let budget_bytes = self.0.budget_bytes.load(Ordering::Relaxed);
         let granted = budget_bytes.min(wanted as u64);
@@ -87,20 +88,20 @@ impl Watch {
     }
 }
 
-/// A short FLAC file for symphonia: a given head, then the frames of the real one.
-/// It cannot seek.
+/// A FLAC file for symphonia: a given header, then the frames of the real file.
+/// Not seekable.
 pub struct Frames {
-    /// Of the head, what has not been read.
+    /// The unread part of the header.
     head: Vec<u8>,
     source: Source,
-    /// Where `buffer` begins in the file.
+    /// Offset of `buffer` in the file.
     offset_bytes: u64,
     buffer: Vec<u8>,
-    /// Of `buffer`, what has been passed on.
+    /// Bytes of `buffer` that were passed on.
     passed: usize,
-    /// Of `buffer`, what may be passed on.
+    /// Bytes of `buffer` that may be passed on.
     cleared: usize,
-    /// Nothing is read at or behind this.
+    /// Nothing at or after this offset is read.
     end_bytes: u64,
     at_end: bool,
     tags: u32,
@@ -108,7 +109,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The frames between two places of `source`.
+    /// The frames between two offsets of `source`.
     pub fn new(
         head: Vec<u8>,
         mut source: Source,
@@ -130,7 +131,7 @@ impl Frames {
         })
     }
 
-    /// What becomes of it while another owns it.
+    /// A handle to control it while symphonia owns it.
     pub fn watch(&self) -> Watch {
         self.watch.clone()
     }
@@ -158,7 +159,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Looks for a border in what was read, from `seen` on and a little before.
+    /// Searches the bytes from `seen` on, and a little before, for a boundary.
     fn clear(&mut self, seen: usize) -> io::Result<()> {
         self.cleared = if self.at_end {
             self.buffer.len()
@@ -176,7 +177,7 @@ impl Frames {
             if is_border {
                 let border = self.offset_bytes + at as u64;
                 self.watch.0.border.store(border, Ordering::Relaxed);
-                // A tag at the end of the file before is no sound either.
+                // A tag at the end of the previous file is not audio.
                 let sound = at.checked_sub(tags::ID3V1_BYTES);
                 let sound = sound.filter(|at| tags::is_id3v1(&self.buffer[*at..]));
                 self.cleared = sound.unwrap_or(at);

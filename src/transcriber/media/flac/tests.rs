@@ -1,4 +1,4 @@
-//! FLAC files as they come, and as they become on their way here.
+//! FLAC files as encoders write them, and damaged, cut and joined ones.
 
 use symphonia::core::packet::Packet as CodecPacket;
 use symphonia::core::units::{Duration, Timestamp};
@@ -9,16 +9,16 @@ use crate::testing::{self, converted};
 
 const PHRASE: &str = "hello world please open the door, and one more sentence for good measure";
 
-/// What a file gives.
+/// Result of reading a file.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
-    /// The first channel, gaps as silence.
+    /// The first channel, gaps filled with silence.
     samples: Vec<f32>,
-    /// Seconds that were reported as lost.
+    /// Seconds reported as lost.
     lost: Vec<f64>,
-    /// Frames that could not be decoded.
+    /// Frames that failed to decode.
     damaged: usize,
-    /// Steps without anything.
+    /// Steps without a result.
     nothing: usize,
     cut_short: bool,
     end_bytes: Option<u64>,
@@ -71,7 +71,7 @@ fn flac(arguments: &[&str]) -> Vec<u8> {
     testing::bytes(&converted(&testing::spoken(PHRASE), &all))
 }
 
-/// The first channel, by ffmpeg.
+/// The first channel, decoded by ffmpeg.
 fn ffmpeg(content: &[u8]) -> Vec<f32> {
     let arguments = ["-f", "f32le", "-af", "pan=mono|c0=c0"];
     let bytes = testing::bytes(&converted(&testing::file(content), &arguments));
@@ -89,13 +89,13 @@ fn assert_same(heard: &[f32], expected: &[f32], name: &str) {
     assert_eq!(differs, None, "{name}");
 }
 
-/// Where the frames of a file begin.
+/// Offset of the first frame.
 fn frames_at(content: &[u8]) -> usize {
     let source = Source::new(testing::file(content), content.len() as u64);
     metadata(source, 0).unwrap().1 as usize
 }
 
-/// The file with other metadata blocks behind its STREAMINFO.
+/// The file with other metadata blocks after its STREAMINFO.
 fn with_blocks(content: &[u8], blocks: &[(u8, usize)]) -> Vec<u8> {
     let mut changed = content[..42].to_vec();
     changed[4] &= 0x7f;
@@ -161,7 +161,7 @@ fn it_sounds_as_ffmpeg_decodes_it() {
 fn metadata_and_tags_are_no_sound() {
     let plain = flac(&[]);
     let expected = heard(&plain);
-    // Padding, application, seek table, comment, cue sheet, picture, not known.
+    // Padding, application, seek table, comment, cue sheet, picture, reserved.
     let blocks = [
         (1, 0),
         (2, 1_000),
@@ -205,7 +205,7 @@ fn it_ends_where_another_one_begins() {
         expected.end_bytes = begin(first.len() + tag);
         assert_eq!(heard(&joined), expected, "{name}");
     }
-    // What looks like a border within a block of metadata is none.
+    // A boundary pattern within a metadata block is not a boundary.
     let mut content = with_blocks(&first, &[(2, 100)]);
     content[50..58].copy_from_slice(b"fLaC\0\0\0\x22");
     expected.end_bytes = None;
@@ -216,8 +216,8 @@ fn it_ends_where_another_one_begins() {
 fn a_border_is_seen_wherever_blocks_of_reading_end() {
     let first = flac(&["-t", "0.3"]);
     let expected = heard(&first);
-    // Padding moves the frames, but reading begins with the frames: other lengths
-    // of the first part move the border instead.
+    // Padding moves the frames, but reading begins with the frames: the length of
+    // the first part moves the boundary instead.
     let start = frames_at(&first);
     for extra in 0..24 {
         let zeros = 32 * 1024 - (first.len() - start) - 12 + extra;
@@ -270,7 +270,7 @@ fn a_file_cut_out_of_a_longer_one_begins_at_0() {
     let heard = self::heard(&content);
     assert_eq!(heard.samples, expected[7 * 1_024..]);
     assert!(heard.lost.is_empty(), "{:?}", heard.lost);
-    // Damage is another thing.
+    // Damage is not treated as such a file.
     for damage in [0..4, 100..110] {
         let mut content = whole.clone();
         content[start..][damage].fill(0);
@@ -294,7 +294,7 @@ fn lengths_in_the_header_may_be_wrong() {
     let longer = heard(&longer);
     assert!(longer.cut_short);
     assert_eq!(longer.samples, expected.samples);
-    // Block sizes that do not fit to the frames.
+    // Block sizes that contradict the frames.
     for (smallest, largest) in [(16_u16, 4_608_u16), (0, 0), (4_608, 65_535), (16, 16)] {
         let mut content = whole.clone();
         content[8..10].copy_from_slice(&smallest.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Streams as they are found in the field, without a decoder.
+//! Streams as found in practice, without a decoder.
 
 use super::*;
 
@@ -34,8 +34,8 @@ fn source(content: &[u8]) -> Source {
     Source::new(crate::testing::file(content), content.len() as u64)
 }
 
-/// Numbers of the frames that come out, with `c` for a change and `l` for a loss;
-/// and whether it is cut short.
+/// Numbers of the frames returned, with `c` for a change and `l` for a loss; and
+/// whether the stream is truncated.
 fn read(content: &[u8]) -> (String, bool) {
     let mut reader = FrameReader::<Mpeg>::open(source(content)).expect("a stream");
     let mut found = Vec::new();

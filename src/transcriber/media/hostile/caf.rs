@@ -6,7 +6,7 @@ fn chunk(kind: &[u8; 4], size: i64, body: &[u8]) -> Vec<u8> {
     [kind, &size.to_be_bytes()[..], body].concat()
 }
 
-/// `words`: flags, bytes and frames in a packet, channels, bits.
+/// `words`: flags, bytes and frames per packet, channels, bits.
 fn file(kind: &[u8; 4], rate: f64, words: [u32; 5], chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut description = rate.to_be_bytes().to_vec();
     description.extend(kind);
@@ -32,7 +32,7 @@ fn data(bytes: &[u8]) -> Vec<u8> {
     chunk(b"data", -1, &[&[0; 4], bytes].concat())
 }
 
-/// An ALAC cookie of frames of this length.
+/// An ALAC cookie with this frame length.
 pub fn alac_cookie(frames: u32, channels: u8, rate: u32) -> Vec<u8> {
     let mut cookie = frames.to_be_bytes().to_vec();
     cookie.extend([0, 16, 40, 10, 14, channels, 0, 255]);
@@ -107,7 +107,7 @@ fn channels_and_rates() {
 
 #[test]
 fn tables_without_end() {
-    // Numbers that never end, packets of nothing, packets that last for years.
+    // Numbers without an end, empty packets, packets that last for years.
     for lengths in [
         vec![0xff; 1 << 20],
         vec![0; 1 << 20],

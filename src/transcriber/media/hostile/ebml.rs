@@ -39,7 +39,7 @@ fn pcm(extra: &[Vec<u8>]) -> Vec<u8> {
 
 fn block(relative: i16, flags: u8, body: &[u8]) -> Vec<u8> {
     let [high, low] = relative.to_be_bytes();
-    // A short head, so that a file has many of them.
+    // A short header, so that a file can hold many of them.
     let content = [&[0x81, high, low, flags], body].concat();
     let size = (content.len() as u32 | 1 << 28).to_be_bytes();
     [&[ids::SIMPLE_BLOCK as u8], &size[..], &content].concat()
@@ -117,7 +117,7 @@ fn compression_bombs() {
             ),
             Anything,
         );
-        // Undone again and again.
+        // Compressed repeatedly.
         let twice = compress_to_vec_zlib(&compress_to_vec_zlib(&bomb, 6), 6);
         let many = element(
             ids::CONTENT_ENCODINGS,

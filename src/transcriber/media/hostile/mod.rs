@@ -1,6 +1,6 @@
-//! Files made by enemies: small ones that claim much. Each must come to an end
-//! after a bounded number of steps and in bounded memory, refused in words or
-//! heard as far as there is something to hear.
+//! Hostile files: small ones that claim much. Each must end after a bounded
+//! number of steps and in bounded memory, either refused with an error or decoded
+//! as far as possible.
 
 mod caf;
 mod ebml;
@@ -16,25 +16,25 @@ use std::time::Duration;
 use super::{Limits, MediaError, Recording, SAMPLE_RATE, Source, ffmpeg};
 use crate::testing::{self, memory};
 
-/// The decoders' state aside, two packets of the largest size fit in it.
+/// Two packets of the largest size fit, without the decoders' state.
 const MEMORY_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// A safety net: of the processor, for machines do other things as well.
+/// A safety margin, in CPU time, since other processes run as well.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Steps for a byte of the file.
+/// Most steps for a byte of the file.
 const STEPS_PER_BYTE: u64 = 2;
 const STEPS_MIN: u64 = 200_000;
 
-/// As in the configuration that nobody changed.
+/// The default of the configuration.
 const MAX_DURATION_S: f64 = 86_400.0;
 
-/// What is to become of a file.
+/// The expected result.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
-    /// Refused with words that contain these.
+    /// Refused with an error that contains this.
     Refused(&'static str),
-    /// Heard: at most so many seconds. Whether with a warning is left open.
+    /// Decoded to at most this many seconds, with or without a warning.
     HeardUpTo(f64),
     /// Either.
     Anything,
@@ -42,7 +42,7 @@ enum Fate {
 
 use Fate::{Anything, HeardUpTo, Refused};
 
-/// Seconds and warning, or why not, of what our own readers make of `content`.
+/// Seconds and warning, or the error, of the built-in readers for `content`.
 fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     let steps = Cell::new(0_u64);
     let steps_max = STEPS_MIN + STEPS_PER_BYTE * content.len() as u64;
@@ -66,7 +66,7 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     let mut count = 0;
     loop {
         let more = recording.read(&mut samples)?;
-        // Silence is made, not read: a second in a step.
+        // Silence is generated, not read: a second per step.
         if samples.len() < SAMPLE_RATE as usize {
             keep_going();
         }
@@ -79,7 +79,7 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     Ok((count as f64 / f64::from(SAMPLE_RATE), recording.warning()))
 }
 
-/// Checks one file; prints what it took.
+/// Checks one file; prints its cost.
 fn suffer(name: &str, content: &[u8], expected: Fate) {
     let begun = testing::cpu_time();
     let (fate, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| fate(content)));
@@ -112,7 +112,7 @@ fn suffer(name: &str, content: &[u8], expected: Fate) {
     }
 }
 
-/// Where recordings for tests are shared, if they are.
+/// The folder of shared test recordings, if it exists.
 fn shared() -> Option<std::path::PathBuf> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech/hostile");
     folder.is_dir().then_some(folder)

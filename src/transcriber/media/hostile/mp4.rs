@@ -1,4 +1,4 @@
-//! mp4 and its family.
+//! mp4 and related formats.
 
 use super::caf::alac_cookie;
 use super::{Anything, HeardUpTo, Refused, suffer};
@@ -23,12 +23,12 @@ fn entry(kind: &[u8; 4], channels: u16, bits: u16, rate: u32, boxes: &[u8]) -> V
     boxed(kind, &[&content, boxes])
 }
 
-/// One track of sound.
+/// A movie with one audio track.
 struct Film {
     timescale: u32,
     entry: Vec<u8>,
     edits: Option<Vec<u8>>,
-    /// Contents of the tables behind version and flags.
+    /// Contents of the tables after version and flags.
     times: Vec<u32>,
     chunks: Vec<u32>,
     sizes: Vec<u32>,
@@ -36,7 +36,7 @@ struct Film {
     data: Vec<u8>,
 }
 
-/// Where the content of `mdat` begins.
+/// Offset of the content of `mdat`.
 const DATA_AT: u32 = 16 + 8;
 
 impl Film {
@@ -237,7 +237,7 @@ fn sound_named_again_and_again() {
         ..Film::sound(noise(16_000))
     };
     suffer("chunks", &film.file(1), Refused("max_duration"));
-    // The same without saying how long that is.
+    // The same without a duration.
     let film = Film {
         times: vec![1, 8000, 1],
         ..film
@@ -271,7 +271,7 @@ fn sound_named_again_and_again() {
 
 #[test]
 fn silence_named_in_a_few_bytes() {
-    // A hundred years of nothing, then the sound.
+    // A hundred years of silence, then audio.
     let edits = words(&[0, 2, u32::MAX, u32::MAX, 0x0001_0000, 1000, 0, 0x0001_0000]);
     let film = Film {
         edits: Some(edits),

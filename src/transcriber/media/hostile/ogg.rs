@@ -56,7 +56,7 @@ fn opus(serial: u32) -> Vec<u8> {
     .concat()
 }
 
-/// Bits from the lowest of each byte on.
+/// Bit fields, least significant bit first.
 #[derive(Default)]
 struct Bits(Vec<bool>);
 
@@ -75,7 +75,7 @@ impl Bits {
     }
 }
 
-/// Identification and setup header of Vorbis whose codebooks take gigabytes.
+/// Vorbis identification and setup headers whose codebooks take gigabytes.
 pub fn vorbis_bomb() -> [Vec<u8>; 2] {
     let mut identification = b"\x01vorbis\0\0\0\0\x01".to_vec();
     identification.extend(44_100_u32.to_le_bytes());
@@ -87,7 +87,7 @@ pub fn vorbis_bomb() -> [Vec<u8>; 2] {
         bits.put(0x56_43_42, 24);
         bits.put(65_535, 16);
         bits.put(0xff_ffff, 24);
-        // Ordered: all codewords of one length.
+        // Ordered: all codewords have the same length.
         bits.put(1, 1);
         bits.put(23, 5);
         bits.put(0xff_ffff, 24);
@@ -112,7 +112,7 @@ fn codebooks() {
 #[test]
 fn pages_of_a_byte() {
     let mut content = opus(1);
-    // 20 ms of silence a page, each packet in pieces that are none.
+    // 20 ms of silence a page, each packet with an empty segment.
     for index in 0..50_000 {
         content.extend(page(
             1,

@@ -1,8 +1,8 @@
-//! Streams without a container: mp3, AAC, FLAC.
+//! Raw streams: mp3, AAC, FLAC.
 
 use super::{Anything, Refused, suffer};
 
-/// An ID3v2 tag of so many bytes.
+/// An ID3v2 tag with `body` bytes.
 fn tag(body: usize) -> Vec<u8> {
     let size = [21, 14, 7, 0].map(|shift| (body >> shift & 0x7f) as u8);
     [&b"ID3\x04\0\0"[..], &size, &vec![0; body]].concat()
@@ -62,7 +62,7 @@ fn mp3() {
         .concat(),
         Anything,
     );
-    // An information frame that tells of billions.
+    // An information frame that claims billions of frames.
     let mut info = frames(1);
     info[36..40].copy_from_slice(b"Xing");
     info[40..44].copy_from_slice(&[0, 0, 0, 1]);
@@ -72,7 +72,7 @@ fn mp3() {
         &[info, frames(10)].concat(),
         Refused("max_duration"),
     );
-    // The signal changes with each frame.
+    // The parameters change with each frame.
     let other = [&[0xff, 0xf3, 0x90, 0x64][..], &[0; 517]].concat();
     suffer(
         "changes",
@@ -111,7 +111,7 @@ fn adts() {
     suffer("changes with the third", &content, Anything);
 }
 
-/// A head of FLAC for so many samples.
+/// A FLAC header for `total` samples.
 fn flac_head(block: [u16; 2], rate: u32, channels: u32, bits: u32, total: u64) -> Vec<u8> {
     let mut file = b"fLaC\x80\0\0\x22".to_vec();
     file.extend(block.iter().flat_map(|size| size.to_be_bytes()));

@@ -2,16 +2,16 @@
 
 use super::ebml;
 
-/// The first bytes of a block, which tell whose it is.
+/// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockHead {
     /// Track number.
     pub track: u64,
-    /// Timestamp behind that of the cluster, in ticks of the segment.
+    /// Timestamp relative to that of the cluster, in ticks of the segment.
     pub relative: i16,
     /// How the frames are separated.
     pub lacing: Lacing,
-    /// Bytes of this head.
+    /// Length of this header.
     pub head_bytes: usize,
 }
 
@@ -24,11 +24,11 @@ pub enum Lacing {
     Ebml,
 }
 
-/// Longer than any [`BlockHead`].
+/// Upper bound of a [`BlockHead`]'s length.
 pub const HEAD_MAX_BYTES: usize = 11;
 
 impl BlockHead {
-    /// From the start of a block.
+    /// Parses the start of a block.
     pub fn parse(block: &[u8]) -> Option<Self> {
         let (track, length, _) = ebml::number(block)?;
         let [high, low, flags] = *block.get(length..)?.first_chunk()?;
@@ -46,8 +46,8 @@ impl BlockHead {
     }
 }
 
-/// The frames in `body`, which follows the head: `None` if they do not add up. A
-/// block has 256 frames at most.
+/// The frames in `body`, which follows the header: `None` if their sizes do not
+/// add up. A block has at most 256 frames.
 pub fn frames(body: &[u8], lacing: Lacing) -> Option<Vec<&[u8]>> {
     if lacing == Lacing::None {
         return Some(vec![body]);
@@ -79,7 +79,7 @@ pub fn frames(body: &[u8], lacing: Lacing) -> Option<Vec<&[u8]>> {
                 size = if index == 0 {
                     value
                 } else {
-                    // The difference to the one before, moved so that it is positive.
+                    // Signed difference to the previous size, stored with a bias.
                     size.checked_add(value - ((1 << (7 * length - 1)) - 1))?
                 };
                 sizes.push(usize::try_from(size).ok()?);

@@ -1,14 +1,13 @@
-//! Matroska and WebM (RFC 9559), read forward: neither index nor sizes of the
-//! segment and its clusters are needed, so that live recordings and files that
-//! were cut short are read as well as complete ones.
+//! Matroska and WebM (RFC 9559), read forward: neither the index nor the sizes of
+//! the segment and its clusters are needed, so that live recordings and truncated
+//! files are read as well as complete ones.
 //!
-//! Written here because matroska-demuxer 0.8, the only demuxer for it that
-//! knows lacing, neither goes on after damage nor undoes compression nor bounds
-//! its memory, and the others only list elements.
+//! Implemented here because matroska-demuxer 0.8, the only demuxer for it that
+//! supports lacing, neither resyncs after damage nor decompresses nor bounds its
+//! memory; the others only list elements.
 //!
-//! Elements are taken one after another by their ids, whatever contains them: an
-//! id stands at one level only, so that what contains an element need not be known
-//! in full to read what is inside.
+//! Elements are handled by id, independent of their parents: an id occurs at one
+//! level only, so a child can be read even if its parents were not.
 
 mod block;
 mod codecs;
@@ -30,26 +29,26 @@ use ebml::{Ahead, Head};
 use timeline::Timeline;
 use tracks::Tracks;
 
-/// A longer head of the file or list of tracks is damaged.
+/// Limits of the EBML header and of the list of tracks; larger ones are damaged.
 const EBML_HEAD_MAX_BYTES: u64 = 64 * 1024;
 const TRACKS_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const INFO_MAX_BYTES: u64 = 64 * 1024;
 
-/// The frames of a block, once their compression is undone.
+/// Most bytes of a block's frames after decompression.
 const UNPACKED_MAX_BYTES: usize = 2 * PACKET_MAX_BYTES;
 
-/// Elements that one step looks at before it says [`Step::Nothing`].
+/// Elements read in one step before it returns [`Step::Nothing`].
 const STEP_ELEMENTS_MAX: usize = 2048;
 
-/// Elements before the list of tracks; more are no recording but a trap.
+/// Most elements before the list of tracks.
 const ELEMENTS_BEFORE_TRACKS_MAX: usize = 1_000_000;
 
-/// No recording stands still for longer: such a timestamp is damaged.
+/// A timestamp this far ahead is damaged: no recording pauses for longer.
 const JUMP_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
 
 const DEFAULT_SCALE_NS: u64 = 1_000_000;
 
-/// A Matroska file, read forward.
+/// An open Matroska file.
 pub struct Matroska {
     input: Forward,
     container: &'static str,
@@ -60,7 +59,7 @@ pub struct Matroska {
     delay_left_frames: u64,
     timeline: Timeline,
     scale_ns: u64,
-    /// In ticks; absent before the first cluster and in a damaged one.
+    /// In ticks; `None` before the first cluster and in a damaged one.
     cluster_timestamp: Option<u64>,
     clusters: u64,
     last_time_ns: Option<i64>,
@@ -74,7 +73,7 @@ pub struct Matroska {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
-    /// Looking for the next place that can be read.
+    /// Searching for the next readable element.
     Lost(&'static str),
     Ended,
 }
@@ -123,7 +122,7 @@ impl Matroska {
                 if found {
                     break;
                 }
-                // The list of tracks should have come; it may be behind.
+                // No list of tracks yet; it may follow.
                 first_cluster.get_or_insert(self.input.position());
             }
             if head.id == ids::EBML && index > 0 {
@@ -191,9 +190,9 @@ impl Matroska {
         Ok(())
     }
 
-    /// The duration in a segment's head is of its longest track, and counts from a
-    /// timestamp of 0: so it is believed where there is one track and the file is
-    /// as long as it claims. Called at the first cluster.
+    /// Uses the Duration of the segment, which is that of its longest track
+    /// counted from timestamp 0, only if there is a single track and the file has
+    /// the claimed size. Called at the first cluster.
     fn set_duration(&mut self, duration_s: f64) -> Result<(), MediaError> {
         if self.claims_more {
             return Ok(());
@@ -213,7 +212,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// Takes the content of an element that is kept in memory.
+    /// Reads the content of an element that is kept in memory.
     fn content(&mut self, head: Head, max_bytes: u64, what: &str) -> Result<Vec<u8>, MediaError> {
         match head.size_bytes {
             Some(size_bytes) if size_bytes <= max_bytes => {
@@ -228,7 +227,7 @@ impl Matroska {
         }
     }
 
-    /// Where an element whose head was taken ends; notes if that is behind the end
+    /// End of an element whose header was consumed; notes if it is after the end
     /// of the file.
     fn end_of(&mut self, head: Head) -> Option<u64> {
         let size_bytes = head.size_bytes?;
@@ -244,14 +243,14 @@ impl Matroska {
     fn enter_cluster(&mut self, head: Head) {
         self.cluster_end = self.end_of(head);
         self.cluster_timestamp = None;
-        // Nothing of a later cluster is earlier than what was met before.
+        // Later clusters do not have earlier timestamps.
         if self.clusters > 0 {
             self.timeline.settle();
         }
         self.clusters += 1;
     }
 
-    /// Looks at the next element; false at the end of the file.
+    /// Reads the next element; false at the end of the file.
     fn read_element(&mut self) -> Result<bool, MediaError> {
         let head = match ebml::ahead(&mut self.input)? {
             Ahead::Element(head) => head,
@@ -333,13 +332,14 @@ impl Matroska {
         Ok(())
     }
 
-    /// An element that no version of the format has: new or, more likely, damaged.
+    /// An element with an id that no version of the format defines: new or, more
+    /// likely, damaged.
     fn read_unknown(&mut self, head: Head) -> Result<(), MediaError> {
         let in_cluster = self
             .cluster_end
             .is_some_and(|end| self.input.position() < end);
         let content = self.input.peek(32)?.get(head.head_bytes..).unwrap_or(&[]);
-        // What begins with a timestamp is a cluster whose id was hit.
+        // An element that begins with a timestamp is a cluster with a damaged id.
         let is_cluster = !in_cluster
             && ebml::children(content)
                 .next()
@@ -355,7 +355,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// A SimpleBlock or a BlockGroup at the current place.
+    /// Reads the SimpleBlock or BlockGroup at the current position.
     fn read_block(&mut self, head: Head) -> Result<(), MediaError> {
         let start = self.input.position();
         let whole_bytes = head
@@ -402,8 +402,8 @@ impl Matroska {
         Ok(())
     }
 
-    /// Nanoseconds of a block, on the timeline of the segment: `None` where they are
-    /// not known or cannot be true.
+    /// Timestamp of a block in nanoseconds on the segment's timeline: `None` if
+    /// it is unknown or implausible.
     fn time_ns(&mut self, relative: i16) -> Option<i64> {
         let ticks = i64::try_from(self.cluster_timestamp?)
             .ok()?
@@ -419,7 +419,7 @@ impl Matroska {
         Some(time_ns)
     }
 
-    /// Gives the frames of a block to the timeline; false if they are damaged.
+    /// Pushes the frames of a block to the timeline; false if they are damaged.
     fn push_block(&mut self, block: &[u8], discard_ns: i64, time_ns: Option<i64>) -> bool {
         let Some(selected) = self.selected else {
             return true;
@@ -435,7 +435,7 @@ impl Matroska {
         let last = frames.len() - 1;
         let mut left_bytes = UNPACKED_MAX_BYTES;
         for (index, frame) in frames.into_iter().enumerate() {
-            // 256 of nothing fit in a few bytes.
+            // 256 empty frames fit in a few bytes.
             if frame.is_empty() && index != last {
                 continue;
             }
@@ -465,7 +465,7 @@ impl Matroska {
         true
     }
 
-    /// From here on the next readable place is looked for.
+    /// Starts the search for the next readable element.
     fn lose(&mut self, reason: &'static str) {
         self.input.consume(1);
         self.state = State::Lost(reason);
@@ -477,7 +477,7 @@ impl Matroska {
     }
 }
 
-/// The Block in the content of a BlockGroup, and its DiscardPadding.
+/// The Block in a BlockGroup, and its DiscardPadding in nanoseconds.
 fn group(content: &[u8]) -> (&[u8], i64) {
     let mut found = (&[][..], 0);
     for (id, body) in ebml::children(content) {

@@ -1,4 +1,4 @@
-//! After damage: the next place from which a file can be read.
+//! Resynchronisation after damage.
 
 use std::io;
 
@@ -7,16 +7,16 @@ use super::block::{self, BlockHead};
 use super::ebml::{self, Ahead, Head};
 use super::ids;
 
-/// Bytes that one step searches.
+/// Bytes searched in one step.
 const STEP_BYTES: u64 = 1024 * 1024;
 
-/// So far on is the list of tracks looked for.
+/// The list of tracks is searched within this many bytes.
 const HEAD_SEARCH_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Larger blocks are not recognised by what follows them.
+/// Larger blocks cannot be verified by the element that follows.
 const BLOCK_MAX_BYTES: usize = AHEAD_MAX_BYTES / 2;
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// The input is at an element.
@@ -25,13 +25,13 @@ pub enum Found {
     End,
 }
 
-/// Head of the block in the SimpleBlock or BlockGroup at the current place, and
-/// where it is behind that place; takes nothing.
+/// Header of the block in the SimpleBlock or BlockGroup at the current position,
+/// and its offset from there; consumes nothing.
 pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(BlockHead, usize)>> {
     let wanted = element.head_bytes + ebml::HEAD_MAX_BYTES + block::HEAD_MAX_BYTES;
     let mut offset = element.head_bytes;
     if element.id == ids::BLOCK_GROUP {
-        // A checksum or filling may come first.
+        // A CRC-32 or Void element may come first.
         for _ in 0..4 {
             let bytes = input.peek(offset + wanted)?;
             let Some(child) = bytes.get(offset..).and_then(ebml::head) else {
@@ -52,7 +52,7 @@ pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(Blo
     Ok(head.map(|head| (head, offset)))
 }
 
-/// In a damaged head: searches on for the list of tracks, a bounded way.
+/// Searches a bounded part of a damaged file for the list of tracks.
 pub fn find_tracks(input: &mut Forward) -> io::Result<bool> {
     let start = input.position();
     while input.position() - start < HEAD_SEARCH_BYTES {
@@ -72,8 +72,8 @@ pub fn find_tracks(input: &mut Forward) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Searches on for the next cluster, the next head of a file or, within the
-/// cluster, a block of a known track that another element follows.
+/// Searches for the next cluster, the next EBML header or, within the cluster, a
+/// block of a known track that is followed by an element.
 pub fn resync(input: &mut Forward, is_track: impl Fn(u64) -> bool) -> io::Result<Found> {
     let start = input.position();
     while input.position() - start < STEP_BYTES {

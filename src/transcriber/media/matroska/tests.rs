@@ -1,4 +1,4 @@
-//! Files of ffmpeg and hand-made ones; ffmpeg's ears are the measure.
+//! Files written by ffmpeg and by hand, compared with ffmpeg's output.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
@@ -23,7 +23,7 @@ fn heard(content: &[u8]) -> (Matroska, Heard) {
 fn converted(arguments: &[&str]) -> Vec<u8> {
     static SPOKEN: OnceLock<std::fs::File> = OnceLock::new();
     let spoken = SPOKEN.get_or_init(|| testing::spoken(PHRASE));
-    // A descriptor of its own: tests run side by side, and the offset is shared.
+    // A separate descriptor: tests run in parallel, and the offset is shared.
     let spoken = testing::file(&testing::bytes(spoken));
     testing::bytes(&testing::converted(&spoken, arguments))
 }
@@ -34,7 +34,7 @@ fn element(id: u32, body: &[u8]) -> Vec<u8> {
     [&id_bytes(id), &size[..], body].concat()
 }
 
-/// An element whose size is not known.
+/// An element of unknown size.
 fn endless(id: u32, body: &[u8]) -> Vec<u8> {
     [
         &id_bytes(id),
@@ -75,7 +75,7 @@ fn head() -> Vec<u8> {
     element(ids::EBML, &element(ids::DOC_TYPE, b"matroska"))
 }
 
-/// A block of a track below 127: its head and `body`.
+/// A block of a track below 127: its header and `body`.
 fn block(track: u8, relative: i16, flags: u8, body: &[u8]) -> Vec<u8> {
     let [high, low] = relative.to_be_bytes();
     [&[0x80 | track, high, low, flags], body].concat()
@@ -289,7 +289,7 @@ fn times_count_from_the_first_block_of_any_track() {
     );
     assert_eq!(times(&late), [Some(0.03), Some(6.0), Some(5.9)]);
     assert_eq!(open(&late).others(), "1 video track");
-    // A tick of 20 ms, and sound that is late by CodecDelay.
+    // A tick of 20 ms, and audio that is late by CodecDelay.
     let delayed = track(1, &[number(ids::CODEC_DELAY, 50_000_000)]);
     let info = element(ids::INFO, &number(ids::TIMESTAMP_SCALE, 20_000_000));
     let content = segment(
@@ -363,7 +363,7 @@ fn compression_is_undone_and_encryption_named() {
         assert_eq!(found[0].data[..], sound(3), "{name}");
         assert!(lost.is_empty(), "{name}");
     }
-    // Damage, and what would fill the memory.
+    // Damage, and a decompression bomb.
     let bomb = compress_to_vec_zlib(&vec![0; PACKET_MAX_BYTES + 1], 9);
     for data in [&zlib[..20], &bomb] {
         let blocks = [simple(1, 0, data), simple(1, 100, &zlib)];
@@ -435,7 +435,7 @@ fn live_files_end_where_they_end() {
     let (found, lost, file) = packets(&live[..live.len() - 900]);
     assert_eq!(found.len(), 3);
     assert!(lost.is_empty() && !file.is_cut_short());
-    // With sizes, the same end is a cut.
+    // With sizes, the same end is a truncation.
     let whole = segment(
         &[track(1, &[])],
         &[cluster(0, &[blocks(1)]), cluster(200, &[blocks(3)])],
@@ -444,7 +444,7 @@ fn live_files_end_where_they_end() {
     let (found, lost, file) = packets(&whole[..whole.len() - 900]);
     assert_eq!((found.len(), lost.len()), (3, 0));
     assert!(file.is_cut_short());
-    // What was appended is left to the caller, in both.
+    // Appended files are left to the caller, in both.
     for one in [live, whole] {
         let (found, _, file) = packets(&[one.clone(), one.clone()].concat());
         assert_eq!(found.len(), 4);

@@ -1,32 +1,32 @@
-//! When packets are to be heard, counted from the earliest of the first blocks of
+//! Presentation times of packets, relative to the earliest of the first blocks of
 //! all tracks.
 //!
-//! That one may come behind blocks of the selected track, so its first packets are
-//! held back until all tracks have been met or the first cluster ends: a cluster
-//! begins with the blocks that are due then.
+//! That block may come after blocks of the selected track, so the first packets
+//! are held back until all tracks have been seen or the first cluster ends: a
+//! cluster begins with the earliest blocks.
 
 use std::collections::VecDeque;
 
 use super::super::reader::Packet;
 
-/// Packets held back at most, and their bytes.
+/// Limits of packets held back: their number and their bytes.
 const HELD_MAX: usize = 1024;
 const HELD_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Packets on their way to the caller.
+/// Packets between demuxer and caller.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    /// Tracks whose first block was not met yet.
+    /// Tracks without a block so far.
     unmet: Vec<u64>,
     earliest_ns: Option<i64>,
     is_settled: bool,
-    /// With the absolute time of each.
+    /// With the absolute time of each, in nanoseconds.
     held: VecDeque<(Packet, Option<i64>)>,
     held_bytes: usize,
 }
 
 impl Timeline {
-    /// Of a file with these tracks.
+    /// The timeline of a file with these tracks.
     pub fn new(tracks: Vec<u64>) -> Self {
         Self {
             unmet: tracks,
@@ -34,7 +34,7 @@ impl Timeline {
         }
     }
 
-    /// A block of a track, selected or not.
+    /// Notes a block of any track.
     pub fn meet(&mut self, track: u64, time_ns: Option<i64>) {
         let Some(place) = self.unmet.iter().position(|unmet| *unmet == track) else {
             return;
@@ -50,13 +50,15 @@ impl Timeline {
         }
     }
 
-    /// A packet of the selected track; `time_ns` on the timeline of the segment.
+    /// Adds a packet of the selected track; `time_ns` is on the segment's
+    /// timeline.
     pub fn push(&mut self, packet: Packet, time_ns: Option<i64>) {
         self.held_bytes += packet.data.len();
         self.held.push_back((packet, time_ns));
     }
 
-    /// No earlier block can follow: at the end of the first cluster and of the file.
+    /// Fixes time zero: at the end of the first cluster or of the file no earlier
+    /// block can follow.
     pub fn settle(&mut self) {
         self.is_settled |= self.earliest_ns.is_some();
     }
@@ -66,7 +68,7 @@ impl Timeline {
         self.is_settled = true;
     }
 
-    /// The next packet for the caller, if its time is known by now.
+    /// The next packet, if its time is known.
     pub fn pop(&mut self) -> Option<Packet> {
         self.is_settled |=
             self.unmet.is_empty() || self.held.len() > HELD_MAX || self.held_bytes > HELD_MAX_BYTES;

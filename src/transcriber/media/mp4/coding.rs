@@ -1,5 +1,5 @@
-//! How sound is coded that lies in a container of Apple's family: what its decoder
-//! is made from, and how its bytes become packets.
+//! Audio codecs in mp4 and CAF: decoder parameters, and how the data is divided
+//! into packets.
 
 use symphonia::core::audio::{Channels, Position, layouts};
 use symphonia::core::codecs::audio::{
@@ -12,25 +12,25 @@ use crate::media::bits::Bits;
 use crate::media::opus_packet::claimed_frames;
 use crate::media::reader::CHANNELS_MAX;
 
-/// Frames of PCM that are put into one packet.
+/// PCM frames in one packet.
 pub const PCM_PACKET_FRAMES: u32 = 4096;
 
-/// Frames of a block of IMA4 (Apple's QuickTime File Format, "IMA 4:1").
+/// Frames of an IMA4 block (Apple's QuickTime File Format, "IMA 4:1").
 const IMA4_BLOCK_FRAMES: u32 = 64;
 const IMA4_BLOCK_BYTES: u32 = 34;
 
-/// Frames in a packet of Apple lossless, if nothing else is said.
+/// Default frames in an ALAC packet.
 const ALAC_FRAMES: u32 = 4096;
 
-/// Larger blocks or frames are no recording's.
+/// Larger blocks or frames are refused.
 const BLOCK_FRAMES_MAX: u32 = 65_536;
 
-/// How bytes become packets.
+/// How data is divided into packets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Layout {
     /// Each sample of the container is a packet for the decoder.
     Packets(Frames),
-    /// The bytes are blocks of one size, as many as there are.
+    /// Any number of consecutive blocks of one size.
     Blocks {
         /// Bytes in a block.
         bytes: u32,
@@ -39,47 +39,46 @@ pub enum Layout {
     },
 }
 
-/// How many frames a decoder makes of a packet.
+/// How many frames a packet decodes to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Frames {
-    /// Always as many.
+    /// A constant number.
     Fixed(u32),
-    /// What the packet itself says (RFC 6716, 3.1), at 48 kHz.
+    /// By the packet's TOC (RFC 6716, 3.1), at 48 kHz.
     Opus,
-    /// What the packet itself says (RFC 9639, 9.1).
+    /// By the frame header (RFC 9639, 9.1).
     Flac,
-    /// As many, if the packet itself does not say otherwise.
+    /// A constant number, unless the packet states another.
     Alac(u32),
-    /// As many as its duration in the container.
+    /// Its duration in the container.
     Duration,
 }
 
 impl Frames {
-    /// Frames that the decoder makes of `packet`, which lasts `duration` frames
-    /// in the container.
+    /// Decoded frames of `packet`, which lasts `duration` frames in the
+    /// container.
     pub fn count(self, packet: &[u8], duration: u64) -> u64 {
         match self {
             Self::Fixed(frames) => frames.into(),
             Self::Opus => opus_frames(packet).into(),
             Self::Flac => flac_frames(packet).map_or(duration, u64::from),
-            // A damaged packet may claim anything.
+            // A damaged packet may state any number.
             Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).min(frames).into(),
             Self::Duration => duration,
         }
     }
 }
 
-/// One way of coding: a sample entry, or the description of a CAF.
+/// The coding of a sample entry or of a CAF description.
 #[derive(Debug, Clone)]
 pub struct Coding {
-    /// What the decoder is made from.
+    /// Parameters for the decoder.
     pub parameters: AudioCodecParameters,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// How bytes become packets.
+    /// How data is divided into packets.
     pub layout: Layout,
-    /// Frames before a place that the decoder must have seen to decode what
-    /// lies there as it was.
+    /// Frames that must be decoded before a position for correct output there.
     pub preroll_frames: u32,
 }
 
@@ -98,12 +97,12 @@ impl Coding {
         }
     }
 
-    /// Frames per second that the decoder gives.
+    /// Frames per second of the decoder's output.
     pub fn rate(&self) -> u32 {
         self.parameters.sample_rate.unwrap_or(0).max(1)
     }
 
-    /// A decoder made for `self` cannot go on with `other`.
+    /// Whether a decoder for `self` cannot decode `other`.
     pub fn differs(&self, other: &Self) -> bool {
         let (a, b) = (&self.parameters, &other.parameters);
         (a.codec, a.sample_rate, &a.channels, &a.extra_data)
@@ -112,7 +111,7 @@ impl Coding {
             || self.name != other.name
     }
 
-    /// A codec that has a name here and no decoder.
+    /// A codec with a display name and no decoder.
     pub fn named(name: &str, rate: u32, channels: u32) -> Self {
         Self::new(
             CODEC_ID_NULL_AUDIO,
@@ -123,7 +122,7 @@ impl Coding {
         )
     }
 
-    /// PCM; `None` for a kind that has no decoder.
+    /// PCM; `None` if there is no decoder for this kind.
     pub fn pcm(pcm: Pcm, rate: u32, channels: u32) -> Option<Self> {
         let (codec, name) = pcm.codec()?;
         let layout = Layout::Blocks {
@@ -153,8 +152,8 @@ impl Coding {
         .in_blocks(IMA4_BLOCK_FRAMES)
     }
 
-    /// Microsoft's ADPCM or IMA ADPCM as in wav, in blocks of so many bytes;
-    /// `None` if no block of these codecs can be so long.
+    /// Microsoft ADPCM or IMA ADPCM as in wav, in blocks of `bytes`; `None` if
+    /// the codec has no blocks of that size.
     pub fn ms_adpcm(codec: AudioCodecId, rate: u32, channels: u32, bytes: u32) -> Option<Self> {
         let per_channel = bytes.checked_div(channels)?;
         let (name, frames) = match codec {
@@ -189,13 +188,14 @@ impl Coding {
             channels,
             Layout::Packets(Frames::Fixed(frames)),
         );
-        // The bit reservoir reaches back 511 bytes: nine frames at the lowest rates.
+        // The bit reservoir reaches back 511 bytes: nine frames at the lowest
+        // rates.
         coding.preroll_frames = if layer == 3 { 9 * frames } else { frames };
         coding
     }
 
     /// AAC with this AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). `rate` and
-    /// `channels` are the container's, for what the config leaves open.
+    /// `channels` are the container's, for what the config does not state.
     pub fn aac(config: Option<&[u8]>, rate: u32, channels: u32) -> Self {
         let read = config.and_then(AacConfig::read);
         let object_type = read
@@ -238,8 +238,7 @@ impl Coding {
         coding
     }
 
-    /// Apple lossless with this magic cookie, bare or in the boxes that may be
-    /// around it.
+    /// ALAC with this magic cookie, possibly within boxes.
     pub fn alac(mut cookie: &[u8], rate: u32, channels: u32) -> Self {
         for wrapper in [b"frma", b"alac"] {
             if cookie.get(4..8) == Some(wrapper) {
@@ -260,9 +259,9 @@ impl Coding {
         coding
     }
 
-    /// Opus with an identification header as in Ogg (RFC 7845, 5.1) behind its
-    /// magic; also says how many frames of encoder delay it names. They are
-    /// trimmed by the reader: the decoder gets a header that names none.
+    /// Opus with an identification header as in Ogg (RFC 7845, 5.1) without its
+    /// magic, and its pre-skip in frames, which the reader trims: the decoder
+    /// gets a header with a pre-skip of 0.
     pub fn opus(header: &[u8], is_big_endian: bool) -> Option<(Self, u16)> {
         let mut head = b"OpusHead\x01".to_vec();
         head.extend_from_slice(header.get(1..)?);
@@ -280,7 +279,7 @@ impl Coding {
         Some((coding, delay))
     }
 
-    /// Opus that needs no header: one or two channels.
+    /// Opus without a header: one or two channels.
     pub fn opus_without_header(channels: u32) -> Self {
         const OPUS_RATE: u32 = 48_000;
         const OPUS_PREROLL_FRAMES: u32 = OPUS_RATE * 80 / 1000;
@@ -291,7 +290,7 @@ impl Coding {
     }
 
     /// FLAC with its STREAMINFO, with or without the header of that block or
-    /// `fLaC` before it; `None` if it is none.
+    /// `fLaC` before it; `None` if it is invalid.
     pub fn flac(mut info: &[u8]) -> Option<Self> {
         const INFO_BYTES: usize = 34;
         if let Some(rest) = info.strip_prefix(b"fLaC") {
@@ -309,7 +308,7 @@ impl Coding {
         Some(coding)
     }
 
-    /// Vorbis with its headers, laced (RFC 9559, codec mappings) or one after the other.
+    /// Vorbis with its headers, laced (RFC 9559, codec mappings) or concatenated.
     pub fn vorbis(headers: &[u8], rate: u32, channels: u32) -> Self {
         let layout = Layout::Packets(Frames::Duration);
         let mut coding = Self::new(CODEC_ID_VORBIS, "vorbis", rate, channels, layout);
@@ -323,7 +322,7 @@ impl Coding {
         Self::new(codec, name, rate, channels, layout)
     }
 
-    /// Codecs that are known by their four characters alone, in sample entries
+    /// Codecs that their four-character code alone identifies, in sample entries
     /// as in CAF.
     pub fn by_kind(kind: Kind, rate: u32, channels: u32) -> Option<Self> {
         let g711 = |codec, name| {
@@ -360,7 +359,7 @@ impl Coding {
     }
 }
 
-/// Codecs that have a name here and no decoder.
+/// Codecs with a display name and no decoder.
 fn name_of(kind: Kind) -> Option<&'static str> {
     Some(match &kind {
         b"samr" => "AMR-NB",
@@ -387,16 +386,16 @@ fn name_of(kind: Kind) -> Option<&'static str> {
     })
 }
 
-/// A kind of PCM.
+/// A PCM format.
 #[derive(Debug, Clone, Copy)]
 pub struct Pcm {
     /// Bytes of one sample of one channel.
     pub bytes: u32,
     /// Floating point.
     pub is_float: bool,
-    /// Silence is the middle of the range, as in 8-bit wav.
+    /// Zero is the middle of the range, as in 8-bit wav.
     pub is_unsigned: bool,
-    /// The first byte is the highest.
+    /// Most significant byte first.
     pub is_big_endian: bool,
 }
 
@@ -427,8 +426,7 @@ impl Pcm {
     }
 }
 
-/// Channels in the order in which they come. Where they stand does not matter
-/// here: they become one.
+/// A set of `count` channels. Their positions do not matter: they are downmixed.
 fn channel_set(count: u32) -> Option<Channels> {
     match u16::try_from(count).ok()? {
         0 => None,
@@ -440,7 +438,7 @@ fn channel_set(count: u32) -> Option<Channels> {
     }
 }
 
-/// Frames in a packet of Opus at 48 kHz (RFC 6716, 3.1); 0 if it is none.
+/// Frames in an Opus packet at 48 kHz (RFC 6716, 3.1); 0 if it is invalid.
 fn opus_frames(packet: &[u8]) -> u32 {
     // 63 frames of 60 ms at most.
     claimed_frames(packet).map_or(0, |frames| frames as u32)
@@ -467,14 +465,13 @@ fn flac_frames(packet: &[u8]) -> Option<u32> {
     })
 }
 
-/// Frames in a packet of Apple lossless that is not as long as the others: the
-/// last one.
+/// Frames in an ALAC packet that states its length: the last one.
 fn alac_frames(packet: &[u8]) -> Option<u32> {
     let mut bits = Bits::new(packet);
-    // Kind of element, its instance, unused.
+    // Element type, instance tag, unused.
     bits.take(3 + 4 + 12)?;
     let is_partial = bits.take(1)? == 1;
-    // Shift, escape.
+    // Bytes shifted, escape flag.
     bits.take(3)?;
     bits.take(32).filter(|_| is_partial)
 }
@@ -487,13 +484,13 @@ const OBJECT_TYPE_ALS: u32 = 36;
 const OBJECT_TYPE_ELD: u32 = 39;
 const OBJECT_TYPE_USAC: u32 = 42;
 
-/// What an AudioSpecificConfig says of the core that is decoded.
+/// The AAC core by an AudioSpecificConfig.
 struct AacConfig {
     object_type: u32,
-    /// Of the core: half of what is heard with spectral band replication.
+    /// Half of the output rate with spectral band replication.
     core_rate: Option<u32>,
     channels: Option<u32>,
-    /// Of the core, in a packet.
+    /// Core frames in a packet.
     frames: u32,
 }
 
@@ -529,7 +526,7 @@ fn take_object_type(bits: &mut Bits<'_>) -> Option<u32> {
     }
 }
 
-/// The outer `None`: the config ends. The inner one: a reserved index.
+/// Outer `None`: the config ends. Inner `None`: a reserved index.
 fn take_rate(bits: &mut Bits<'_>) -> Option<Option<u32>> {
     match bits.take(4)? {
         15 => bits.take(24).map(Some),

@@ -1,18 +1,18 @@
-//! Movie fragments: samples of a stretch of time in front of their data
-//! (ISO/IEC 14496-12, 8.8).
+//! Movie fragments: samples of a period, stored before their data (ISO/IEC
+//! 14496-12, 8.8).
 
 use std::collections::VecDeque;
 
 use super::boxes::{Fields, child, children};
 use super::tables::Piece;
 
-/// A `moof` that is larger is no recording's: it describes hours.
+/// A larger `moof` is refused: it would describe hours.
 pub const MOOF_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What holds for samples of which nothing else is said (`trex`, 8.8.3).
+/// Defaults for samples without own values (`trex`, 8.8.3).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Defaults {
-    /// Sample description, counted from 1.
+    /// Sample description index, from 1.
     pub description: u32,
     /// In units of the track's time scale.
     pub duration: u32,
@@ -21,7 +21,7 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// Of which track, and what, from the content of a `trex` box.
+    /// Track id and defaults from the content of a `trex` box.
     pub fn read(content: &[u8]) -> Option<(u32, Self)> {
         let mut fields = Fields::new(content);
         fields.version_and_flags()?;
@@ -35,7 +35,7 @@ impl Defaults {
     }
 }
 
-/// The samples of a run (`trun`, 8.8.8), still as in the file.
+/// An unparsed run of samples (`trun`, 8.8.8).
 #[derive(Debug)]
 struct Run {
     entries: Vec<u8>,
@@ -53,7 +53,7 @@ const SAMPLE_HAS_SIZE: u32 = 0x200;
 const SAMPLE_HAS_FLAGS: u32 = 0x400;
 const SAMPLE_HAS_COMPOSITION: u32 = 0x800;
 
-/// A sample as a run tells it.
+/// A sample of a run.
 struct Sample {
     duration: u32,
     size: u32,
@@ -68,7 +68,7 @@ fn sample(fields: &mut Fields<'_>, flags: u32, defaults: Defaults) -> Option<Sam
     let duration = word(SAMPLE_HAS_DURATION, defaults.duration)?;
     let size = word(SAMPLE_HAS_SIZE, defaults.size)?;
     word(SAMPLE_HAS_FLAGS, 0)?;
-    // Signed in version 1, and meant so by writers of version 0.
+    // Signed in version 1, and used as such by writers of version 0.
     let composition = word(SAMPLE_HAS_COMPOSITION, 0)? as i32;
     Some(Sample {
         duration,
@@ -82,7 +82,7 @@ fn entry_bytes(flags: u32) -> usize {
 }
 
 impl Run {
-    /// Where its data ends, and its last sample.
+    /// End of its data, and decoding time after its last sample.
     fn end(&self) -> (u64, i64) {
         if entry_bytes(self.flags) == 0 {
             let (size, duration) = (self.defaults.size, self.defaults.duration);
@@ -114,14 +114,15 @@ pub struct Fragments {
     defaults: Defaults,
     runs: VecDeque<Run>,
     position: usize,
-    /// Decoding time of the next sample if its fragment names none.
+    /// Decoding time of the next sample if its fragment has no `tfdt`.
     time: i64,
-    /// What the first fragment begins with is time 0, see [`Fragments::read`].
+    /// Offset that makes the first fragment begin at time 0, see
+    /// [`Fragments::read`].
     shift: Option<i64>,
 }
 
 impl Fragments {
-    /// Of the track with this id, whose samples go on from `time`.
+    /// The fragments of this track.
     pub fn new(track: u32, defaults: Defaults) -> Self {
         Self {
             track,
@@ -133,28 +134,27 @@ impl Fragments {
         }
     }
 
-    /// Samples before the fragments ended at `time`, in the track's units: the
-    /// fragments belong behind them.
+    /// Appends the fragments to samples that end at `time`, in the track's units.
     pub fn continue_from(&mut self, time: i64) {
         self.time = time;
         self.shift = Some(0);
     }
 
-    /// All samples that were read have been given.
+    /// Whether all samples that were read have been returned.
     pub fn is_drained(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Reads the content of a `moof` box that begins at `start`. `timescales`
-    /// are the units per second of the tracks by their ids.
+    /// Reads the content of a `moof` box at offset `start`. `timescales` are the
+    /// units per second of the tracks by their ids.
     ///
-    /// A stretch cut out of a broadcast counts its times from the broadcast's
-    /// start, and its fragments from more than 1: it begins at time 0 here.
+    /// A part of a broadcast has times from the broadcast's start and sequence
+    /// numbers above 1: it begins at time 0 here.
     pub fn read(&mut self, content: &[u8], start: u64, timescales: &[(u32, u32)]) {
         if self.shift.is_none() {
             self.shift = Some(self.shift_of(content, timescales));
         }
-        // Of the data of the track fragment before (8.8.7).
+        // Relative to the end of the previous track fragment's data (8.8.7).
         let mut data_end = start;
         for (index, (_, fragment)) in children(content)
             .filter(|(kind, _)| kind == b"traf")
@@ -172,7 +172,7 @@ impl Fragments {
         }
     }
 
-    /// Reads a track fragment. Returns where its data ends.
+    /// Reads a track fragment. Returns the end of its data.
     fn read_track(&mut self, fragment: &[u8], header: &TrackHeader, base: u64) -> u64 {
         let is_ours = header.track == self.track;
         let defaults = header.defaults(self.defaults);
@@ -180,8 +180,8 @@ impl Fragments {
             let time = i64::try_from(time)
                 .unwrap_or(i64::MAX)
                 .saturating_sub(self.shift.unwrap_or(0));
-            // Times never run backwards within a track: a recorder that began
-            // anew goes on where it was.
+            // Times do not go back within a track: a restarted recorder continues
+            // where it was.
             self.time = self.time.max(time);
         }
         let mut offset_bytes = base;
@@ -226,8 +226,8 @@ impl Fragments {
         }
     }
 
-    /// The next sample of those that were read. Where `bulk_bytes` is given,
-    /// samples of that size follow each other in one piece.
+    /// The next sample. If `bulk_bytes` is given, consecutive samples of that
+    /// size are returned as one piece.
     pub fn next(&mut self, bulk_bytes: impl Fn(u32) -> Option<u32>) -> Option<Piece> {
         loop {
             let run = self.runs.front_mut()?;
@@ -261,7 +261,7 @@ impl Fragments {
         }
     }
 
-    /// Leaves out the rest of the current run, which the file does not have.
+    /// Skips the rest of the current run, which the file does not contain.
     pub fn skip_run(&mut self) {
         self.runs.pop_front();
         self.position = 0;
@@ -294,7 +294,7 @@ fn read_run(
     }
     let entries = fields.rest();
     let there = match entry_bytes(flags) {
-        // Samples of no size: there are none.
+        // Samples of size 0: none.
         0 if defaults.size == 0 => 0,
         0 => count,
         entry_bytes => (entries.len() / entry_bytes) as u64,
@@ -370,7 +370,7 @@ mod tests {
         wrapped
     }
 
-    /// Where samples lie, how long they are, and when they are heard.
+    /// Offset, size and time of the samples.
     fn pieces(fragments: &mut Fragments) -> Vec<(u64, u64, i64)> {
         std::iter::from_fn(|| fragments.next(|_| None))
             .map(|piece| (piece.offset_bytes, piece.size_bytes, piece.time))
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn data_lie_where_flags_say() {
-        // Two tracks; ours, 7, is the second.
+        // Two tracks; track 7 is the second.
         let other = |flags: u32| {
             wrapped(
                 b"traf",
@@ -480,7 +480,7 @@ mod tests {
                 [Some(300), Some(0), Some(900)],
                 [300, 310, 900],
             ),
-            // The other track counts 100 units a second and begins at 4 s.
+            // The other track has 100 units a second and begins at 4 s.
             (
                 "out of a broadcast",
                 5000,

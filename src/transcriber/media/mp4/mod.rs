@@ -1,9 +1,10 @@
-//! Reads mp4, m4a, mov, 3gp and what else is of that family, whole or in
-//! fragments (ISO/IEC 14496-12 and Apple's QuickTime File Format).
+//! Reads mp4, m4a, mov, 3gp and related formats, fragmented or not (ISO/IEC
+//! 14496-12 and Apple's QuickTime File Format).
 //!
 //! The boxes are parsed here because the maintained crates do not cover what
-//! recordings need: `shiguredo_mp4` and `re_mp4` know no QuickTime sound and
-//! build a vector of all samples, `mp4parse` reads two edits and no fragments.
+//! recordings need: `shiguredo_mp4` and `re_mp4` do not support QuickTime audio
+//! and build a vector of all samples, `mp4parse` reads two edits and no
+//! fragments.
 //!
 //! The timeline is that of the movie: its presentation time 0 is second 0.
 //!
@@ -39,15 +40,15 @@ use tables::{Cursor, Tables};
 use super::reader::{Reader, Step, Track};
 use super::{MediaError, Source};
 
-/// An opened file.
+/// An open file.
 pub struct Mp4 {
     input: Input,
     container: &'static str,
     movie: Movie,
     tracks: Vec<Track>,
-    /// The entries of the tracks that their first samples belong to.
+    /// The sample entries of the tracks' first samples.
     first_entries: Vec<u32>,
-    /// Where the table of contents ends.
+    /// End of `moov`.
     contents_end: u64,
     selected: usize,
     player: Option<Player>,
@@ -55,7 +56,7 @@ pub struct Mp4 {
 }
 
 impl Mp4 {
-    /// Reads the table of contents of `source`.
+    /// Reads the `moov` box of `source`.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let mut input = Input::new(source);
         let mut container = "mov";
@@ -98,7 +99,7 @@ impl Mp4 {
         let first_enabled = self.movie.tracks.iter().position(|track| track.is_enabled);
         for (index, track) in self.movie.tracks.iter().enumerate() {
             let first_entry = match &track.places.chunks {
-                // The description of the first chunk.
+                // Sample description of the first chunk.
                 Some(chunks) if chunks.end - chunks.start >= 20 => {
                     let first = self.input.bytes(chunks.start + 16, 4)?;
                     Fields::new(&first).u32()
@@ -226,7 +227,7 @@ fn container_of(brand: &[u8]) -> &'static str {
     }
 }
 
-/// How long the samples of a track last that has no table of times.
+/// Sample duration of a track without `stts`.
 fn default_delta(track: &SoundTrack, entry: u32) -> u32 {
     let Some(entry) = track.entries.get(entry as usize) else {
         return 0;

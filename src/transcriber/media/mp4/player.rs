@@ -1,5 +1,4 @@
-//! From samples and edits to packets: what is to be heard of a track, in the
-//! order in which it is heard.
+//! Applies edits to samples: the packets of a track in presentation order.
 
 use super::coding::{Coding, Frames, Layout, PCM_PACKET_FRAMES};
 use super::edits::Window;
@@ -10,28 +9,28 @@ use super::tables::Piece;
 use crate::media::MediaError;
 use crate::media::reader::{PACKET_MAX_BYTES, Packet, Step};
 
-/// Samples that are passed over in one go.
+/// Samples skipped in one step.
 const PASSED_MAX: usize = 16_384;
 
-/// All packets together may be so many times as long as the file. More is sound
-/// that edits or tables name again and again.
+/// All packets together may be this many times as long as the file. More means
+/// that edits or tables refer to the same data repeatedly.
 const REPEATED_MAX: u64 = 4;
 const REPEATED_MIN_BYTES: u64 = 1024 * 1024;
 
-/// What a packet counts for at least: it takes time, too.
+/// Least bytes that a packet counts for, since each also takes time.
 const PACKET_MIN_BYTES: u64 = 16;
 
-/// As [`Packet`] says: all of them.
+/// Trims the whole packet, see [`Packet`].
 const TRIM_ALL: u64 = u32::MAX as u64;
 
-/// A piece of which the first frames have been given.
+/// A piece whose first frames were already returned.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     piece: Piece,
     from_frame: u64,
 }
 
-/// Gives the packets of a track.
+/// Returns the packets of a track.
 pub struct Player {
     /// The track's samples.
     pub samples: Samples,
@@ -39,20 +38,20 @@ pub struct Player {
     timescale: u32,
     windows: Vec<Window>,
     window: usize,
-    /// Edits may go back, for the tables know all samples.
+    /// Whether edits may go back: only within sample tables.
     can_seek: bool,
-    /// Of the entry that the decoder was made for.
+    /// Sample entry that the decoder was created for.
     entry: u32,
     held: Option<Held>,
     given_bytes: u64,
     loss: Option<String>,
-    /// Found while a packet was put together: said after it.
+    /// A loss found while a packet was built; returned after it.
     late_loss: Option<String>,
 }
 
 impl Player {
-    /// The packets of `samples`, coded as `entries` say, of which the `entry`th
-    /// is known to the decoder, in the stretches of `windows`.
+    /// The packets of `samples`, coded as in `entries`, within `windows`; the
+    /// decoder was created for entry `entry`.
     pub fn new(
         samples: Samples,
         entries: Vec<Entry>,
@@ -76,7 +75,7 @@ impl Player {
         }
     }
 
-    /// Goes to where the first stretch begins.
+    /// Seeks to the start of the first edit.
     pub fn start(&mut self) -> Result<(), MediaError> {
         self.enter_window()
     }
@@ -90,7 +89,7 @@ impl Player {
         let Some(window) = self.windows.get(self.window) else {
             return Ok(());
         };
-        // At first the samples are where they begin.
+        // Initially the samples are at their start.
         if self.can_seek && (window.start > 0 || self.window > 0) {
             let preroll = self
                 .coding(self.entry)
@@ -102,13 +101,13 @@ impl Player {
         Ok(())
     }
 
-    /// The next stretch. `piece` lies behind the current one.
+    /// Starts the next edit. `piece` comes after the current one.
     fn next_window(&mut self, piece: Option<Piece>) -> Result<(), MediaError> {
         self.window += 1;
         if self.can_seek {
             return self.enter_window();
         }
-        // Forwards only: what a stretch names that has gone by stays unheard.
+        // Forward only: media before this position cannot be presented again.
         self.held = piece.map(|piece| Held {
             piece,
             from_frame: 0,
@@ -129,7 +128,7 @@ impl Player {
         })
     }
 
-    /// One step.
+    /// Reads on by one step.
     pub fn step(&mut self, input: &mut Input) -> Result<Step, MediaError> {
         if let Some(reason) = self.late_loss.take() {
             return Ok(lost(reason));
@@ -144,7 +143,7 @@ impl Player {
             let held = match self.next(input)? {
                 Ok(held) => held,
                 Err(Next::Lost(reason)) => return Ok(lost(reason)),
-                // Another stretch may lie before the end of what is there.
+                // Another edit may lie before the end of the samples.
                 Err(Next::End) if self.can_seek => {
                     self.next_window(None)?;
                     continue;
@@ -212,7 +211,7 @@ impl Player {
         Ok(Step::Nothing)
     }
 
-    /// Says once for all of a row that something is lost.
+    /// Reports a loss, once for consecutive ones.
     fn lose(&mut self, reason: &str) -> Option<Step> {
         if self.loss.as_deref() == Some(reason) {
             return None;
@@ -221,12 +220,12 @@ impl Player {
         Some(lost(reason.to_owned()))
     }
 
-    /// Units of the track's time scale that so many frames last.
+    /// Converts frames to units of the track's time scale.
     fn units(&self, frames: u64, coding: &Coding) -> i64 {
         scaled(frames, self.timescale, coding.rate())
     }
 
-    /// Frames in so many units of the track's time scale.
+    /// Converts units of the track's time scale to frames.
     fn frames(&self, units: i64, coding: &Coding) -> u64 {
         scaled(
             u64::try_from(units).unwrap_or(0),
@@ -235,7 +234,7 @@ impl Player {
         ) as u64
     }
 
-    /// A sample that is a packet; `None` if it is not heard.
+    /// Returns a sample as a packet; `None` if it is not presented.
     fn packet(
         &mut self,
         input: &mut Input,
@@ -276,7 +275,8 @@ impl Player {
             end => self.frames(end.saturating_sub(piece.time), coding),
         };
         let after = frames.saturating_sub(heard);
-        // A packet whose length is unknown is not cut at its end: it is left out.
+        // A packet of unknown duration cannot be trimmed at its end: it is
+        // dropped.
         let is_heard = before < frames.min(heard) || frames == 0 && before == 0;
         let packet = Packet {
             data: data.into(),
@@ -285,13 +285,13 @@ impl Player {
             trim_end_frames: if is_heard { after } else { 0 },
         };
         if !self.can_seek && end >= window.end {
-            // The next stretch may begin within the same packet.
+            // The next edit may begin within the same packet.
             self.next_window(Some(piece))?;
         }
         Ok(Some(Step::Packet(packet)))
     }
 
-    /// Blocks of one size; `None` if none of them is heard.
+    /// Returns blocks of one size; `None` if none of them is presented.
     fn blocks(
         &mut self,
         input: &mut Input,
@@ -303,7 +303,7 @@ impl Player {
         let mut data = Vec::new();
         let mut begin = None;
         let mut next = held;
-        // ADPCM: one block, for its decoder must be told how many there are.
+        // ADPCM: one block, since its decoder needs the number of frames.
         let frames_max = match block_frames {
             1 => u64::from(PCM_PACKET_FRAMES),
             frames => frames,
@@ -332,7 +332,7 @@ impl Player {
                     .min(total),
             };
             let from = from_frame.max(heard_from);
-            // The first block that is heard at all, and as many as there is room for.
+            // The first presented block, and as many as fit in a packet.
             let first_block = from / block_frames;
             let to = (first_block * block_frames + frames_left).min(heard_to);
             if from < to {
@@ -367,7 +367,7 @@ impl Player {
                 break;
             }
             if !self.can_seek && heard_to < all {
-                // The rest may be heard in the next stretch.
+                // The next edit may present the rest.
                 self.next_window(Some(piece))?;
                 break;
             }
@@ -415,7 +415,7 @@ fn lost(reason: String) -> Step {
     }
 }
 
-/// `value / from * to` to the nearest, within what can be a time.
+/// `value / from * to`, rounded and limited to the range of times.
 fn scaled(value: u64, to: u32, from: u32) -> i64 {
     let from = u128::from(from.max(1));
     let scaled = (u128::from(value) * u128::from(to) + from / 2) / from;

@@ -1,4 +1,4 @@
-//! Whole files, compared with what ffmpeg decodes, and damaged ones.
+//! Complete files, compared with ffmpeg's output, and damaged ones.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,10 +18,10 @@ use crate::testing::{self, bytes, converted, spoken};
 
 pub const TEXT: &str = "one two three four five six seven eight nine ten";
 
-/// What is heard of a file.
+/// Decoded output of a file.
 #[derive(Default)]
 pub struct Heard {
-    /// Mixed to one channel, each frame at its time.
+    /// Downmixed to mono, each frame at its time.
     pub samples: Vec<f32>,
     pub rate: u32,
     pub packets: usize,
@@ -35,7 +35,7 @@ pub struct Heard {
     pub bytes: usize,
 }
 
-/// Plays a track of a reader to its end.
+/// Decodes a track of a reader to its end.
 pub fn play(reader: &mut dyn Reader, track: usize) -> Heard {
     let mut heard = Heard::default();
     let mut parameters = reader.tracks()[track].parameters.clone();
@@ -102,7 +102,7 @@ fn place(
     heard.first_s.get_or_insert(time_s);
     let at = (time_s * f64::from(heard.rate)).round().max(0.0) as usize;
     assert!(at < 200_000_000, "{time_s}");
-    // Times that are rounded to milliseconds do not tear the sound apart.
+    // Times rounded to milliseconds must not insert gaps.
     let at = match heard.samples.len().abs_diff(at) * 500 < heard.rate as usize {
         true => heard.samples.len(),
         false => at,
@@ -124,7 +124,7 @@ pub fn heard(content: &[u8]) -> Heard {
     play(&mut opened(content).unwrap(), 0)
 }
 
-/// What ffmpeg decodes, one channel, gaps filled with silence.
+/// ffmpeg's output: mono, gaps filled with silence.
 pub fn reference(content: &[u8], rate: u32) -> Vec<f32> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
@@ -162,7 +162,7 @@ fn correlation(a: &[f32], b: &[f32], lag: i64, stride: usize) -> f64 {
     ab / (aa * bb).sqrt()
 }
 
-/// How many samples `a` is behind `b`, and how alike they are then.
+/// Delay of `a` relative to `b` in samples, and their correlation at that delay.
 pub fn alignment(a: &[f32], b: &[f32], reach: i64) -> (i64, f64) {
     let exact = correlation(a, b, 0, 1);
     if exact > 0.9999 {
@@ -175,7 +175,7 @@ pub fn alignment(a: &[f32], b: &[f32], reach: i64) -> (i64, f64) {
     (best.0, correlation(a, b, best.0, 1))
 }
 
-/// `heard` is what ffmpeg decodes, at the same times.
+/// Asserts that `heard` is what ffmpeg decodes, at the same times.
 pub fn assert_alike(name: &str, heard: &Heard, expected: &[f32], slack_samples: i64) {
     let reach = i64::from(heard.rate / 50).max(slack_samples + 16);
     let (lag, alike) = alignment(&heard.samples, expected, reach);
@@ -193,7 +193,7 @@ pub fn assert_alike(name: &str, heard: &Heard, expected: &[f32], slack_samples: 
     assert!(alike > 0.99 && lag.abs() <= slack_samples, "{summary}");
 }
 
-/// Codecs whose layout is another with one channel.
+/// Codecs with another layout for one channel.
 pub const ONE_CHANNEL: [&str; 4] = ["aac", "alac", "adpcm_ima_qt", "pcm_s24be"];
 
 fn ffmpeg(recording: &File, arguments: &[&str]) -> Vec<u8> {
@@ -262,7 +262,7 @@ fn all_that_ffmpeg_writes_sounds_as_there() {
     }
 }
 
-/// All places of a box type in a file that is not large.
+/// Offset of the first box of a type in a small file.
 fn find(content: &[u8], kind: &[u8; 4]) -> usize {
     content
         .windows(4)
@@ -270,7 +270,7 @@ fn find(content: &[u8], kind: &[u8; 4]) -> usize {
         .unwrap_or_else(|| panic!("no {}", kind.escape_ascii()))
 }
 
-/// Replaces the edit list of the only track; sizes of what encloses it follow.
+/// Replaces the edit list of the only track and adjusts the sizes of its parents.
 fn with_edits(content: &[u8], entries: &[(u32, i32)]) -> Vec<u8> {
     let mut list = vec![0, 0, 0, 0];
     list.extend_from_slice(&(entries.len() as u32).to_be_bytes());
@@ -297,7 +297,7 @@ fn with_edits(content: &[u8], entries: &[(u32, i32)]) -> Vec<u8> {
 
 #[test]
 fn edit_lists_are_heard_as_they_say() {
-    // The table of contents is behind the data here: it may grow.
+    // `moov` comes after the data here, so that it may grow.
     let whole = ffmpeg(
         &spoken(TEXT),
         &["-ar", "16000", "-c:a", "aac", "-aac_pns", "0", "-f", "mp4"],
@@ -309,7 +309,7 @@ fn edit_lists_are_heard_as_they_say() {
         base.samples[index(from_s)..index(to_s)].to_vec()
     };
     let silence = |length_s: f64| vec![0.0; (length_s * 16_000.0) as usize];
-    // Units of media for so many seconds of what is heard.
+    // Media units of a presentation time.
     let media = |time_s: f64| 1024 + (time_s * 16_000.0) as i32;
     type Case = (&'static str, Vec<(u32, i32)>, Vec<f32>);
     let cases: [Case; 8] = [
@@ -350,7 +350,7 @@ fn edit_lists_are_heard_as_they_say() {
         let content = with_edits(&whole, &entries);
         let heard = heard(&content);
         assert_eq!(heard.errors, 0, "{name}");
-        // 2 ms are where `place` does not tear apart.
+        // `place` ignores gaps of up to 2 ms.
         assert_eq!(heard.samples.len(), expected.len(), "{name}");
         let apart = heard
             .samples
@@ -406,7 +406,7 @@ fn fragments_sound_as_the_whole() {
         let content = ffmpeg(&spoken, &arguments);
         let name = format!("{codec} in {container}, {flags}");
         let heard = heard(&content);
-        // Without an edit list nobody knows of the delay of AAC.
+        // Without an edit list the delay of AAC is unknown.
         assert_alike(&name, &heard, &expected, 1024);
         if codec.starts_with("pcm") {
             assert!(heard.packets <= 60, "{name}: {} packets", heard.packets);
@@ -426,7 +426,7 @@ fn fragments_sound_as_the_whole() {
     }
 }
 
-/// Inputs that people sent, where they are.
+/// Real-world recordings, where they are available.
 #[test]
 fn what_people_sent_sounds_as_in_ffmpeg() {
     for (name, track, slack) in [
@@ -533,7 +533,7 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
-/// A sample entry of sound: its kind, version, channels, bits, rate and the rest.
+/// An audio sample entry: its type, version, channels, bits, rate and the rest.
 fn sound(kind: &[u8; 4], numbers: [u16; 4], rest: &[u8]) -> Vec<u8> {
     let [version, channels, bits, rate] = numbers;
     let mut body = vec![0, 0, 0, 0, 0, 0, 0, 1];
@@ -543,19 +543,19 @@ fn sound(kind: &[u8; 4], numbers: [u16; 4], rest: &[u8]) -> Vec<u8> {
     boxed(kind, &[&body, rest])
 }
 
-/// The tables of a sound track.
+/// The tables of an audio track.
 #[derive(Clone)]
 struct Made {
     timescale: u32,
     list_version: u8,
     entries: Vec<Vec<u8>>,
-    /// Samples, units each.
+    /// Sample count and duration pairs.
     times: Vec<u32>,
-    /// First chunk, samples in it, entry.
+    /// First chunk, samples per chunk, entry.
     chunks: Vec<u32>,
-    /// Size of all, number, sizes.
+    /// Common size, count, sizes.
     sizes: Vec<u32>,
-    /// From the start of the data.
+    /// Relative to the start of the data.
     places: Vec<u32>,
     data: Vec<u8>,
 }
@@ -612,7 +612,7 @@ impl Made {
         [contents(shift), boxed(b"mdat", &[&self.data])].concat()
     }
 
-    /// One entry of PCM whose data are in one chunk.
+    /// One PCM entry whose data is in one chunk.
     fn pcm(entry: Vec<u8>, frames: u32, data: Vec<u8>) -> Self {
         Self {
             timescale: 8000,
@@ -889,7 +889,7 @@ fn what_the_file_lacks_is_noticed_and_the_rest_given() {
         ..Made::pcm(twos, 400, vec![1; 500])
     };
     let heard = heard(&made.file());
-    // The third chunk is nowhere, of the fourth 50 frames are there.
+    // The third chunk is outside the file, of the fourth 50 frames exist.
     assert_eq!(heard.samples.len(), 350);
     assert!(heard.cut_short && heard.ended && heard.losses.is_empty());
 }
@@ -985,7 +985,7 @@ fn absurd_tables_cost_little() {
         assert!(heard.bytes <= 6 * content.len() + 2_000_000, "{name}");
         assert!(started.elapsed() < Duration::from_secs(10), "{name}");
     }
-    // A table of contents of gigabytes that is not there, tracks without end.
+    // A `moov` that claims gigabytes, and unlimited tracks.
     let mut huge = boxed(b"moov", &[&words(&[1])]);
     huge[..4].copy_from_slice(&u32::MAX.to_be_bytes());
     assert!(matches!(opened(&huge), Err(MediaError::NoContents("mov"))));
@@ -1064,7 +1064,7 @@ fn joined_files_are_told_apart() {
     }
 }
 
-/// Arguments of ffmpeg for the input are not to be had here: two passes.
+/// `converted` takes no input options, so this uses two passes.
 #[test]
 fn cuts_and_shifts_by_ffmpeg_are_heard_as_there() {
     let directory = tempfile::tempdir().unwrap();
@@ -1152,7 +1152,7 @@ fn the_delay_that_itunes_notes_is_cut_off() {
     );
     let list = boxed(b"ilst", &[&tag]);
     let meta = boxed(b"udta", &[&boxed(b"meta", &[&[0; 4], &list])]);
-    // The table of contents is the last box.
+    // `moov` is the last box.
     let at = find(&content, b"moov") - 4;
     let size = u32::from_be_bytes(content[at..at + 4].try_into().unwrap()) + meta.len() as u32;
     content[at..at + 4].copy_from_slice(&size.to_be_bytes());

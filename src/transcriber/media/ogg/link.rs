@@ -1,5 +1,5 @@
-//! One link of a chained Ogg file: the streams that begin together and the zero of
-//! their clocks (RFC 3533, section 4).
+//! A link of a chained Ogg file: its multiplexed streams and the origin of their
+//! clocks (RFC 3533, section 4).
 
 use std::io;
 
@@ -11,53 +11,53 @@ use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
 
 use crate::media::{MediaError, Source};
 
-/// More streams in a link than this are ignored.
+/// Further streams of a link are ignored.
 const STREAMS_MAX: usize = 256;
 
-/// How far behind the last header the first sound or picture of a stream is
-/// looked for.
+/// The first audio or video packet of a stream is searched within this many bytes
+/// after the last header.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Headers that end behind this are not found.
+/// Headers that end after this offset are not found.
 const HEADERS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// One of its streams.
+/// A logical stream.
 pub struct Logical {
-    /// Named by its pages.
+    /// Its serial number.
     pub serial: u32,
-    /// What it holds.
+    /// Its content.
     pub kind: Kind,
-    /// When its first packet is heard or shown, on its own clock.
+    /// Start of its first packet in seconds, on its own clock.
     pub start_s: Option<f64>,
 }
 
-/// What a stream holds.
+/// Content of a stream.
 pub enum Kind {
-    /// Sound that can be told apart into packets.
+    /// Audio that can be divided into packets.
     Audio(Box<AudioStream>),
-    /// Sound whose headers are damaged, missing or refused.
+    /// Audio with damaged, missing or refused headers.
     Broken(Option<MediaError>),
-    /// Pictures.
+    /// Video.
     Video(Option<Clock>),
     /// Subtitles.
     Text,
-    /// Facts about other streams.
+    /// Data about other streams.
     Metadata,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
 /// The streams of a link.
 pub struct Link {
-    /// In the order in which they begin.
+    /// In order of their first pages.
     pub streams: Vec<Logical>,
-    /// The start of the earliest one.
+    /// Start of the earliest one in seconds.
     pub zero_s: f64,
 }
 
 impl Link {
-    /// Reads the link whose first page begins at `offset_bytes`: its headers and
-    /// on until each stream has told when it begins, within bounds.
+    /// Reads the link whose first page is at `offset_bytes`: its headers, and
+    /// within bounds up to the first packet of each stream.
     pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
         let mut pages = Pages::new(source.again(), offset_bytes)?;
         let mut streams: Vec<Logical> = Vec::new();
@@ -105,7 +105,7 @@ impl Link {
         Ok(Self { streams, zero_s })
     }
 
-    /// Its audio streams that can be read, as indexes into `streams`.
+    /// Its readable audio streams, with their indices in `streams`.
     pub fn audio(&self) -> impl Iterator<Item = (usize, &AudioStream)> {
         self.streams
             .iter()
@@ -116,7 +116,7 @@ impl Link {
             })
     }
 
-    /// Why the first of its audio streams that cannot be read cannot be read.
+    /// The error of its first audio stream that cannot be read.
     pub fn take_failure(&mut self) -> Option<MediaError> {
         self.streams
             .iter_mut()
@@ -126,7 +126,7 @@ impl Link {
             })
     }
 
-    /// What it holds besides sound, for people.
+    /// Display text of its other streams.
     pub fn others(&self) -> String {
         let kinds = [
             ("video", self.count(|kind| matches!(kind, Kind::Video(_)))),
@@ -180,7 +180,7 @@ impl Logical {
         }
     }
 
-    /// Takes one of its pages. True: headers were expected of it.
+    /// Reads one of its pages. True if headers were expected.
     fn look(&mut self, page: &Page) -> bool {
         match &mut self.kind {
             Kind::Audio(audio) => {
@@ -205,7 +205,7 @@ impl Logical {
         }
     }
 
-    /// Nothing more is to be found out about it.
+    /// Whether nothing more can be learned about it.
     fn is_known(&self) -> bool {
         match &self.kind {
             Kind::Audio(audio) => {
@@ -216,7 +216,7 @@ impl Logical {
         }
     }
 
-    /// Headers that were not found are not there.
+    /// Ends the search for headers: those not found are missing.
     fn give_up(&mut self) {
         if let Kind::Audio(audio) = &self.kind
             && !audio.is_ready()

@@ -1,6 +1,5 @@
-//! Ogg files (RFC 3533): several streams side by side, and one file behind the
-//! other. Granule positions are followed, so that sound that begins late or has
-//! gaps is heard when it was recorded.
+//! Ogg files (RFC 3533): multiplexed streams, and chained files. Granule
+//! positions determine times, so that a late start or gaps are preserved.
 
 mod audio;
 mod bits;
@@ -26,17 +25,17 @@ use super::reader::{Packet, Reader, Step, Track};
 
 use super::{MediaError, Source};
 
-/// A page that begins a stream is looked for up to here.
+/// A page that begins a stream is searched up to this offset.
 const BEGINNING_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Pages of other streams that are stepped over at once.
+/// Pages of other streams skipped in one step.
 const PAGES_PER_STEP: usize = 64;
 
-/// So many bytes between two files that were joined may be padding or a tag;
-/// more are a file of another kind.
+/// This many bytes between two joined files may be padding or a tag; more are a
+/// file of another format.
 const PADDING_MAX_BYTES: u64 = 4096;
 
-/// An Ogg file being read.
+/// An open Ogg file.
 pub struct OggReader {
     source: Source,
     pages: Pages,
@@ -44,21 +43,20 @@ pub struct OggReader {
     others: String,
     selected: usize,
     link: Link,
-    /// What is read of the selected track in this link: an index into its streams.
+    /// The selected track in this link: an index into its streams.
     current: Option<Current>,
-    /// Where the link begins on the timeline of the recording.
+    /// Start of the link on the timeline of the recording.
     link_start_s: f64,
-    /// Where the latest of its streams ends there, as far as it was read.
+    /// End of its longest stream there, as far as it was read.
     link_end_s: f64,
     /// All pages of this link so far begin a stream.
     only_first_pages: bool,
-    /// Streams of this link that have not ended.
+    /// Serial numbers of the streams of this link that have not ended.
     open_streams: Vec<u32>,
     steps: VecDeque<Step>,
-    /// Something that is no page, or a damaged one, came since the last page of
-    /// the selected track.
+    /// Damage occurred since the last page of the selected track.
     damaged: bool,
-    /// Where bytes begin behind the last page that are none.
+    /// Offset of bytes after the last page that are not pages.
     junk_bytes: Option<u64>,
     cut_short: bool,
     ended: bool,
@@ -70,8 +68,8 @@ struct Current {
 }
 
 impl OggReader {
-    /// Reads the headers of the first streams. An error: it is no Ogg file, or
-    /// none of its audio streams has headers that can be used.
+    /// Reads the headers of the first link. Fails if the file is not Ogg, or none
+    /// of its audio streams has valid headers.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let offset_bytes = first_page(&source)?;
         let mut link = Link::survey(&source, offset_bytes)?;
@@ -112,7 +110,7 @@ impl OggReader {
         Ok(reader)
     }
 
-    /// Looks for the selected track among the streams of the link.
+    /// Finds the selected track among the streams of the link.
     fn begin_link(&mut self) {
         let audio: Vec<_> = self.link.audio().collect();
         self.current = audio
@@ -127,9 +125,9 @@ impl OggReader {
         self.only_first_pages = true;
     }
 
-    /// A page that begins a stream behind others that had begun.
+    /// Handles a page that begins a stream after others had begun.
     fn next_link(&mut self, offset_bytes: u64) -> Result<(), MediaError> {
-        // The part before ends with damage or within a packet.
+        // The previous link ends with damage or within a packet.
         if std::mem::take(&mut self.damaged) && !self.open_streams.is_empty()
             || self.within_packet()
         {
@@ -162,7 +160,7 @@ impl OggReader {
         });
     }
 
-    /// Takes one page, or what is there in its place.
+    /// Reads one page, or what is in its place.
     fn advance(&mut self) -> Result<(), MediaError> {
         match self.pages.next()? {
             Found::Page(page) => self.page(&page)?,
@@ -172,7 +170,7 @@ impl OggReader {
             }
             Found::Junk { offset_bytes } => {
                 let begin_bytes = *self.junk_bytes.get_or_insert(offset_bytes);
-                // Behind the last page of all streams another file may begin.
+                // After the last page of all streams another file may begin.
                 self.ended = self.open_streams.is_empty()
                     && !self.damaged
                     && self.pages.offset_bytes() - begin_bytes > PADDING_MAX_BYTES;
@@ -245,7 +243,7 @@ impl OggReader {
         Ok(())
     }
 
-    /// The end of a link is the end of its longest stream, heard or not.
+    /// A link ends with its longest stream, selected or not.
     fn follow_clock(&mut self, page: &Page) {
         let stream = self
             .link
@@ -264,7 +262,7 @@ impl OggReader {
     }
 }
 
-/// Where the first page is that begins a stream.
+/// Offset of the first page that begins a stream.
 fn first_page(source: &Source) -> Result<u64, MediaError> {
     let mut pages = Pages::new(source.again(), 0)?;
     let mut is_ogg = false;

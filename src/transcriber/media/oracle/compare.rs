@@ -1,4 +1,4 @@
-//! Whether two decodings of a recording are the same sound at the same times.
+//! Whether two decodings of a recording are the same signal at the same times.
 //!
 //! Decoders and resamplers may differ in level, in the last bits, and by a
 //! fraction of a millisecond. Everything else is a [`Difference`].
@@ -8,34 +8,34 @@ use std::fmt;
 use super::super::SAMPLE_RATE;
 use super::signal::{self, Band};
 
-/// Samples in a block that is looked for on its own.
+/// Samples in a block that is located separately.
 const BLOCK: usize = SAMPLE_RATE as usize;
 
-/// Samples in the shortest stretch of silence that counts as a gap.
+/// Samples in the shortest silence that counts as a gap.
 const GAP: usize = SAMPLE_RATE as usize * 3 / 10;
 
-/// Samples in a frame whose loudness is measured.
+/// Samples in a frame whose power is measured.
 const FRAME: usize = SAMPLE_RATE as usize / 100;
 
-/// How much may differ.
+/// Allowed differences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
-    /// How far sounds and the end may be off, in seconds.
+    /// Largest time offset of the signal and of the end, in seconds.
     pub time_s: f64,
-    /// Least correlation of blocks that hold the same sound. Decodings of the same
-    /// bytes reach 0.998; of bytes in which every decoder fills gaps with noise of
-    /// its own (AAC), 0.992. Next to lost packets they may differ for a moment.
+    /// Smallest correlation of equal blocks. Decodings of the same bytes reach
+    /// 0.998; where every decoder fills gaps with its own noise (AAC), 0.992. Next
+    /// to lost packets they may differ briefly.
     pub correlation: f64,
-    /// Whether the level must be the same from the start to the end.
+    /// Requirement on the level.
     pub level: Level,
 }
 
-/// What is asked of the level of a recording.
+/// Requirement on the level of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// The same gain all over.
+    /// The same gain throughout.
     Constant,
-    /// Any: parts with other channels are mixed in another way.
+    /// Any: parts with other channels are downmixed differently.
     Any,
 }
 
@@ -48,87 +48,87 @@ impl Tolerance {
     };
 }
 
-/// Frames that are this much fainter than the loudest block have nothing to
-/// compare, and blocks with fewer frames than these that have: the edge of a gap
-/// sounds different after every decoder.
+/// Frames this much fainter than the loudest block are not compared, nor are
+/// blocks with fewer louder frames than this: the edge of a gap differs between
+/// decoders.
 const FAINT_DB: f64 = -50.0;
 const AUDIBLE_FRAMES: usize = 20;
 
-/// Frames that are this much fainter than the loudest are silent for sure, and
-/// those that are not even [`STILL_DB`] fainter are not.
+/// Frames this much fainter than the loudest are silent; those that are not even
+/// [`STILL_DB`] fainter are not.
 const SILENT_DB: f64 = -90.0;
 const STILL_DB: f64 = -65.0;
 
-/// How far the level of a block may be from that of the others.
+/// Largest deviation of a block's level from the others.
 const LEVEL_MAX_DB: f64 = 1.5;
 
-/// How far what lies above 4 kHz may differ in level from the rest, where it
-/// has a share of the sound that matters.
+/// Largest deviation of the level above 4 kHz from the rest, if its share is
+/// significant.
 const TREBLE_MAX_DB: f64 = 3.0;
 const TREBLE_SHARE_DB: f64 = -30.0;
 
-/// Displaced blocks are looked for this far away, and the first one of a file
-/// that is not found there within [`FAR`].
+/// Displaced blocks are searched within this distance, and the first one of a
+/// file, if not found there, within [`FAR`].
 const NEAR: usize = SAMPLE_RATE as usize / 2;
 const FAR: usize = SAMPLE_RATE as usize * 20;
 
-/// So near they are looked for sample by sample, the first ones of a file.
+/// Within this distance the first blocks of a file are searched sample by sample.
 const NEXT: isize = SAMPLE_RATE as isize / 20;
 const COMBED_MAX: usize = 2;
 
-/// Differences that are looked into; the others are the first one's consequence.
+/// Differences that are analysed; the others follow from the first.
 const LOOKED_INTO_MAX: usize = 12;
 
-/// What is not the same. Times are those of the reference.
+/// A difference. Times are those of the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Difference {
-    /// The recording is longer or shorter.
+    /// The length differs.
     Length {
-        /// As it should be.
+        /// Expected seconds.
         reference_s: f64,
-        /// As it is.
+        /// Actual seconds.
         heard_s: f64,
     },
-    /// The sound is there, later (or earlier, below zero).
+    /// The signal is late (or early, below zero).
     Displaced {
-        /// Where it begins.
+        /// Start in seconds.
         at_s: f64,
-        /// How late.
+        /// Delay in seconds.
         by_s: f64,
     },
-    /// Other sound is there.
+    /// Another signal.
     Replaced {
-        /// Where it begins.
+        /// Start in seconds.
         at_s: f64,
-        /// Of the most similar place.
+        /// At the most similar position.
         correlation: f64,
     },
-    /// Silence is there instead of sound.
+    /// Silence instead of signal.
     Missing {
-        /// Where it begins.
+        /// Start in seconds.
         at_s: f64,
     },
-    /// Sound is there instead of silence.
+    /// Signal instead of silence.
     Invented {
-        /// Where it begins.
+        /// Start in seconds.
         at_s: f64,
     },
     /// Louder or fainter than the rest of the recording.
     Level {
-        /// Where it begins.
+        /// Start in seconds.
         at_s: f64,
-        /// How much louder.
+        /// Level difference.
         by_db: f64,
     },
-    /// What lies above 4 kHz is louder or fainter, all over.
+    /// The level above 4 kHz differs throughout.
     Treble {
-        /// How much louder.
+        /// Level difference.
         by_db: f64,
     },
 }
 
 impl Difference {
-    /// Where it begins, if it is at one place.
+    /// Start in seconds, if the difference has a position.
     pub fn at_s(&self) -> Option<f64> {
         match self {
             Self::Displaced { at_s, .. }
@@ -210,7 +210,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Gaps must be gaps in both, but for their edges.
+    /// Gaps must be gaps in both, except at their edges.
     fn silence(&self, found: &mut Vec<Difference>) {
         let edge = (self.tolerance.time_s * f64::from(SAMPLE_RATE)) as usize / FRAME + 1;
         let powers = [self.reference.all, self.heard.all].map(signal::frame_powers);
@@ -225,7 +225,7 @@ impl<'a> Comparison<'a> {
                 *power > 0.0 && loudest[other] > 0.0 && decibels(power / loudest[other]) > STILL_DB
             };
             for run in signal::runs(&powers[silent], is_silent) {
-                // A gap at the end is compared by the length of the recording.
+                // A gap at the end is covered by the length.
                 if run.len() * FRAME < GAP {
                     continue;
                 }
@@ -272,8 +272,8 @@ impl<'a> Comparison<'a> {
                 },
             );
             if faint[0] {
-                // Sound in place of near silence was found by its frames, or is
-                // an echo of a block that is displaced.
+                // Signal in place of near silence was found by its frames, or is
+                // an echo of a displaced block.
                 continue;
             }
             let mut place = self.climb(range.clone(), expected);
@@ -341,7 +341,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// One gain for the whole file.
+    /// The gain must be constant.
     fn levels(&self, levels: &[(f64, f64)], found: &mut Vec<Difference>) {
         let mut sorted: Vec<f64> = levels.iter().map(|(_, level_db)| *level_db).collect();
         sorted.sort_by(f64::total_cmp);
@@ -356,7 +356,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// From where it is expected to the nearest most similar place.
+    /// Hill climbing from the expected position to a local maximum of similarity.
     fn climb(&self, range: std::ops::Range<usize>, expected: isize) -> Place {
         let at = |offset| self.reference.correlation(&range, &self.heard, offset);
         let mut offset = expected;
@@ -379,7 +379,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The most similar place that is at most `reach` away.
+    /// The most similar position within `reach`.
     fn search(&self, range: std::ops::Range<usize>, reach: usize) -> Place {
         let reach = (reach / signal::COARSE) as isize;
         let mut best = (0, f64::NEG_INFINITY);
@@ -395,8 +395,8 @@ impl<'a> Comparison<'a> {
         self.comb(range, best.0 * coarse, coarse)
     }
 
-    /// The most similar place that is at most `reach` away from `middle`, sample by
-    /// sample: high sounds have peaks side by side, of which climbing finds one.
+    /// The most similar position within `reach` of `middle`, sample by sample:
+    /// high frequencies have adjacent peaks, of which hill climbing finds one.
     fn comb(&self, range: std::ops::Range<usize>, middle: isize, reach: isize) -> Place {
         let at = |offset| self.reference.correlation(&range, &self.heard, offset);
         let mut best = (middle, f64::NEG_INFINITY);
@@ -410,7 +410,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The samples of a block; the last one has what is left.
+/// Samples of a block; the last one has the rest.
 fn range(block: usize, count: usize, both: usize) -> std::ops::Range<usize> {
     let end = if block + 1 == count {
         both
@@ -437,7 +437,7 @@ mod tests {
 
     const SECOND: usize = SAMPLE_RATE as usize;
 
-    /// Noise of the colour and the rhythm of speech.
+    /// Noise with the spectrum and rhythm of speech.
     fn sound(duration_s: usize) -> Vec<f32> {
         let mut smooth = 0.0;
         testing::noise(duration_s * SECOND, 0.5)
@@ -547,7 +547,8 @@ mod tests {
             let block = length_ms * SECOND / 1000;
             let doubled = [&whole[..at], &whole[at - block..]].concat();
             assert!(found(&whole, &doubled).len() > 1, "{length_ms} ms");
-            // The length is right, but one stretch comes twice and one not at all.
+            // The length is right, but one part is duplicated and another
+            // missing.
             let mut copied = whole.clone();
             copied.copy_within(at - block..at, at);
             if length_ms >= 200 {
@@ -580,7 +581,7 @@ mod tests {
         assert_eq!(kinds(found(&whole, &there)), (true, false));
         assert_eq!(kinds(found(&here, &whole)), (false, true));
         assert_eq!(kinds(found(&whole, &vec![0.0; whole.len()])), (true, false));
-        // The gap is there, but its sides are not where they should be.
+        // The gap exists, but its edges are displaced.
         let longer = with_gap(whole.clone(), 1.2, 2.3);
         assert_eq!(kinds(found(&here, &longer)), (true, false));
         assert_eq!(kinds(found(&longer, &here)), (false, true));

@@ -1,17 +1,17 @@
-//! Files that were cut short or damaged, and what recorders leave that were killed
-//! or that could not go back to mend the head.
+//! Truncated and damaged files, and files of recorders that were killed or could
+//! not seek back to complete the header.
 
 use super::expected::{Expected, Part, Warning};
 use super::made::{self, Made};
 
-/// A file that is cut in its middle.
+/// A file that is truncated or damaged in the middle.
 struct Whole {
     name: &'static str,
     extension: &'static str,
     arguments: &'static str,
-    /// Whether the file itself shows that it was cut.
+    /// Whether its structure shows a truncation.
     shows: Warning,
-    /// Whether it shows damage in the middle.
+    /// Whether checksums show damage in the middle.
     checked: bool,
 }
 
@@ -125,7 +125,7 @@ const WHOLES: &[Whole] = &[
     whole("tta", "tta", "-c:a tta", Warning::May, true),
 ];
 
-/// Numbers from 0 to 1, the same ones in each run.
+/// Pseudo-random numbers from 0 to 1, the same in each run.
 fn random(seed: usize) -> f64 {
     let mut state = seed as u64 + 1;
     for _ in 0..4 {
@@ -195,7 +195,7 @@ fn damaged(rows: &mut Vec<Made>) {
     }
 }
 
-/// What is not sound at either end of the file.
+/// Data other than audio at either end of the file.
 fn surrounded(rows: &mut Vec<Made>) {
     let mut ape = b"APETAGEX\xd0\x07\0\0\x36\0\0\0\x01\0\0\0\0\0\0\xa0\0\0\0\0\0\0\0\0".to_vec();
     ape.extend_from_slice(b"\x08\0\0\0\0\0\0\0Artist\0somebody");
@@ -235,7 +235,7 @@ fn surrounded(rows: &mut Vec<Made>) {
             ("zeros last", Vec::new(), vec![0; 5000]),
         ] {
             let bare = ["mp3", "mp3 without xing", "adts", "ac3"].contains(&name);
-            // Formats with a head of their own are no recordings behind something else.
+            // Formats with a header are not recordings if something precedes it.
             if kind.ends_with("first") && !bare && !kind.contains("id3v2") {
                 continue;
             }
@@ -250,7 +250,7 @@ fn surrounded(rows: &mut Vec<Made>) {
                     kit.ffmpeg(&format!("-i speech-4000.wav {arguments} {name}"))?;
                     kit.write(file, &[&before[..], &kit.bytes(&name), &behind].concat());
                     let expected = Expected::parts([Part::All(kit.path(&name))]);
-                    // Nobody puts tags behind AC-3: a warning does no harm.
+                    // Tags after AC-3 are unusual: a warning is acceptable.
                     Ok(if kind.contains("tag") && extension != "ac3" {
                         expected
                     } else {
@@ -262,7 +262,7 @@ fn surrounded(rows: &mut Vec<Made>) {
     }
 }
 
-/// Written into a pipe: lengths in heads are unknown.
+/// Written into a pipe: lengths in headers are unknown.
 fn piped(rows: &mut Vec<Made>) {
     for (name, extension, arguments) in [
         ("wav", "wav", "-c:a pcm_s16le -f wav"),
@@ -372,7 +372,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
                 let at = bytes.windows(4).position(|word| word == b"data").unwrap() + 4;
                 bytes[at..at + 4].copy_from_slice(&(bytes_per_s as u32).to_le_bytes());
                 kit.write(file, &bytes);
-                // The head of a recorder that mends it every second.
+                // The header of a recorder that updates it every second.
                 Ok(Expected::parts([Part::All(kit.path(&name))])
                     .warning(Warning::May)
                     .or(Expected::parts([Part::Cut(kit.path(&name), 0.0, 1.0)])

@@ -1,4 +1,4 @@
-//! Files that were appended to others, and streams that change in the middle.
+//! Joined files, and streams that change in the middle.
 
 use super::expected::{Expected, Part, Warning};
 use super::kit::Kit;
@@ -7,12 +7,12 @@ use super::made::{self, Made};
 /// Encoders add silence at both ends of each part.
 const TOLERANCE_S: f64 = 0.2;
 
-/// How a second part is to be treated.
+/// Requirement on the second part.
 #[derive(Clone, Copy)]
 enum Second {
-    /// The format allows it.
+    /// The format supports it.
     Heard,
-    /// The format has no place for it: it is heard, or a warning tells of it.
+    /// The format does not support it: it is decoded, or a warning is given.
     HeardOrTold,
 }
 
@@ -261,7 +261,7 @@ const PAIRS: &[Pair] = &[
     ),
 ];
 
-/// Both halves in files of their own; their names.
+/// Writes both halves as separate files; returns their names.
 fn halves(kit: &Kit, pair: &Pair, file: &str) -> Result<[String; 2], String> {
     let names = [format!("first-{file}"), format!("second-{file}")];
     kit.ffmpeg(&format!(
@@ -298,7 +298,7 @@ fn appended(rows: &mut Vec<Made>) {
             },
         ));
     }
-    // What a browser sends whose recorder was stopped and started again.
+    // What a browser sends if its recorder is stopped and restarted.
     rows.push(Made::new(
         "joined: webm three times",
         "webm",

@@ -1,4 +1,4 @@
-//! Real recordings, which lie beside the repository where they are at hand.
+//! Real recordings, stored beside the repository where available.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech")
 }
 
-/// What is expected of files of which ffmpeg does not know better.
+/// Expectations for files that ffmpeg decodes incorrectly.
 fn expected(name: &str) -> Expected {
     match name {
         "derived-bad-text-named.wav" => Expected::refused().because("it is text"),
@@ -73,7 +73,7 @@ fn rows(folder_name: &str) -> Vec<Row> {
         .collect()
 }
 
-/// All of them; without the folder there is nothing to compare.
+/// Checks all recordings; without the folder none.
 fn judge(group: &str, folder_name: &str) {
     let skipped = match folder().is_dir() {
         true => Vec::new(),

@@ -1,4 +1,4 @@
-//! Runs rows side by side and lists what came out.
+//! Runs rows in parallel and lists the results.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::expected::Expected;
 
-/// Threads that work on rows.
+/// Worker threads.
 pub const THREADS: usize = 2;
 
-/// Rows, as they are printed, that may differ, and why: what is known to be
-/// weaker than it should be.
+/// Rows, by their printed names, that may differ, with the reason: known
+/// weaknesses.
 const MAY_DIFFER: [(&str, &str); 14] = [
     (
         "dts 48000 5.1 50 ms",
@@ -58,13 +58,13 @@ const MAY_DIFFER: [(&str, &str); 14] = [
     ),
 ];
 
-/// A file and what is expected of it.
+/// A file and its expected result.
 pub struct Row {
-    /// For people; unique.
+    /// Display name; unique.
     pub name: String,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What should be heard.
+    /// The expected result.
     pub expected: Expected,
 }
 
@@ -85,8 +85,8 @@ impl Row {
     }
 }
 
-/// Applies `function` to all of `items` on [`THREADS`] threads; results come in
-/// the same order.
+/// Applies `function` to all of `items` on [`THREADS`] threads; results keep the
+/// order.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(items.len()));
@@ -108,12 +108,12 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Whether only some rows are asked for, and this is none of them.
+/// Whether the selection of rows excludes this one.
 pub fn is_left_out(name: &str) -> bool {
     std::env::var("ORACLE").is_ok_and(|wanted| !name.contains(&wanted))
 }
 
-/// Listens to every row and prints what differs; `skipped` are names with the
+/// Checks every row and prints the differences; `skipped` are names with the
 /// reason why there is no file. Panics if any row differs.
 pub fn judge(group: &str, rows: &[Row], skipped: &[(String, String)]) {
     let verdicts = side_by_side(rows, |row| row.expected.verdict(&row.path));

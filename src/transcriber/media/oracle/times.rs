@@ -1,5 +1,5 @@
-//! Sound that begins later than the picture, that has gaps, or that an edit list
-//! cuts: what is heard when.
+//! Presentation times of audio that begins later than the video, has gaps, or has
+//! an edit list.
 
 use super::expected::{Expected, Part};
 use super::kit::Kit;
@@ -7,7 +7,7 @@ use super::made::{self, Made};
 use super::mp4;
 use super::reference::Times;
 
-/// A container with a picture.
+/// A container with video.
 struct Film {
     name: &'static str,
     extension: &'static str,
@@ -93,7 +93,7 @@ const FILMS: &[Film] = &[
 
 const PICTURE: &str = "-f lavfi -i testsrc=size=64x48:rate=10:duration=7";
 
-/// Audio alone, with lost packets.
+/// Audio only, with lost packets.
 const GAPPED: &[(&str, &str, &str, u32)] = &[
     ("webm opus", "webm", "libopus", 48000),
     ("webm vorbis", "webm", "libvorbis", 48000),
@@ -123,7 +123,7 @@ const GAPPED: &[(&str, &str, &str, u32)] = &[
 
 fn late(rows: &mut Vec<Made>) {
     for film in FILMS {
-        // AVI knows no times, and ffmpeg's muxer writes no silence.
+        // AVI has no timestamps, and ffmpeg's muxer writes no silence.
         let late: &[f64] = if film.extension == "avi" {
             &[]
         } else {
@@ -161,13 +161,13 @@ fn late(rows: &mut Vec<Made>) {
     }
 }
 
-/// Leaves out the packets from `start_s` to `end_s`; times stay.
+/// Drops the packets from `start_s` to `end_s`; times stay.
 fn drop(kit: &Kit, from: &str, to: &str, gaps_s: &[(f64, f64)]) -> Result<(), String> {
     let gaps: Vec<String> = gaps_s
         .iter()
         .map(|(start_s, end_s)| format!("between(pts*tb,{start_s},{end_s})"))
         .collect();
-    // What tells one time for many packets could not tell where the gap is.
+    // One timestamp for many packets could not show where the gap is.
     let pages = match from.rsplit('.').next() {
         Some("ogg" | "opus") => "-page_duration 1",
         Some("ts") => "-pes_payload_size 0",
@@ -210,7 +210,7 @@ fn gaps(rows: &mut Vec<Made>) {
             ));
         }
     }
-    // Longer than any jitter that players hide.
+    // Longer than the jitter that players hide.
     for (name, extension, sound) in [
         ("webm opus", "webm", "libopus"),
         ("mkv mp3", "mka", "libmp3lame"),
@@ -237,7 +237,7 @@ fn gaps(rows: &mut Vec<Made>) {
     }
 }
 
-/// The clock of the recorder did not begin at zero.
+/// The recorder's clock did not begin at zero.
 fn offsets(rows: &mut Vec<Made>) {
     for (name, extension, sound) in [
         ("webm opus", "webm", "libopus"),
@@ -272,7 +272,7 @@ fn offsets(rows: &mut Vec<Made>) {
                         return Ok(like_ffmpeg);
                     }
                     let clock_s = clock_s.parse().map_err(|_| "no number")?;
-                    // The sound of the same file that starts at once.
+                    // The audio of the same file without an offset.
                     let whole = format!("whole-{file}");
                     kit.ffmpeg(&format!(
                         "-i speech-4000.wav -c:a {sound} -ar 44100 {whole}"
@@ -319,7 +319,8 @@ fn edits(rows: &mut Vec<Made>) {
                 },
             ));
         }
-        // Timescales as ffmpeg writes them: 1000 of the film, 44100 of the sound.
+        // Time scales as ffmpeg writes them: 1000 for the movie, 44100 for the
+        // track.
         for (kind, edits, truth) in [
             (
                 "two stretches",
@@ -347,7 +348,7 @@ fn edits(rows: &mut Vec<Made>) {
                 extension,
                 move |kit, file| {
                     let whole = format!("whole-{file}");
-                    // The index behind the sound: it may grow.
+                    // `moov` after the data, so that it may grow.
                     let sound = sound.replace(" -movflags +faststart", "");
                     kit.ffmpeg(&format!(
                         "-i speech-7000.wav -c:a {sound} -ar 44100 {whole}"

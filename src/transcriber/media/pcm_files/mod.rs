@@ -1,9 +1,9 @@
-//! Files of samples behind a head: wav in all its kinds (RIFF, RIFX, RF64, BW64,
-//! Wave64), AU, AIFF and NIST SPHERE.
+//! PCM files with a header: all variants of wav (RIFF, RIFX, RF64, BW64, Wave64),
+//! AU, AIFF and NIST SPHERE.
 //!
-//! symphonia's readers want a head that is complete and right. Those of killed
-//! recorders, of programs that write to a pipe and of telephone systems are not,
-//! and what is behind them is sound nevertheless.
+//! symphonia's readers require a complete and valid header. Killed recorders,
+//! programs that write to a pipe and telephone systems do not write one, but the
+//! audio data after it is valid.
 
 mod aiff;
 mod au;
@@ -31,7 +31,7 @@ use head::Next;
 pub use signal::{Endian, Framing, channels};
 pub use wave_format::WaveFormat;
 
-/// So much of the start of a file is enough for [`recognises`].
+/// Bytes at the start of a file that [`recognises`] needs.
 pub const RECOGNISE_BYTES: usize = 40;
 
 /// Whether [`PcmFile`] reads files that begin with `head`.
@@ -42,7 +42,7 @@ pub fn recognises(head: &[u8]) -> bool {
         || sphere::recognise(head)
 }
 
-/// A file of samples behind a head, read forward.
+/// A PCM file with a header, read forward.
 pub struct PcmFile {
     input: Forward,
     container: &'static str,
@@ -50,7 +50,7 @@ pub struct PcmFile {
     framing: Framing,
     chunks: Option<chunks::Style>,
     extent: Extent,
-    /// Where the sound begins, and where it is clipped at the end of the file.
+    /// Byte range of the audio data, clipped to the file.
     data: Range<u64>,
     taken_bytes: u64,
     state: State,
@@ -65,13 +65,13 @@ enum State {
 }
 
 impl PcmFile {
-    /// Reads the head of a file.
+    /// Reads the header of a file.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         Self::read(Forward::file(source))
     }
 
-    /// Reads the head from a stream (a pipe); sound follows until its `read`
-    /// gives 0 bytes.
+    /// Reads the header from a stream (a pipe); audio data follows until its
+    /// `read` returns 0 bytes.
     #[cfg(test)]
     pub fn from_stream(stream: impl Read + Send + 'static) -> Result<Self, MediaError> {
         Self::read(Forward::stream(stream))
@@ -114,9 +114,9 @@ impl PcmFile {
         })
     }
 
-    /// Where the sound is a stream of MPEG audio frames (mp3 in wav): the bytes of
-    /// the file that it lies in. [`Reader::step`] gives nothing then. The end is
-    /// `u64::MAX` in a stream that does not tell its length.
+    /// If the data is a stream of MPEG audio frames (mp3 in wav): its byte range
+    /// in the file. [`Reader::step`] returns no packets then. The end is
+    /// `u64::MAX` in a stream of unknown length.
     pub fn mpeg_audio(&self) -> Option<Range<u64>> {
         (self.framing == Framing::Mpeg).then(|| self.data.clone())
     }
@@ -194,7 +194,8 @@ impl Reader for PcmFile {
         if frames == 1 {
             data.truncate(data.len() / unit_bytes * unit_bytes);
         } else if !data.is_empty() && data.len() < unit_bytes {
-            // The decoder refuses a block that was cut off, the sound in it is good.
+            // The decoder refuses a truncated block, whose samples are valid: it
+            // is padded, and the padding trimmed.
             packet.trim_end_frames =
                 u64::from(frames) * (unit_bytes - data.len()) as u64 / u64::from(bytes);
             data.resize(unit_bytes, 0);

@@ -1,4 +1,5 @@
-//! Heads of NIST SPHERE, the format of speech corpora: lines of text, then samples.
+//! Headers of NIST SPHERE, the format of speech corpora: lines of text, then
+//! samples.
 
 use symphonia::core::codecs::audio::well_known::*;
 
@@ -8,16 +9,16 @@ use super::data::Extent;
 use super::head::Head;
 use super::signal::{self, Endian, Signal};
 
-/// The first line and the second, which tells the length of the head.
+/// The first line; the second states the length of the header.
 const START: &[u8] = b"NIST_1A\n";
 const START_BYTES: usize = 16;
 
-/// Whether a file that begins so is one.
+/// Whether `head` begins such a file.
 pub fn recognise(head: &[u8]) -> bool {
     head.starts_with(START)
 }
 
-/// Reads to the start of the sound.
+/// Reads to the start of the audio data.
 pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
     let head_bytes = std::str::from_utf8(input.peek(START_BYTES)?)
         .ok()
@@ -68,8 +69,7 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
             rate,
         ),
     };
-    // Frames, to be exact. Behind them the file should end; it is the end that counts
-    // where it comes first.
+    // The number of frames; the end of the file limits it.
     let size_bytes = match (number("sample_count"), sample) {
         (Some(frames), Some((_, bytes))) => u64::from(frames) * u64::from(count) * u64::from(bytes),
         _ => 0,

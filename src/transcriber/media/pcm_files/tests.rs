@@ -1,4 +1,4 @@
-//! Real files and hand-made heads; ffmpeg's ears are the measure.
+//! Real files and hand-made headers, compared with ffmpeg's output.
 
 use std::io::Cursor;
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ fn open(content: &[u8]) -> PcmFile {
     PcmFile::open(source(content)).unwrap()
 }
 
-/// Of all that goes by [`Framing::Units`]: the same from the file and from a stream.
+/// For [`Framing::Units`]: the same result from the file and from a stream.
 fn both_ways(content: &[u8]) -> (PcmFile, Heard) {
     let mut file = open(content);
     let heard = hear(&mut file);
@@ -33,7 +33,7 @@ fn spoken() -> Vec<u8> {
 fn converted(arguments: &[&str]) -> Vec<u8> {
     static SPOKEN: OnceLock<std::fs::File> = OnceLock::new();
     let spoken = SPOKEN.get_or_init(|| testing::spoken(PHRASE));
-    // A descriptor of its own: tests run side by side, and the offset is shared.
+    // A separate descriptor: tests run in parallel, and the offset is shared.
     let spoken = testing::file(&testing::bytes(spoken));
     testing::bytes(&testing::converted(&spoken, arguments))
 }
@@ -127,7 +127,7 @@ fn every_kind_of_sample_sounds_as_in_ffmpeg() {
         ),
     ] {
         for codec in codecs {
-            // Only of ADPCM does the arrangement differ.
+            // The order of samples differs only for ADPCM.
             let counts = if codec.starts_with("adpcm") {
                 &["1", "2"][..]
             } else {
@@ -204,9 +204,9 @@ fn heads_of_killed_and_streaming_recorders_give_all_that_is_there() {
         // RIFF wrong, data right
         (whole.len() as u32 - 16, samples as u32 * 2, false),
         (8, samples as u32 * 2, false),
-        // counts its own head
+        // includes its own header
         (whole.len() as u32, whole.len() as u32, false),
-        // more than there is
+        // more than exists
         (
             whole.len() as u32 + 100_000,
             samples as u32 * 2 + 100_000,
@@ -471,7 +471,7 @@ fn chunks_around_the_sound_are_stepped_over() {
     for (name, chunks, expected) in cases {
         assert_eq!(heard_of(&riff(&chunks)), expected, "{name}");
     }
-    // An odd LIST without padding, and one that claims more than the file has.
+    // An odd LIST without padding, and one that exceeds the file.
     let mut content = riff(&[(b"fmt ", &fields), (b"LIST", b"INFO!"), (b"data", &sound)]);
     let place = content.windows(5).position(|end| end == b"INFO!").unwrap() + 5;
     content.remove(place);
@@ -479,7 +479,7 @@ fn chunks_around_the_sound_are_stepped_over() {
     let list = place - 5 - 4;
     content[list..list + 4].copy_from_slice(&0x00ff_ffff_u32.to_le_bytes());
     assert_eq!(hear(&mut open(&content)).samples.len(), 100);
-    // `fmt ` behind the sound: only a file can be gone back in.
+    // `fmt ` after the data: only a file allows seeking back.
     let content = riff(&[(b"data", &sound), (b"fmt ", &fields)]);
     assert_eq!(hear(&mut open(&content)).samples.len(), 100);
     assert!(PcmFile::from_stream(Cursor::new(content)).is_err());
@@ -530,7 +530,7 @@ fn long_files_tell_their_length() {
     rf64[28..36].fill(0);
     let file = sparse(&rf64, begin + 6 * GIB);
     assert_eq!(file.tracks()[0].duration_s, seconds(6 * GIB));
-    // A size of 32 bits that ran over.
+    // A 32-bit size that overflowed.
     let mut wrapped = riff(&[(b"fmt ", &fields), (b"data", &[])]);
     let begin = wrapped.len();
     wrapped[begin - 4..].copy_from_slice(&(GIB as u32).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Heads of wav: RIFF and RIFX, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088),
+//! Headers of wav: RIFF and RIFX, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088),
 //! Sony Wave64.
 
 use std::io;
@@ -11,7 +11,7 @@ use super::head::{Head, Next};
 use super::signal::Endian;
 use super::wave_format::{self, WaveFormat};
 
-/// Chunks before the sound; more are no recording but a trap.
+/// Most chunks before the audio data.
 const CHUNKS_MAX: usize = 4096;
 
 /// Bytes 4 to 16 of the GUID that begins a Wave64 file, after `riff`.
@@ -19,7 +19,8 @@ const WAVE64_FILE: &[u8] = &[
     0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00,
 ];
 
-/// Container and chunks of a file that begins so; 40 bytes are enough.
+/// Container and chunk style of a file that begins with `head`; 40 bytes are
+/// enough.
 pub fn recognise(head: &[u8]) -> Option<(&'static str, Style)> {
     let form = head.get(8..12);
     let riff = match head.get(..4)? {
@@ -35,19 +36,19 @@ pub fn recognise(head: &[u8]) -> Option<(&'static str, Style)> {
     (form == Some(b"WAVE")).then_some(riff)
 }
 
-/// What was read on the way to the sound.
+/// Chunks read before the audio data.
 #[derive(Default)]
 struct Found {
     format: Option<WaveFormat>,
-    /// Size of the data from `ds64`.
+    /// Data size from `ds64`.
     long_size_bytes: Option<u64>,
     /// Frames from `fact`.
     fact_frames: Option<u32>,
-    /// Sound that came before its `fmt `: where, and what its chunk claimed.
+    /// Audio data before its `fmt `: offset, and claimed size.
     early: Option<(u64, u64)>,
 }
 
-/// Reads to the start of the sound.
+/// Reads to the start of the audio data.
 pub fn read_head(
     input: &mut Forward,
     container: &'static str,
@@ -90,7 +91,7 @@ pub fn read_head(
     let signal = format.signal()?;
     let extent = extent(input, style, size_bytes, found.long_size_bytes)?;
     let mut head = Head::new(container, signal, extent, input);
-    // Of other codecs only an average is known: believed if two agree.
+    // For other codecs only an average is known: used if two fields agree.
     if let (None, Some(frames), Some(data_bytes)) = (
         head.duration_s,
         found.fact_frames,
@@ -113,7 +114,7 @@ fn ended(input: &mut Forward, chunk: &str) -> MediaError {
     }
 }
 
-/// False where the chunk claims more than there is, so that nothing follows it.
+/// False if the chunk exceeds the file, so that nothing follows it.
 fn read_chunk(
     input: &mut Forward,
     style: Style,
@@ -156,7 +157,7 @@ fn read_chunk(
     Ok(true)
 }
 
-/// At the start of the content of `data`.
+/// Called at the start of the content of `data`.
 fn extent(
     input: &mut Forward,
     style: Style,
@@ -173,8 +174,8 @@ fn extent(
     })
 }
 
-/// What follows sound of `size_bytes` that has just been read. `is_at_file` says
-/// whether another file begins at the current place.
+/// What follows audio data of `size_bytes` that was just read. `is_at_file` says
+/// whether another file begins at the current position.
 pub fn next(
     input: &mut Forward,
     style: Style,

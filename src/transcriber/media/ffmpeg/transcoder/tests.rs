@@ -1,4 +1,4 @@
-//! With the ffmpeg of this machine, and with programs that only pretend to be one.
+//! Tests with the installed ffmpeg, and with fake programs in its place.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -19,8 +19,8 @@ const OPTIONS: Options = Options {
     track: 0,
     length_max_s: 100_000,
 };
-/// Longer than any length may be off: frames are up to 64 ms long, and coders add
-/// up to two of them.
+/// Upper bound of deviations in length: frames are up to 64 ms long, and encoders
+/// add up to two of them.
 const TOLERANCE_S: f64 = 0.2;
 
 static SPOKEN: LazyLock<File> = LazyLock::new(|| testing::spoken(PHRASE));
@@ -38,7 +38,8 @@ impl Transcoded {
         (self.samples.len() / self.channels) as f64 / f64::from(SAMPLE_RATE)
     }
 
-    /// How many tenths of a second of the first channel sound, by whole seconds.
+    /// Number of audible tenths of a second in the first channel, by whole
+    /// seconds.
     fn loud(&self) -> Vec<usize> {
         let mono: Vec<f32> = self
             .samples
@@ -89,7 +90,7 @@ fn transcode(file: &File) -> Result<Transcoded, MediaError> {
     run(Transcoder::start(&real(), &source(file), OPTIONS)?)
 }
 
-/// A file that the ffmpeg of this machine makes.
+/// A file made by the installed ffmpeg.
 fn made(arguments: &str, name: &str) -> File {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -128,7 +129,7 @@ fn each_kind_of_recording_has_its_length_and_channels() {
     let mut failed = Vec::new();
     for (file, container, codec, channels, mask) in [
         (amr.try_clone().unwrap(), "amr", "amr_nb", 1, 0x4),
-        // What telephones make: the table of contents at the end.
+        // As telephones write it: `moov` at the end.
         (
             testing::converted(&amr, &["-c", "copy", "-f", "3gp"]),
             "3gp",
@@ -159,7 +160,7 @@ fn each_kind_of_recording_has_its_length_and_channels() {
             "ogg",
             "speex",
             1,
-            // Not ffmpeg's own decoder, which says nothing of positions.
+            // From libspeex, which does not state positions.
             0x4,
         ),
         (spoken("-f wv"), "wv", "wavpack", 1, 0x4),
@@ -233,7 +234,7 @@ fn each_kind_of_recording_has_its_length_and_channels() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// Silence comes as packets that ffmpeg cannot decode.
+/// ffmpeg cannot decode the packets of silence.
 #[test]
 fn silence_that_was_left_out_is_no_damage() {
     const SILENCE: &[u8] = b"\x44\0\0\0\0\0\x7c\x7c\x7c\x7c\x7c\x7c\x7c";
@@ -250,7 +251,7 @@ fn silence_that_was_left_out_is_no_damage() {
     );
     assert_eq!(found.trouble, Trouble::default());
     assert_eq!(found.loud()[2..8], [0; 6]);
-    // The container knows of silence at the end.
+    // The container includes the silence at the end.
     let bare = testing::file(&[&content[..6], speech, &pause].concat());
     let found = transcode(&testing::converted(&bare, &["-c", "copy", "-f", "3gp"])).unwrap();
     assert!(
@@ -276,10 +277,10 @@ fn times_are_those_of_the_file() {
     gap_loud[..2].fill(10);
     gap_loud[40..].fill(10);
     for (file, loud) in [
-        // Sound that begins after the picture.
+        // Audio that begins after the video.
         (made(&with_picture, "late.ts"), vec![0, 0, 10, 10, 10]),
         (made(&with_picture, "late.mkv"), vec![0, 0, 10, 10, 10]),
-        // Sound alone, whose clock does not begin at 0.
+        // Audio alone, with a clock that does not begin at 0.
         (
             made(
                 &format!("-itsoffset 100 {TONE}=3 -copyts -c:a mp2"),
@@ -299,7 +300,7 @@ fn times_are_those_of_the_file() {
         (made(&pause, "pause.mkv"), pause_loud),
     ] {
         let mut found = transcode(&file).unwrap().loud();
-        // The last frame of a coder.
+        // The last frame of an encoder.
         found.truncate(loud.len());
         let near = found
             .iter()
@@ -309,7 +310,7 @@ fn times_are_those_of_the_file() {
     }
 }
 
-/// Longer than what ffmpeg keeps of a pipe, so that it cannot go back.
+/// Longer than ffmpeg's buffer of a pipe, so that it cannot seek back.
 #[test]
 fn a_table_of_contents_may_be_at_the_end() {
     let file = made(&format!("{TONE}=120 -c:a aac -b:a 256k"), "behind.m4a");
@@ -415,7 +416,7 @@ fn what_is_no_recording_is_refused_with_a_reason() {
 
 // ---- hostile recordings ----
 
-/// Files that name others, in the words that ffmpeg would understand.
+/// Files that refer to others, in formats that ffmpeg supports.
 #[test]
 fn nothing_but_the_recording_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -460,7 +461,7 @@ fn nothing_but_the_recording_is_read() {
     ] {
         hostile.push(with_reference(&testing::bytes(&silence), &address));
     }
-    // An ffmpeg that may read more reads it: the files are as hostile as meant.
+    // An unconfined ffmpeg reads them, so the files are effective.
     for (name, content) in [("list.m3u8", &hostile[0]), ("list.ffconcat", &hostile[4])] {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
@@ -490,7 +491,7 @@ fn nothing_but_the_recording_is_read() {
     }
 }
 
-/// The mov with its samples said to be at `address`.
+/// The mov file with its samples declared to be at `address`.
 fn with_reference(content: &[u8], address: &str) -> Vec<u8> {
     let find = |kind: &[u8]| content.windows(4).position(|part| part == kind).unwrap();
     let reference = find(b"dref") + 12;
@@ -501,7 +502,7 @@ fn with_reference(content: &[u8], address: &str) -> Vec<u8> {
     new.splice(..0, size.to_be_bytes());
     content.splice(reference - 4..reference - 4 + old_bytes as usize, new);
     for kind in [b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"] {
-        // The handler of the data comes with a `dhlr` of its own before them.
+        // QuickTime has a data handler with a `dhlr` of its own before them.
         let at = content.windows(4).position(|part| part == kind).unwrap() - 4;
         let old = u32::from_be_bytes(content[at..at + 4].try_into().unwrap());
         content[at..at + 4].copy_from_slice(&(old + size - old_bytes).to_be_bytes());
@@ -509,9 +510,9 @@ fn with_reference(content: &[u8], address: &str) -> Vec<u8> {
     content
 }
 
-// ---- programs that are no ffmpeg ----
+// ---- fake programs ----
 
-/// A folder with a program made of these lines for bash.
+/// A folder with a bash script of these lines.
 fn pretended(lines: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ffmpeg");
@@ -614,7 +615,7 @@ fn dropping_it_leaves_no_process_behind() {
     let pid = transcoder.process.pid();
     assert!(kill(pid, None).is_ok());
     drop(transcoder);
-    // Not even one that waits to be waited for.
+    // Not even a zombie.
     assert!(kill(pid, None).is_err());
 }
 
@@ -630,7 +631,7 @@ fn it_dies_with_the_thread_that_started_it() {
     );
 }
 
-/// Each line of the program succeeds where it is not confined.
+/// Each line of the script succeeds if it is not confined.
 #[test]
 fn the_kernel_refuses_the_rest() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What lies in the file: codecs, tracks, headers.
+//! Content of files: codecs, tracks, headers.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Files that are damaged, cut or made by an enemy.
+//! Damaged, truncated and hostile files.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn a_damaged_page_costs_what_it_holds() {
         let before: usize = all[..middle].iter().map(Vec::len).sum();
         let back = granule(&all[middle]) as f64 / f64::from(whole_heard.rate);
         // In its body, its checksum, its capture pattern, its lacing values, its
-        // length; and everything.
+        // length; and the whole page.
         for damage in [200..201, 22..23, 0..1, 27..29, 26..27, 0..all[middle].len()] {
             let mut content = whole.clone();
             content[before..][damage.clone()].fill(0x55);
@@ -136,7 +136,7 @@ fn flipped_bytes_neither_panic_nor_hang() {
         let whole = ogg(arguments);
         let all = pages(&whole);
         for round in 0..40 {
-            // Half of them in pages whose checksum is right nevertheless.
+            // Half of them in pages with a valid checksum.
             let mut content = if round % 2 == 0 {
                 let mut all = all.clone();
                 for _ in 0..=random(4) {

@@ -1,4 +1,4 @@
-//! Ogg files as encoders make them, and as they become on their way here.
+//! Ogg files as encoders write them, and modified ones.
 
 mod content;
 mod damage;
@@ -15,17 +15,17 @@ use crate::testing::{self, converted};
 
 const PHRASE: &str = "hello world please open the door, and one more sentence for good measure";
 
-/// What a file sounds like, mixed to one channel.
+/// Decoded output of a file, downmixed to mono.
 #[derive(Debug, Default)]
 struct Heard {
-    /// From the start of the recording, gaps as silence.
+    /// From the start of the recording, gaps filled with silence.
     samples: Vec<f32>,
     rate: u32,
-    /// Changes of the decoder.
+    /// Number of decoder changes.
     changes: usize,
-    /// What was reported as lost.
+    /// Reasons of losses.
     lost: Vec<String>,
-    /// Frames that no decoder could decode.
+    /// Frames that failed to decode.
     damaged: usize,
     cut_short: bool,
     end_bytes: Option<u64>,
@@ -36,7 +36,7 @@ impl Heard {
         self.samples.len() as f64 / f64::from(self.rate)
     }
 
-    /// From second to second.
+    /// A range in seconds.
     fn part(&self, from_s: f64, to_s: f64) -> &[f32] {
         let at = |s: f64| ((s * f64::from(self.rate)) as usize).min(self.samples.len());
         &self.samples[at(from_s)..at(to_s)]
@@ -52,13 +52,13 @@ fn heard(content: &[u8]) -> Heard {
     play(open(content).unwrap(), 0)
 }
 
-/// Decodes as another part of this program will: places by times, trims.
+/// Decodes like the recording module: applies times and trimming.
 fn play(mut reader: OggReader, track: usize) -> Heard {
     let mut heard = Heard::default();
     let mut decoder = codec::decoder(&reader.tracks()[track].parameters).unwrap();
     let mut planes: Vec<Vec<f32>> = Vec::new();
     reader.select(track);
-    // A bounded number of steps for any file of a test.
+    // A bound on the steps for any test file.
     for _ in 0..1_000_000 {
         match reader.step().unwrap() {
             Step::Packet(packet) => {
@@ -78,8 +78,8 @@ fn play(mut reader: OggReader, track: usize) -> Heard {
                 if buffer.is_empty() {
                     continue;
                 }
-                // One rate for all, the first: files of tests do not differ in it
-                // or are compared by length only.
+                // The first rate for all: test files have one rate or are
+                // compared by length only.
                 if heard.rate == 0 {
                     heard.rate = buffer.spec().rate();
                     if let Some(time_s) = packet.time_s {
@@ -116,7 +116,7 @@ fn play(mut reader: OggReader, track: usize) -> Heard {
     panic!("no end");
 }
 
-/// The same by ffmpeg; with libopus, for its own decoder shifts noise a little.
+/// Decoded by ffmpeg; with libopus, since its own decoder shifts noise a little.
 fn ffmpeg(content: &[u8], rate: u32) -> Vec<f32> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("content");
@@ -153,7 +153,7 @@ fn correlation(left: &[f32], right: &[f32]) -> f64 {
     product(left, right) / power
 }
 
-/// The best correlation within a shift of so many samples, and that shift.
+/// The best correlation within a shift of `most` samples, and that shift.
 fn aligned(left: &[f32], right: &[f32], most: u32) -> (f64, i64) {
     let most = i64::from(most);
     let shifted = |shift: i64| match usize::try_from(shift) {
@@ -197,7 +197,7 @@ fn ogg(arguments: &[&str]) -> Vec<u8> {
     testing::bytes(&converted(&spoken(), &all))
 }
 
-/// The pages of a file, to be changed.
+/// The pages of a file, for modification.
 fn pages(content: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = content;
     let mut pages = Vec::new();
@@ -215,7 +215,7 @@ fn pages(content: &[u8]) -> Vec<Vec<u8>> {
     pages
 }
 
-/// One page with a right checksum, of whole packets.
+/// A page with a valid checksum and complete packets.
 fn page(serial: u32, sequence: u32, flags: u8, granule: i64, packets: &[&[u8]]) -> Vec<u8> {
     let mut lacing = Vec::new();
     for packet in packets {
@@ -292,7 +292,7 @@ const FILM: &[&str] = &[
     "testsrc2=size=64x48:rate=10:duration=8",
 ];
 
-/// A file of the collection of recordings, where it is there.
+/// A shared test recording, if it exists.
 fn shared(name: &str) -> Option<Vec<u8>> {
     std::fs::read(shared_folder().join(name)).ok()
 }

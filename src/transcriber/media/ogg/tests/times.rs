@@ -1,4 +1,4 @@
-//! When it is heard.
+//! Presentation times.
 
 use super::*;
 
@@ -10,7 +10,8 @@ fn a_gap_in_the_granule_positions_is_silence() {
         let rate = whole_heard.rate;
         let all = pages(&whole);
         let middle = all.len() / 2;
-        // Pages that a recorder left out (numbers run on) and pages that were lost.
+        // Pages that a recorder omitted (sequence numbers continue) and pages
+        // that were lost.
         for numbers_run_on in [true, false] {
             let mut content = all[..middle].concat();
             let lost = 5;
@@ -62,7 +63,7 @@ fn a_stream_cut_out_of_a_broadcast_begins_at_0() {
         let later = heard(&all.concat());
         assert!(later.lost.is_empty(), "{name}: {:?}", later.lost);
         assert_same(&later.samples, &whole_heard.samples, later.rate, &name);
-        // Tapped later: headers, then pages from the middle, none the last.
+        // Joined later: headers, then pages from the middle, none marked last.
         let tapped = [
             all[..headers].concat(),
             all[headers + 9..all.len() - 2].concat(),
@@ -73,7 +74,8 @@ fn a_stream_cut_out_of_a_broadcast_begins_at_0() {
         assert!(!tapped.cut_short, "{name}");
         let from_s = (granule(&all[headers + 8]) - 1_000_000_000) as f64 / f64::from(later.rate);
         assert!(tapped.seconds() > 1.0, "{name}");
-        // A Vorbis decoder gives nothing for its first packet: up to a block later.
+        // A Vorbis decoder returns nothing for its first packet: up to a block
+        // later.
         let later_s = if arguments == VORBIS { 0.047 } else { 0.0 };
         let same = (0..=47).map(|ms| f64::from(ms) / 1_000.0).any(|shift_s| {
             shift_s <= later_s && {
@@ -120,9 +122,10 @@ fn files_joined_with_cat_are_heard_one_behind_the_other() {
 
 #[test]
 fn a_file_joined_with_itself_is_as_long_as_it_is() {
-    // The serial numbers agree, so the last page alone would tell a part of it.
+    // The serial numbers agree, so the last page alone would give the duration of
+    // one part.
     let short = ogg(OPUS);
-    // Longer than what is looked at for the length.
+    // Longer than the part that is examined for the duration.
     let long = ogg(&["-c:a", "flac", "-ar", "96000", "-sample_fmt", "s32"]);
     assert!(long.len() > 300_000, "{}", long.len());
     for (one, times) in [(&short, 2), (&short, 30), (&long, 2)] {
