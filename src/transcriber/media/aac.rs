@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_core_remains() {
+    fn config_is_rewritten_to_the_lc_core() {
         type Config = &'static [u8];
         let cases: [(&str, Config, Option<Config>); 8] = [
             ("LC, 44.1 kHz stereo", &[0x12, 0x10], None),

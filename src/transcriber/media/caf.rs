@@ -243,7 +243,7 @@ impl Caf {
             return Err(MediaError::Truncated);
         }
         if !head.starts_with(b"caff") {
-            return Err(damaged("it does not begin as a CAF does"));
+            return Err(damaged("the CAF file header is missing"));
         }
         let mut description = None;
         let mut cookie = Vec::new();
@@ -299,7 +299,7 @@ impl Caf {
         let has_blocks = matches!(coding.layout, Layout::Blocks { .. });
         if table.is_none() && description.packet_bytes == 0 && !has_blocks {
             return Err(damaged(
-                "the table of its packets is missing, so it was cut short or its recording never finished",
+                "its packet table is missing, so it was truncated or the recording was not finished",
             ));
         }
         let mut reader = Self {
@@ -317,7 +317,9 @@ impl Caf {
             parameters: reader.coding.parameters.clone(),
             codec: reader.coding.name.clone(),
             default: true,
-            duration_s: reader.frames_heard().map(|frames| reader.seconds(frames)),
+            duration_s: reader
+                .duration_frames()
+                .map(|frames| reader.seconds(frames)),
         });
         Ok(reader)
     }
@@ -347,7 +349,7 @@ impl Caf {
             .map(|valid| table.delay_frames.saturating_add(valid))
     }
 
-    fn frames_heard(&self) -> Option<u64> {
+    fn duration_frames(&self) -> Option<u64> {
         let all = match self.coding.layout {
             Layout::Blocks { bytes, frames } => {
                 let blocks = (self.data.end - self.data.start) / u64::from(bytes);
@@ -408,17 +410,17 @@ impl Caf {
     fn trimmed(&self, data: Vec<u8>, frames: u64, decoded: u64) -> Packet {
         let (delay, end) = (self.delay_frames(), self.frames_end().unwrap_or(u64::MAX));
         let before = delay.saturating_sub(self.frame);
-        let heard = end.saturating_sub(self.frame).min(frames);
-        let is_heard = before < heard || frames == 0;
+        let valid = end.saturating_sub(self.frame).min(frames);
+        let has_valid_frames = before < valid || frames == 0;
         Packet {
             data: data.into(),
             time_s: Some(self.seconds(self.frame.max(delay) - delay)),
-            trim_start_frames: match is_heard {
+            trim_start_frames: match has_valid_frames {
                 true => self.decoded(before),
                 false => TRIM_ALL,
             },
-            trim_end_frames: match is_heard && heard < frames {
-                true => decoded.saturating_sub(self.decoded(heard)),
+            trim_end_frames: match has_valid_frames && valid < frames {
+                true => decoded.saturating_sub(self.decoded(valid)),
                 false => 0,
             },
         }
@@ -461,7 +463,7 @@ impl Caf {
             return Ok(match bytes {
                 0 => Step::Nothing,
                 _ => Step::Lost {
-                    reason: "a packet is absurdly large".to_owned(),
+                    reason: "a packet is larger than 4 MiB".to_owned(),
                     duration_s: None,
                 },
             });
@@ -508,7 +510,7 @@ impl Reader for Caf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mp4::tests::{Heard, ONE_CHANNEL, TEXT, assert_alike, play, reference};
+    use super::super::mp4::tests::{ONE_CHANNEL, Output, TEXT, assert_alike, play, reference};
     use super::*;
     use crate::testing::{self, bytes, converted, spoken};
 
@@ -516,7 +518,7 @@ mod tests {
         Caf::open(Source::new(testing::file(content), content.len() as u64))
     }
 
-    fn heard(content: &[u8]) -> Heard {
+    fn output(content: &[u8]) -> Output {
         play(&mut opened(content).unwrap(), 0)
     }
 
@@ -536,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_ffmpeg_writes_sounds_as_there() {
+    fn output_of_ffmpeg_muxers_decodes_like_ffmpeg() {
         let spoken = spoken(TEXT);
         for codec in [
             "pcm_s16le",
@@ -565,14 +567,14 @@ mod tests {
                 let arguments = ["-c:a", codec, "-ac", channels, "-f", "caf"];
                 let content = bytes(&converted(&spoken, &arguments));
                 let name = format!("{codec}, {channels} channels");
-                let heard = heard(&content);
+                let output = output(&content);
                 // ffmpeg 5 cannot read the FLAC that it writes.
                 let expected = match codec {
-                    "flac" => reference(&bytes(&spoken), heard.rate),
-                    _ => reference(&content, heard.rate),
+                    "flac" => reference(&bytes(&spoken), output.rate),
+                    _ => reference(&content, output.rate),
                 };
-                assert_alike(&name, &heard, &expected, 1);
-                let heard_s = heard.samples.len() as f64 / f64::from(heard.rate);
+                assert_alike(&name, &output, &expected, 1);
+                let output_s = output.samples.len() as f64 / f64::from(output.rate);
                 let duration_s = opened(&content).unwrap().tracks()[0].duration_s;
                 // ffmpeg does not know the duration of these two either.
                 assert_eq!(
@@ -580,26 +582,23 @@ mod tests {
                     ["flac", "libopus"].contains(&codec),
                     "{name}"
                 );
-                let duration_s = duration_s.unwrap_or(heard_s);
+                let duration_s = duration_s.unwrap_or(output_s);
                 assert!(
-                    (duration_s - heard_s).abs() < 0.11,
-                    "{name}: {duration_s} and {heard_s} s"
+                    (duration_s - output_s).abs() < 0.11,
+                    "{name}: {duration_s} and {output_s} s"
                 );
-                assert!(!heard.cut_short, "{name}");
+                assert!(!output.cut_short, "{name}");
                 // A truncated transfer.
                 let cut = &content[..content.len() * 6 / 10];
                 match opened(cut) {
                     Ok(mut reader) => {
-                        let heard = play(&mut reader, 0);
-                        let heard_s = heard.samples.len() as f64 / f64::from(heard.rate);
-                        assert!(heard.cut_short && heard_s > duration_s * 0.5, "{name}");
+                        let output = play(&mut reader, 0);
+                        let output_s = output.samples.len() as f64 / f64::from(output.rate);
+                        assert!(output.cut_short && output_s > duration_s * 0.5, "{name}");
                     }
                     // The packet table came after the data.
                     Err(error) => {
-                        assert!(
-                            error.to_string().contains("table of its packets"),
-                            "{error}"
-                        );
+                        assert!(error.to_string().contains("packet table"), "{error}");
                     }
                 }
             }
@@ -608,7 +607,7 @@ mod tests {
 
     /// Real-world recordings, where they are available.
     #[test]
-    fn what_people_sent_is_read_or_refused() {
+    fn shared_recordings_are_read_or_refused() {
         let read = |name: &str| {
             std::fs::read(format!(
                 concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech/{}"),
@@ -616,8 +615,8 @@ mod tests {
             ))
         };
         if let Ok(content) = read("derived-codec-alac.caf") {
-            let heard = heard(&content);
-            assert_alike("alac", &heard, &reference(&content, heard.rate), 0);
+            let output = output(&content);
+            assert_alike("alac", &output, &reference(&content, output.rate), 0);
         }
         for name in ["hostile/caf67108864.caf", "hostile/crash-2-39882--6-c.caf"] {
             if let Ok(content) = read(name) {
@@ -628,20 +627,20 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_was_not_ended_is_read_to_the_end_of_the_file() {
+    fn data_chunk_of_unknown_size_extends_to_the_end_of_the_file() {
         for size in [-1, 0] {
             let content = file(&[
                 description(b"lpcm", 8000.0, [2, 2, 1, 1, 16]),
                 chunk(b"data", size, &[&[0; 4][..], &[1; 2001]].concat()),
             ]);
-            let heard = heard(&content);
-            assert_eq!(heard.samples.len(), 1000, "{size}");
-            assert!(heard.ended && !heard.cut_short);
+            let output = output(&content);
+            assert_eq!(output.samples.len(), 1000, "{size}");
+            assert!(output.ended && !output.cut_short);
         }
     }
 
     #[test]
-    fn delay_and_padding_of_the_packet_table_are_trimmed() {
+    fn priming_and_remainder_frames_are_trimmed() {
         let table = |packets: i64, valid: i64, delay: i32, rest: i32| {
             let mut body = packets.to_be_bytes().to_vec();
             body.extend_from_slice(&valid.to_be_bytes());
@@ -681,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_descriptions_are_refused_in_words() {
+    fn invalid_descriptions_are_refused_with_a_reason() {
         let data = chunk(b"data", 100, &[0; 100]);
         for (desc, expected) in [
             (
@@ -707,7 +706,7 @@ mod tests {
             ),
             (
                 description(b"aac ", 8000.0, [0, 0, 1024, 1, 0]),
-                "table of its packets is missing",
+                "packet table is missing",
             ),
             (chunk(b"free", 4, &[0; 4]), "description is missing"),
         ] {

@@ -19,7 +19,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::FlacReader as FrameReader;
 
 use frame::{FrameHeader, StreamInfo};
-use frames::{Frames, Watch};
+use frames::{Frames, ReadControl};
 
 use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
 
@@ -36,7 +36,7 @@ const FIRST_FRAME_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// An open FLAC file.
 pub struct FlacReader {
     frames: FrameReader<'static>,
-    watch: Watch,
+    control: ReadControl,
     track: [Track; 1],
     rate: u32,
     total_frames: Option<u64>,
@@ -69,12 +69,12 @@ impl FlacReader {
         head.extend(&block);
         let source = source.again();
         let frames = Frames::new(head, source, frames_bytes, end_bytes)?;
-        let watch = frames.watch();
-        watch.allow(FIRST_FRAME_MAX_BYTES);
+        let control = frames.control();
+        control.allow(FIRST_FRAME_MAX_BYTES);
         let options = MediaSourceStreamOptions::default();
         let stream = MediaSourceStream::new(Box::new(frames), options);
         let frames = FrameReader::try_new(stream, FormatOptions::default())
-            .map_err(|error| unreadable(error, &watch))?;
+            .map_err(|error| unreadable(error, &control))?;
         let mut parameters = AudioCodecParameters::new();
         parameters
             .for_codec(CODEC_ID_FLAC)
@@ -89,7 +89,7 @@ impl FlacReader {
         let seconds = |frames: u64| frames as f64 / f64::from(info.rate);
         Ok(Self {
             frames,
-            watch,
+            control,
             track: [Track {
                 parameters,
                 codec: "flac".to_owned(),
@@ -139,7 +139,7 @@ impl FlacReader {
         }
         self.waiting = Some(packet);
         Step::Lost {
-            reason: "damaged FLAC frames were left out".to_owned(),
+            reason: "damaged FLAC frames were skipped".to_owned(),
             duration_s: Some(self.seconds(missing)),
         }
     }
@@ -153,7 +153,7 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
     let mut marker = [0; 4];
     exact(&mut source, &mut marker)?;
     if marker != *MARKER {
-        let reason = "a FLAC file begins with fLaC, this one does not".to_owned();
+        let reason = "the fLaC marker is missing".to_owned();
         return Err(MediaError::Damaged(reason));
     }
     at_bytes += 4;
@@ -177,7 +177,7 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
             return Ok((info.ok_or(MediaError::Damaged(reason))?, at_bytes));
         }
     }
-    let reason = "it has more metadata blocks than any FLAC file".to_owned();
+    let reason = "it has more than 4096 metadata blocks".to_owned();
     Err(MediaError::Damaged(reason))
 }
 
@@ -219,13 +219,13 @@ fn fitting(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
     block
 }
 
-fn unreadable(error: Error, watch: &Watch) -> MediaError {
+fn unreadable(error: Error, control: &ReadControl) -> MediaError {
     match error {
         Error::IoError(error) if error.raw_os_error().is_some() => MediaError::Read(error),
         Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             MediaError::Truncated
         }
-        _ if watch.is_paused() => MediaError::Damaged("no FLAC frame was found in it".to_owned()),
+        _ if control.is_paused() => MediaError::Damaged("it contains no FLAC frame".to_owned()),
         error => MediaError::Damaged(error.to_string()),
     }
 }
@@ -249,13 +249,13 @@ impl Reader for FlacReader {
             return Ok(Step::End);
         }
         // No frame is larger: this many bytes without one are damaged.
-        self.watch.allow(PACKET_MAX_BYTES as u64);
+        self.control.allow(PACKET_MAX_BYTES as u64);
         match self.frames.next_packet() {
             Ok(Some(packet)) => {
                 let number = u64::try_from(packet.pts.get()).unwrap_or(0);
                 Ok(self.frame(number, packet.dur.get(), packet.data))
             }
-            Err(_) if self.watch.is_paused() => Ok(Step::Nothing),
+            Err(_) if self.control.is_paused() => Ok(Step::Nothing),
             Err(Error::IoError(error)) if error.raw_os_error().is_some() => {
                 Err(MediaError::Read(error))
             }
@@ -269,11 +269,11 @@ impl Reader for FlacReader {
 
     /// Fewer samples than STREAMINFO states.
     fn is_cut_short(&self) -> bool {
-        let heard = self.expected;
-        self.shift == 0 && self.total_frames.is_some_and(|total| heard < total)
+        let frames = self.expected;
+        self.shift == 0 && self.total_frames.is_some_and(|total| frames < total)
     }
 
     fn end_bytes(&self) -> Option<u64> {
-        self.watch.border_bytes()
+        self.control.boundary_bytes()
     }
 }

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_can_be_gone_back_in() {
+    fn only_files_seek_backwards() {
         let mut forward = Forward::file(Source::new(testing::file(b"0123456789"), 10));
         forward.skip(8).unwrap();
         forward.go_to(2).unwrap();

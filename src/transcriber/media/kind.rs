@@ -117,14 +117,14 @@ impl Kind {
 /// Raw streams of telephone systems, which only their extension identifies:
 /// display name and ffmpeg's demuxer.
 const BARE: [(&str, &str, &str); 8] = [
-    ("ulaw", "bare mu-law", "mulaw"),
-    ("ul", "bare mu-law", "mulaw"),
-    ("mulaw", "bare mu-law", "mulaw"),
-    ("alaw", "bare a-law", "alaw"),
-    ("al", "bare a-law", "alaw"),
-    ("g722", "bare G.722", "g722"),
-    ("sln", "bare samples of Asterisk", "sln"),
-    ("g729", "bare G.729", "g729"),
+    ("ulaw", "raw mu-law", "mulaw"),
+    ("ul", "raw mu-law", "mulaw"),
+    ("mulaw", "raw mu-law", "mulaw"),
+    ("alaw", "raw a-law", "alaw"),
+    ("al", "raw a-law", "alaw"),
+    ("g722", "raw G.722", "g722"),
+    ("sln", "raw Asterisk samples", "sln"),
+    ("g729", "raw G.729", "g729"),
 ];
 
 /// Whether the first box is one of the mp4 family.
@@ -262,7 +262,7 @@ mod tests {
         \0\0\0\0\0\0\0\0wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
 
     #[test]
-    fn files_are_judged_by_their_content() {
+    fn formats_are_detected_by_content() {
         let foreign = |name| {
             Kind::Foreign(Foreign {
                 name,

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn film_sound_is_mixed_by_its_layout() {
+    fn surround_is_downmixed_by_position() {
         let weights = weights(&layouts::CHANNEL_LAYOUT_5P1);
         let sum = 2.0 * SIDE_WEIGHT + 1.0 + 2.0 * SURROUND_WEIGHT;
         let expected = [

@@ -61,12 +61,10 @@ pub enum MediaError {
     #[error("the file is empty; {ACCEPTED}")]
     Empty,
     /// Certainly another kind of file, named with its article.
-    #[error("the file is no recording: it is {0}; {ACCEPTED}")]
+    #[error("the file is not a recording: it is {0}; {ACCEPTED}")]
     NoRecording(String),
     /// No known container or raw audio stream was found.
-    #[error(
-        "the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}"
-    )]
+    #[error("the file is not a readable recording: it contains no known audio format; {ACCEPTED}")]
     Unrecognised,
     /// A recording for the second decoder, which is not installed.
     #[error(
@@ -90,11 +88,11 @@ pub enum MediaError {
     Stopped,
     /// An mp4 file without `moov`.
     #[error(
-        "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was cut short or its recording never finished; {ACCEPTED}"
+        "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was truncated or the recording was not finished; {ACCEPTED}"
     )]
     NoContents(&'static str),
     /// The file ends before the first audio data.
-    #[error("the file ends before any audio: it seems truncated; {ACCEPTED}")]
+    #[error("the file ends before any audio: it is truncated; {ACCEPTED}")]
     Truncated,
     /// The container was recognised; its content is invalid.
     #[error("the file is damaged: {0}; {ACCEPTED}")]
@@ -114,21 +112,19 @@ pub enum MediaError {
     #[error("no audio could be decoded from the file: {0}; {ACCEPTED}")]
     Nothing(String),
     /// A sample rate out of range.
-    #[error("the audio claims {0} samples per second, which no recording has; {ACCEPTED}")]
+    #[error("the audio claims {0} samples per second, which is not supported; {ACCEPTED}")]
     SampleRate(u32),
     /// The resampler failed; contains its message.
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
     /// The rate changes or gaps occur too often.
-    #[error(
-        "the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}"
-    )]
-    Torn,
+    #[error("the sample rate changes or the audio is interrupted too often; {ACCEPTED}")]
+    Interrupted,
     /// Reading from the disk or descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),
     /// A reader or decoder panicked.
-    #[error("the decoder broke down on this file: it is damaged or of an unusual kind; {ACCEPTED}")]
+    #[error("the decoder crashed on this file: it is damaged or unusual; {ACCEPTED}")]
     Panicked,
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 thread_local! {
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    static WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+    static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Panics caught in this process.
@@ -25,8 +25,8 @@ pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     result.map_err(|_| {
         let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
-            let words = WORDS.take();
-            tracing::warn!("a decoder broke down on a damaged packet ({words}); {count} so far");
+            let message = MESSAGE.take();
+            tracing::warn!("a decoder panicked on a damaged packet ({message}); {count} so far");
         }
         Panicked
     })
@@ -34,7 +34,7 @@ pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
 
 /// The called function panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the decoder broke down")]
+#[error("the decoder panicked")]
 pub struct Panicked;
 
 /// Installs a panic hook; panics outside [`caught`] are reported as before.
@@ -43,14 +43,14 @@ fn listen() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| match IS_CAUGHT.get() {
-            true => WORDS.set(words(panic)),
+            true => MESSAGE.set(message(panic)),
             false => before(panic),
         }));
     });
 }
 
 /// The panic message in one line.
-fn words(panic: &PanicHookInfo<'_>) -> String {
+fn message(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().unwrap_or("no message");
     let message = message.lines().next().unwrap_or_default();
     match panic.location() {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_and_its_words_are_kept() {
+    fn a_panic_becomes_an_error_with_its_message() {
         assert_eq!(caught(|| 1), Ok(1));
         let before = COUNT.load(Ordering::Relaxed);
         for _ in 0..3 {

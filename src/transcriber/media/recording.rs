@@ -34,7 +34,7 @@ const OTHERS_MAX: usize = 15;
 /// A track whose loudest window has less power than this (-75 dB) is silent.
 const AUDIBLE_POWER: f32 = 3e-8;
 /// Length of that window, 32 ms.
-const STRETCH_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
+const WINDOW_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
 
 /// A recording being decoded to [`SAMPLE_RATE`] samples a second.
 pub struct Recording {
@@ -47,7 +47,7 @@ pub struct Recording {
     /// Decoded samples that wait for the silence before them to be output.
     sound: Vec<f32>,
     /// Duration of this file by its container, in seconds.
-    told_s: Option<f64>,
+    claimed_s: Option<f64>,
     decoded_packets: u64,
     damaged_packets: u64,
     last_error: Option<String>,
@@ -118,8 +118,8 @@ impl Recording {
     }
 
     fn of(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
-        let told_s = opened.track().duration_s;
-        if told_s.is_some_and(|told_s| told_s > limits.max_duration_s) {
+        let claimed_s = opened.track().duration_s;
+        if claimed_s.is_some_and(|claimed_s| claimed_s > limits.max_duration_s) {
             return Err(MediaError::TooLong {
                 max_duration_s: limits.max_duration_s,
             });
@@ -130,7 +130,7 @@ impl Recording {
         }
         Ok(Self {
             decoder: Decoder::new(opened.parameters())?,
-            told_s,
+            claimed_s,
             source: source.again(),
             opened,
             timeline: Timeline::default(),
@@ -169,17 +169,17 @@ impl Recording {
         let mut samples = Vec::new();
         while (limits.keep_going)() {
             let more = scan.read(&mut samples).unwrap_or(false);
-            let is_audible = |stretch: &[f32]| {
-                let sum: f32 = stretch.iter().map(|sample| sample * sample).sum();
-                sum > AUDIBLE_POWER * stretch.len() as f32
+            let is_audible = |segment: &[f32]| {
+                let sum: f32 = segment.iter().map(|sample| sample * sample).sum();
+                sum > AUDIBLE_POWER * segment.len() as f32
             };
-            if samples.chunks_exact(STRETCH_SAMPLES).any(is_audible) {
+            if samples.chunks_exact(WINDOW_SAMPLES).any(is_audible) {
                 return Ok(true);
             }
             if !more {
                 return Ok(false);
             }
-            samples.drain(..samples.len() - samples.len() % STRETCH_SAMPLES);
+            samples.drain(..samples.len() - samples.len() % WINDOW_SAMPLES);
         }
         Err(MediaError::Stopped)
     }
@@ -318,17 +318,17 @@ impl Recording {
     /// The end of this file. Another one may be appended to it.
     fn end(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.timeline.position_s();
-        let told_s = self.told_s.take();
+        let claimed_s = self.claimed_s.take();
         if self.opened.reader.is_cut_short() {
-            self.trouble.cut_short(end_s, told_s);
-        } else if let Some(told_s) = told_s {
-            self.trouble.ended(end_s, told_s);
+            self.trouble.cut_short(end_s, claimed_s);
+        } else if let Some(claimed_s) = claimed_s {
+            self.trouble.ended(end_s, claimed_s);
         }
         if let Some(opened) = self.opened.appended(&self.source)
             && let Ok(decoder) = Decoder::new(&opened.track().parameters)
         {
             self.decoder = decoder;
-            self.told_s = opened
+            self.claimed_s = opened
                 .track()
                 .duration_s
                 .map(|duration_s| end_s + duration_s);
@@ -360,7 +360,7 @@ impl Recording {
                 "{} of its {packets} packets are damaged ({error})",
                 self.damaged_packets
             ),
-            None => "it holds no sound".to_owned(),
+            None => "it contains no audio".to_owned(),
         })
     }
 }

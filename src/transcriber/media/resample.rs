@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_keeps_its_length_pitch_and_place() {
+    fn a_tone_keeps_its_length_pitch_and_position() {
         for rate in [
             4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 96_000, 384_000,
         ] {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_have_nothing_to_do_with_each_other() {
+    fn segments_are_independent() {
         let mut resampler = Resampler::new(44_100).unwrap();
         let input: Vec<f32> = (0..10_000)
             .map(|index| (index as f32 / 9.0).sin())
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn short_input_comes_out_whole() {
+    fn short_input_is_resampled_completely() {
         for samples in [0, 1, 100, 441] {
             let output = resample(&vec![0.5; samples], 44_100);
             assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_rates_are_refused() {
+    fn rates_out_of_range_are_refused() {
         for rate in [0, 1, 3_999, 384_001, u32::MAX] {
             assert!(
                 matches!(Resampler::new(rate), Err(MediaError::SampleRate(_))),

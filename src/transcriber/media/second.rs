@@ -71,7 +71,7 @@ impl SecondDecoder {
                     let trouble = transcoder.finish()?;
                     let reason = trouble.stopped_early.or(trouble.first_error);
                     return Err(MediaError::Ffmpeg(
-                        reason.unwrap_or_else(|| "it holds no sound".to_owned()),
+                        reason.unwrap_or_else(|| "it contains no audio".to_owned()),
                     ));
                 }
             }

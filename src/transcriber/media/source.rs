@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_all_that_its_reader_sees() {
+    fn a_part_hides_the_rest() {
         let source = source(b"first, second, rubbish", 14);
         let mut part = source.part(7..100);
         let mut all = Vec::new();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_file_offset_stays_where_it_is() {
+    fn shared_file_offset_is_not_moved() {
         let mut source = source(b"0123456789", 10);
         let mut shared = source.file.try_clone().unwrap();
         shared.seek(SeekFrom::Start(3)).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_shorter_than_told_just_ends() {
+    fn a_file_shorter_than_claimed_ends_early() {
         let mut source = source(b"short", 100);
         let mut all = Vec::new();
         source.read_to_end(&mut all).unwrap();

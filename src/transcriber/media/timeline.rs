@@ -39,13 +39,13 @@ pub struct Timeline {
     work_frames: u64,
     sound_frames: u64,
     /// Input of the segment, in frames of its rate.
-    stretch_frames: u64,
+    segment_frames: u64,
     /// Zeros at the end of the segment.
     zero_frames: u64,
     /// There are so many that further ones are not resampled.
     in_zeros: bool,
     /// Start of the segment: samples output before it.
-    stretch_start_samples: u64,
+    segment_start_samples: u64,
     /// Silence still to be output before what comes next.
     silence_samples: u64,
     /// Added to packet times.
@@ -56,11 +56,11 @@ pub struct Timeline {
 impl Timeline {
     /// Position of the next samples, in seconds from the start of the recording.
     pub fn position_s(&self) -> f64 {
-        let before = self.stretch_start_samples + self.silence_samples;
-        let stretch_s = self.resampler.as_ref().map_or(0.0, |resampler| {
-            self.stretch_frames as f64 / f64::from(resampler.rate())
+        let before = self.segment_start_samples + self.silence_samples;
+        let segment_s = self.resampler.as_ref().map_or(0.0, |resampler| {
+            self.segment_frames as f64 / f64::from(resampler.rate())
         });
-        before as f64 / f64::from(SAMPLE_RATE) + stretch_s
+        before as f64 / f64::from(SAMPLE_RATE) + segment_s
     }
 
     /// Whether [`Timeline::silence`] has silence left to output.
@@ -73,7 +73,7 @@ impl Timeline {
         let step = self.silence_samples.min(SILENCE_STEP_SAMPLES);
         out.resize(out.len() + step as usize, 0.0);
         self.silence_samples -= step;
-        self.stretch_start_samples += step;
+        self.segment_start_samples += step;
     }
 
     /// Begins an appended file, whose times start at 0 again.
@@ -112,9 +112,9 @@ impl Timeline {
     /// Inserts silence of this duration.
     pub fn insert(&mut self, duration_s: f64, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.position_s() + duration_s;
-        self.end_stretch(out)?;
+        self.end_segment(out)?;
         let end_samples = (end_s * f64::from(SAMPLE_RATE)).round() as u64;
-        self.silence_samples = end_samples.saturating_sub(self.stretch_start_samples);
+        self.silence_samples = end_samples.saturating_sub(self.segment_start_samples);
         self.begun = true;
         Ok(())
     }
@@ -139,11 +139,11 @@ impl Timeline {
             Some(resampler) if resampler.rate() == rate => resampler,
             changed => {
                 self.resampler = changed;
-                self.end_stretch(out)?;
+                self.end_segment(out)?;
                 self.resampler_for(rate)?
             }
         };
-        self.stretch_frames += sound.len() as u64;
+        self.segment_frames += sound.len() as u64;
         self.sound_frames += sound.len() as u64;
         self.zero_frames = match is_zero {
             true => self.zero_frames + sound.len() as u64,
@@ -164,22 +164,22 @@ impl Timeline {
     fn count_work(&mut self, frames: u64) -> Result<(), MediaError> {
         self.work_frames += frames;
         match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.sound_frames {
-            true => Err(MediaError::Torn),
+            true => Err(MediaError::Interrupted),
             false => Ok(()),
         }
     }
 
     /// Ends the recording: appends what is still in the filter.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        self.end_stretch(out)
+        self.end_segment(out)
     }
 
     /// Afterwards all input of the segment has been output, to the sample.
-    fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    fn end_segment(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         if let Some(mut resampler) = self.resampler.take() {
-            let frames = std::mem::take(&mut self.stretch_frames);
+            let frames = std::mem::take(&mut self.segment_frames);
             self.zero_frames = 0;
-            self.stretch_start_samples +=
+            self.segment_start_samples +=
                 (frames * u64::from(SAMPLE_RATE)).div_ceil(u64::from(resampler.rate()));
             resampler.finish(out)?;
             self.count_work(ENDING_BLOCKS * resampler.block_frames())?;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     /// Segments of sound, in hundredths of a second.
-    fn stretches(samples: &[f32]) -> Vec<(usize, usize)> {
+    fn segments(samples: &[f32]) -> Vec<(usize, usize)> {
         let loud: Vec<bool> = samples
             .chunks(160)
             .map(|chunk| chunk.iter().any(|sample| sample.abs() > 0.05))
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_lies_where_its_packets_say() {
+    fn audio_is_placed_at_packet_times() {
         let one = |rate| tone(rate, 1.0);
         for rate in [8_000, 16_000, 44_100] {
             for (name, packets, expected, length) in [
@@ -327,7 +327,7 @@ mod tests {
                     out.len()
                 );
                 // The filter rings briefly at hard edges.
-                let found = stretches(&out);
+                let found = segments(&out);
                 let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
                 let all_near = found.iter().zip(&expected).all(|(found, expected)| {
                     near(found.0, expected.0) && near(found.1, expected.1)
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_its_rate_or_tears_off_all_the_time_is_refused() {
+    fn frequent_rate_changes_and_gaps_are_refused() {
         let sound = tone(8_000, 0.001);
         let mut out = Vec::new();
         let mut timeline = Timeline::default();
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_silence_comes_in_pieces() {
+    fn a_day_of_silence_is_output_in_blocks() {
         let mut timeline = Timeline::default();
         let mut out = Vec::new();
         timeline.go_to(86_400.0, 48_000, &mut out).unwrap();

@@ -72,24 +72,24 @@ impl Trouble {
     }
 
     /// The recording ends at `end_s`; its structure shows that it was truncated.
-    pub fn cut_short(&mut self, end_s: f64, told_s: Option<f64>) {
-        let told = match told_s {
-            Some(told_s) if told_s > end_s + WORTH_S => format!(" of {}", seconds(told_s)),
+    pub fn cut_short(&mut self, end_s: f64, claimed_s: Option<f64>) {
+        let claimed = match claimed_s {
+            Some(claimed_s) if claimed_s > end_s + WORTH_S => format!(" of {}", seconds(claimed_s)),
             _ => String::new(),
         };
         self.note(format!(
-            "the file was cut short: it ends after {}{told}",
+            "the file was cut short: it ends after {}{claimed}",
             seconds(end_s)
         ));
     }
 
     /// The recording ends at `end_s` with an intact structure, but claims a
-    /// duration of `told_s`.
-    pub fn ended(&mut self, end_s: f64, told_s: f64) {
-        if end_s < told_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
+    /// duration of `claimed_s`.
+    pub fn ended(&mut self, end_s: f64, claimed_s: f64) {
+        if end_s < claimed_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
             self.note(format!(
-                "the file says that it is {} long, but its sound ends after {}",
-                seconds(told_s),
+                "the file claims to be {} long, but its audio ends after {}",
+                seconds(claimed_s),
                 seconds(end_s)
             ));
         }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_named_with_their_seconds() {
+    fn places_are_listed_with_seconds() {
         let mut trouble = Trouble::default();
         assert_eq!(trouble.summary(), None);
         trouble.lost(
@@ -177,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn ends_that_come_too_early_are_told() {
-        let summary = |tell: &dyn Fn(&mut Trouble)| {
+    fn early_ends_are_reported() {
+        let summary = |report: &dyn Fn(&mut Trouble)| {
             let mut trouble = Trouble::default();
-            tell(&mut trouble);
+            report(&mut trouble);
             trouble.summary()
         };
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
         );
         assert_eq!(
             summary(&|trouble| trouble.ended(90.0, 100.0)).unwrap(),
-            "the file says that it is 100.0 s long, but its sound ends after 90.0 s"
+            "the file claims to be 100.0 s long, but its audio ends after 90.0 s"
         );
         assert_eq!(summary(&|trouble| trouble.ended(98.5, 100.0)), None);
         assert_eq!(summary(&|trouble| trouble.ended(120.0, 100.0)), None);

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speex_has_a_decoder_of_its_own() {
+    fn speex_is_decoded_by_libspeex() {
         let words = |head: &[u8], demuxer| {
             let options = Options {
                 track: 0,

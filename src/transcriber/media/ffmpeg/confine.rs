@@ -162,11 +162,13 @@ impl Confinement {
         match made() {
             Ok(Some(rules)) => Some(rules),
             Ok(None) => {
-                tracing::info!("this kernel has no Landlock: ffmpeg runs without rules for files");
+                tracing::info!(
+                    "this kernel has no Landlock: ffmpeg runs without file access rules"
+                );
                 None
             }
             Err(error) => {
-                tracing::warn!("ffmpeg runs without rules for files: {error}");
+                tracing::warn!("ffmpeg runs without file access rules: {error}");
                 None
             }
         }
@@ -263,7 +265,7 @@ fn filters() -> Vec<BpfProgram> {
     match made.and_then(|programs| programs.into_iter().collect()) {
         Ok(programs) => programs,
         Err(error) => {
-            tracing::warn!("ffmpeg runs without a filter of system calls: {error}");
+            tracing::warn!("ffmpeg runs without a system call filter: {error}");
             Vec::new()
         }
     }

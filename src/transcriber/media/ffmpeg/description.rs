@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_many_tracks() {
+    fn description_of_several_tracks() {
         let input = parse(
             "Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'pipe:0':
   Metadata:
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_known_of_a_bare_stream() {
+    fn description_of_a_raw_stream() {
         let input = parse(
             "Input #0, ac3, from 'pipe:0':
   Duration: N/A, start: 0.000000, bitrate: 448 kb/s
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_has_a_layout() {
+    fn output_layout_is_parsed() {
         let line = "  Stream #0:0: Audio: pcm_f32le ([3][0][0][0] / 0x0003), 16000 Hz, 5.1(side), flt, 3072 kb/s";
         assert_eq!(output_layout(line), Some((6, 0x60f)));
         assert_eq!(output_layout("    Metadata:"), None);

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layouts_have_the_channels_that_they_are_named_for() {
+    fn layout_masks_match_their_channel_counts() {
         for (name, expected) in [
             ("mono", Some((1, 0x4))),
             ("stereo", Some((2, 0x3))),

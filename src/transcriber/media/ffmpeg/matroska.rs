@@ -37,8 +37,8 @@ pub enum Item {
 
 /// Output that ffmpeg would not write.
 #[derive(Debug, thiserror::Error, PartialEq)]
-#[error("ffmpeg's output is not what was asked for ({0})")]
-pub struct Garbage(&'static str);
+#[error("unexpected output of ffmpeg ({0})")]
+pub struct InvalidOutput(&'static str);
 
 /// An incremental parser: takes bytes in pieces of any size, returns items once
 /// they are complete.
@@ -66,7 +66,7 @@ impl Parser {
     }
 
     /// The next item; `None` until more bytes are pushed.
-    pub fn next(&mut self) -> Result<Option<Item>, Garbage> {
+    pub fn next(&mut self) -> Result<Option<Item>, InvalidOutput> {
         loop {
             self.skip();
             let rest = &self.buffer[self.used_bytes..];
@@ -77,7 +77,7 @@ impl Parser {
                 return Ok(None);
             };
             if !self.begun && id != EBML {
-                return Err(Garbage("no Matroska"));
+                return Err(InvalidOutput("no Matroska"));
             }
             self.begun = true;
             match id {
@@ -87,7 +87,7 @@ impl Parser {
                 CHANNELS | TIMESTAMP | BLOCK | SIMPLE_BLOCK => {
                     let size_bytes = size_bytes
                         .filter(|size_bytes| *size_bytes <= BLOCK_MAX_BYTES)
-                        .ok_or(Garbage("an element of an absurd size"))?;
+                        .ok_or(InvalidOutput("an element of an invalid size"))?;
                     let end = header_bytes + size_bytes as usize;
                     if rest.len() < end {
                         return Ok(None);
@@ -101,7 +101,8 @@ impl Parser {
                 }
                 _ => {
                     self.used_bytes += header_bytes;
-                    self.skip_bytes = size_bytes.ok_or(Garbage("an element without an end"))?;
+                    self.skip_bytes =
+                        size_bytes.ok_or(InvalidOutput("an element without an end"))?;
                 }
             }
         }
@@ -118,7 +119,7 @@ impl Parser {
         &mut self,
         id: u32,
         content: std::ops::Range<usize>,
-    ) -> Result<Option<Item>, Garbage> {
+    ) -> Result<Option<Item>, InvalidOutput> {
         let content = &self.buffer[self.used_bytes..][content];
         match id {
             TIMESTAMP => {
@@ -130,23 +131,23 @@ impl Parser {
                 self.channels = u16::try_from(channels)
                     .ok()
                     .filter(|channels| *channels > 0)
-                    .ok_or(Garbage("an absurd number of channels"))?;
+                    .ok_or(InvalidOutput("an invalid number of channels"))?;
                 Ok(Some(Item::Channels(self.channels)))
             }
             _ => self.block(content).map(Some),
         }
     }
 
-    fn block(&self, content: &[u8]) -> Result<Item, Garbage> {
+    fn block(&self, content: &[u8]) -> Result<Item, InvalidOutput> {
         let (header, samples) = content
             .split_at_checked(BLOCK_HEADER_BYTES)
-            .ok_or(Garbage("a block without a header"))?;
+            .ok_or(InvalidOutput("a block without a header"))?;
         let frame_bytes = usize::from(self.channels) * BYTES_PER_SAMPLE;
         if header[0] != 0x81 || header[3] & LACING != 0 {
-            return Err(Garbage("a block of an unknown kind"));
+            return Err(InvalidOutput("a block of an unknown kind"));
         }
         if frame_bytes == 0 || !samples.len().is_multiple_of(frame_bytes) {
-            return Err(Garbage("a block with half a sample"));
+            return Err(InvalidOutput("a block with half a sample"));
         }
         let relative_ms = i64::from(i16::from_be_bytes([header[1], header[2]]));
         Ok(Item::Block {
@@ -163,17 +164,17 @@ impl Parser {
 
 /// Id, content size (`None`: unknown) and length of both; `None` if incomplete.
 #[allow(clippy::type_complexity)] // three numbers of one line
-fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, Garbage> {
+fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, InvalidOutput> {
     let id_bytes = bytes[0].leading_zeros() as usize + 1;
     if id_bytes > 4 {
-        return Err(Garbage("no element where one should be"));
+        return Err(InvalidOutput("an invalid element id"));
     }
     let Some(&first) = bytes.get(id_bytes) else {
         return Ok(None);
     };
     let size_bytes = first.leading_zeros() as usize + 1;
     if size_bytes > 8 {
-        return Err(Garbage("an element of an absurd size"));
+        return Err(InvalidOutput("an element of an invalid size"));
     }
     let end = id_bytes + size_bytes;
     if bytes.len() < end {
@@ -190,9 +191,9 @@ fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, Garbage> {
     Ok(Some((id, (size != unknown).then_some(size), end)))
 }
 
-fn integer(bytes: &[u8]) -> Result<u64, Garbage> {
+fn integer(bytes: &[u8]) -> Result<u64, InvalidOutput> {
     if bytes.len() > 8 {
-        return Err(Garbage("a number of an absurd size"));
+        return Err(InvalidOutput("an integer of an invalid size"));
     }
     Ok(bytes
         .iter()
@@ -215,12 +216,12 @@ mod tests {
         bytes
     }
 
-    fn items(parser: &mut Parser) -> Result<Vec<Item>, Garbage> {
+    fn items(parser: &mut Parser) -> Result<Vec<Item>, InvalidOutput> {
         std::iter::from_fn(|| parser.next().transpose()).collect()
     }
 
     #[test]
-    fn items_come_however_the_bytes_come() {
+    fn items_are_parsed_from_pieces_of_any_size() {
         let stream = [START, &cluster(), b"\xec\x82\0\0", &cluster()].concat();
         let block = || Item::Block {
             start_ms: 999,
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_believed() {
+    fn invalid_output_is_refused() {
         let with = |from: &[u8], to: &[u8]| {
             let stream = [START, &cluster()].concat();
             let at = stream.windows(from.len()).position(|part| part == from);
@@ -250,7 +251,7 @@ mod tests {
         };
         for (stream, expected) in [
             (b"RIFF\xff\xff\xff\xffWAVE".to_vec(), "no Matroska"),
-            (b"\0\0\0\0".to_vec(), "no element"),
+            (b"\0\0\0\0".to_vec(), "invalid element"),
             (b"\xa3\x84\x81\0\0\0".to_vec(), "no Matroska"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\0"), "channels"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\x03"), "half a sample"),
@@ -261,9 +262,9 @@ mod tests {
             ),
             (
                 with(b"\xa3\x8c", b"\xa3\x08\xff\xff\xff\xff"),
-                "absurd size",
+                "invalid size",
             ),
-            (with(b"\xa3\x8c", b"\xa3\0"), "absurd size"),
+            (with(b"\xa3\x8c", b"\xa3\0"), "invalid size"),
             (with(b"\x86\x81A", b"\x86\xff"), "without an end"),
         ] {
             let mut parser = Parser::default();

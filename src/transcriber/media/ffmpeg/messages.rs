@@ -19,7 +19,7 @@ const REASON_MAX_CHARACTERS: usize = 200;
 const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
 /// Messages that follow every failure and contain no reason.
-const NO_REASONS: [&str; 9] = [
+const UNSPECIFIC_ERRORS: [&str; 9] = [
     "Error while processing the decoded data",
     "Failed to inject frame into filter network",
     "Error reinitializing filters",
@@ -39,11 +39,11 @@ const PACKET_ERRORS: [&str; 2] = [
 
 /// Codecs with discontinuous transmission: ffmpeg reports their SID and NO_DATA
 /// packets as damaged. The resulting gap is silence.
-const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
+const DISCONTINUOUS: [&str; 2] = ["amr_nb", "amr_wb"];
 
 /// What was parsed from the messages so far.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct Parsed {
     /// The description of the file, incomplete until `opened`.
     pub input: Option<Input>,
     /// The description of the input is complete.
@@ -57,7 +57,7 @@ pub struct Said {
     pub packet_errors: u64,
     /// The codec sends no packets during silence, so the last ones may be
     /// missing.
-    pub leaves_silence_out: bool,
+    pub omits_silence: bool,
     first_errors: Vec<String>,
     last_errors: Vec<String>,
     last_line: String,
@@ -66,34 +66,34 @@ pub struct Said {
 
 /// The thread that reads standard error, and its result.
 pub struct Messages {
-    said: Arc<Mutex<Said>>,
+    parsed: Arc<Mutex<Parsed>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Messages {
     /// Reads `stderr` to its end.
     pub fn read(mut stderr: impl Read + Send + 'static) -> std::io::Result<Self> {
-        let said = Arc::new(Mutex::new(Said::default()));
-        let shared = said.clone();
+        let parsed = Arc::new(Mutex::new(Parsed::default()));
+        let shared = parsed.clone();
         let thread = thread::Builder::new()
             .name("ffmpeg-messages".to_owned())
             .spawn(move || {
                 let mut chunk = vec![0; CHUNK_BYTES];
                 let mut line = Vec::new();
                 while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-                    let mut said = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    said.push(&chunk[..count], &mut line);
+                    let mut parsed = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    parsed.push(&chunk[..count], &mut line);
                 }
             })?;
         Ok(Self {
-            said,
+            parsed,
             thread: Some(thread),
         })
     }
 
     /// Calls `look` with the messages parsed so far.
-    pub fn with<T>(&self, look: impl FnOnce(&Said) -> T) -> T {
-        look(&self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn with<T>(&self, look: impl FnOnce(&Parsed) -> T) -> T {
+        look(&self.parsed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for the end of standard error, that is, of all processes that hold
@@ -106,13 +106,15 @@ impl Messages {
     }
 }
 
-impl Said {
+impl Parsed {
     /// Why ffmpeg failed, in its words; empty if it reported nothing.
     pub fn reason(&self) -> String {
         let errors = self.first_errors.iter().chain(&self.last_errors);
-        let reason = errors
-            .rev()
-            .find(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)));
+        let reason = errors.rev().find(|error| {
+            !UNSPECIFIC_ERRORS
+                .iter()
+                .any(|start| error.starts_with(start))
+        });
         reason.unwrap_or(&self.last_line).clone()
     }
 
@@ -159,7 +161,7 @@ impl Said {
         self.opened = text.starts_with("Output #0");
         // "Stream #0:1 -> #0:0 (amr_nb (amrnb) -> pcm_f32le (native))"
         if text.contains(" -> #0:0 (") {
-            self.leaves_silence_out = SILENCE_LEFT_OUT
+            self.omits_silence = DISCONTINUOUS
                 .iter()
                 .any(|codec| text.contains(&format!("({codec} (")));
         }
@@ -179,7 +181,7 @@ impl Said {
     }
 
     fn error(&mut self, text: &str) {
-        if self.opened && self.leaves_silence_out {
+        if self.opened && self.omits_silence {
             return;
         }
         if PACKET_ERRORS.iter().any(|error| text.contains(error)) {
@@ -238,17 +240,17 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Said {
-        let mut said = Said::default();
+    fn parsed(text: &str) -> Parsed {
+        let mut parsed = Parsed::default();
         let mut line = Vec::new();
         for bytes in text.as_bytes().chunks(50) {
-            said.push(bytes, &mut line);
+            parsed.push(bytes, &mut line);
         }
-        said
+        parsed
     }
 
     #[test]
-    fn both_versions_are_understood() {
+    fn messages_of_both_versions_are_parsed() {
         for (late, expected) in [
             ("Correcting start time by 1989089", 1_989_089),
             (
@@ -260,7 +262,7 @@ mod tests {
                 0,
             ),
         ] {
-            let said = said(&format!(
+            let parsed = parsed(&format!(
                 "[mpegts @ 0x5] [verbose] max_analyze_duration 5000000 reached\n\
                  [info] Input #0, mpegts, from 'pipe:0':\n\
                  [info]   Duration: N/A, start: 1.500000, bitrate: N/A\n\
@@ -272,16 +274,16 @@ mod tests {
                  [info]   Stream #0:0: Audio: pcm_f32le ([3][0][0][0] / 0x0003), 16000 Hz, mono, flt, 512 kb/s\n\
                  [error] Error while decoding stream #0:0: Invalid data found\n"
             ));
-            assert!(said.opened);
-            assert_eq!(said.late_us, expected);
-            assert_eq!(said.layout, Some((1, 4)));
-            assert_eq!(said.input.unwrap().tracks.len(), 1);
-            assert_eq!(said.packet_errors, 1);
+            assert!(parsed.opened);
+            assert_eq!(parsed.late_us, expected);
+            assert_eq!(parsed.layout, Some((1, 4)));
+            assert_eq!(parsed.input.unwrap().tracks.len(), 1);
+            assert_eq!(parsed.packet_errors, 1);
         }
     }
 
     #[test]
-    fn the_reason_is_the_last_error_that_says_something() {
+    fn reason_is_the_last_specific_error() {
         for (text, expected) in [
             (
                 "[mov,mp4,m4a @ 0x5] [error] moov atom not found\n\
@@ -300,12 +302,12 @@ mod tests {
             ),
             ("", ""),
         ] {
-            assert_eq!(said(text).reason(), expected);
+            assert_eq!(parsed(text).reason(), expected);
         }
-        let long = said(&format!("[error] {}\n", "x".repeat(5000)));
+        let long = parsed(&format!("[error] {}\n", "x".repeat(5000)));
         assert_eq!(long.reason().len(), REASON_MAX_CHARACTERS);
         let many: String = (0..1000).map(|n| format!("[error] {n}\n")).collect();
-        let many = said(&many);
+        let many = parsed(&many);
         assert_eq!(many.reason(), "999");
         assert_eq!(many.first_error(), Some("0"));
         assert!(many.last_errors.len() + many.first_errors.len() <= 2 * ERRORS_KEPT);

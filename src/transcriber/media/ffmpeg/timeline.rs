@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_it_must() {
+    fn length_is_limited() {
         let mut timeline = Timeline::new(1, 100_000);
         timeline.pad(1000);
         let mut out = Vec::new();

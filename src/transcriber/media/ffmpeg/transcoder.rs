@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const HANG_LIMIT: Duration = Duration::from_secs(60);
 
 /// CPU time without any output after which the child is killed.
-const FRUITLESS_CPU: Duration = Duration::from_secs(600);
+const IDLE_CPU_LIMIT: Duration = Duration::from_secs(600);
 
 /// The child may use CPU time of this fraction of the maximum length, and at
 /// least [`CPU_MIN_S`]: decoders need a hundredth.
@@ -58,7 +58,7 @@ pub enum Step {
 
 /// What was wrong with a recording that was decoded nevertheless.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
+pub struct DecodeReport {
     /// Packets that failed to decode. They are replaced by silence; later samples
     /// keep their times.
     pub damaged_packets: u64,
@@ -90,7 +90,7 @@ pub struct Transcoder {
     opened: bool,
     begun: Instant,
     hang_limit: Duration,
-    watch: Watch,
+    watch: Progress,
     /// Why this side killed the child.
     stopped: Option<String>,
     padded: bool,
@@ -98,7 +98,7 @@ pub struct Transcoder {
 }
 
 /// The last activity of the child.
-struct Watch {
+struct Progress {
     at: Instant,
     fed_bytes: u64,
     cpu: Duration,
@@ -141,7 +141,7 @@ impl Transcoder {
             opened: false,
             begun: Instant::now(),
             hang_limit: HANG_LIMIT,
-            watch: Watch {
+            watch: Progress {
                 at: Instant::now(),
                 fed_bytes: 0,
                 cpu: Duration::ZERO,
@@ -189,7 +189,7 @@ impl Transcoder {
 
     /// The description of the file; known after [`Step::Opened`].
     pub fn input(&self) -> Option<Input> {
-        self.messages.with(|said| said.input.clone())
+        self.messages.with(|parsed| parsed.input.clone())
     }
 
     /// Samples per frame; known after [`Step::Opened`].
@@ -205,11 +205,11 @@ impl Transcoder {
 
     /// Packets that failed to decode so far.
     pub fn damaged_packets(&self) -> u64 {
-        self.messages.with(|said| said.packet_errors)
+        self.messages.with(|parsed| parsed.packet_errors)
     }
 
     /// The result, after [`Step::End`]: an error if there were no samples.
-    pub fn finish(mut self) -> Result<Trouble, MediaError> {
+    pub fn finish(mut self) -> Result<DecodeReport, MediaError> {
         let status = match self.ended && self.stopped.is_none() {
             true => self.process.wait(),
             false => {
@@ -218,7 +218,7 @@ impl Transcoder {
             }
         };
         self.messages.join();
-        let reason = self.messages.with(|said| said.reason());
+        let reason = self.messages.with(|parsed| parsed.reason());
         let early = self.stopped.take().or_else(|| {
             status
                 .and_then(describe)
@@ -232,10 +232,10 @@ impl Transcoder {
             return Err(self.nothing(status, early, reason));
         }
         let half =
-            (!self.parser.is_between_elements()).then(|| "its output ends midway".to_owned());
-        Ok(self.messages.with(|said| Trouble {
-            damaged_packets: said.packet_errors,
-            first_error: said.first_error().map(str::to_owned),
+            (!self.parser.is_between_elements()).then(|| "its output is truncated".to_owned());
+        Ok(self.messages.with(|parsed| DecodeReport {
+            damaged_packets: parsed.packet_errors,
+            first_error: parsed.first_error().map(str::to_owned),
             stopped_early: early.or(half),
         }))
     }
@@ -250,7 +250,7 @@ impl Transcoder {
         /// Exit status of a dynamic linker without libraries, or a shell without
         /// a program.
         const NOT_FOUND: i32 = 127;
-        let input = self.messages.with(|said| said.input.clone());
+        let input = self.messages.with(|parsed| parsed.input.clone());
         if status.and_then(|status| status.code()) == Some(NOT_FOUND) {
             return MediaError::FfmpegStart(io::Error::other(reason));
         }
@@ -266,7 +266,7 @@ impl Transcoder {
                 MediaError::Ffmpeg(reason)
             }
             (_, Some(early)) => MediaError::Ffmpeg(early),
-            (_, None) if reason.is_empty() => MediaError::Ffmpeg("it holds no sound".to_owned()),
+            (_, None) if reason.is_empty() => MediaError::Ffmpeg("it contains no audio".to_owned()),
             (_, None) => MediaError::Ffmpeg(reason),
         }
     }
@@ -276,8 +276,9 @@ impl Transcoder {
     fn open(&mut self) -> bool {
         let asked = Instant::now();
         loop {
-            let known = self.messages.with(|said| {
-                (said.opened && said.layout.is_some()).then_some((said.late_us, said.layout))
+            let known = self.messages.with(|parsed| {
+                (parsed.opened && parsed.layout.is_some())
+                    .then_some((parsed.late_us, parsed.layout))
             });
             if known.is_some() || self.begun.elapsed() > DESCRIPTION_LIMIT {
                 let (late_us, layout) = known.unwrap_or_default();
@@ -323,7 +324,7 @@ impl Transcoder {
                 self.watch.cpu_at_output = self.watch.cpu;
             }
             Ok(None) => {
-                self.look_for_life();
+                self.check_progress();
                 return self.ended;
             }
             Err(error) => self.stop(error.to_string()),
@@ -333,8 +334,8 @@ impl Transcoder {
 
     /// End of output. Appends, once, silence that the codec omitted there.
     fn end(&mut self) {
-        let length_s = self.messages.with(|said| {
-            let input = said.input.as_ref().filter(|_| said.leaves_silence_out);
+        let length_s = self.messages.with(|parsed| {
+            let input = parsed.input.as_ref().filter(|_| parsed.omits_silence);
             input.and_then(|input| input.duration_s)
         });
         match (length_s, &mut self.timeline) {
@@ -346,7 +347,7 @@ impl Transcoder {
         }
     }
 
-    fn look_for_life(&mut self) {
+    fn check_progress(&mut self) {
         let cpu = self.process.cpu_time();
         let fed_bytes = self.feed.bytes();
         let watch = &mut self.watch;
@@ -357,10 +358,10 @@ impl Transcoder {
         watch.fed_bytes = fed_bytes;
         if watch.at.elapsed() > self.hang_limit {
             let limit_s = self.hang_limit.as_secs();
-            self.stop(format!("it did nothing for {limit_s} s"));
-        } else if watch.cpu.saturating_sub(watch.cpu_at_output) > FRUITLESS_CPU {
-            let limit_s = FRUITLESS_CPU.as_secs();
-            self.stop(format!("it computed for {limit_s} s to no effect"));
+            self.stop(format!("it made no progress for {limit_s} s"));
+        } else if watch.cpu.saturating_sub(watch.cpu_at_output) > IDLE_CPU_LIMIT {
+            let limit_s = IDLE_CPU_LIMIT.as_secs();
+            self.stop(format!("it used {limit_s} s of CPU time without output"));
         }
     }
 

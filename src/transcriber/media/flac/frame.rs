@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_frame_header_tells_the_length() {
+    fn frame_header_states_the_length() {
         for (bytes, found) in [
             // RFC 9639, appendix D.1.3: a frame of one sample.
             (&b"\xff\xf8\x69\x18\x00\x00"[..], Some((1, 0))),

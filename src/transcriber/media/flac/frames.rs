@@ -14,11 +14,11 @@ const BLOCK_BYTES: usize = 32 * 1024;
 
 /// The start of an appended FLAC file: the marker and a STREAMINFO header of 34
 /// bytes, ignoring the last-block bit.
-const BORDER: [u8; 8] = *b"fLaC\0\0\0\x22";
+const BOUNDARY: [u8; 8] = *b"fLaC\0\0\0\x22";
 
 /// Bytes held back, so that a boundary and a tag before it are detected before
 /// they are passed on.
-const HELD_BYTES: usize = BORDER.len() + tags::ID3V1_BYTES;
+const HELD_BYTES: usize = BOUNDARY.len() + tags::ID3V1_BYTES;
 
 /// Tags among the frames that are checked: an ID3 tag is a boundary if a FLAC
 /// file follows it.
@@ -30,7 +30,7 @@ const AFTER_PAUSE: [u8; 16] = [0; 16];
 
 /// State shared between [`Frames`] and the reader that controls it.
 #[derive(Debug, Clone, Default)]
-pub struct Watch(Arc<Shared>);
+pub struct ReadControl(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -51,10 +51,10 @@ impl Default for Shared {
     }
 }
 
-impl Watch {
+impl ReadControl {
     /// Offset at which an appended file begins, in bytes from the start of this
     /// one.
-    pub fn border_bytes(&self) -> Option<u64> {
+    pub fn boundary_bytes(&self) -> Option<u64> {
         let border = self.0.border.load(Ordering::Relaxed);
         (border != u64::MAX).then_some(border)
     }
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Takes up to `wanted` bytes from the allowance; an error once it is used
-    /// up, until [`Watch::allow`].
+    /// up, until [`ReadControl::allow`].
     fn take(&self, wanted: usize) -> io::Result<usize> {
         let budget_bytes = self.0.budget_bytes.load(Ordering::Relaxed);
         let granted = budget_bytes.min(wanted as u64);
@@ -105,7 +105,7 @@ pub struct Frames {
     end_bytes: u64,
     at_end: bool,
     tags: u32,
-    watch: Watch,
+    control: ReadControl,
 }
 
 impl Frames {
@@ -127,13 +127,13 @@ impl Frames {
             end_bytes,
             at_end: false,
             tags: 0,
-            watch: Watch::default(),
+            control: ReadControl::default(),
         })
     }
 
     /// A handle to control it while symphonia owns it.
-    pub fn watch(&self) -> Watch {
-        self.watch.clone()
+    pub fn control(&self) -> ReadControl {
+        self.control.clone()
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -166,7 +166,7 @@ impl Frames {
         } else {
             self.buffer.len().saturating_sub(HELD_BYTES)
         };
-        let from = seen.saturating_sub(BORDER.len().max(tags::ID3V2_HEADER_BYTES) - 1);
+        let from = seen.saturating_sub(BOUNDARY.len().max(tags::ID3V2_HEADER_BYTES) - 1);
         for at in from..self.buffer.len() {
             let rest = &self.buffer[at..];
             let is_border = match rest[0] {
@@ -176,7 +176,7 @@ impl Frames {
             };
             if is_border {
                 let border = self.offset_bytes + at as u64;
-                self.watch.0.border.store(border, Ordering::Relaxed);
+                self.control.0.border.store(border, Ordering::Relaxed);
                 // A tag at the end of the previous file is not audio.
                 let sound = at.checked_sub(tags::ID3V1_BYTES);
                 let sound = sound.filter(|at| tags::is_id3v1(&self.buffer[*at..]));
@@ -199,23 +199,23 @@ impl Frames {
         let mut look = self.source.again();
         look.seek(SeekFrom::Start(self.offset_bytes + at as u64 + tag_bytes))?;
         let mut behind = Vec::new();
-        look.take(BORDER.len() as u64).read_to_end(&mut behind)?;
+        look.take(BOUNDARY.len() as u64).read_to_end(&mut behind)?;
         Ok(is_flac(&behind))
     }
 }
 
 fn is_flac(bytes: &[u8]) -> bool {
-    let Some(start) = bytes.first_chunk::<{ BORDER.len() }>() else {
+    let Some(start) = bytes.first_chunk::<{ BOUNDARY.len() }>() else {
         return false;
     };
     let mut start = *start;
     start[4] &= 0x7f;
-    start == BORDER
+    start == BOUNDARY
 }
 
 impl Read for Frames {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.watch.0.resumed.swap(false, Ordering::Relaxed) {
+        if self.control.0.resumed.swap(false, Ordering::Relaxed) {
             self.head.extend(AFTER_PAUSE);
         }
         if !self.head.is_empty() {
@@ -227,7 +227,7 @@ impl Read for Frames {
         }
         self.fill()?;
         let ready = &self.buffer[self.passed..self.cleared];
-        let count = self.watch.take(buffer.len().min(ready.len()))?;
+        let count = self.control.take(buffer.len().min(ready.len()))?;
         buffer[..count].copy_from_slice(&ready[..count]);
         self.passed += count;
         Ok(count)
@@ -256,11 +256,11 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn reading_pauses_and_goes_on() {
+    fn reading_pauses_and_resumes() {
         let content = b"0123456789abcdefghij";
         let source = Source::new(testing::file(content), content.len() as u64);
         let mut frames = Frames::new(b"head".to_vec(), source, 2, 18).unwrap();
-        let watch = frames.watch();
+        let control = frames.control();
         let mut read = |wanted: usize| {
             let mut bytes = vec![b'?'; wanted];
             frames.read(&mut bytes).map(|count| {
@@ -268,16 +268,16 @@ mod tests {
                 String::from_utf8(bytes).unwrap()
             })
         };
-        watch.allow(10);
+        control.allow(10);
         assert_eq!(read(20).unwrap(), "head");
         assert_eq!(read(4).unwrap(), "2345");
         assert_eq!(read(20).unwrap(), "6789ab");
         for _ in 0..2 {
             assert!(read(1).is_err());
-            assert!(watch.is_paused());
+            assert!(control.is_paused());
         }
-        watch.allow(100);
-        assert!(!watch.is_paused());
+        control.allow(100);
+        assert!(!control.is_paused());
         assert_eq!(read(20).unwrap(), "\0".repeat(AFTER_PAUSE.len()));
         assert_eq!(read(20).unwrap(), "cdefgh");
         assert_eq!(read(20).unwrap(), "");

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_measured() {
+    fn tag_lengths_are_parsed() {
         for (header, expected) in [
             (&b"ID3\x04\0\0\0\0\x02\x01"[..], Some(10 + 257)),
             (b"ID3\x04\0\x10\0\0\x02\x01", Some(10 + 257 + 10)),

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_length_rate_and_channels() {
+    fn headers_state_length_rate_and_channels() {
         for (bytes, expected) in [
             (
                 [0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc],

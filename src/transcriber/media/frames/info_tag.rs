@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tags_of_the_usual_encoders_are_read() {
+    fn tags_of_common_encoders_are_parsed() {
         let lame = [&b"LAME3.100"[..], &[0; 12], &[0x24, 0x05, 0x00], &[0; 12]].concat();
         let whole = frame(&[
             b"Xing",

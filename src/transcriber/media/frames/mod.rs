@@ -210,10 +210,10 @@ impl<F: Frames> FrameReader<F> {
         let start = self.given_frames * length;
         let (delay, padding) = (self.tag.delay_frames, self.tag.padding_frames);
         packet.trim_start_frames = u64::from(delay).saturating_sub(start).min(length);
-        if let Some(told) = self.tag.frames.map(u64::from)
-            && self.given_frames < told
+        if let Some(claimed) = self.tag.frames.map(u64::from)
+            && self.given_frames < claimed
         {
-            let left = (told - self.given_frames - 1) * length;
+            let left = (claimed - self.given_frames - 1) * length;
             packet.trim_end_frames = u64::from(padding).saturating_sub(left).min(length);
         }
         self.given_frames += 1;
@@ -233,7 +233,7 @@ impl<F: Frames> FrameReader<F> {
         let noise = std::mem::take(&mut self.searched_noise);
         // Padding between joined streams is not a loss.
         (bytes > 0 && noise && self.given_frames > 0).then(|| Step::Lost {
-            reason: format!("{bytes} bytes are no {} frames", self.container),
+            reason: format!("{bytes} bytes are not {} frames", self.container),
             duration_s: None,
         })
     }
@@ -242,7 +242,7 @@ impl<F: Frames> FrameReader<F> {
 /// Display name of the codec, including those that symphonia cannot decode.
 fn describe(parameters: &AudioCodecParameters) -> String {
     match parameters.codec {
-        CODEC_ID_NULL_AUDIO => "aac of a kind beyond LC stereo".to_owned(),
+        CODEC_ID_NULL_AUDIO => "aac other than LC mono or stereo".to_owned(),
         known => codec::name(known),
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_length_rate_and_channels() {
+    fn headers_state_length_rate_and_channels() {
         for (bytes, expected) in [
             // layer, rate, channels, bytes, samples
             (

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_those_of_whole_tags() {
+    fn tag_lengths_include_headers_and_footers() {
         for (bytes, expected) in [
             (&b"ID3\x04\x00\x00\x00\x00\x02\x01rest"[..], Some(10 + 257)),
             (b"ID3\x04\x00\x10\x00\x00\x00\x05rest", Some(10 + 5 + 10)),

@@ -31,19 +31,19 @@ const MAX_DURATION_S: f64 = 86_400.0;
 
 /// The expected result.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum Outcome {
     /// Refused with an error that contains this.
     Refused(&'static str),
     /// Decoded to at most this many seconds, with or without a warning.
-    HeardUpTo(f64),
+    DecodedUpTo(f64),
     /// Either.
     Anything,
 }
 
-use Fate::{Anything, HeardUpTo, Refused};
+use Outcome::{Anything, DecodedUpTo, Refused};
 
 /// Seconds and warning, or the error, of the built-in readers for `content`.
-fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
+fn outcome(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     let steps = Cell::new(0_u64);
     let steps_max = STEPS_MIN + STEPS_PER_BYTE * content.len() as u64;
     let keep_going = || {
@@ -80,12 +80,12 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
 }
 
 /// Checks one file; prints its cost.
-fn suffer(name: &str, content: &[u8], expected: Fate) {
+fn check(name: &str, content: &[u8], expected: Outcome) {
     let begun = testing::cpu_time();
-    let (fate, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| fate(content)));
+    let (outcome, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| outcome(content)));
     let time = testing::cpu_time() - begun;
     println!(
-        "{name}: {} bytes, {} KiB, {} ms: {fate:?}",
+        "{name}: {} bytes, {} KiB, {} ms: {outcome:?}",
         content.len(),
         peak_bytes / 1024,
         time.as_millis()
@@ -95,20 +95,20 @@ fn suffer(name: &str, content: &[u8], expected: Fate) {
         "{name} took {peak_bytes} bytes"
     );
     assert!(time < TIME_MAX, "{name} took {time:?}");
-    let words = match &fate {
+    let words = match &outcome {
         Err(error) => error.to_string(),
         Ok((_, warning)) => warning.clone().unwrap_or_default(),
     };
     assert!(words.len() < 2048, "{name}: {} bytes of words", words.len());
-    match (expected, &fate) {
+    match (expected, &outcome) {
         (Refused(reason), Err(error)) => {
             assert!(error.to_string().contains(reason), "{name}: {error}");
         }
-        (HeardUpTo(most_s), Ok((duration_s, _))) => {
+        (DecodedUpTo(most_s), Ok((duration_s, _))) => {
             assert!(*duration_s <= most_s, "{name}: {duration_s} s");
         }
         (Anything, _) => {}
-        _ => panic!("{name}: {expected:?} was expected, not {fate:?}"),
+        _ => panic!("{name}: {expected:?} was expected, not {outcome:?}"),
     }
 }
 
@@ -126,6 +126,6 @@ fn files_that_once_took_all_memory() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let content = std::fs::read(&path).unwrap();
-        suffer(&path.display().to_string(), &content, Anything);
+        check(&path.display().to_string(), &content, Anything);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{HeardUpTo, suffer};
+use super::{DecodedUpTo, check};
 use crate::media::{Limits, Recording, Source, ffmpeg};
 use crate::speech::Cutter;
 use crate::testing;
@@ -31,7 +31,7 @@ fn silence(duration_s: u32, extension: &str, arguments: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn it_is_heard_and_nothing_of_it_is_worth_the_models_while() {
+fn silence_is_decoded_and_never_reaches_the_model() {
     for (extension, arguments) in [
         ("flac", &["-compression_level", "8"][..]),
         (
@@ -40,7 +40,7 @@ fn it_is_heard_and_nothing_of_it_is_worth_the_models_while() {
         ),
     ] {
         let content = silence(600, extension, arguments);
-        suffer(extension, &content, HeardUpTo(601.0));
+        check(extension, &content, DecodedUpTo(601.0));
         let (windows, audible) = windows(&content);
         assert!(
             audible == 0 && windows <= 6,

@@ -4,7 +4,7 @@ use super::ebml;
 
 /// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockHead {
+pub struct BlockHeader {
     /// Track number.
     pub track: u64,
     /// Timestamp relative to that of the cluster, in ticks of the segment.
@@ -12,7 +12,7 @@ pub struct BlockHead {
     /// How the frames are separated.
     pub lacing: Lacing,
     /// Length of this header.
-    pub head_bytes: usize,
+    pub header_bytes: usize,
 }
 
 /// How the frames of a block are separated.
@@ -24,10 +24,10 @@ pub enum Lacing {
     Ebml,
 }
 
-/// Upper bound of a [`BlockHead`]'s length.
-pub const HEAD_MAX_BYTES: usize = 11;
+/// Upper bound of a [`BlockHeader`]'s length.
+pub const HEADER_MAX_BYTES: usize = 11;
 
-impl BlockHead {
+impl BlockHeader {
     /// Parses the start of a block.
     pub fn parse(block: &[u8]) -> Option<Self> {
         let (track, length, _) = ebml::number(block)?;
@@ -41,7 +41,7 @@ impl BlockHead {
                 2 => Lacing::Fixed,
                 _ => Lacing::Ebml,
             },
-            head_bytes: length + 3,
+            header_bytes: length + 3,
         })
     }
 }
@@ -103,24 +103,24 @@ mod tests {
     #[test]
     fn heads() {
         assert_eq!(
-            BlockHead::parse(&[0x81, 0xff, 0xfe, 0x80, 9]),
-            Some(BlockHead {
+            BlockHeader::parse(&[0x81, 0xff, 0xfe, 0x80, 9]),
+            Some(BlockHeader {
                 track: 1,
                 relative: -2,
                 lacing: Lacing::None,
-                head_bytes: 4
+                header_bytes: 4
             })
         );
-        let head = BlockHead::parse(&[0x40, 0xc8, 0, 1, 0x06]).unwrap();
+        let header = BlockHeader::parse(&[0x40, 0xc8, 0, 1, 0x06]).unwrap();
         assert_eq!(
-            (head.track, head.lacing, head.head_bytes),
+            (header.track, header.lacing, header.header_bytes),
             (200, Lacing::Ebml, 5)
         );
-        assert_eq!(BlockHead::parse(&[0x81, 0, 1]), None);
+        assert_eq!(BlockHeader::parse(&[0x81, 0, 1]), None);
     }
 
     #[test]
-    fn every_lacing_and_every_way_to_be_wrong() {
+    fn lacing_is_parsed_or_refused() {
         let long = vec![7; 300];
         let xiph = [&[2, 0xff, 45, 1][..], &long, b"x", b"rest"].concat();
         let sizes = |body: &[u8], lacing| -> Option<Vec<usize>> {

@@ -52,10 +52,10 @@ fn known(entry: &AudioEntry, parameters: &mut AudioCodecParameters) -> Option<Au
                 parameters.with_channels(channels(count, 0));
             }
             // The reader trims the pre-skip; the decoder must not trim it again.
-            let mut head = private.clone();
-            if let Some(pre_skip) = head.get_mut(10..12) {
+            let mut header = private.clone();
+            if let Some(pre_skip) = header.get_mut(10..12) {
                 pre_skip.fill(0);
-                parameters.with_extra_data(head);
+                parameters.with_extra_data(header);
             }
             CODEC_ID_OPUS
         }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn old_ids_of_aac_get_their_config() {
+    fn old_aac_ids_yield_a_config() {
         for (id, rate, channels, expected) in [
             ("A_AAC/MPEG4/LC", 44_100, 2, Some([0x12, 0x10])),
             ("A_AAC/MPEG4/LC/SBR", 22_050, 2, Some([0x13, 0x90])),

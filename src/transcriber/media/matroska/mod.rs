@@ -24,13 +24,13 @@ mod tests;
 use super::forward::Forward;
 use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
 use super::{MediaError, Source};
-use block::BlockHead;
-use ebml::{Ahead, Head};
+use block::BlockHeader;
+use ebml::{Ahead, ElementHeader};
 use timeline::Timeline;
 use tracks::Tracks;
 
 /// Limits of the EBML header and of the list of tracks; larger ones are damaged.
-const EBML_HEAD_MAX_BYTES: u64 = 64 * 1024;
+const EBML_HEADER_MAX_BYTES: u64 = 64 * 1024;
 const TRACKS_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const INFO_MAX_BYTES: u64 = 64 * 1024;
 
@@ -98,40 +98,40 @@ impl Matroska {
             claims_more: false,
             end_bytes: None,
         };
-        file.read_head()?;
+        file.read_header()?;
         Ok(file)
     }
 
-    fn read_head(&mut self) -> Result<(), MediaError> {
+    fn read_header(&mut self) -> Result<(), MediaError> {
         let mut first_cluster = None;
         let mut duration_ticks = None;
         let mut found = false;
         for index in 0..ELEMENTS_BEFORE_TRACKS_MAX {
-            let head = match ebml::ahead(&mut self.input)? {
-                Ahead::Element(head) => head,
+            let header = match ebml::ahead(&mut self.input)? {
+                Ahead::Element(header) => header,
                 Ahead::End => break,
-                Ahead::Rubbish => {
+                Ahead::Invalid => {
                     self.input.consume(1);
                     if resync::find_tracks(&mut self.input)? {
                         continue;
                     }
-                    return Err(damaged("its head cannot be read"));
+                    return Err(damaged("its EBML header is damaged"));
                 }
             };
-            if head.id == ids::CLUSTER {
+            if header.id == ids::CLUSTER {
                 if found {
                     break;
                 }
                 // No list of tracks yet; it may follow.
                 first_cluster.get_or_insert(self.input.position());
             }
-            if head.id == ids::EBML && index > 0 {
+            if header.id == ids::EBML && index > 0 {
                 break;
             }
-            self.input.consume(head.head_bytes);
-            match head.id {
+            self.input.consume(header.header_bytes);
+            match header.id {
                 ids::EBML => {
-                    let content = self.content(head, EBML_HEAD_MAX_BYTES, "head of the file")?;
+                    let content = self.content(header, EBML_HEADER_MAX_BYTES, "EBML header")?;
                     let doc_type = ebml::children(&content)
                         .find(|(id, _)| *id == ids::DOC_TYPE)
                         .map(|(_, body)| ebml::string(body));
@@ -139,10 +139,10 @@ impl Matroska {
                         self.container = "webm";
                     }
                 }
-                ids::SEGMENT => self.enter_segment(head),
-                ids::CLUSTER if head.size_bytes.is_none() => {}
+                ids::SEGMENT => self.enter_segment(header),
+                ids::CLUSTER if header.size_bytes.is_none() => {}
                 ids::INFO => {
-                    let content = self.content(head, INFO_MAX_BYTES, "description")?;
+                    let content = self.content(header, INFO_MAX_BYTES, "description")?;
                     for (id, body) in ebml::children(&content) {
                         match id {
                             ids::TIMESTAMP_SCALE => self.scale_ns = ebml::unsigned(body).max(1),
@@ -152,7 +152,7 @@ impl Matroska {
                     }
                 }
                 ids::TRACKS if !found => {
-                    let content = self.content(head, TRACKS_MAX_BYTES, "list of tracks")?;
+                    let content = self.content(header, TRACKS_MAX_BYTES, "list of tracks")?;
                     self.tracks = Tracks::parse(&content);
                     found = true;
                     if first_cluster.is_some() {
@@ -161,7 +161,7 @@ impl Matroska {
                 }
                 _ => {
                     let left_bytes = self.input.left_bytes().unwrap_or(u64::MAX);
-                    match head.size_bytes {
+                    match header.size_bytes {
                         Some(size_bytes) if size_bytes <= left_bytes => {
                             self.input.skip(size_bytes)?;
                         }
@@ -197,10 +197,14 @@ impl Matroska {
         if self.claims_more {
             return Ok(());
         }
-        let Ahead::Element(head) = ebml::ahead(&mut self.input)? else {
+        let Ahead::Element(header) = ebml::ahead(&mut self.input)? else {
             return Ok(());
         };
-        let content = self.input.peek(64)?.get(head.head_bytes..).unwrap_or(&[]);
+        let content = self
+            .input
+            .peek(64)?
+            .get(header.header_bytes..)
+            .unwrap_or(&[]);
         let first_ticks = ebml::children(content)
             .find(|(id, _)| *id == ids::TIMESTAMP)
             .map_or(0, |(_, body)| ebml::unsigned(body));
@@ -213,8 +217,13 @@ impl Matroska {
     }
 
     /// Reads the content of an element that is kept in memory.
-    fn content(&mut self, head: Head, max_bytes: u64, what: &str) -> Result<Vec<u8>, MediaError> {
-        match head.size_bytes {
+    fn content(
+        &mut self,
+        header: ElementHeader,
+        max_bytes: u64,
+        what: &str,
+    ) -> Result<Vec<u8>, MediaError> {
+        match header.size_bytes {
             Some(size_bytes) if size_bytes <= max_bytes => {
                 let content = self.input.take_up_to(size_bytes as usize)?;
                 if (content.len() as u64) < size_bytes {
@@ -229,19 +238,19 @@ impl Matroska {
 
     /// End of an element whose header was consumed; notes if it is after the end
     /// of the file.
-    fn end_of(&mut self, head: Head) -> Option<u64> {
-        let size_bytes = head.size_bytes?;
+    fn end_of(&mut self, header: ElementHeader) -> Option<u64> {
+        let size_bytes = header.size_bytes?;
         let left_bytes = self.input.left_bytes().unwrap_or(u64::MAX);
         self.claims_more |= size_bytes > left_bytes;
         Some(self.input.position().saturating_add(size_bytes))
     }
 
-    fn enter_segment(&mut self, head: Head) {
-        self.segment_end = self.end_of(head);
+    fn enter_segment(&mut self, header: ElementHeader) {
+        self.segment_end = self.end_of(header);
     }
 
-    fn enter_cluster(&mut self, head: Head) {
-        self.cluster_end = self.end_of(head);
+    fn enter_cluster(&mut self, header: ElementHeader) {
+        self.cluster_end = self.end_of(header);
         self.cluster_timestamp = None;
         // Later clusters do not have earlier timestamps.
         if self.clusters > 0 {
@@ -252,48 +261,48 @@ impl Matroska {
 
     /// Reads the next element; false at the end of the file.
     fn read_element(&mut self) -> Result<bool, MediaError> {
-        let head = match ebml::ahead(&mut self.input)? {
-            Ahead::Element(head) => head,
+        let header = match ebml::ahead(&mut self.input)? {
+            Ahead::Element(header) => header,
             Ahead::End => return Ok(false),
-            Ahead::Rubbish => {
+            Ahead::Invalid => {
                 if self.is_behind_segment() {
                     return Ok(false);
                 }
-                self.lose("something in it is no element");
+                self.lose("an invalid element");
                 return Ok(true);
             }
         };
-        match head.id {
+        match header.id {
             ids::EBML => {
                 self.end_bytes = Some(self.input.position());
                 return Ok(false);
             }
             ids::SEGMENT => {
-                self.input.consume(head.head_bytes);
-                self.enter_segment(head);
+                self.input.consume(header.header_bytes);
+                self.enter_segment(header);
             }
             ids::CLUSTER => {
-                self.input.consume(head.head_bytes);
-                self.enter_cluster(head);
+                self.input.consume(header.header_bytes);
+                self.enter_cluster(header);
             }
             ids::TIMESTAMP => {
-                let size_bytes = head.size_bytes.unwrap_or(u64::MAX);
+                let size_bytes = header.size_bytes.unwrap_or(u64::MAX);
                 if size_bytes > 8 {
-                    self.lose("the time of a cluster cannot be read");
+                    self.lose("an invalid cluster timestamp");
                     return Ok(true);
                 }
-                self.input.consume(head.head_bytes);
+                self.input.consume(header.header_bytes);
                 let body = self.input.take_up_to(size_bytes as usize)?;
                 self.cluster_timestamp = Some(ebml::unsigned(&body));
             }
-            ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => self.read_block(head)?,
+            ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => self.read_block(header)?,
             _ if self.is_behind_segment() => return Ok(false),
             ids::VOID
             | ids::CRC_32
             | ids::POSITION
             | ids::PREV_SIZE
             | ids::SILENT_TRACKS
-            | ids::ENCRYPTED_BLOCK => self.skip_element(head, self.cluster_end)?,
+            | ids::ENCRYPTED_BLOCK => self.skip_element(header, self.cluster_end)?,
             ids::SEEK_HEAD
             | ids::INFO
             | ids::TRACKS
@@ -303,9 +312,9 @@ impl Matroska {
             | ids::ATTACHMENTS => {
                 // These end a cluster of unknown size.
                 self.cluster_end = None;
-                self.skip_element(head, self.segment_end)?;
+                self.skip_element(header, self.segment_end)?;
             }
-            _ => self.read_unknown(head)?,
+            _ => self.read_unknown(header)?,
         }
         Ok(true)
     }
@@ -315,15 +324,19 @@ impl Matroska {
             .is_some_and(|end| self.input.position() >= end)
     }
 
-    fn skip_element(&mut self, head: Head, parent_end: Option<u64>) -> Result<(), MediaError> {
-        let start = self.input.position() + head.head_bytes as u64;
-        let end = head
+    fn skip_element(
+        &mut self,
+        header: ElementHeader,
+        parent_end: Option<u64>,
+    ) -> Result<(), MediaError> {
+        let start = self.input.position() + header.header_bytes as u64;
+        let end = header
             .size_bytes
             .map(|size_bytes| start.saturating_add(size_bytes));
         match (end, parent_end) {
             (None, _) => self.lose("an element has no size"),
             (Some(end), Some(parent_end)) if end > parent_end && start <= parent_end => {
-                self.lose("an element claims more than what contains it");
+                self.lose("an element is larger than its parent");
             }
             (Some(end), _) => {
                 self.input.skip(end - self.input.position())?;
@@ -334,33 +347,37 @@ impl Matroska {
 
     /// An element with an id that no version of the format defines: new or, more
     /// likely, damaged.
-    fn read_unknown(&mut self, head: Head) -> Result<(), MediaError> {
+    fn read_unknown(&mut self, header: ElementHeader) -> Result<(), MediaError> {
         let in_cluster = self
             .cluster_end
             .is_some_and(|end| self.input.position() < end);
-        let content = self.input.peek(32)?.get(head.head_bytes..).unwrap_or(&[]);
+        let content = self
+            .input
+            .peek(32)?
+            .get(header.header_bytes..)
+            .unwrap_or(&[]);
         // An element that begins with a timestamp is a cluster with a damaged id.
         let is_cluster = !in_cluster
             && ebml::children(content)
                 .next()
                 .is_some_and(|(id, body)| id == ids::TIMESTAMP && body.len() <= 8);
         if is_cluster {
-            self.input.consume(head.head_bytes);
-            self.enter_cluster(head);
+            self.input.consume(header.header_bytes);
+            self.enter_cluster(header);
         } else if self.clusters == 0 {
-            self.skip_element(head, self.segment_end)?;
+            self.skip_element(header, self.segment_end)?;
         } else {
-            self.lose("an element is of an unknown kind");
+            self.lose("an unknown element");
         }
         Ok(())
     }
 
     /// Reads the SimpleBlock or BlockGroup at the current position.
-    fn read_block(&mut self, head: Head) -> Result<(), MediaError> {
+    fn read_block(&mut self, header: ElementHeader) -> Result<(), MediaError> {
         let start = self.input.position();
-        let whole_bytes = head
+        let whole_bytes = header
             .size_bytes
-            .map(|size_bytes| size_bytes.saturating_add(head.head_bytes as u64));
+            .map(|size_bytes| size_bytes.saturating_add(header.header_bytes as u64));
         let in_cluster = |end: u64| {
             self.cluster_end
                 .is_none_or(|cluster_end| end <= cluster_end || start >= cluster_end)
@@ -369,15 +386,15 @@ impl Matroska {
             .filter(|whole_bytes| in_cluster(start.saturating_add(*whole_bytes)))
             .filter(|whole_bytes| *whole_bytes <= self.input.left_bytes().unwrap_or(u64::MAX))
         else {
-            self.lose("a block claims more than what contains it");
+            self.lose("a block is larger than its parent");
             return Ok(());
         };
-        let Some((block, _)) = resync::block_ahead(&mut self.input, head)? else {
-            self.lose("a block cannot be read");
+        let Some((block, _)) = resync::block_ahead(&mut self.input, header)? else {
+            self.lose("an invalid block");
             return Ok(());
         };
         let time_ns = self.time_ns(block.relative);
-        self.timeline.meet(block.track, time_ns);
+        self.timeline.note_block(block.track, time_ns);
         let selected = self.selected.map(|index| self.tracks.audio[index].number);
         if selected != Some(block.track) {
             self.input.skip(whole_bytes)?;
@@ -387,17 +404,17 @@ impl Matroska {
             self.lose("a block is too large");
             return Ok(());
         }
-        self.input.consume(head.head_bytes);
+        self.input.consume(header.header_bytes);
         let content = self
             .input
-            .take_up_to(whole_bytes as usize - head.head_bytes)?;
-        let (body, discard_ns) = if head.id == ids::BLOCK_GROUP {
+            .take_up_to(whole_bytes as usize - header.header_bytes)?;
+        let (body, discard_ns) = if header.id == ids::BLOCK_GROUP {
             group(&content)
         } else {
             (&content[..], 0)
         };
         if !self.push_block(body, discard_ns, time_ns) {
-            self.state = State::Lost("the frames of a block cannot be read");
+            self.state = State::Lost("the frames of an invalid block");
         }
         Ok(())
     }
@@ -427,8 +444,8 @@ impl Matroska {
         let parameters = &self.tracks.tracks[selected].parameters;
         let rate = parameters.sample_rate.unwrap_or(0).max(1);
         let track = &self.tracks.audio[selected];
-        let frames = BlockHead::parse(block)
-            .and_then(|head| block::frames(block.get(head.head_bytes..)?, head.lacing));
+        let frames = BlockHeader::parse(block)
+            .and_then(|header| block::frames(block.get(header.header_bytes..)?, header.lacing));
         let Some(frames) = frames else {
             return false;
         };
@@ -456,11 +473,11 @@ impl Matroska {
                 packet.trim_end_frames = discard_frames;
             }
             let trimmed_ns = packet.trim_start_frames as f64 / f64::from(rate) * 1e9;
-            let heard_ns = time_ns.filter(|_| index == 0).map(|time_ns| {
+            let presentation_ns = time_ns.filter(|_| index == 0).map(|time_ns| {
                 let start_ns = time_ns.saturating_sub_unsigned(track.delay_ns);
                 start_ns.saturating_add(trimmed_ns as i64)
             });
-            self.timeline.push(packet, heard_ns);
+            self.timeline.push(packet, presentation_ns);
         }
         true
     }
@@ -526,15 +543,15 @@ impl Reader for Matroska {
                     let timed = &self.tracks.timed;
                     let found = resync::resync(&mut self.input, |track| timed.contains(&track))?;
                     return Ok(match found {
-                        resync::Found::Place => {
+                        resync::SearchResult::Element => {
                             self.state = State::Reading;
                             Step::Lost {
                                 reason: reason.to_owned(),
                                 duration_s: None,
                             }
                         }
-                        resync::Found::NothingYet => Step::Nothing,
-                        resync::Found::End => {
+                        resync::SearchResult::NothingYet => Step::Nothing,
+                        resync::SearchResult::End => {
                             self.end();
                             Step::Nothing
                         }

@@ -5,7 +5,7 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use std::sync::OnceLock;
 
 use super::super::Source;
-use super::super::compare::{self, Heard, hear, is_same};
+use super::super::compare::{self, Output, decode, is_same};
 use super::super::reader::Reader;
 use super::*;
 use crate::testing::{self, PHRASE};
@@ -14,10 +14,10 @@ fn open(content: &[u8]) -> Matroska {
     Matroska::open(Source::new(testing::file(content), content.len() as u64)).unwrap()
 }
 
-fn heard(content: &[u8]) -> (Matroska, Heard) {
+fn output(content: &[u8]) -> (Matroska, Output) {
     let mut file = open(content);
-    let heard = hear(&mut file);
-    (file, heard)
+    let output = decode(&mut file);
+    (file, output)
 }
 
 fn converted(arguments: &[&str]) -> Vec<u8> {
@@ -71,7 +71,7 @@ fn track(number_: u64, extra: &[Vec<u8>]) -> Vec<u8> {
     element(ids::TRACK_ENTRY, &entry)
 }
 
-fn head() -> Vec<u8> {
+fn header() -> Vec<u8> {
     element(ids::EBML, &element(ids::DOC_TYPE, b"matroska"))
 }
 
@@ -92,7 +92,7 @@ fn cluster(timestamp: u64, blocks: &[Vec<u8>]) -> Vec<u8> {
 
 fn segment(tracks: &[Vec<u8>], clusters: &[Vec<u8>]) -> Vec<u8> {
     let body = [element(ids::TRACKS, &tracks.concat()), clusters.concat()].concat();
-    [head(), element(ids::SEGMENT, &body)].concat()
+    [header(), element(ids::SEGMENT, &body)].concat()
 }
 
 /// 100 ms of a constant.
@@ -125,7 +125,7 @@ fn times(content: &[u8]) -> Vec<Option<f64>> {
 }
 
 #[test]
-fn every_codec_sounds_as_in_ffmpeg() {
+fn every_codec_matches_ffmpeg() {
     for (container, arguments, codec) in [
         ("webm", &["-f", "webm", "-c:a", "libopus"][..], "opus"),
         (
@@ -182,21 +182,21 @@ fn every_codec_sounds_as_in_ffmpeg() {
         ("mkv", &["-f", "matroska", "-c:a", "pcm_mulaw"], "pcm_mulaw"),
     ] {
         let content = converted(arguments);
-        let (file, heard) = heard(&content);
+        let (file, output) = output(&content);
         assert_eq!(file.container(), container, "{arguments:?}");
         let track = &file.tracks()[0];
         assert_eq!(track.codec, codec, "{arguments:?}");
-        assert!(heard.lost.is_empty(), "{arguments:?}: {:?}", heard.lost);
+        assert!(output.lost.is_empty(), "{arguments:?}: {:?}", output.lost);
         assert!(!file.is_cut_short(), "{arguments:?}");
         assert_eq!(file.end_bytes(), None);
         is_same(
             &format!("{arguments:?}"),
-            &heard,
+            &output,
             &compare::ffmpeg(&content, &[]),
         );
         if let Some(duration_s) = track.duration_s {
             assert!(
-                (duration_s - heard.duration_s()).abs() < 0.05,
+                (duration_s - output.duration_s()).abs() < 0.05,
                 "{arguments:?}"
             );
         } else {
@@ -206,7 +206,7 @@ fn every_codec_sounds_as_in_ffmpeg() {
 }
 
 #[test]
-fn names_of_what_is_left_to_the_other_decoder() {
+fn names_of_codecs_left_to_ffmpeg() {
     for (codec, name) in [
         ("ac3", "AC-3 (Dolby Digital)"),
         ("eac3", "E-AC-3 (Dolby Digital Plus)"),
@@ -386,7 +386,7 @@ fn compression_is_undone_and_encryption_named() {
 }
 
 #[test]
-fn the_default_track_is_the_first_that_says_so_or_nothing() {
+fn default_track_is_the_first_flagged_or_unflagged() {
     let flag = |value| number(ids::FLAG_DEFAULT, value);
     let disabled = number(ids::FLAG_ENABLED, 0);
     for (tracks, expected) in [
@@ -407,7 +407,7 @@ fn the_default_track_is_the_first_that_says_so_or_nothing() {
 }
 
 #[test]
-fn live_files_end_where_they_end() {
+fn live_files_are_not_truncated() {
     let blocks = |first: i16| {
         [
             simple(1, 0, &sound(first)),
@@ -427,7 +427,7 @@ fn live_files_end_where_they_end() {
         ),
     ]
     .concat();
-    let live = [head(), endless(ids::SEGMENT, &body)].concat();
+    let live = [header(), endless(ids::SEGMENT, &body)].concat();
     let (found, lost, file) = packets(&live);
     assert_eq!(found.len(), 4);
     assert_eq!(found[3].time_s, Some(0.3));
@@ -499,7 +499,7 @@ fn after_damage_the_next_block_is_found() {
 }
 
 #[test]
-fn damage_in_the_head_and_in_times_costs_no_sound() {
+fn damaged_headers_and_times_lose_no_audio() {
     let void = element(ids::VOID, &[0; 50]);
     let body = [
         void,
@@ -509,7 +509,7 @@ fn damage_in_the_head_and_in_times_costs_no_sound() {
         cluster(200, &[simple(1, 0, &sound(1))]),
     ]
     .concat();
-    let whole = [head(), element(ids::SEGMENT, &body)].concat();
+    let whole = [header(), element(ids::SEGMENT, &body)].concat();
     let expected = [Some(0.0), None, Some(0.2)];
     assert_eq!(times(&whole), expected);
     let place = whole
@@ -529,7 +529,7 @@ fn the_list_of_tracks_may_come_last_and_claims_are_bounded() {
         element(ids::TRACKS, &track(1, &[])),
     ]
     .concat();
-    let content = [head(), element(ids::SEGMENT, &body)].concat();
+    let content = [header(), element(ids::SEGMENT, &body)].concat();
     assert_eq!(times(&content), [Some(0.0)]);
     let refused = |content: &[u8]| {
         Matroska::open(Source::new(testing::file(content), content.len() as u64))
@@ -537,11 +537,11 @@ fn the_list_of_tracks_may_come_last_and_claims_are_bounded() {
             .unwrap()
             .to_string()
     };
-    let mut large = head();
+    let mut large = header();
     large.extend(endless(ids::SEGMENT, &id_bytes(ids::TRACKS)));
     large.extend((1_u64 << 56 | 1 << 40).to_be_bytes());
     assert!(refused(&large).contains("list of tracks claims 1099511627776 bytes"));
-    assert!(refused(&head()).contains("truncated"));
+    assert!(refused(&header()).contains("truncated"));
     let entry = track(1, &[element(ids::AUDIO, &number(ids::CHANNELS, 1 << 40))]);
     let file = open(&segment(&[entry], &[]));
     assert_eq!(
@@ -551,7 +551,7 @@ fn the_list_of_tracks_may_come_last_and_claims_are_bounded() {
 }
 
 #[test]
-fn recordings_at_hand_sound_as_in_ffmpeg() {
+fn shared_recordings_match_ffmpeg() {
     for directory in [
         concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech/findings"),
@@ -568,7 +568,7 @@ fn recordings_at_hand_sound_as_in_ffmpeg() {
                 continue;
             }
             let name = path.display().to_string();
-            let (file, heard) = heard(&content);
+            let (file, output) = output(&content);
             let index = file
                 .tracks()
                 .iter()
@@ -578,14 +578,14 @@ fn recordings_at_hand_sound_as_in_ffmpeg() {
                 "{name}: {}/{} {:.2} s, {:?}, lost {:?}",
                 file.container(),
                 file.tracks()[index].codec,
-                heard.duration_s(),
+                output.duration_s(),
                 file.tracks()[index].duration_s,
-                heard.lost,
+                output.lost,
             );
-            if heard.rate == 0 {
+            if output.rate == 0 {
                 continue;
             }
-            assert!(heard.lost.is_empty(), "{name}: {:?}", heard.lost);
+            assert!(output.lost.is_empty(), "{name}: {:?}", output.lost);
             let truth = compare::ffmpeg(
                 &content,
                 &[
@@ -595,19 +595,19 @@ fn recordings_at_hand_sound_as_in_ffmpeg() {
                     "aresample=async=1:first_pts=0",
                 ],
             );
-            is_same(&name, &heard, &truth);
+            is_same(&name, &output, &truth);
         }
     }
 }
 
 #[test]
-fn damaged_and_cut_files_end() {
+fn damaged_and_truncated_files_end() {
     let read = |content: Vec<u8>| {
         let source = Source::new(testing::file(&content), content.len() as u64);
         if let Ok(mut file) = Matroska::open(source)
             && !file.tracks().is_empty()
         {
-            hear(&mut file);
+            decode(&mut file);
         }
     };
     for arguments in [

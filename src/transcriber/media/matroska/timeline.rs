@@ -17,7 +17,7 @@ const HELD_MAX_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Timeline {
     /// Tracks without a block so far.
-    unmet: Vec<u64>,
+    awaited: Vec<u64>,
     earliest_ns: Option<i64>,
     is_settled: bool,
     /// With the absolute time of each, in nanoseconds.
@@ -29,17 +29,17 @@ impl Timeline {
     /// The timeline of a file with these tracks.
     pub fn new(tracks: Vec<u64>) -> Self {
         Self {
-            unmet: tracks,
+            awaited: tracks,
             ..Self::default()
         }
     }
 
     /// Notes a block of any track.
-    pub fn meet(&mut self, track: u64, time_ns: Option<i64>) {
-        let Some(place) = self.unmet.iter().position(|unmet| *unmet == track) else {
+    pub fn note_block(&mut self, track: u64, time_ns: Option<i64>) {
+        let Some(place) = self.awaited.iter().position(|awaited| *awaited == track) else {
             return;
         };
-        self.unmet.swap_remove(place);
+        self.awaited.swap_remove(place);
         if let Some(time_ns) = time_ns
             && !self.is_settled
         {
@@ -70,8 +70,9 @@ impl Timeline {
 
     /// The next packet, if its time is known.
     pub fn pop(&mut self) -> Option<Packet> {
-        self.is_settled |=
-            self.unmet.is_empty() || self.held.len() > HELD_MAX || self.held_bytes > HELD_MAX_BYTES;
+        self.is_settled |= self.awaited.is_empty()
+            || self.held.len() > HELD_MAX
+            || self.held_bytes > HELD_MAX_BYTES;
         if !self.is_settled {
             return None;
         }
@@ -88,13 +89,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_first_block_is_zero() {
+    fn timeline_starts_at_the_earliest_first_block() {
         let mut timeline = Timeline::new(vec![1, 2]);
-        timeline.meet(2, Some(500_000_000));
+        timeline.note_block(2, Some(500_000_000));
         timeline.push(Packet::new([1]), Some(500_000_000));
         assert_eq!(timeline.pop(), None);
-        timeline.meet(1, Some(300_000_000));
-        timeline.meet(1, Some(100_000_000));
+        timeline.note_block(1, Some(300_000_000));
+        timeline.note_block(1, Some(100_000_000));
         assert_eq!(timeline.pop().unwrap().time_s, Some(0.2));
         timeline.push(Packet::new([1]), Some(0));
         assert_eq!(timeline.pop().unwrap().time_s, Some(-0.3));
@@ -103,16 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn a_track_without_blocks_is_not_waited_for() {
+    fn tracks_without_blocks_do_not_delay_packets() {
         let mut timeline = Timeline::new(vec![1, 2]);
         timeline.settle();
-        timeline.meet(2, Some(7_000_000_000));
+        timeline.note_block(2, Some(7_000_000_000));
         timeline.push(Packet::new([1]), Some(7_000_000_000));
         assert_eq!(timeline.pop(), None);
         timeline.settle();
         assert_eq!(timeline.pop().unwrap().time_s, Some(0.0));
         let mut timeline = Timeline::new(vec![1, 2]);
-        timeline.meet(2, Some(0));
+        timeline.note_block(2, Some(0));
         for _ in 0..=HELD_MAX {
             timeline.push(Packet::new([1]), Some(0));
         }

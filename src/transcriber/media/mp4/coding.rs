@@ -539,7 +539,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aac_configs_tell_the_core() {
+    fn aac_configs_describe_the_core() {
         type Case = (&'static str, &'static [u8], u32, u32, u32);
         let cases: [Case; 5] = [
             ("LC, 44.1 kHz stereo", &[0x12, 0x10], 44_100, 2, 1024),
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn opus_packets_tell_their_length() {
+    fn opus_packets_state_their_duration() {
         for (packet, frames) in [
             (&[][..], 0),
             (&[0xfc], 960),
@@ -593,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn lossless_packets_tell_their_length() {
+    fn lossless_packets_state_their_duration() {
         for (packet, frames) in [
             (&[0xff, 0xf8, 0x46, 8, 0][..], Some(2304)),
             (&[0xff, 0xf8, 0x06, 8, 0], None),
@@ -613,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn the_opus_header_names_no_delay_to_the_decoder() {
+    fn opus_header_for_the_decoder_has_no_pre_skip() {
         let (coding, delay) =
             Coding::opus(&[0, 2, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0xff, 0xfe, 0], true).unwrap();
         assert_eq!(delay, 312);

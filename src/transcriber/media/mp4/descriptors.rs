@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_config_is_found_in_its_wrappers() {
+    fn config_is_found_in_nested_descriptors() {
         let mut decoder = vec![4, 17, 0x40, 0x15];
         decoder.extend_from_slice(&[0; 11]);
         decoder.extend_from_slice(&[5, 2, 0x12, 0x10]);

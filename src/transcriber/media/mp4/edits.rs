@@ -216,9 +216,9 @@ impl Scale {
     /// continues `before`: a smaller gap is below the movie's resolution.
     fn is_continued(&self, before: &Window, start: i64, begin: u64) -> bool {
         let slack = self.track.div_ceil(self.movie);
-        let heard_until_s =
+        let before_end_s =
             before.at_s + before.end.saturating_sub(before.start) as f64 / self.track as f64;
-        let apart_s = begin as f64 / self.movie as f64 - heard_until_s;
+        let apart_s = begin as f64 / self.movie as f64 - before_end_s;
         start.abs_diff(before.end) <= slack && apart_s.abs() <= 1.5 / self.movie as f64
     }
 }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_become_stretches_of_media() {
+    fn entries_become_edits() {
         const OPEN: i64 = i64::MAX;
         type Entries = &'static [(u64, i64, u16)];
         type Expected = &'static [(i64, i64, f64)];
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_in_front_of_fragments_reaches_to_their_end() {
+    fn edit_list_before_fragments_extends_to_their_end() {
         for (media_end, expected) in [(96_000, i64::MAX), (96_001, 96_000), (0, 96_000)] {
             let mut edits = Edits::read(&list(0, &[(2000, 0, 1)]), 1000, 48_000).unwrap();
             edits.extend_beyond(media_end);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_lists_are_refused_or_bounded() {
+    fn oversized_edit_lists_are_refused_or_bounded() {
         let empty = Edits::read(&[], 1000, 48_000).unwrap();
         assert_eq!(empty, Edits::none());
         let many = vec![(1000, 0, 1); WINDOWS_MAX + 1];

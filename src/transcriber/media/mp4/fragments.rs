@@ -385,7 +385,7 @@ mod tests {
     const BASE_IS_MOOF: u32 = 0x02_0000;
 
     #[test]
-    fn data_lie_where_flags_say() {
+    fn data_offsets_follow_the_flags() {
         // Two tracks; track 7 is the second.
         let other = |flags: u32| {
             wrapped(
@@ -420,7 +420,7 @@ mod tests {
                 vec![(2000, 9, 0), (2009, 9, 20)],
             ),
             (
-                "before the moof, heard later",
+                "before the moof, presented later",
                 vec![BASE_IS_MOOF, 7],
                 vec![run(&[
                     RUN_HAS_OFFSET | SAMPLE_HAS_COMPOSITION,
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_fragments() {
+    fn decode_times_follow_tfdt() {
         let fragment = |sequence, time: Option<u32>| {
             let mut content = vec![boxed(b"tfhd", &[BASE_IS_MOOF, 7])];
             content.extend(time.map(|time| boxed(b"tfdt", &[0, time])));

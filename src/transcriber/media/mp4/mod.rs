@@ -9,10 +9,10 @@
 //! The timeline is that of the movie: its presentation time 0 is second 0.
 //!
 //! - [`input`], [`boxes`]: bytes, boxes and fields;
-//! - [`movie`], [`entry`], [`coding`], [`descriptors`]: what tracks there are and
-//!   how they are coded;
-//! - [`tables`], [`fragments`], [`samples`]: where their samples lie;
-//! - [`edits`], [`player`]: which of them are heard, and when.
+//! - [`movie`], [`entry`], [`coding`], [`descriptors`]: the tracks and
+//!   their coding;
+//! - [`tables`], [`fragments`], [`samples`]: the offsets and sizes of their samples;
+//! - [`edits`], [`player`]: which of them are presented, and when.
 
 mod boxes;
 pub(super) mod coding;
@@ -114,7 +114,7 @@ impl Mp4 {
             let Some(entry) = entry else {
                 self.tracks.push(Track {
                     parameters: Default::default(),
-                    codec: "unknown (the track does not say how it is coded)".to_owned(),
+                    codec: "unknown (the track has no sample description)".to_owned(),
                     default: first_enabled == Some(index),
                     duration_s: None,
                 });

@@ -168,9 +168,7 @@ impl Player {
             }
             if piece.entry != self.entry {
                 let Some(coding) = self.coding(piece.entry) else {
-                    if let Some(step) =
-                        self.lose("samples of a kind that the file does not describe")
-                    {
+                    if let Some(step) = self.lose("samples without a sample description") {
                         return Ok(step);
                     }
                     continue;
@@ -186,7 +184,7 @@ impl Player {
                 }
             }
             let step = match self.coding(piece.entry).map(|coding| coding.layout) {
-                None => self.lose("samples of a kind that the file does not describe"),
+                None => self.lose("samples without a sample description"),
                 Some(Layout::Packets(frames)) => self.packet(input, piece, window, frames)?,
                 Some(Layout::Blocks { bytes, frames }) => {
                     self.blocks(input, held, window, bytes.into(), frames.into())?
@@ -202,7 +200,7 @@ impl Player {
                 if self.given_bytes > limit_bytes.max(REPEATED_MIN_BYTES) {
                     self.window = self.windows.len();
                     return Ok(lost(
-                        "the file names the same sound over and over".to_owned(),
+                        "the file refers to the same audio data too often".to_owned(),
                     ));
                 }
             }
@@ -258,7 +256,7 @@ impl Player {
             return Ok(None);
         }
         if piece.size_bytes > PACKET_MAX_BYTES as u64 {
-            return Ok(self.lose("a packet is absurdly large"));
+            return Ok(self.lose("a packet is larger than 4 MiB"));
         }
         let data = input.bytes(piece.offset_bytes, piece.size_bytes as usize)?;
         if (data.len() as u64) < piece.size_bytes {
@@ -270,19 +268,19 @@ impl Player {
             true => self.frames(window.start.saturating_sub(piece.time), coding),
             false => 0,
         };
-        let heard = match window.end {
+        let presented = match window.end {
             i64::MAX => u64::MAX,
             end => self.frames(end.saturating_sub(piece.time), coding),
         };
-        let after = frames.saturating_sub(heard);
+        let after = frames.saturating_sub(presented);
         // A packet of unknown duration cannot be trimmed at its end: it is
         // dropped.
-        let is_heard = before < frames.min(heard) || frames == 0 && before == 0;
+        let is_presented = before < frames.min(presented) || frames == 0 && before == 0;
         let packet = Packet {
             data: data.into(),
             time_s: Some(window.time_s(piece.time.max(window.start), self.timescale)),
-            trim_start_frames: if is_heard { before } else { TRIM_ALL },
-            trim_end_frames: if is_heard { after } else { 0 },
+            trim_start_frames: if is_presented { before } else { TRIM_ALL },
+            trim_end_frames: if is_presented { after } else { 0 },
         };
         if !self.can_seek && end >= window.end {
             // The next edit may begin within the same packet.
@@ -321,20 +319,20 @@ impl Player {
                 blocks.saturating_mul(block_frames),
                 piece.size_bytes / block_bytes * block_frames,
             );
-            let heard_from = match window.start > piece.time {
+            let presented_from = match window.start > piece.time {
                 true => self.frames(window.start.saturating_sub(piece.time), coding),
                 false => 0,
             };
-            let heard_to = match window.end {
+            let presented_to = match window.end {
                 i64::MAX => total,
                 end => self
                     .frames(end.saturating_sub(piece.time), coding)
                     .min(total),
             };
-            let from = from_frame.max(heard_from);
+            let from = from_frame.max(presented_from);
             // The first presented block, and as many as fit in a packet.
             let first_block = from / block_frames;
-            let to = (first_block * block_frames + frames_left).min(heard_to);
+            let to = (first_block * block_frames + frames_left).min(presented_to);
             if from < to {
                 let last_block = to.div_ceil(block_frames);
                 let count_bytes = (last_block - first_block) * block_bytes;
@@ -355,7 +353,7 @@ impl Player {
                 )?;
                 frames_left -= to - from;
             }
-            if from < heard_to && to < heard_to {
+            if from < presented_to && to < presented_to {
                 self.held = Some(Held {
                     piece,
                     from_frame: to,
@@ -366,7 +364,7 @@ impl Player {
                 self.samples.skip_missing();
                 break;
             }
-            if !self.can_seek && heard_to < all {
+            if !self.can_seek && presented_to < all {
                 // The next edit may present the rest.
                 self.next_window(Some(piece))?;
                 break;

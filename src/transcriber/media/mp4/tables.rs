@@ -1,6 +1,6 @@
-//! Sample tables: where the samples of a track lie and when they are heard
-//! (ISO/IEC 14496-12, 8.6.1, 8.7). They stay as they are in the file and are
-//! read entry by entry.
+//! Sample tables: offsets, sizes and times of the samples of a track (ISO/IEC
+//! 14496-12, 8.6.1, 8.7). They are kept as stored in the file and read entry by
+//! entry.
 
 use std::ops::Range;
 
@@ -8,10 +8,11 @@ use super::coding::Layout;
 use super::input::Input;
 use crate::media::MediaError;
 
-/// All tables of the selected track: a day of sound needs about half of it.
+/// Limit of all tables of the selected track: a day of audio needs about half of
+/// it.
 const TABLES_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Where in the file the contents of a track's table boxes lie.
+/// Byte ranges of the contents of a track's table boxes.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Decoding time to sample, `stts`.
@@ -26,7 +27,7 @@ pub struct Places {
     pub places: Option<(Range<u64>, bool)>,
 }
 
-/// Entries of one width.
+/// A table of entries of one size.
 #[derive(Debug, Default)]
 struct Table {
     bytes: Vec<u8>,
@@ -36,8 +37,8 @@ struct Table {
 }
 
 impl Table {
-    /// A full box that holds, behind `head_bytes`, entries of `entry_bytes`; the
-    /// last four bytes of the head are their number.
+    /// Loads a full box with a header of `head_bytes`, whose last four bytes are
+    /// the entry count, and entries of `entry_bytes`.
     fn load(
         input: &mut Input,
         place: Option<&Range<u64>>,
@@ -62,7 +63,7 @@ impl Table {
         })
     }
 
-    /// The `word`th 32-bit word of an entry; 0 where there is none.
+    /// The `word`th 32-bit word of an entry; 0 if it does not exist.
     fn u32(&self, entry: usize, word: usize) -> u32 {
         if entry >= self.len {
             return 0;
@@ -77,14 +78,14 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
 
-/// How large samples are.
+/// Sample sizes.
 #[derive(Debug)]
 enum Sizes {
-    /// All the same, and as many.
+    /// A common size and a count.
     Constant { bytes: u32, count: u64 },
     /// `stsz`
     Words(Table),
-    /// `stz2` with this many bits each.
+    /// `stz2` with this many bits per entry.
     Fields(Table, u8),
 }
 
@@ -133,7 +134,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Reads them.
+    /// Loads the tables.
     pub fn load(input: &mut Input, places: &Places) -> Result<Self, MediaError> {
         let lengths = [
             places.times.as_ref(),
@@ -168,7 +169,8 @@ impl Tables {
                 }
             }
             Some((place, false)) => {
-                // Entries of less than a byte: the table's own count goes unused.
+                // Entries may be smaller than a byte: the count is read
+                // separately.
                 let table = Table::load(input, Some(place), 12, 1)?;
                 match table.bytes.get(7) {
                     Some(bits @ (4 | 8 | 16)) => {
@@ -200,8 +202,8 @@ impl Tables {
         }
     }
 
-    /// Samples are single frames of which `Layout::Blocks` tells the size, not
-    /// the table: there 1 often stands for all sizes (QuickTime File Format,
+    /// Whether samples are single frames whose size `Layout::Blocks` gives, not
+    /// the table, which often states 1 for all sizes (QuickTime File Format,
     /// "Sample Size Atoms").
     fn samples_are_frames(&self, layout: Layout) -> bool {
         let (Layout::Blocks { bytes, frames }, Sizes::Constant { bytes: size, .. }) =
@@ -212,33 +214,33 @@ impl Tables {
         if frames > 1 {
             return *size < bytes;
         }
-        // Some writers make samples of many frames of PCM.
+        // Some writers use samples of many PCM frames.
         let many = *size / bytes.max(1);
         !(many > 1 && size.is_multiple_of(bytes) && self.times.u32(0, 1) == many)
     }
 }
 
-/// A sample, or several that follow each other in time and in the file.
+/// One or more samples that are contiguous in time and in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece {
-    /// Where its first byte lies in the file.
+    /// Offset of the first byte in the file.
     pub offset_bytes: u64,
-    /// All of them.
+    /// Total size.
     pub size_bytes: u64,
-    /// When it is heard, in units of the track's time scale.
+    /// Presentation time in units of the track's time scale.
     pub time: i64,
-    /// How long, in the same units.
+    /// Total duration in the same units.
     pub duration: u64,
     /// Index of the sample entry, from 0.
     pub entry: u32,
 }
 
-/// A place in the tables.
+/// A position in the tables.
 #[derive(Debug, Clone, Default)]
 struct Place {
     sample: u64,
     chunk: usize,
-    /// Samples of this chunk that are left.
+    /// Samples left in this chunk.
     left: u64,
     offset_bytes: u64,
     chunk_run: usize,
@@ -249,23 +251,23 @@ struct Place {
     time: i64,
 }
 
-/// Reads the samples one after the other.
+/// Reads consecutive samples.
 #[derive(Debug)]
 pub struct Cursor {
     tables: Tables,
     at: Place,
     default_delta: u32,
-    /// Steps that seeking has taken, see [`Cursor::seek`].
+    /// Steps used for seeking, see [`Cursor::seek`].
     steps: u64,
 }
 
-/// Steps through tables that all seeks together may take: a few seconds. Lists
-/// of thousands of edits in tables of millions of entries are no recording's.
+/// Most table steps of all seeks together: a few seconds. No recording has
+/// thousands of edits over tables with millions of entries.
 const SEEK_STEPS_MAX: u64 = 1 << 28;
 
 impl Cursor {
-    /// At the first sample. `default_delta` is how long samples last if the
-    /// table of times is missing.
+    /// A cursor at the first sample. `default_delta` is the sample duration if
+    /// `stts` is missing.
     pub fn new(tables: Tables, default_delta: u32) -> Self {
         let mut cursor = Self {
             tables,
@@ -280,16 +282,16 @@ impl Cursor {
     fn rewind(&mut self) {
         self.at = Place::default();
         self.enter_chunk();
-        // Over empty runs.
+        // Skips empty runs.
         self.advance(0, 0);
     }
 
-    /// There are no samples in these tables.
+    /// Whether the tables have no samples.
     pub fn is_empty(&self) -> bool {
         self.tables.sizes.count() == 0 || self.tables.places.len == 0
     }
 
-    /// When the next sample is decoded: at the end, when the last one ends.
+    /// Decoding time of the next sample; at the end, the end of the last one.
     pub fn time(&self) -> i64 {
         self.at.time
     }
@@ -302,7 +304,7 @@ impl Cursor {
             .saturating_sub(1)
     }
 
-    /// Sets out at the beginning of `self.at.chunk`.
+    /// Moves to the start of `self.at.chunk`.
     fn enter_chunk(&mut self) {
         let (at, chunks) = (&mut self.at, &self.tables.chunks);
         // Chunks are counted from 1 in the table.
@@ -315,8 +317,8 @@ impl Cursor {
         at.offset_bytes = self.tables.place(at.chunk);
     }
 
-    /// The next samples; `None` at the end of the tables. `layout` is that of an
-    /// entry, `None` if it is unknown.
+    /// The next samples; `None` at the end of the tables. `layout` returns that
+    /// of a sample entry, `None` if it is unknown.
     pub fn next(&mut self, layout: impl Fn(u32) -> Option<Layout>) -> Option<Piece> {
         while self.at.left == 0 {
             if self.at.chunk >= self.tables.places.len {
@@ -354,7 +356,7 @@ impl Cursor {
         Some(piece)
     }
 
-    /// Goes over the rest of the current chunk, which the file does not have.
+    /// Skips the rest of the current chunk, which the file does not contain.
     pub fn skip_chunk(&mut self) {
         let left = self.at.left;
         let mut left = left.min(self.tables.sizes.count().saturating_sub(self.at.sample));
@@ -375,7 +377,7 @@ impl Cursor {
         at.time = at.time.saturating_add(duration);
         let (times, offsets) = (&self.tables.times, &self.tables.offsets);
         at.time_used += count;
-        // No loss: a piece never reaches beyond a run of times.
+        // A piece never extends beyond a run of equal durations.
         while at.time_run < times.len && at.time_used >= times.u32(at.time_run, 0).into() {
             at.time_run += 1;
             at.time_used = 0;
@@ -390,17 +392,17 @@ impl Cursor {
         }
     }
 
-    /// Units of time from a sample to the next.
+    /// Duration of the next sample.
     fn delta(&self) -> u32 {
         let times = &self.tables.times;
         if times.len == 0 {
             return self.default_delta;
         }
-        // The last entry holds for samples that the table lacks.
+        // The last entry applies to samples that the table lacks.
         times.u32(self.at.time_run.min(times.len - 1), 1)
     }
 
-    /// Samples, the next one and others, of one delta: 1 at least.
+    /// Consecutive samples of equal duration from the next one on: at least 1.
     fn time_run_left(&self) -> u64 {
         let (times, run) = (&self.tables.times, self.at.time_run);
         if run >= times.len {
@@ -410,12 +412,12 @@ impl Cursor {
     }
 
     fn composition_offset(&self) -> i64 {
-        // Signed in version 1, and meant so by writers of version 0.
+        // Signed in version 1, and used as such by writers of version 0.
         i64::from(self.tables.offsets.u32(self.at.offset_run, 1) as i32)
     }
 
-    /// Goes to the first sample that is heard at or after `time`, or begins
-    /// before and lasts until after it. An error: too much work for a recording.
+    /// Seeks to the first sample that begins at or after `time`, or is presented
+    /// at it. Fails if this takes more steps than any recording needs.
     pub fn seek(
         &mut self,
         time: i64,
@@ -435,7 +437,7 @@ impl Cursor {
                 && end.is_some_and(|end| end <= time)
                 && self.tables.sizes.count() > self.at.sample + count;
             if is_skippable && count == self.at.left {
-                // Where in the chunk it ended does not matter.
+                // The size is irrelevant here.
                 self.advance(count, 0);
                 continue;
             }
@@ -454,7 +456,7 @@ impl Cursor {
         self.steps = self.steps.saturating_add(steps);
         if self.steps > SEEK_STEPS_MAX {
             return Err(MediaError::Damaged(
-                "its edit list jumps about too much in its sample tables".to_owned(),
+                "its edit list requires too much seeking in its sample tables".to_owned(),
             ));
         }
         Ok(())
@@ -471,14 +473,14 @@ mod tests {
         Input::new(Source::new(testing::file(content), content.len() as u64))
     }
 
-    /// The content of a table box and its place behind `content`.
+    /// Appends the content of a table box to `content`; returns its range.
     fn table(content: &mut Vec<u8>, words: &[u32]) -> Range<u64> {
         let start = content.len() as u64;
         content.extend(words.iter().flat_map(|word| word.to_be_bytes()));
         start..content.len() as u64
     }
 
-    /// Three chunks of two, two and one samples; the fourth lasts long.
+    /// Three chunks of two, two and one samples; the fourth sample is longer.
     fn cursor() -> Cursor {
         let mut content = Vec::new();
         let places = Places {
@@ -520,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn seeking_finds_the_sample_that_lasts_until_behind_a_time() {
+    fn seeking_finds_the_sample_at_a_time() {
         let mut cursor = cursor();
         for (time, size_bytes) in [(0, 1), (9, 1), (10, 2), (79, 4), (80, 5), (-5, 1), (134, 5)] {
             cursor.seek(time, |_| None).unwrap();
@@ -535,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn small_sizes_are_unpacked() {
+    fn compact_sizes_are_unpacked() {
         for (bits, data, expected) in [
             (4, [0x12, 0x34], [1, 2, 3]),
             (8, [7, 200], [7, 200, 0]),
@@ -562,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_weeks_are_refused() {
+    fn oversized_tables_are_refused() {
         let places = Places {
             sizes: Some((0..1 << 27, true)),
             ..Places::default()

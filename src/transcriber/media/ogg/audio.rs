@@ -55,7 +55,7 @@ pub struct TimedPacket {
 
 /// The content of a page.
 #[derive(Debug, Default)]
-pub struct Sound {
+pub struct PageContent {
     /// Its packets.
     pub packets: Vec<TimedPacket>,
     /// Data before the packets is missing.
@@ -130,14 +130,14 @@ impl AudioStream {
     }
 
     /// Reads the next page of this stream. Fails, once, if it cannot be decoded.
-    pub fn page(&mut self, page: &Page) -> Result<Sound, MediaError> {
+    pub fn page(&mut self, page: &Page) -> Result<PageContent, MediaError> {
         let keep_bytes = match self.headers {
             Headers::Expected(_) | Headers::Known { left: 1.., .. } => HEADER_MAX_BYTES,
             Headers::Known { .. } => PACKET_MAX_BYTES,
-            Headers::Failed => return Ok(Sound::default()),
+            Headers::Failed => return Ok(PageContent::default()),
         };
         let completed = self.assembler.page(page, keep_bytes);
-        let mut sound = Sound {
+        let mut sound = PageContent {
             packets: Vec::new(),
             lost: completed.lost,
             first: !self.begun,
@@ -234,47 +234,47 @@ impl AudioStream {
     }
 
     /// Positions of `total` frames that end at `granule`.
-    fn place_at(&mut self, granule: i64, total: i64, last: bool) -> Place {
+    fn place_at(&mut self, granule: i64, total: i64, last: bool) -> Placement {
         let start = granule - total;
         let Some(expected) = self.end else {
             if start >= 0 {
-                return Place::at(start);
+                return Placement::at(start);
             }
             let surplus = total - granule;
             // In a stream of one audio page, its granule position gives the
             // length.
             if last {
-                return Place {
+                return Placement {
                     trim_end: surplus.cast_unsigned(),
-                    ..Place::at(0)
+                    ..Placement::at(0)
                 };
             }
             // Granule positions that are all 0 must not trim everything.
             if self.codec.trims_start() && granule > 0 {
-                return Place {
+                return Placement {
                     trim_start: surplus.cast_unsigned(),
-                    ..Place::at(start)
+                    ..Placement::at(start)
                 };
             }
-            return Place::at(start);
+            return Placement::at(start);
         };
         if last && (expected..expected + total).contains(&granule) {
-            return Place {
+            return Placement {
                 trim_end: (expected + total - granule).cast_unsigned(),
-                ..Place::at(expected)
+                ..Placement::at(expected)
             };
         }
         if start < expected - BACKWARDS_MAX_S * i64::from(self.codec.rate()) {
             self.shift += expected - start;
-            return Place::at(expected);
+            return Placement::at(expected);
         }
-        Place::at(start)
+        Placement::at(start)
     }
 }
 
 /// Position and trimming of the packets of a page.
 #[derive(Debug, Default)]
-struct Place {
+struct Placement {
     /// Granule position of the first frame.
     start: Option<i64>,
     /// Frames to drop at the start.
@@ -283,7 +283,7 @@ struct Place {
     trim_end: u64,
 }
 
-impl Place {
+impl Placement {
     fn at(start: i64) -> Self {
         Self {
             start: Some(start),

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_come_from_the_low_end_of_each_byte() {
+    fn bits_are_read_least_significant_first() {
         let mut bits = Bits::new(&[0b1010_0111, 0xff, 0x01]);
         assert_eq!(bits.take(3), Ok(0b111));
         assert_eq!(bits.take(7), Ok(0b11_10100));

@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 
 use super::opus;
-use super::packets::Whole;
+use super::packets::RawPacket;
 use super::video::Clock;
 use super::vorbis_setup::{self, Identification, Modes};
 use crate::media::MediaError;
@@ -188,7 +188,7 @@ impl Codec {
     }
 
     /// Reads packet `index` of the stream while headers are expected.
-    pub fn header(&mut self, index: usize, packet: &Whole) -> Result<Header, MediaError> {
+    pub fn header(&mut self, index: usize, packet: &RawPacket) -> Result<Header, MediaError> {
         let data = packet.data.as_slice();
         if index == 0 {
             return Ok(match self {
@@ -275,7 +275,7 @@ impl Codec {
 }
 
 impl Vorbis {
-    fn header(&mut self, packet: &Whole) -> Result<Header, MediaError> {
+    fn header(&mut self, packet: &RawPacket) -> Result<Header, MediaError> {
         match packet.data.first() {
             Some(3) => Ok(Header::More),
             Some(5) if packet.truncated => Err(MediaError::Damaged(

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_that_of_the_catalogue_however_it_is_cut() {
+    fn checksum_matches_the_catalogue_in_pieces_of_any_size() {
         // CRC-32/MPEG-2 with start value 0 is CRC-32/CKSUM without its length
         // and final inversion: "123456789" gives the value below.
         let bytes = b"123456789";

@@ -5,7 +5,7 @@ use std::io;
 
 use super::audio::AudioStream;
 use super::codec::Content;
-use super::page::{Found, Page, Pages};
+use super::page::{Page, PageEvent, Pages};
 use super::video::Clock;
 use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
 
@@ -22,7 +22,7 @@ const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 const HEADERS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// A logical stream.
-pub struct Logical {
+pub struct LogicalStream {
     /// Its serial number.
     pub serial: u32,
     /// Its content.
@@ -50,7 +50,7 @@ pub enum Kind {
 /// The streams of a link.
 pub struct Link {
     /// In order of their first pages.
-    pub streams: Vec<Logical>,
+    pub streams: Vec<LogicalStream>,
     /// Start of the earliest one in seconds.
     pub zero_s: f64,
 }
@@ -60,23 +60,23 @@ impl Link {
     /// within bounds up to the first packet of each stream.
     pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
         let mut pages = Pages::new(source.again(), offset_bytes)?;
-        let mut streams: Vec<Logical> = Vec::new();
+        let mut streams: Vec<LogicalStream> = Vec::new();
         let mut headers_end_bytes = offset_bytes;
         let mut only_first_pages = true;
         while pages.offset_bytes() < headers_end_bytes + LOOK_BYTES
             && pages.offset_bytes() < offset_bytes + HEADERS_MAX_BYTES
         {
             let page = match pages.next()? {
-                Found::Page(page) => page,
-                Found::Damaged | Found::Junk { .. } => continue,
-                Found::End => break,
+                PageEvent::Page(page) => page,
+                PageEvent::Damaged | PageEvent::Junk { .. } => continue,
+                PageEvent::End => break,
             };
             if page.is_first() {
                 if !only_first_pages {
                     break;
                 }
-                let stream = Logical::new(&page);
-                let audio = |stream: &Logical| matches!(stream.kind, Kind::Audio(_));
+                let stream = LogicalStream::new(&page);
+                let audio = |stream: &LogicalStream| matches!(stream.kind, Kind::Audio(_));
                 let tracks = streams.iter().filter(|stream| audio(stream)).count();
                 if streams.len() < STREAMS_MAX && (tracks < TRACKS_MAX || !audio(&stream)) {
                     streams.push(stream);
@@ -90,7 +90,7 @@ impl Link {
             {
                 headers_end_bytes = pages.offset_bytes();
             }
-            if !only_first_pages && streams.iter().all(Logical::is_known) {
+            if !only_first_pages && streams.iter().all(LogicalStream::is_known) {
                 break;
             }
         }
@@ -152,7 +152,7 @@ impl Link {
     }
 }
 
-impl Logical {
+impl LogicalStream {
     fn new(page: &Page) -> Self {
         let kind = match Content::identify(page.first_piece()) {
             Ok(Content::Audio(codec)) => {

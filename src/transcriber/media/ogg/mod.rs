@@ -17,9 +17,9 @@ pub mod vorbis_setup;
 
 use std::collections::VecDeque;
 
-use audio::{AudioStream, Sound};
+use audio::{AudioStream, PageContent};
 use link::{Kind, Link};
-use page::{Found, Page, Pages};
+use page::{Page, PageEvent, Pages};
 
 use super::reader::{Packet, Reader, Step, Track};
 
@@ -131,7 +131,7 @@ impl OggReader {
         if std::mem::take(&mut self.damaged) && !self.open_streams.is_empty()
             || self.within_packet()
         {
-            self.lost("the end of a part is damaged or missing".to_owned());
+            self.lost("the end of a chained part is damaged or missing".to_owned());
         }
         self.link = Link::survey(&self.source, offset_bytes)?;
         self.link_start_s = self.link_end_s;
@@ -141,7 +141,7 @@ impl OggReader {
                 let parameters = current.audio.codec().parameters();
                 self.steps.push_back(Step::Changed(Box::new(parameters)));
             }
-            (None, Some(failure)) => self.lost(format!("a part that was joined on: {failure}")),
+            (None, Some(failure)) => self.lost(format!("a chained part: {failure}")),
             (None, None) => {}
         }
         Ok(())
@@ -163,12 +163,12 @@ impl OggReader {
     /// Reads one page, or what is in its place.
     fn advance(&mut self) -> Result<(), MediaError> {
         match self.pages.next()? {
-            Found::Page(page) => self.page(&page)?,
-            Found::Damaged => {
+            PageEvent::Page(page) => self.page(&page)?,
+            PageEvent::Damaged => {
                 self.damaged = true;
                 self.junk_bytes = None;
             }
-            Found::Junk { offset_bytes } => {
+            PageEvent::Junk { offset_bytes } => {
                 let begin_bytes = *self.junk_bytes.get_or_insert(offset_bytes);
                 // After the last page of all streams another file may begin.
                 self.ended = self.open_streams.is_empty()
@@ -176,9 +176,9 @@ impl OggReader {
                     && self.pages.offset_bytes() - begin_bytes > PADDING_MAX_BYTES;
                 self.damaged = !self.open_streams.is_empty();
             }
-            Found::End => {
+            PageEvent::End => {
                 if self.damaged && self.junk_bytes.is_none() {
-                    self.lost("damaged Ogg pages were left out".to_owned());
+                    self.lost("damaged Ogg pages were skipped".to_owned());
                 }
                 self.cut_short = self.pages.is_cut_short() || self.within_packet();
                 self.ended = true;
@@ -208,7 +208,7 @@ impl OggReader {
             self.follow_clock(page);
             return Ok(());
         }
-        let Sound {
+        let PageContent {
             packets,
             lost,
             first,
@@ -227,7 +227,7 @@ impl OggReader {
         let damaged = std::mem::take(&mut self.damaged);
         if lost && (damaged || !first) {
             let reason = if damaged {
-                "damaged Ogg pages were left out"
+                "damaged Ogg pages were skipped"
             } else {
                 "Ogg pages are missing"
             };
@@ -268,17 +268,17 @@ fn first_page(source: &Source) -> Result<u64, MediaError> {
     let mut is_ogg = false;
     while pages.offset_bytes() < BEGINNING_MAX_BYTES {
         match pages.next()? {
-            Found::Page(page) if page.is_first() && page.whole => return Ok(page.offset_bytes),
-            Found::Page(_) => is_ogg = true,
-            Found::Damaged | Found::Junk { .. } => {}
-            Found::End if pages.is_cut_short() => return Err(MediaError::Truncated),
-            Found::End => break,
+            PageEvent::Page(page) if page.is_first() && page.whole => return Ok(page.offset_bytes),
+            PageEvent::Page(_) => is_ogg = true,
+            PageEvent::Damaged | PageEvent::Junk { .. } => {}
+            PageEvent::End if pages.is_cut_short() => return Err(MediaError::Truncated),
+            PageEvent::End => break,
         }
     }
     Err(MediaError::Damaged(
         match is_ogg {
-            true => "the beginning of its Ogg streams, which says how they are coded, is missing",
-            false => "it has no valid Ogg page",
+            true => "the headers of its Ogg streams are missing",
+            false => "it contains no valid Ogg page",
         }
         .to_owned(),
     ))

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_byte_tells_the_length() {
+    fn toc_byte_states_the_duration() {
         for (packet, expected) in [
             (&[][..], None),
             (&[0 << 3][..], Some(480)),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decoder_is_not_told_of_the_pre_skip() {
+    fn header_for_the_decoder_has_no_pre_skip() {
         let packet = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
         let head = Head::parse(packet).unwrap();
         assert_eq!((head.channels, head.pre_skip, head.streams), (2, 312, 1));

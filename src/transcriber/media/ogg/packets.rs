@@ -5,7 +5,7 @@ use super::page::Page;
 
 /// One packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
+pub struct RawPacket {
     /// The payload, possibly truncated.
     pub data: Vec<u8>,
     /// It was longer than the limit.
@@ -16,7 +16,7 @@ pub struct Whole {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Completed {
     /// The packets that end on it.
-    pub packets: Vec<Whole>,
+    pub packets: Vec<RawPacket>,
     /// Pages before it, or the rest of a packet, are missing.
     pub lost: bool,
 }
@@ -25,11 +25,11 @@ pub struct Completed {
 #[derive(Debug, Clone, Default)]
 pub struct Assembler {
     /// The start of a packet that has not ended.
-    partial: Option<Whole>,
+    partial: Option<RawPacket>,
     next_sequence: Option<u32>,
 }
 
-impl Whole {
+impl RawPacket {
     fn extend(&mut self, piece: &[u8], keep_bytes: usize) {
         let room_bytes = keep_bytes.saturating_sub(self.data.len());
         self.truncated |= piece.len() > room_bytes;
@@ -65,7 +65,7 @@ impl Assembler {
                 skipping = !ends;
                 continue;
             }
-            let partial = self.partial.get_or_insert_with(|| Whole {
+            let partial = self.partial.get_or_insert_with(|| RawPacket {
                 data: Vec::new(),
                 truncated: false,
             });

@@ -111,7 +111,7 @@ impl Page {
 
 /// What comes next in the file.
 #[derive(Debug)]
-pub enum Found {
+pub enum PageEvent {
     /// A page with a valid checksum, or the truncated last one.
     Page(Page),
     /// A page with a wrong checksum was skipped.
@@ -164,34 +164,34 @@ impl Pages {
     }
 
     /// The next page, or what is in its place. Reads at most one buffer.
-    pub fn next(&mut self) -> io::Result<Found> {
+    pub fn next(&mut self) -> io::Result<PageEvent> {
         self.fill()?;
         let rest = &self.buffer[self.start..];
         if rest.is_empty() {
-            return Ok(Found::End);
+            return Ok(PageEvent::End);
         }
         let offset_bytes = self.offset_bytes();
         if !could_be_page(rest) {
             self.start += junk_bytes(rest);
-            return Ok(Found::Junk { offset_bytes });
+            return Ok(PageEvent::Junk { offset_bytes });
         }
         let Some(claimed_bytes) = claimed_bytes(rest) else {
             // The file ends within the header.
             self.start = self.buffer.len();
             self.cut_short = true;
-            return Ok(Found::End);
+            return Ok(PageEvent::End);
         };
         if claimed_bytes > rest.len() {
             let header_bytes = HEADER_BYTES + usize::from(rest[26]);
             // A later complete page shows that the length was damaged.
             if let Some(at) = whole_page(&rest[CAPTURE.len()..]) {
                 self.start += CAPTURE.len() + at;
-                return Ok(Found::Damaged);
+                return Ok(PageEvent::Damaged);
             }
             let page = (header_bytes <= rest.len()).then(|| Page::parse(rest, offset_bytes, false));
             self.start = self.buffer.len();
             self.cut_short = true;
-            return Ok(page.map_or(Found::End, Found::Page));
+            return Ok(page.map_or(PageEvent::End, PageEvent::Page));
         }
         if is_right(&rest[..claimed_bytes]) {
             let page = Page::parse(&rest[..claimed_bytes], offset_bytes, true);
@@ -199,7 +199,7 @@ impl Pages {
             self.wasted_bytes = self
                 .wasted_bytes
                 .saturating_sub(claimed_bytes * WASTED_PER_BYTE);
-            return Ok(Found::Page(page));
+            return Ok(PageEvent::Page(page));
         }
         self.wasted_bytes += claimed_bytes;
         // If a page follows, the length was right and the content is damaged.
@@ -212,7 +212,7 @@ impl Pages {
         } else {
             CAPTURE.len()
         };
-        Ok(Found::Damaged)
+        Ok(PageEvent::Damaged)
     }
 
     /// Ensures that the largest page is in the buffer, if the file is long enough.

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::link::{Kind, Link};
-use super::page::{Found, PAGE_MAX_BYTES, Pages};
+use super::page::{PAGE_MAX_BYTES, PageEvent, Pages};
 use crate::media::Source;
 
 /// Bytes read at each position: at least one page.
@@ -25,9 +25,9 @@ pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec
         let mut pages = Pages::new(source.again(), from_bytes)?;
         while pages.offset_bytes() < to_bytes {
             let page = match pages.next()? {
-                Found::Page(page) => page,
-                Found::Damaged | Found::Junk { .. } => continue,
-                Found::End => break,
+                PageEvent::Page(page) => page,
+                PageEvent::Damaged | PageEvent::Junk { .. } => continue,
+                PageEvent::End => break,
             };
             at_beginning &= page.is_first();
             let stream = link

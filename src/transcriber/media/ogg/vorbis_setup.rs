@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn books_are_accepted_up_to_the_limits() {
+    fn codebooks_are_accepted_up_to_the_limits() {
         // The largest of libvorbis.
         let real = [8, 6_561, 13, 1];
         for (books, book, accepted) in [
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_found_in_all_forms_of_the_headers() {
+    fn modes_are_parsed_from_all_header_layouts() {
         let setup = setup(3, [2, 16, 4, 1]);
         let modes = check(IDENTIFICATION, &setup).unwrap();
         assert_eq!(modes.long, [false, true]);

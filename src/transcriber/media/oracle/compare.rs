@@ -87,7 +87,7 @@ pub enum Difference {
         /// Expected seconds.
         reference_s: f64,
         /// Actual seconds.
-        heard_s: f64,
+        actual_s: f64,
     },
     /// The signal is late (or early, below zero).
     Displaced {
@@ -146,8 +146,8 @@ impl fmt::Display for Difference {
         match self {
             Self::Length {
                 reference_s,
-                heard_s,
-            } => write!(f, "{heard_s:.2} s instead of {reference_s:.2} s"),
+                actual_s,
+            } => write!(f, "{actual_s:.2} s instead of {reference_s:.2} s"),
             Self::Displaced { at_s, by_s } => {
                 write!(f, "at {at_s:.1} s late by {:.0} ms", by_s * 1e3)
             }
@@ -162,20 +162,20 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares `heard` with `reference`.
-pub fn differences(reference: &[f32], heard: &[f32], tolerance: Tolerance) -> Vec<Difference> {
+/// Compares `actual` with `reference`.
+pub fn differences(reference: &[f32], actual: &[f32], tolerance: Tolerance) -> Vec<Difference> {
     let mut found = Vec::new();
-    if seconds(reference.len().abs_diff(heard.len())) > tolerance.time_s {
+    if seconds(reference.len().abs_diff(actual.len())) > tolerance.time_s {
         found.push(Difference::Length {
             reference_s: seconds(reference.len()),
-            heard_s: seconds(heard.len()),
+            actual_s: seconds(actual.len()),
         });
     }
-    let both = reference.len().min(heard.len());
+    let both = reference.len().min(actual.len());
     if both == 0 {
         return found;
     }
-    let comparison = Comparison::new(reference, heard, tolerance);
+    let comparison = Comparison::new(reference, actual, tolerance);
     comparison.silence(&mut found);
     comparison.blocks(both, &mut found);
     found
@@ -191,21 +191,21 @@ fn decibels(power: f64) -> f64 {
 
 struct Comparison<'a> {
     reference: Band<'a>,
-    heard: Band<'a>,
+    actual: Band<'a>,
     tolerance: Tolerance,
 }
 
 /// Where a block was found.
-struct Place {
+struct Match {
     offset: isize,
     correlation: f64,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(reference: &'a [f32], heard: &'a [f32], tolerance: Tolerance) -> Self {
+    fn new(reference: &'a [f32], actual: &'a [f32], tolerance: Tolerance) -> Self {
         Self {
             reference: Band::new(reference),
-            heard: Band::new(heard),
+            actual: Band::new(actual),
             tolerance,
         }
     }
@@ -213,7 +213,7 @@ impl<'a> Comparison<'a> {
     /// Gaps must be gaps in both, except at their edges.
     fn silence(&self, found: &mut Vec<Difference>) {
         let edge = (self.tolerance.time_s * f64::from(SAMPLE_RATE)) as usize / FRAME + 1;
-        let powers = [self.reference.all, self.heard.all].map(signal::frame_powers);
+        let powers = [self.reference.all, self.actual.all].map(signal::frame_powers);
         let loudest = powers
             .each_ref()
             .map(|powers| powers.iter().copied().fold(0.0, f64::max));
@@ -221,7 +221,7 @@ impl<'a> Comparison<'a> {
             let is_silent = |power: &f64| {
                 loudest[silent] == 0.0 || decibels(power / loudest[silent]) < SILENT_DB
             };
-            let is_heard = |power: &f64| {
+            let is_audible = |power: &f64| {
                 *power > 0.0 && loudest[other] > 0.0 && decibels(power / loudest[other]) > STILL_DB
             };
             for run in signal::runs(&powers[silent], is_silent) {
@@ -233,7 +233,7 @@ impl<'a> Comparison<'a> {
                 let start = inner.start;
                 let Some(at) = powers[other]
                     .get(inner)
-                    .and_then(|inner| inner.iter().position(is_heard))
+                    .and_then(|inner| inner.iter().position(is_audible))
                 else {
                     continue;
                 };
@@ -253,7 +253,7 @@ impl<'a> Comparison<'a> {
         let mut looked_into = 0;
         let mut searched_far = false;
         let mut treble = (0.0, 0.0, 0.0, 0.0);
-        let loudest = [&self.reference, &self.heard].map(|band| {
+        let loudest = [&self.reference, &self.actual].map(|band| {
             (0..count)
                 .map(|block| band.power(range(block, count, both)))
                 .fold(0.0, f64::max)
@@ -261,7 +261,7 @@ impl<'a> Comparison<'a> {
         for block in 0..count {
             let range = range(block, count, both);
             let at_s = seconds(range.start);
-            let faint = [(&self.reference, loudest[0]), (&self.heard, loudest[1])].map(
+            let faint = [(&self.reference, loudest[0]), (&self.actual, loudest[1])].map(
                 |(band, loudest)| {
                     let audible = band
                         .frame_powers(range.clone())
@@ -317,18 +317,18 @@ impl<'a> Comparison<'a> {
                 found.push(Difference::Displaced { at_s, by_s });
                 continue;
             }
-            let Some(there) = shifted(&range, place.offset, self.heard.all.len()) else {
+            let Some(there) = shifted(&range, place.offset, self.actual.all.len()) else {
                 continue;
             };
             let powers = (
                 self.reference.power(range.clone()),
-                self.heard.power(there.clone()),
+                self.actual.power(there.clone()),
             );
             levels.push((at_s, decibels(powers.1 / powers.0)));
             treble.0 += powers.0;
             treble.1 += powers.1;
             treble.2 += self.reference.treble_power(range);
-            treble.3 += self.heard.treble_power(there);
+            treble.3 += self.actual.treble_power(there);
         }
         if self.tolerance.level == Level::Constant {
             self.levels(&levels, found);
@@ -357,8 +357,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// Hill climbing from the expected position to a local maximum of similarity.
-    fn climb(&self, range: std::ops::Range<usize>, expected: isize) -> Place {
-        let at = |offset| self.reference.correlation(&range, &self.heard, offset);
+    fn climb(&self, range: std::ops::Range<usize>, expected: isize) -> Match {
+        let at = |offset| self.reference.correlation(&range, &self.actual, offset);
         let mut offset = expected;
         let mut here = at(offset);
         let (mut before, mut behind) = (at(offset - 1), at(offset + 1));
@@ -373,20 +373,20 @@ impl<'a> Comparison<'a> {
                 break;
             }
         }
-        Place {
+        Match {
             offset,
             correlation: signal::peak(before, here, behind),
         }
     }
 
     /// The most similar position within `reach`.
-    fn search(&self, range: std::ops::Range<usize>, reach: usize) -> Place {
+    fn search(&self, range: std::ops::Range<usize>, reach: usize) -> Match {
         let reach = (reach / signal::COARSE) as isize;
         let mut best = (0, f64::NEG_INFINITY);
         for offset in -reach..=reach {
             let correlation = self
                 .reference
-                .coarse_correlation(&range, &self.heard, offset);
+                .coarse_correlation(&range, &self.actual, offset);
             if correlation > best.1 {
                 best = (offset, correlation);
             }
@@ -397,8 +397,8 @@ impl<'a> Comparison<'a> {
 
     /// The most similar position within `reach` of `middle`, sample by sample:
     /// high frequencies have adjacent peaks, of which hill climbing finds one.
-    fn comb(&self, range: std::ops::Range<usize>, middle: isize, reach: isize) -> Place {
-        let at = |offset| self.reference.correlation(&range, &self.heard, offset);
+    fn comb(&self, range: std::ops::Range<usize>, middle: isize, reach: isize) -> Match {
+        let at = |offset| self.reference.correlation(&range, &self.actual, offset);
         let mut best = (middle, f64::NEG_INFINITY);
         for offset in middle - reach..=middle + reach {
             let correlation = at(offset);
@@ -466,12 +466,12 @@ mod tests {
         [&vec![0.0; by_ms * SECOND / 1000][..], sound].concat()
     }
 
-    fn found(reference: &[f32], heard: &[f32]) -> Vec<Difference> {
-        differences(reference, heard, Tolerance::STRICT)
+    fn found(reference: &[f32], actual: &[f32]) -> Vec<Difference> {
+        differences(reference, actual, Tolerance::STRICT)
     }
 
     #[test]
-    fn the_same_sound_is_the_same() {
+    fn equal_signals_do_not_differ() {
         let whole = sound(6);
         assert_eq!(found(&whole, &whole), []);
         for gain in [0.1, 3.0, -1.0] {
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_or_doubled_in_the_middle_is_found() {
+    fn dropped_and_duplicated_parts_are_found() {
         let whole = sound(6);
         for length_ms in [60, 200, 1000] {
             let dropped = found(&whole, &without(&whole, 3300, length_ms));
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_in_the_place_of_sound_and_sound_in_that_of_silence_are_found() {
+    fn missing_and_invented_sound_are_found() {
         let whole = sound(6);
         let here = with_gap(whole.clone(), 1.2, 2.2);
         let there = with_gap(whole.clone(), 3.2, 4.2);

@@ -5,7 +5,7 @@ use super::expected::{Expected, Part, Warning};
 use super::made::{self, Made};
 
 /// A file that is truncated or damaged in the middle.
-struct Whole {
+struct Original {
     name: &'static str,
     extension: &'static str,
     arguments: &'static str,
@@ -21,8 +21,8 @@ const fn whole(
     arguments: &'static str,
     shows: Warning,
     checked: bool,
-) -> Whole {
-    Whole {
+) -> Original {
+    Original {
         name,
         extension,
         arguments,
@@ -31,7 +31,7 @@ const fn whole(
     }
 }
 
-const WHOLES: &[Whole] = &[
+const ORIGINALS: &[Original] = &[
     whole("wav", "wav", "-c:a pcm_s16le", Warning::Must, false),
     whole("wav float", "wav", "-c:a pcm_f32le", Warning::Must, false),
     whole("wav adpcm", "wav", "-c:a adpcm_ms", Warning::Must, false),
@@ -137,7 +137,7 @@ fn random(seed: usize) -> f64 {
 }
 
 fn cut(rows: &mut Vec<Made>) {
-    for (number, whole) in WHOLES.iter().enumerate() {
+    for (number, whole) in ORIGINALS.iter().enumerate() {
         for third in 0..3 {
             let fraction = (f64::from(third) + random(number * 3 + third as usize)) / 3.0;
             let fraction = fraction.clamp(0.15, 0.97);
@@ -153,7 +153,7 @@ fn cut(rows: &mut Vec<Made>) {
                         .within(0.2)
                         .with_seams()
                         .warning(whole.shows)
-                        .because("as far as it goes"))
+                        .because("up to the truncation"))
                 },
             ));
         }
@@ -166,13 +166,13 @@ fn cut(rows: &mut Vec<Made>) {
             kit.ffmpeg(&format!("-i speech-7000.wav -c:a aac {name}"))?;
             let bytes = kit.bytes(&name);
             kit.write(file, &bytes[..bytes.len() * 8 / 10]);
-            Ok(Expected::refused().because("nobody knows where its packets are"))
+            Ok(Expected::refused().because("the packet offsets are missing"))
         },
     ));
 }
 
 fn damaged(rows: &mut Vec<Made>) {
-    for whole in WHOLES.iter().filter(|whole| whole.checked) {
+    for whole in ORIGINALS.iter().filter(|whole| whole.checked) {
         rows.push(Made::new(
             format!("damaged in the middle: {}", whole.name),
             whole.extension,
@@ -189,7 +189,7 @@ fn damaged(rows: &mut Vec<Made>) {
                     .within(0.3)
                     .damaged(4.0, 8.5)
                     .warning(Warning::Must)
-                    .because("what is damaged is left out, which is told; the rest is heard"))
+                    .because("damaged data is skipped with a warning; the rest is decoded"))
             },
         ));
     }
@@ -198,7 +198,7 @@ fn damaged(rows: &mut Vec<Made>) {
 /// Data other than audio at either end of the file.
 fn surrounded(rows: &mut Vec<Made>) {
     let mut ape = b"APETAGEX\xd0\x07\0\0\x36\0\0\0\x01\0\0\0\0\0\0\xa0\0\0\0\0\0\0\0\0".to_vec();
-    ape.extend_from_slice(b"\x08\0\0\0\0\0\0\0Artist\0somebody");
+    ape.extend_from_slice(b"\x08\0\0\0\0\0\0\0Artist\0anybody");
     ape.resize(32 + 0x36 - 32, b' ');
     ape.extend_from_slice(b"APETAGEX\xd0\x07\0\0\x36\0\0\0\x01\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0");
     let mut id3v1 = b"TAGsome title".to_vec();
@@ -331,7 +331,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
     for (codec, bytes_per_s) in [("pcm_s16le", 32_000), ("pcm_f32le", 64_000)] {
         for (kind, riff, data) in HEADS {
             rows.push(Made::new(
-                format!("wav head says {kind}: {codec}"),
+                format!("wav header claims {kind}: {codec}"),
                 "wav",
                 move |kit, file| {
                     let name = format!("whole-{file}");
@@ -346,7 +346,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
                     bytes[at..at + 4].copy_from_slice(&data.to_le_bytes());
                     kit.write(file, &bytes);
                     Ok(Expected::parts([Part::All(kit.path(&name))])
-                        .because("all that is there is heard"))
+                        .because("all existing data is decoded"))
                 },
             ));
         }
@@ -361,7 +361,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
             },
         ));
         rows.push(Made::new(
-            format!("wav head says less than there is: {codec}"),
+            format!("wav header claims too little: {codec}"),
             "wav",
             move |kit, file| {
                 let name = format!("whole-{file}");
@@ -377,14 +377,14 @@ fn killed_wav(rows: &mut Vec<Made>) {
                     .warning(Warning::May)
                     .or(Expected::parts([Part::Cut(kit.path(&name), 0.0, 1.0)])
                         .warning(Warning::Must))
-                    .because("what lies behind is heard or told of"))
+                    .because("data after it is decoded or a warning is given"))
             },
         ));
     }
 }
 
 #[test]
-fn damaged_files_are_heard_as_far_as_they_go_and_say_so() {
+fn damaged_files_are_decoded_with_a_warning() {
     let mut rows = Vec::new();
     cut(&mut rows);
     damaged(&mut rows);
@@ -392,7 +392,7 @@ fn damaged_files_are_heard_as_far_as_they_go_and_say_so() {
 }
 
 #[test]
-fn heads_without_lengths_and_what_surrounds_the_sound_do_no_harm() {
+fn unknown_lengths_and_surrounding_data_are_harmless() {
     let mut rows = Vec::new();
     surrounded(&mut rows);
     piped(&mut rows);

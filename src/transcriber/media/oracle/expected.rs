@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::compare::{self, Difference, Level, Tolerance};
 use super::kit::Kit;
 use super::reference::{self, Times};
-use super::{SAMPLE_RATE, heard};
+use super::{SAMPLE_RATE, actual};
 
 /// Tolerance between the source of a file and ffmpeg's decoding, where lossy
 /// codecs add their delay.
@@ -38,12 +38,12 @@ pub struct Expected {
 /// An accepted result.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    sound: Sound,
+    sound: Reference,
     warning: Warning,
 }
 
 #[derive(Debug, Clone)]
-enum Sound {
+enum Reference {
     /// This track as decoded by ffmpeg.
     Track(usize, Times),
     /// This channel of the first track as decoded by ffmpeg.
@@ -89,36 +89,36 @@ impl Expected {
 
     /// This audio track as decoded by ffmpeg, without a warning.
     pub fn track(track: usize, times: Times) -> Self {
-        Self::one(Sound::Track(track, times), Warning::None)
+        Self::one(Reference::Track(track, times), Warning::None)
     }
 
     /// Only this channel of the first track as decoded by ffmpeg, without a
     /// warning.
     pub fn channel(channel: usize) -> Self {
-        Self::one(Sound::Channel(channel), Warning::None)
+        Self::one(Reference::Channel(channel), Warning::None)
     }
 
     /// These parts, concatenated, without a warning.
     pub fn parts(parts: impl Into<Vec<Part>>) -> Self {
-        Self::one(Sound::Parts(parts.into()), Warning::None)
+        Self::one(Reference::Parts(parts.into()), Warning::None)
     }
 
     /// The start of this file, of which ffmpeg may decode less, with a warning.
     pub fn beginning_of(whole: PathBuf) -> Self {
-        Self::one(Sound::BeginningOf(whole), Warning::Must)
+        Self::one(Reference::BeginningOf(whole), Warning::Must)
     }
 
     /// An error.
     pub fn refused() -> Self {
-        Self::one(Sound::Refused, Warning::None)
+        Self::one(Reference::Refused, Warning::None)
     }
 
     /// Any samples or error: there is no reference.
     pub fn anything() -> Self {
-        Self::one(Sound::Any, Warning::May)
+        Self::one(Reference::Any, Warning::May)
     }
 
-    fn one(sound: Sound, warning: Warning) -> Self {
+    fn one(sound: Reference, warning: Warning) -> Self {
         Self {
             answers: vec![Answer { sound, warning }],
             tolerance: Tolerance::STRICT,
@@ -188,25 +188,27 @@ impl Expected {
 
     /// Decodes the file at `path`; fails with a description of the differences.
     pub fn verdict(&self, path: &Path) -> Result<(), String> {
-        let heard = heard(path);
+        let actual = actual(path);
         let mut complaints = Vec::new();
         for answer in &self.answers {
-            match (&answer.sound, &heard) {
+            match (&answer.sound, &actual) {
                 (_, Err(super::MediaError::Panicked)) => {
                     complaints.push("panicked".to_owned());
                 }
-                (Sound::Refused | Sound::Any, Err(_)) | (Sound::Any, Ok(_)) => return Ok(()),
-                (Sound::Refused, Ok(heard)) => complaints.push(format!(
+                (Reference::Refused | Reference::Any, Err(_)) | (Reference::Any, Ok(_)) => {
+                    return Ok(());
+                }
+                (Reference::Refused, Ok(actual)) => complaints.push(format!(
                     "not refused, {:.2} s",
-                    heard.samples.len() as f64 / f64::from(SAMPLE_RATE)
+                    actual.samples.len() as f64 / f64::from(SAMPLE_RATE)
                 )),
                 (_, Err(error)) => complaints.push(brief(&error.to_string())),
-                (sound, Ok(heard)) => match self.compared(sound, path, &heard.samples) {
-                    Ok(()) if answer.warning == Warning::Must && heard.warnings.is_empty() => {
+                (sound, Ok(actual)) => match self.compared(sound, path, &actual.samples) {
+                    Ok(()) if answer.warning == Warning::Must && actual.warnings.is_empty() => {
                         complaints.push("the right sound, but no warning".to_owned());
                     }
-                    Ok(()) if answer.warning == Warning::None && !heard.warnings.is_empty() => {
-                        complaints.push(format!("false warning: {}", heard.warnings.join(", ")));
+                    Ok(()) if answer.warning == Warning::None && !actual.warnings.is_empty() => {
+                        complaints.push(format!("false warning: {}", actual.warnings.join(", ")));
                     }
                     Ok(()) => return Ok(()),
                     Err(complaint) => complaints.push(complaint),
@@ -217,34 +219,34 @@ impl Expected {
         Err(complaints.join("; or "))
     }
 
-    fn compared(&self, sound: &Sound, path: &Path, heard: &[f32]) -> Result<(), String> {
+    fn compared(&self, sound: &Reference, path: &Path, actual: &[f32]) -> Result<(), String> {
         let reference = match sound {
-            Sound::Track(track, times) => {
+            Reference::Track(track, times) => {
                 reference::decoded(path, *track, reference::Channels::Mixed, *times)?
             }
-            Sound::Channel(channel) => {
+            Reference::Channel(channel) => {
                 let channel = reference::Channels::One(*channel);
                 reference::decoded(path, 0, channel, Times::Mended)?
             }
-            Sound::Parts(parts) => joined(parts)?,
-            Sound::BeginningOf(whole) => {
+            Reference::Parts(parts) => joined(parts)?,
+            Reference::BeginningOf(whole) => {
                 let mut whole =
                     reference::decoded(whole, 0, reference::Channels::Mixed, Times::Mended)?;
                 let cut = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)
                     .unwrap_or_default();
                 // Shorter than both: reported as a difference in length.
-                whole.truncate(heard.len().max(cut.len()));
+                whole.truncate(actual.len().max(cut.len()));
                 whole
             }
-            Sound::Refused | Sound::Any => Vec::new(),
+            Reference::Refused | Reference::Any => Vec::new(),
         };
-        if let (Sound::Track(..) | Sound::Channel(_), Some(truth)) = (sound, &self.truth) {
+        if let (Reference::Track(..) | Reference::Channel(_), Some(truth)) = (sound, &self.truth) {
             let differences = compare::differences(&joined(truth)?, &reference, TRUTH);
             if let Some(difference) = differences.iter().find(|difference| !is_loss(difference)) {
                 return Err(format!("ffmpeg itself is wrong: {difference}"));
             }
         }
-        let differences: Vec<Difference> = compare::differences(&reference, heard, self.tolerance)
+        let differences: Vec<Difference> = compare::differences(&reference, actual, self.tolerance)
             .into_iter()
             .filter(|difference| !self.is_damage(difference))
             .collect();

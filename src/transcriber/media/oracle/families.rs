@@ -100,7 +100,7 @@ pub const FAMILIES: &[Family] = &[
     family("wav flac", "wav", "-c:a flac", FEW, TWO),
     family("wav wma", "wav", "-c:a wmav2", FEW, TWO),
     family(
-        "wav tiny head",
+        "wav minimal header",
         "wav",
         "-c:a pcm_s16le -fflags +bitexact",
         FEW,

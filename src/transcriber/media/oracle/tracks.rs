@@ -216,7 +216,7 @@ fn channels(rows: &mut Vec<Made>) {
 }
 
 #[test]
-fn the_right_track_is_heard_and_all_of_its_channels() {
+fn the_right_track_is_decoded_with_all_channels() {
     let mut rows = Vec::new();
     several_tracks(&mut rows);
     other_tracks(&mut rows);

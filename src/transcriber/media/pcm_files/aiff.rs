@@ -7,7 +7,7 @@ use super::super::MediaError;
 use super::super::forward::Forward;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
 /// Most chunks before the audio data.
@@ -25,7 +25,7 @@ pub fn recognise(head: &[u8]) -> bool {
 }
 
 /// Reads to the start of the audio data.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     input.skip(12)?;
     let mut signal = None;
     let mut sound: Option<(u64, Chunk)> = None;
@@ -88,9 +88,9 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
             input,
         ),
     };
-    let mut head = Head::new("aiff", signal, extent, input);
-    head.chunks = Some(STYLE);
-    Ok(head)
+    let mut header = Header::new("aiff", signal, extent, input);
+    header.chunks = Some(STYLE);
+    Ok(header)
 }
 
 /// Parses the COMM chunk: channels, frames, bits per sample, rate, in AIFF-C also

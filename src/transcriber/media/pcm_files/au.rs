@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::well_known::*;
 use super::super::MediaError;
 use super::super::forward::Forward;
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
 const HEAD_BYTES: u32 = 24;
@@ -25,7 +25,7 @@ pub fn recognise(head: &[u8]) -> bool {
 }
 
 /// Reads to the start of the audio data.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     let Some(head) = input.take::<{ HEAD_BYTES as usize }>()? else {
         return Err(MediaError::Truncated);
     };
@@ -55,7 +55,7 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
     input.skip(u64::from(offset_bytes.saturating_sub(HEAD_BYTES)))?;
     let nothing_follows = input.peek(1)?.is_empty();
     let extent = Extent::from_u32(size_bytes, nothing_follows, input);
-    Ok(Head::new("au", signal, extent, input))
+    Ok(Header::new("au", signal, extent, input))
 }
 
 fn name(encoding: u32) -> String {

@@ -9,7 +9,7 @@ mod aiff;
 mod au;
 mod chunks;
 mod data;
-mod head;
+mod header;
 mod signal;
 mod sphere;
 mod wave;
@@ -27,7 +27,7 @@ use super::forward::Forward;
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use data::Extent;
-use head::Next;
+use header::AfterData;
 pub use signal::{Endian, Framing, channels};
 pub use wave_format::WaveFormat;
 
@@ -79,34 +79,34 @@ impl PcmFile {
 
     fn read(mut input: Forward) -> Result<Self, MediaError> {
         let start = input.peek(RECOGNISE_BYTES)?.to_vec();
-        let head = if let Some((container, style)) = wave::recognise(&start) {
-            wave::read_head(&mut input, container, style)?
+        let header = if let Some((container, style)) = wave::recognise(&start) {
+            wave::read_header(&mut input, container, style)?
         } else if au::recognise(&start) {
-            au::read_head(&mut input)?
+            au::read_header(&mut input)?
         } else if aiff::recognise(&start) {
-            aiff::read_head(&mut input)?
+            aiff::read_header(&mut input)?
         } else if sphere::recognise(&start) {
-            sphere::read_head(&mut input)?
+            sphere::read_header(&mut input)?
         } else {
             return Err(MediaError::Unrecognised);
         };
         let begin = input.position();
-        let end = head
+        let end = header
             .extent
             .present_bytes(&input)
             .map_or(u64::MAX, |data_bytes| begin.saturating_add(data_bytes));
         Ok(Self {
             input,
-            container: head.container,
+            container: header.container,
             tracks: [Track {
-                parameters: head.signal.parameters,
-                codec: head.signal.codec,
+                parameters: header.signal.parameters,
+                codec: header.signal.codec,
                 default: true,
-                duration_s: head.duration_s,
+                duration_s: header.duration_s,
             }],
-            framing: head.signal.framing,
-            chunks: head.chunks,
-            extent: head.extent,
+            framing: header.signal.framing,
+            chunks: header.chunks,
+            extent: header.extent,
             data: begin..end,
             taken_bytes: 0,
             state: State::Sound,
@@ -129,12 +129,12 @@ impl PcmFile {
     fn end(&mut self) -> Result<Step, MediaError> {
         self.state = State::Ended;
         let next = match (self.extent, self.chunks) {
-            (Extent::ToTheEnd, _) => Next::Nothing,
+            (Extent::ToTheEnd, _) => AfterData::Nothing,
             (Extent::Bytes(size_bytes), _) if self.taken_bytes < size_bytes => {
                 if Extent::is_cut_short(size_bytes - self.taken_bytes) {
                     self.state = State::CutShort;
                 }
-                Next::Nothing
+                AfterData::Nothing
             }
             (Extent::Bytes(size_bytes), Some(style)) => {
                 wave::next(&mut self.input, style, size_bytes, |input| {
@@ -142,19 +142,19 @@ impl PcmFile {
                 })?
             }
             (Extent::Bytes(_), None) if recognises(self.input.peek(RECOGNISE_BYTES)?) => {
-                Next::AnotherFile(self.input.position())
+                AfterData::AnotherFile(self.input.position())
             }
-            (Extent::Bytes(_), None) => Next::Nothing,
+            (Extent::Bytes(_), None) => AfterData::Nothing,
         };
         match next {
-            Next::MoreSound(extent) => {
+            AfterData::MoreData(extent) => {
                 self.extent = extent;
                 self.taken_bytes = 0;
                 self.state = State::Sound;
                 return Ok(Step::Nothing);
             }
-            Next::AnotherFile(position) => self.end_bytes = Some(position),
-            Next::Nothing => {}
+            AfterData::AnotherFile(position) => self.end_bytes = Some(position),
+            AfterData::Nothing => {}
         }
         Ok(Step::End)
     }

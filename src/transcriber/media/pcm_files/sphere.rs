@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::well_known::*;
 use super::super::MediaError;
 use super::super::forward::{AHEAD_MAX_BYTES, Forward};
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
 /// The first line; the second states the length of the header.
@@ -19,7 +19,7 @@ pub fn recognise(head: &[u8]) -> bool {
 }
 
 /// Reads to the start of the audio data.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     let head_bytes = std::str::from_utf8(input.peek(START_BYTES)?)
         .ok()
         .and_then(|start| start.get(START.len()..)?.trim().parse::<usize>().ok())
@@ -76,9 +76,9 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
     };
     let nothing_follows = input.peek(1)?.is_empty();
     let extent = Extent::from_u64(size_bytes, nothing_follows);
-    Ok(Head::new("sphere", signal, extent, input))
+    Ok(Header::new("sphere", signal, extent, input))
 }
 
 fn damaged(what: &str) -> MediaError {
-    MediaError::Damaged(format!("its SPHERE head tells no {what}"))
+    MediaError::Damaged(format!("its SPHERE header has no {what}"))
 }

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::OnceLock;
 
 use super::super::Source;
-use super::super::compare::{self, Heard, hear, is_same};
+use super::super::compare::{self, Output, decode, is_same};
 use super::super::reader::Reader;
 use super::*;
 use crate::testing::{self, PHRASE};
@@ -18,12 +18,12 @@ fn open(content: &[u8]) -> PcmFile {
 }
 
 /// For [`Framing::Units`]: the same result from the file and from a stream.
-fn both_ways(content: &[u8]) -> (PcmFile, Heard) {
+fn both_ways(content: &[u8]) -> (PcmFile, Output) {
     let mut file = open(content);
-    let heard = hear(&mut file);
+    let output = decode(&mut file);
     let mut stream = PcmFile::from_stream(Cursor::new(content.to_vec())).unwrap();
-    assert_eq!(hear(&mut stream).samples, heard.samples);
-    (file, heard)
+    assert_eq!(decode(&mut stream).samples, output.samples);
+    (file, output)
 }
 
 fn spoken() -> Vec<u8> {
@@ -79,7 +79,7 @@ fn extensible(fields: &[u8], valid_bits: u16, mask: u32, tag: u16) -> Vec<u8> {
 }
 
 #[test]
-fn every_kind_of_sample_sounds_as_in_ffmpeg() {
+fn every_sample_format_matches_ffmpeg() {
     for (container, codecs) in [
         (
             "wav",
@@ -136,14 +136,14 @@ fn every_kind_of_sample_sounds_as_in_ffmpeg() {
             for channels in counts {
                 let name = format!("{container} {codec} {channels}");
                 let content = converted(&["-f", container, "-c:a", codec, "-ac", channels]);
-                let (file, heard) = both_ways(&content);
+                let (file, output) = both_ways(&content);
                 assert_eq!(file.container(), container, "{name}");
                 assert_eq!(file.tracks()[0].codec, *codec, "{name}");
-                assert!(heard.lost.is_empty(), "{name}: {:?}", heard.lost);
+                assert!(output.lost.is_empty(), "{name}: {:?}", output.lost);
                 assert!(!file.is_cut_short(), "{name}");
-                is_same(&name, &heard, &compare::ffmpeg(&content, &[]));
+                is_same(&name, &output, &compare::ffmpeg(&content, &[]));
                 let duration_s = file.tracks()[0].duration_s.unwrap();
-                assert!((duration_s - heard.duration_s()).abs() < 0.05, "{name}");
+                assert!((duration_s - output.duration_s()).abs() < 0.05, "{name}");
             }
         }
     }
@@ -168,9 +168,9 @@ fn every_kind_of_sample_sounds_as_in_ffmpeg() {
             "sphere" => sphere("pcm", "01"),
             _ => converted(arguments),
         };
-        let (file, heard) = both_ways(&content);
+        let (file, output) = both_ways(&content);
         assert_eq!(file.container(), name);
-        is_same(name, &heard, &compare::ffmpeg(&content, &[]));
+        is_same(name, &output, &compare::ffmpeg(&content, &[]));
     }
 }
 
@@ -188,7 +188,7 @@ fn sphere(coding: &str, order: &str) -> Vec<u8> {
 }
 
 #[test]
-fn heads_of_killed_and_streaming_recorders_give_all_that_is_there() {
+fn incomplete_headers_yield_all_data() {
     let whole = spoken();
     let data = whole.windows(4).position(|id| id == b"data").unwrap();
     let samples = (whole.len() - data - 8) / 2;
@@ -217,16 +217,16 @@ fn heads_of_killed_and_streaming_recorders_give_all_that_is_there() {
         content[4..8].copy_from_slice(&riff_size.to_le_bytes());
         content[data + 4..data + 8].copy_from_slice(&data_size.to_le_bytes());
         let name = format!("RIFF {riff_size:#x}, data {data_size:#x}");
-        let (file, heard) = both_ways(&content);
-        assert_eq!(heard.samples.len(), samples, "{name}");
+        let (file, output) = both_ways(&content);
+        assert_eq!(output.samples.len(), samples, "{name}");
         assert_eq!(file.is_cut_short(), cut_short, "{name}");
         let duration_s = file.tracks()[0].duration_s.unwrap();
-        assert!((duration_s - heard.duration_s()).abs() < 0.001, "{name}");
+        assert!((duration_s - output.duration_s()).abs() < 0.001, "{name}");
     }
 }
 
 #[test]
-fn a_piped_head_of_ffmpeg_is_read_from_the_pipe() {
+fn a_piped_header_of_ffmpeg_is_read_from_the_pipe() {
     let whole = spoken();
     let mut ffmpeg = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-f", "wav", "-i", "-", "-c:a", "pcm_f32le"])
@@ -238,14 +238,14 @@ fn a_piped_head_of_ffmpeg_is_read_from_the_pipe() {
     let mut stream = PcmFile::from_stream(ffmpeg.stdout.take().unwrap()).unwrap();
     assert_eq!(stream.tracks()[0].codec, "pcm_f32le");
     assert_eq!(stream.tracks()[0].duration_s, None);
-    let heard = hear(&mut stream);
+    let output = decode(&mut stream);
     ffmpeg.wait().unwrap();
     assert!(!stream.is_cut_short());
-    assert_eq!(heard.samples, hear(&mut open(&whole)).samples);
+    assert_eq!(output.samples, decode(&mut open(&whole)).samples);
 }
 
 #[test]
-fn formats_that_contradict_themselves_are_read_as_what_makes_sense() {
+fn contradictory_formats_are_resolved() {
     let base = format(1, 2, 8000, 32_000, 4, 16);
     let second = |fields: &[u8], extra: &[u8]| [fields, extra].concat();
     for (name, chunk, codec, unit_bytes) in [
@@ -322,16 +322,16 @@ fn formats_that_contradict_themselves_are_read_as_what_makes_sense() {
         ("64 bits", format(3, 1, 8000, 64_000, 8, 64), "pcm_f64le", 8),
     ] {
         let content = riff(&[(b"fmt ", &chunk), (b"data", &[0; 96])]);
-        let (file, heard) = both_ways(&content);
+        let (file, output) = both_ways(&content);
         assert_eq!(file.tracks()[0].codec, codec, "{name}");
-        let frames = heard.samples.len() / heard.channels;
+        let frames = output.samples.len() / output.channels;
         assert_eq!(frames, 96 / unit_bytes, "{name}");
-        assert!(heard.lost.is_empty(), "{name}: {:?}", heard.lost);
+        assert!(output.lost.is_empty(), "{name}: {:?}", output.lost);
     }
 }
 
 #[test]
-fn an_impossible_rate_gives_way_to_the_other_fields() {
+fn an_impossible_rate_is_derived_from_other_fields() {
     for (rate, second, expected) in [
         (1_092_676, 88_200, 44_100),
         (0, 16_000, 8000),
@@ -345,7 +345,7 @@ fn an_impossible_rate_gives_way_to_the_other_fields() {
 }
 
 #[test]
-fn other_codecs_are_called_by_their_names() {
+fn other_codecs_are_named() {
     for (chunk, name) in [
         (format(0x31, 1, 8000, 1625, 65, 0), "GSM 6.10"),
         (format(0x45, 1, 8000, 4000, 1, 4), "G.726"),
@@ -387,7 +387,7 @@ fn other_codecs_are_called_by_their_names() {
 }
 
 #[test]
-fn signals_of_no_recording_are_refused() {
+fn unrealistic_formats_are_refused() {
     for (chunk, message) in [
         (format(1, 0, 8000, 0, 2, 16), "it claims 0 channels"),
         (format(1, 33, 8000, 0, 66, 16), "it claims 33 channels"),
@@ -417,13 +417,13 @@ fn signals_of_no_recording_are_refused() {
 }
 
 #[test]
-fn chunks_around_the_sound_are_stepped_over() {
+fn chunks_around_the_data_are_skipped() {
     let sound: Vec<u8> = (1..=200).collect();
     let fields = format(1, 1, 8000, 16_000, 2, 16);
-    let heard_of = |content: &[u8]| {
-        let (file, heard) = both_ways(content);
+    let length_of = |content: &[u8]| {
+        let (file, output) = both_ways(content);
         assert!(!file.is_cut_short());
-        heard.samples.len()
+        output.samples.len()
     };
     type Chunks<'a> = Vec<(&'a [u8; 4], &'a [u8])>;
     let cases: [(&str, Chunks, usize); 6] = [
@@ -469,24 +469,24 @@ fn chunks_around_the_sound_are_stepped_over() {
         ),
     ];
     for (name, chunks, expected) in cases {
-        assert_eq!(heard_of(&riff(&chunks)), expected, "{name}");
+        assert_eq!(length_of(&riff(&chunks)), expected, "{name}");
     }
     // An odd LIST without padding, and one that exceeds the file.
     let mut content = riff(&[(b"fmt ", &fields), (b"LIST", b"INFO!"), (b"data", &sound)]);
     let place = content.windows(5).position(|end| end == b"INFO!").unwrap() + 5;
     content.remove(place);
-    assert_eq!(heard_of(&content), 100);
+    assert_eq!(length_of(&content), 100);
     let list = place - 5 - 4;
     content[list..list + 4].copy_from_slice(&0x00ff_ffff_u32.to_le_bytes());
-    assert_eq!(hear(&mut open(&content)).samples.len(), 100);
+    assert_eq!(decode(&mut open(&content)).samples.len(), 100);
     // `fmt ` after the data: only a file allows seeking back.
     let content = riff(&[(b"data", &sound), (b"fmt ", &fields)]);
-    assert_eq!(hear(&mut open(&content)).samples.len(), 100);
+    assert_eq!(decode(&mut open(&content)).samples.len(), 100);
     assert!(PcmFile::from_stream(Cursor::new(content)).is_err());
 }
 
 #[test]
-fn a_file_behind_the_file_is_left_to_the_caller() {
+fn an_appended_file_is_left_to_the_caller() {
     for arguments in [
         &["-f", "wav"][..],
         &["-f", "aiff"],
@@ -495,10 +495,10 @@ fn a_file_behind_the_file_is_left_to_the_caller() {
     ] {
         let one = converted(arguments);
         let mut file = open(&[one.clone(), one.clone()].concat());
-        let heard = hear(&mut file);
+        let output = decode(&mut file);
         assert_eq!(
-            heard.samples,
-            hear(&mut open(&one)).samples,
+            output.samples,
+            decode(&mut open(&one)).samples,
             "{arguments:?}"
         );
         assert_eq!(file.end_bytes(), Some(one.len() as u64), "{arguments:?}");
@@ -506,7 +506,7 @@ fn a_file_behind_the_file_is_left_to_the_caller() {
 }
 
 #[test]
-fn long_files_tell_their_length() {
+fn durations_of_long_files_are_known() {
     const GIB: u64 = 1 << 30;
     let sparse = |head: &[u8], size_bytes: u64| {
         let file = testing::file(head);
@@ -539,22 +539,22 @@ fn long_files_tell_their_length() {
 }
 
 #[test]
-fn a_cut_block_of_adpcm_is_heard() {
+fn a_truncated_adpcm_block_is_decoded() {
     for codec in ["adpcm_ms", "adpcm_ima_wav"] {
         let whole = converted(&["-f", "wav", "-c:a", codec]);
-        let all = hear(&mut open(&whole));
+        let all = decode(&mut open(&whole));
         let cut = &whole[..whole.len() - 700];
         let mut file = open(cut);
-        let heard = hear(&mut file);
+        let output = decode(&mut file);
         assert!(file.is_cut_short());
-        assert!(heard.lost.is_empty(), "{:?}", heard.lost);
-        let missing = all.samples.len() - heard.samples.len();
+        assert!(output.lost.is_empty(), "{:?}", output.lost);
+        let missing = all.samples.len() - output.samples.len();
         assert!((1300..1500).contains(&missing), "{codec}: {missing}");
     }
 }
 
 #[test]
-fn mpeg_audio_is_given_away() {
+fn mpeg_audio_is_delegated() {
     let content = converted(&["-f", "wav", "-c:a", "mp3"]);
     let mut file = open(&content);
     assert_eq!(file.tracks()[0].codec, "mp3");
@@ -566,7 +566,7 @@ fn mpeg_audio_is_given_away() {
 }
 
 #[test]
-fn the_other_byte_order_is_read() {
+fn both_byte_orders_are_read() {
     let fields = |tag: u16, bits: u16| {
         let mut chunk = Vec::new();
         for field in [tag, 1] {
@@ -591,7 +591,7 @@ fn the_other_byte_order_is_read() {
 }
 
 #[test]
-fn recordings_at_hand_sound_as_in_ffmpeg() {
+fn shared_recordings_match_ffmpeg() {
     let mut read = 0;
     for directory in [
         concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/speech"),
@@ -618,16 +618,16 @@ fn recordings_at_hand_sound_as_in_ffmpeg() {
                     continue;
                 }
             };
-            let heard = hear(&mut file);
-            if heard.packets > 0 {
-                is_same(&name, &heard, &compare::ffmpeg(&content, &[]));
-                assert!(heard.lost.is_empty(), "{name}: {:?}", heard.lost);
+            let output = decode(&mut file);
+            if output.packets > 0 {
+                is_same(&name, &output, &compare::ffmpeg(&content, &[]));
+                assert!(output.lost.is_empty(), "{name}: {:?}", output.lost);
             }
             println!(
                 "{name}: {}/{} {:.2} s{}",
                 file.container(),
                 file.tracks()[0].codec,
-                heard.duration_s(),
+                output.duration_s(),
                 if file.is_cut_short() {
                     ", cut short"
                 } else {
@@ -641,13 +641,13 @@ fn recordings_at_hand_sound_as_in_ffmpeg() {
 }
 
 #[test]
-fn damaged_and_cut_files_end() {
+fn damaged_and_truncated_files_end() {
     let read = |content: Vec<u8>| {
         if let Ok(mut file) = PcmFile::open(source(&content)) {
-            hear(&mut file);
+            decode(&mut file);
         }
         if let Ok(mut stream) = PcmFile::from_stream(Cursor::new(content)) {
-            hear(&mut stream);
+            decode(&mut stream);
         }
     };
     for arguments in [
@@ -685,9 +685,9 @@ fn speed_of_reading() {
         600.0 / start.elapsed().as_secs_f64()
     );
     let start = std::time::Instant::now();
-    let heard = hear(&mut open(&content));
+    let output = decode(&mut open(&content));
     println!(
         "with the decoder: {:.0} x",
-        heard.duration_s() / start.elapsed().as_secs_f64()
+        output.duration_s() / start.elapsed().as_secs_f64()
     );
 }

@@ -7,7 +7,7 @@ use super::super::MediaError;
 use super::super::forward::Forward;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
-use super::head::{Head, Next};
+use super::header::{AfterData, Header};
 use super::signal::Endian;
 use super::wave_format::{self, WaveFormat};
 
@@ -38,7 +38,7 @@ pub fn recognise(head: &[u8]) -> Option<(&'static str, Style)> {
 
 /// Chunks read before the audio data.
 #[derive(Default)]
-struct Found {
+struct ParsedChunks {
     format: Option<WaveFormat>,
     /// Data size from `ds64`.
     long_size_bytes: Option<u64>,
@@ -49,16 +49,16 @@ struct Found {
 }
 
 /// Reads to the start of the audio data.
-pub fn read_head(
+pub fn read_header(
     input: &mut Forward,
     container: &'static str,
     style: Style,
-) -> Result<Head, MediaError> {
+) -> Result<Header, MediaError> {
     input.skip(match style {
         Style::Riff(_) => 12,
         Style::Wave64 => 40,
     })?;
-    let mut found = Found::default();
+    let mut found = ParsedChunks::default();
     let mut size_bytes = None;
     for _ in 0..CHUNKS_MAX {
         let Some(chunk) = style.take(input)? else {
@@ -90,27 +90,27 @@ pub fn read_head(
     let size_bytes = size_bytes.ok_or_else(|| ended(input, "`data`"))?;
     let signal = format.signal()?;
     let extent = extent(input, style, size_bytes, found.long_size_bytes)?;
-    let mut head = Head::new(container, signal, extent, input);
+    let mut header = Header::new(container, signal, extent, input);
     // For other codecs only an average is known: used if two fields agree.
     if let (None, Some(frames), Some(data_bytes)) = (
-        head.duration_s,
+        header.duration_s,
         found.fact_frames,
         extent.present_bytes(input),
     ) {
         let fact_s = f64::from(frames) / f64::from(format.rate());
         let average_s = data_bytes as f64 / f64::from(format.bytes_per_second());
         if (fact_s - average_s).abs() < 0.02 * fact_s + 0.1 {
-            head.duration_s = Some(fact_s);
+            header.duration_s = Some(fact_s);
         }
     }
-    head.chunks = Some(style);
-    Ok(head)
+    header.chunks = Some(style);
+    Ok(header)
 }
 
 fn ended(input: &mut Forward, chunk: &str) -> MediaError {
     match input.peek(1) {
         Ok([]) => MediaError::Truncated,
-        _ => MediaError::Damaged(format!("no {chunk} chunk was found in its head")),
+        _ => MediaError::Damaged(format!("no {chunk} chunk was found in its header")),
     }
 }
 
@@ -119,7 +119,7 @@ fn read_chunk(
     input: &mut Forward,
     style: Style,
     chunk: Chunk,
-    found: &mut Found,
+    found: &mut ParsedChunks,
 ) -> Result<bool, MediaError> {
     let size_bytes = usize::try_from(chunk.size_bytes).unwrap_or(usize::MAX);
     let endian = match style {
@@ -181,7 +181,7 @@ pub fn next(
     style: Style,
     size_bytes: u64,
     is_at_file: fn(&mut Forward) -> io::Result<bool>,
-) -> Result<Next, MediaError> {
+) -> Result<AfterData, MediaError> {
     let mut chunk = Chunk {
         id: *b"data",
         size_bytes,
@@ -191,11 +191,11 @@ pub fn next(
         style.finish(input, chunk, taken_bytes)?;
         let position = input.position();
         if is_at_file(input)? {
-            return Ok(Next::AnotherFile(position));
+            return Ok(AfterData::AnotherFile(position));
         }
         match style.take(input)? {
             Some(found) if found.id == *b"data" => {
-                return Ok(Next::MoreSound(extent(
+                return Ok(AfterData::MoreData(extent(
                     input,
                     style,
                     found.size_bytes,
@@ -206,5 +206,5 @@ pub fn next(
             None => break,
         }
     }
-    Ok(Next::Nothing)
+    Ok(AfterData::Nothing)
 }

@@ -122,11 +122,13 @@ impl WaveFormat {
     /// The rate implied by the other fields, if the rate field is impossible.
     fn corrected_rate(&self) -> u32 {
         const POSSIBLE: std::ops::RangeInclusive<u32> = 4_000..=384_000;
-        let told = self
+        let implied = self
             .bytes_per_second
             .checked_div(u32::from(self.block_bytes));
-        match told {
-            Some(told) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&told) => told,
+        match implied {
+            Some(implied) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&implied) => {
+                implied
+            }
             _ => self.rate,
         }
     }

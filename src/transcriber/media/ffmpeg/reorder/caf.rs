@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_table_behind_its_data_is_moved() {
+    fn packet_table_after_data_is_moved() {
         for (chunks, expected) in [
             (
                 &[(b"desc", 32, 32), (b"data", 100, 100), (b"pakt", 24, 24)][..],

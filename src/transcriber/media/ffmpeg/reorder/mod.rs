@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_read_in_their_order() {
+    fn pieces_are_read_in_order() {
         let mut ordered = Ordered {
             recording: Cursor::new(b"0123456789"),
             pieces: vec![
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_stay_as_they_are() {
+    fn other_files_are_unchanged() {
         for content in [&b""[..], b"caff", b"RIFF\0\0\0\0WAVE", &[0; 100]] {
             let mut ordered = Ordered::new(Cursor::new(content), content.len() as u64).unwrap();
             let mut read = Vec::new();

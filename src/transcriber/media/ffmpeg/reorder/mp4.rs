@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_lead_to_the_same_bytes() {
+    fn adjusted_offsets_refer_to_the_same_bytes() {
         let file_type = boxed(b"ftyp", b"3gp4\0\0\0\0");
         // mdat, moov, another mdat: the marks are at 24, 28 and 16 bytes after
         // moov.
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn offsets_of_32_bits_may_become_longer() {
+    fn stco_is_converted_to_co64() {
         let moov = moov(&[table(b"stco", &[u64::from(u32::MAX)])]);
         let moved = moved(&moov, 16, u64::from(u32::MAX) + 100).unwrap();
         assert_eq!(offsets(&moved), [u32::MAX as usize + moved.len()]);
     }
 
     #[test]
-    fn what_is_not_understood_stays_as_it_is() {
+    fn unsupported_files_are_unchanged() {
         let file_type = boxed(b"ftyp", b"3gp4\0\0\0\0");
         let data = boxed(b"mdat", b"AAAABBBB");
         let good = moov(&[table(b"stco", &[24])]);

@@ -30,7 +30,7 @@ struct Transcoded {
     channels: usize,
     mask: u32,
     input: Option<Input>,
-    trouble: Trouble,
+    trouble: DecodeReport,
 }
 
 impl Transcoded {
@@ -122,7 +122,7 @@ fn adaptive_multi_rate() -> File {
 }
 
 #[test]
-fn each_kind_of_recording_has_its_length_and_channels() {
+fn every_format_has_the_right_length_and_channels() {
     let amr = adaptive_multi_rate();
     let surround = "-af pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0";
     let whole_s = testing::decoded(&SPOKEN).len() as f64 / f64::from(SAMPLE_RATE);
@@ -236,7 +236,7 @@ fn each_kind_of_recording_has_its_length_and_channels() {
 
 /// ffmpeg cannot decode the packets of silence.
 #[test]
-fn silence_that_was_left_out_is_no_damage() {
+fn discontinuous_transmission_is_not_damage() {
     const SILENCE: &[u8] = b"\x44\0\0\0\0\0\x7c\x7c\x7c\x7c\x7c\x7c\x7c";
     // 4.75 kbit/s: 13 bytes for 20 ms.
     let content = testing::bytes(&adaptive_multi_rate());
@@ -249,7 +249,7 @@ fn silence_that_was_left_out_is_no_damage() {
         "{} s",
         found.length_s()
     );
-    assert_eq!(found.trouble, Trouble::default());
+    assert_eq!(found.trouble, DecodeReport::default());
     assert_eq!(found.loud()[2..8], [0; 6]);
     // The container includes the silence at the end.
     let bare = testing::file(&[&content[..6], speech, &pause].concat());
@@ -264,7 +264,7 @@ fn silence_that_was_left_out_is_no_damage() {
 const TONE: &str = "-f lavfi -i sine=r=48000:duration";
 
 #[test]
-fn times_are_those_of_the_file() {
+fn timestamps_are_preserved() {
     let with_picture = format!(
         "-f lavfi -i testsrc=d=6:s=64x64:r=10 -itsoffset 2 {TONE}=3 -c:v mpeg2video -c:a mp2"
     );
@@ -312,7 +312,7 @@ fn times_are_those_of_the_file() {
 
 /// Longer than ffmpeg's buffer of a pipe, so that it cannot seek back.
 #[test]
-fn a_table_of_contents_may_be_at_the_end() {
+fn moov_may_be_at_the_end() {
     let file = made(&format!("{TONE}=120 -c:a aac -b:a 256k"), "behind.m4a");
     let content = testing::bytes(&file);
     let find = |kind: &[u8]| content.windows(4).position(|part| part == kind);
@@ -327,7 +327,7 @@ fn a_table_of_contents_may_be_at_the_end() {
 }
 
 #[test]
-fn a_clock_that_starts_again_costs_nothing() {
+fn a_clock_reset_loses_nothing() {
     let one = testing::bytes(&made(&format!("{TONE}=3 -c:a mp2"), "one.ts"));
     let found = transcode(&testing::file(&one.repeat(3))).unwrap();
     assert!(
@@ -339,7 +339,7 @@ fn a_clock_that_starts_again_costs_nothing() {
 }
 
 #[test]
-fn one_track_of_several_is_chosen() {
+fn one_of_several_tracks_is_selected() {
     let arguments = format!(
         "{TONE}=1 {TONE}=2 -f lavfi -i testsrc=d=2:s=64x64:r=10 -map 2 -map 0 -map 1 -c:v mpeg4 \
          -c:a ac3 -ac:a:1 2 -metadata:s:a:1 language=deu -disposition:a:1 default -disposition:a:0 0"
@@ -405,7 +405,7 @@ fn damage_is_counted_and_survived() {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_a_reason() {
+fn other_files_are_refused_with_a_reason() {
     for content in [&b"Dear Sir or Madam"[..], &[0; 100_000], b"#!AMR\n", b""] {
         let error = transcode(&testing::file(content)).err().unwrap();
         assert!(matches!(error, MediaError::Ffmpeg(_)), "{error}");
@@ -470,9 +470,9 @@ fn nothing_but_the_recording_is_read() {
             "list.m3u8" => "-safe 0 ",
             _ => "",
         });
-        let heard = made(&format!("{input} -c:a pcm_s16le"), "heard.wav");
+        let output = made(&format!("{input} -c:a pcm_s16le"), "output.wav");
         assert!(
-            testing::decoded(&heard)
+            testing::decoded(&output)
                 .iter()
                 .any(|sample| sample.abs() > 0.05)
         );
@@ -513,7 +513,7 @@ fn with_reference(content: &[u8], address: &str) -> Vec<u8> {
 // ---- fake programs ----
 
 /// A folder with a bash script of these lines.
-fn pretended(lines: &str) -> (tempfile::TempDir, PathBuf) {
+fn fake_program(lines: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ffmpeg");
     let mut file = File::create(&path).unwrap();
@@ -522,7 +522,7 @@ fn pretended(lines: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn start_pretended(path: &Path, cpu_s: u64) -> Result<Transcoder, MediaError> {
+fn start_fake(path: &Path, cpu_s: u64) -> Result<Transcoder, MediaError> {
     let mut confinement = Confinement::new(path, cpu_s);
     confinement.allow(Path::new("/usr/bin"));
     let file = testing::file(b"#!AMR\n");
@@ -530,15 +530,15 @@ fn start_pretended(path: &Path, cpu_s: u64) -> Result<Transcoder, MediaError> {
 }
 
 #[test]
-fn programs_that_fail_are_described() {
+fn failures_are_described() {
     for (lines, expected) in [
         ("exit 3", "it ended with status 3"),
         (
             "echo '[error] no such luck' >&2; exit 1",
             "cannot decode the file: no such luck;",
         ),
-        ("", "it holds no sound"),
-        ("echo RIFFxxxxWAVE", "not what was asked for"),
+        ("", "it contains no audio"),
+        ("echo RIFFxxxxWAVE", "unexpected output"),
         (
             "while :; do echo '[error] again and again and again' >&2; done",
             "it was killed by SIGXCPU",
@@ -548,27 +548,27 @@ fn programs_that_fail_are_described() {
             "it was killed by SIGXCPU",
         ),
     ] {
-        let (_folder, path) = pretended(lines);
-        let error = run(start_pretended(&path, 1).unwrap()).err().unwrap();
+        let (_folder, path) = fake_program(lines);
+        let error = run(start_fake(&path, 1).unwrap()).err().unwrap();
         assert!(
             error.to_string().contains(expected),
             "{error}, not {expected}"
         );
     }
-    let (_folder, path) = pretended("echo 'libx.so: cannot open' >&2; exit 127");
-    let error = run(start_pretended(&path, 1).unwrap()).err().unwrap();
+    let (_folder, path) = fake_program("echo 'libx.so: cannot open' >&2; exit 127");
+    let error = run(start_fake(&path, 1).unwrap()).err().unwrap();
     assert!(matches!(&error, MediaError::FfmpegStart(_)), "{error}");
 }
 
 #[test]
-fn programs_that_cannot_run_are_no_fault_of_the_recording() {
-    let (folder, path) = pretended("");
+fn start_failures_are_system_errors() {
+    let (folder, path) = fake_program("");
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     for (path, expected) in [
         (folder.path().join("absent"), io::ErrorKind::NotFound),
         (path, io::ErrorKind::PermissionDenied),
     ] {
-        let error = start_pretended(&path, 1).err().unwrap();
+        let error = start_fake(&path, 1).err().unwrap();
         assert!(
             matches!(&error, MediaError::FfmpegStart(error) if error.kind() == expected),
             "{error}"
@@ -578,20 +578,20 @@ fn programs_that_cannot_run_are_no_fault_of_the_recording() {
 
 #[test]
 fn a_program_that_hangs_is_killed() {
-    let (_folder, path) = pretended("exec sleep 1000");
-    let mut transcoder = start_pretended(&path, 10).unwrap();
+    let (_folder, path) = fake_program("exec sleep 1000");
+    let mut transcoder = start_fake(&path, 10).unwrap();
     transcoder.hang_limit = Duration::from_secs(1);
     let pid = transcoder.process.pid();
     let error = run(transcoder).err().unwrap();
     assert!(
-        error.to_string().contains("it did nothing for 1 s"),
+        error.to_string().contains("it made no progress for 1 s"),
         "{error}"
     );
     assert!(kill(pid, None).is_err());
 }
 
 #[test]
-fn a_program_killed_midway_is_noticed() {
+fn a_killed_program_is_reported() {
     let file = made(&format!("{TONE}=900 -c:a ac3"), "long.ac3");
     let mut transcoder = Transcoder::start(&real(), &source(&file), OPTIONS).unwrap();
     let mut samples = Vec::new();
@@ -605,7 +605,7 @@ fn a_program_killed_midway_is_noticed() {
 }
 
 #[test]
-fn dropping_it_leaves_no_process_behind() {
+fn dropping_it_reaps_the_process() {
     let file = made(&format!("{TONE}=900 -c:a ac3"), "long.ac3");
     let mut transcoder = Transcoder::start(&real(), &source(&file), OPTIONS).unwrap();
     let mut samples = Vec::new();
@@ -621,8 +621,8 @@ fn dropping_it_leaves_no_process_behind() {
 
 #[test]
 fn it_dies_with_the_thread_that_started_it() {
-    let (_folder, path) = pretended("exec sleep 1000");
-    let started = thread::spawn(move || start_pretended(&path, 10).unwrap());
+    let (_folder, path) = fake_program("exec sleep 1000");
+    let started = thread::spawn(move || start_fake(&path, 10).unwrap());
     let mut transcoder = started.join().unwrap();
     let status = transcoder.process.wait();
     assert_eq!(
@@ -633,7 +633,7 @@ fn it_dies_with_the_thread_that_started_it() {
 
 /// Each line of the script succeeds if it is not confined.
 #[test]
-fn the_kernel_refuses_the_rest() {
+fn other_access_is_refused_by_the_kernel() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "x\n").unwrap();
@@ -666,14 +666,14 @@ fn the_kernel_refuses_the_rest() {
         "{}\necho \"[error] reached:$reached\" >&2; exit 1",
         lines.join("\n")
     );
-    let (_folder, path) = pretended(&lines);
+    let (_folder, path) = fake_program(&lines);
     let open = Command::new(&path).env("CANARY", "").output().unwrap();
     let all: Vec<_> = attempts.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         String::from_utf8_lossy(&open.stderr).trim(),
         format!("[error] reached: {}", all.join(" "))
     );
-    let error = run(start_pretended(&path, 10).unwrap()).err().unwrap();
+    let error = run(start_fake(&path, 10).unwrap()).err().unwrap();
     let MediaError::Ffmpeg(text) = &error else {
         panic!("{error}");
     };

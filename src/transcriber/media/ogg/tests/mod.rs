@@ -17,7 +17,7 @@ const PHRASE: &str = "hello world please open the door, and one more sentence fo
 
 /// Decoded output of a file, downmixed to mono.
 #[derive(Debug, Default)]
-struct Heard {
+struct Output {
     /// From the start of the recording, gaps filled with silence.
     samples: Vec<f32>,
     rate: u32,
@@ -31,7 +31,7 @@ struct Heard {
     end_bytes: Option<u64>,
 }
 
-impl Heard {
+impl Output {
     fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.rate)
     }
@@ -48,13 +48,13 @@ fn open(content: &[u8]) -> Result<OggReader, MediaError> {
     OggReader::open(Source::new(file, content.len() as u64))
 }
 
-fn heard(content: &[u8]) -> Heard {
+fn output(content: &[u8]) -> Output {
     play(open(content).unwrap(), 0)
 }
 
 /// Decodes like the recording module: applies times and trimming.
-fn play(mut reader: OggReader, track: usize) -> Heard {
-    let mut heard = Heard::default();
+fn play(mut reader: OggReader, track: usize) -> Output {
+    let mut output = Output::default();
     let mut decoder = codec::decoder(&reader.tracks()[track].parameters).unwrap();
     let mut planes: Vec<Vec<f32>> = Vec::new();
     reader.select(track);
@@ -64,27 +64,27 @@ fn play(mut reader: OggReader, track: usize) -> Heard {
             Step::Packet(packet) => {
                 let data = CodecPacket::new(0, Timestamp::ZERO, Duration::ZERO, packet.data);
                 let Ok(buffer) = decoder.decode(&data) else {
-                    heard.damaged += 1;
+                    output.damaged += 1;
                     continue;
                 };
                 if let Some(time_s) = packet.time_s
-                    && heard.rate > 0
+                    && output.rate > 0
                 {
-                    let at = (time_s * f64::from(heard.rate)).round() as i64;
+                    let at = (time_s * f64::from(output.rate)).round() as i64;
                     let at = usize::try_from(at).unwrap_or(0);
                     assert!(at < 100_000_000, "{time_s} s");
-                    heard.samples.resize(at, 0.0);
+                    output.samples.resize(at, 0.0);
                 }
                 if buffer.is_empty() {
                     continue;
                 }
                 // The first rate for all: test files have one rate or are
                 // compared by length only.
-                if heard.rate == 0 {
-                    heard.rate = buffer.spec().rate();
+                if output.rate == 0 {
+                    output.rate = buffer.spec().rate();
                     if let Some(time_s) = packet.time_s {
-                        let silence = (time_s * f64::from(heard.rate)).round().max(0.0);
-                        heard.samples.resize(silence as usize, 0.0);
+                        let silence = (time_s * f64::from(output.rate)).round().max(0.0);
+                        output.samples.resize(silence as usize, 0.0);
                     }
                 }
                 buffer.copy_to_vecs_planar(&mut planes);
@@ -93,23 +93,23 @@ fn play(mut reader: OggReader, track: usize) -> Heard {
                 let to = frames
                     .saturating_sub(packet.trim_end_frames as usize)
                     .max(from);
-                let ratio = f64::from(heard.rate) / f64::from(buffer.spec().rate());
+                let ratio = f64::from(output.rate) / f64::from(buffer.spec().rate());
                 let wanted = ((to - from) as f64 * ratio).round() as usize;
-                heard.samples.extend((0..wanted).map(|at| {
+                output.samples.extend((0..wanted).map(|at| {
                     let at = (from + (at as f64 / ratio) as usize).min(to - 1);
                     planes.iter().map(|plane| plane[at]).sum::<f32>() / planes.len() as f32
                 }));
             }
             Step::Changed(parameters) => {
-                heard.changes += 1;
+                output.changes += 1;
                 decoder = codec::decoder(&parameters).unwrap();
             }
-            Step::Lost { reason, .. } => heard.lost.push(reason),
+            Step::Lost { reason, .. } => output.lost.push(reason),
             Step::Nothing => {}
             Step::End => {
-                heard.cut_short = reader.is_cut_short();
-                heard.end_bytes = reader.end_bytes();
-                return heard;
+                output.cut_short = reader.is_cut_short();
+                output.end_bytes = reader.end_bytes();
+                return output;
             }
         }
     }
@@ -176,10 +176,10 @@ fn aligned(left: &[f32], right: &[f32], most: u32) -> (f64, i64) {
 }
 
 #[track_caller]
-fn assert_same(heard: &[f32], expected: &[f32], rate: u32, name: &str) {
-    let difference_s = (heard.len() as f64 - expected.len() as f64) / f64::from(rate);
+fn assert_same(output: &[f32], expected: &[f32], rate: u32, name: &str) {
+    let difference_s = (output.len() as f64 - expected.len() as f64) / f64::from(rate);
     assert!(difference_s.abs() < 0.05, "{name}: {difference_s} s longer");
-    let (correlation, shift) = aligned(heard, expected, rate / 100);
+    let (correlation, shift) = aligned(output, expected, rate / 100);
     assert!(correlation > 0.99, "{name}: {correlation} at {shift}");
     assert!(
         shift.unsigned_abs() * 1_000 <= u64::from(rate),

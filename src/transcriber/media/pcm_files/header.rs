@@ -6,7 +6,7 @@ use super::signal::Signal;
 use crate::media::forward::Forward;
 
 /// A parsed header, read up to the first byte of audio data.
-pub struct Head {
+pub struct Header {
     pub container: &'static str,
     pub signal: Signal,
     pub extent: Extent,
@@ -15,7 +15,7 @@ pub struct Head {
     pub chunks: Option<chunks::Style>,
 }
 
-impl Head {
+impl Header {
     /// Called at the start of the audio data.
     pub fn new(container: &'static str, signal: Signal, extent: Extent, input: &Forward) -> Self {
         let duration_s = extent
@@ -34,9 +34,9 @@ impl Head {
 }
 
 /// What follows the audio data.
-pub enum Next {
+pub enum AfterData {
     /// Another chunk of audio data in the same format.
-    MoreSound(Extent),
+    MoreData(Extent),
     /// Another file at this offset, in bytes from the start.
     AnotherFile(u64),
     Nothing,
