@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 use super::ffmpeg::{self, Input, Options, Transcoder};
 use super::kind::Foreign;
-use super::reader::{CHANNELS_MAX, Packet, Reader, Step, Track};
+use super::reader::{Packet, Reader, Step, Track};
 use super::{Limits, MediaError, SAMPLE_RATE, Source};
 
 /// A file decoded by ffmpeg.
@@ -77,11 +77,6 @@ impl SecondDecoder {
             }
         }
         let channels = transcoder.channels();
-        if channels > CHANNELS_MAX {
-            return Err(MediaError::Damaged(format!(
-                "it claims {channels} channels"
-            )));
-        }
         let input = transcoder.input().unwrap_or_default();
         let mut parameters = AudioCodecParameters::new();
         parameters

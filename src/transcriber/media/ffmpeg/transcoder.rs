@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::reader::CHANNELS_MAX;
 use super::super::{MediaError, SAMPLE_RATE, Source};
 use super::arguments::{HEAD_BYTES, Options, arguments};
 use super::confine::Confinement;
@@ -35,9 +36,6 @@ const CPU_MIN_S: u64 = 600;
 /// pipe.
 const DESCRIPTION_LIMIT: Duration = Duration::from_secs(5);
 const DESCRIPTION_INTERVAL: Duration = Duration::from_millis(2);
-
-/// More channels than any recorder has.
-const CHANNELS_MAX: u16 = 64;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 

@@ -76,17 +76,7 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
     let number = number[1..].iter().fold(u64::from(first), |number, byte| {
         number << 6 | u64::from(byte & 0x3f)
     });
-    let (frames, size_bytes) = match packet[2] >> 4 {
-        0 => return None,
-        1 => (192, 0),
-        exponent @ 2..=5 => (144 << exponent, 0),
-        6 => (u64::from(*behind.first()?) + 1, 1),
-        7 => {
-            let size = u16::from_be_bytes([*behind.first()?, *behind.get(1)?]);
-            (u64::from(size) + 1, 2)
-        }
-        exponent => (1 << exponent, 0),
-    };
+    let (frames, size_bytes) = block_size(packet[2] >> 4, behind)?;
     let rate_bytes = match packet[2] & 0x0f {
         12 => 1,
         13 | 14 => 2,
@@ -97,6 +87,31 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
         frames,
         number,
         fixed: packet[1] & 1 == 0,
+    })
+}
+
+/// Samples per channel that a frame header states, valid or not: its checksum is
+/// not verified (section 9.1.1).
+pub fn claimed_frames(packet: &[u8]) -> Option<u32> {
+    let code = packet.get(2)? >> 4;
+    let number_bytes = packet.get(4)?.leading_ones().max(1) as usize;
+    let behind = packet.get(4 + number_bytes..).unwrap_or_default();
+    Some(block_size(code, behind)?.0 as u32)
+}
+
+/// Samples per channel by the block size code, and the length of the field in
+/// `uncommon` that may state them (section 9.1.6).
+fn block_size(code: u8, uncommon: &[u8]) -> Option<(u64, usize)> {
+    Some(match code {
+        0 => return None,
+        1 => (192, 0),
+        2..=5 => (144 << code, 0),
+        6 => (u64::from(*uncommon.first()?) + 1, 1),
+        7 => {
+            let size = u16::from_be_bytes([*uncommon.first()?, *uncommon.get(1)?]);
+            (u64::from(size) + 1, 2)
+        }
+        _ => (1 << code, 0),
     })
 }
 

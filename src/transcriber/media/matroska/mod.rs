@@ -13,6 +13,7 @@ mod block;
 mod codecs;
 mod ebml;
 mod encodings;
+mod header;
 pub(super) mod ids;
 mod resync;
 mod timeline;
@@ -26,13 +27,9 @@ use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use block::BlockHeader;
 use ebml::{Ahead, ElementHeader};
+use header::FileHeader;
 use timeline::Timeline;
 use tracks::Tracks;
-
-/// Limits of the EBML header and of the list of tracks; larger ones are damaged.
-const EBML_HEADER_MAX_BYTES: u64 = 64 * 1024;
-const TRACKS_MAX_BYTES: u64 = 16 * 1024 * 1024;
-const INFO_MAX_BYTES: u64 = 64 * 1024;
 
 /// Most bytes of a block's frames after decompression.
 const UNPACKED_MAX_BYTES: usize = 2 * PACKET_MAX_BYTES;
@@ -40,13 +37,8 @@ const UNPACKED_MAX_BYTES: usize = 2 * PACKET_MAX_BYTES;
 /// Elements read in one step before it returns [`Step::Nothing`].
 const STEP_ELEMENTS_MAX: usize = 2048;
 
-/// Most elements before the list of tracks.
-const ELEMENTS_BEFORE_TRACKS_MAX: usize = 1_000_000;
-
 /// A timestamp this far ahead is damaged: no recording pauses for longer.
 const JUMP_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
-
-const DEFAULT_SCALE_NS: u64 = 1_000_000;
 
 /// An open Matroska file.
 pub struct Matroska {
@@ -81,159 +73,25 @@ enum State {
 impl Matroska {
     /// Reads up to the first cluster.
     pub fn open(source: Source) -> Result<Self, MediaError> {
-        let mut file = Self {
-            input: Forward::file(source),
-            container: "mkv",
-            tracks: Tracks::default(),
+        let mut input = Forward::file(source);
+        let header = FileHeader::read(&mut input)?;
+        Ok(Self {
+            input,
+            container: header.container,
+            timeline: Timeline::new(header.tracks.timed.clone()),
+            tracks: header.tracks,
             selected: None,
             delay_left_frames: 0,
-            timeline: Timeline::default(),
-            scale_ns: DEFAULT_SCALE_NS,
+            scale_ns: header.scale_ns,
             cluster_timestamp: None,
             clusters: 0,
             last_time_ns: None,
-            segment_end: None,
+            segment_end: header.segment_end,
             cluster_end: None,
             state: State::Reading,
-            claims_more: false,
+            claims_more: header.claims_more,
             end_bytes: None,
-        };
-        file.read_header()?;
-        Ok(file)
-    }
-
-    fn read_header(&mut self) -> Result<(), MediaError> {
-        let mut first_cluster = None;
-        let mut duration_ticks = None;
-        let mut found = false;
-        for index in 0..ELEMENTS_BEFORE_TRACKS_MAX {
-            let header = match ebml::ahead(&mut self.input)? {
-                Ahead::Element(header) => header,
-                Ahead::End => break,
-                Ahead::Invalid => {
-                    self.input.consume(1);
-                    if resync::find_tracks(&mut self.input)? {
-                        continue;
-                    }
-                    return Err(damaged("its EBML header is damaged"));
-                }
-            };
-            if header.id == ids::CLUSTER {
-                if found {
-                    break;
-                }
-                // No list of tracks yet; it may follow.
-                first_cluster.get_or_insert(self.input.position());
-            }
-            if header.id == ids::EBML && index > 0 {
-                break;
-            }
-            self.input.consume(header.header_bytes);
-            match header.id {
-                ids::EBML => {
-                    let content = self.content(header, EBML_HEADER_MAX_BYTES, "EBML header")?;
-                    let doc_type = ebml::children(&content)
-                        .find(|(id, _)| *id == ids::DOC_TYPE)
-                        .map(|(_, body)| ebml::string(body));
-                    if doc_type.as_deref() == Some("webm") {
-                        self.container = "webm";
-                    }
-                }
-                ids::SEGMENT => self.enter_segment(header),
-                ids::CLUSTER if header.size_bytes.is_none() => {}
-                ids::INFO => {
-                    let content = self.content(header, INFO_MAX_BYTES, "description")?;
-                    for (id, body) in ebml::children(&content) {
-                        match id {
-                            ids::TIMESTAMP_SCALE => self.scale_ns = ebml::unsigned(body).max(1),
-                            ids::DURATION => duration_ticks = Some(ebml::float(body)),
-                            _ => {}
-                        }
-                    }
-                }
-                ids::TRACKS if !found => {
-                    let content = self.content(header, TRACKS_MAX_BYTES, "list of tracks")?;
-                    self.tracks = Tracks::parse(&content);
-                    found = true;
-                    if first_cluster.is_some() {
-                        break;
-                    }
-                }
-                _ => {
-                    let left_bytes = self.input.left_bytes().unwrap_or(u64::MAX);
-                    match header.size_bytes {
-                        Some(size_bytes) if size_bytes <= left_bytes => {
-                            self.input.skip(size_bytes)?;
-                        }
-                        _ if resync::find_tracks(&mut self.input)? => {}
-                        _ => break,
-                    }
-                }
-            }
-        }
-        if !found {
-            return Err(match self.input.peek(1)? {
-                [] => MediaError::Truncated,
-                _ => damaged("it has no list of tracks"),
-            });
-        }
-        if let Some(position) = first_cluster {
-            self.input.go_to(position)?;
-        }
-        self.timeline = Timeline::new(self.tracks.timed.clone());
-        self.claims_more = self
-            .segment_end
-            .is_some_and(|end| end > self.input.position() + self.input.left_bytes().unwrap_or(0));
-        if let (true, Some(ticks)) = (self.tracks.is_single(), duration_ticks) {
-            self.set_duration(ticks * self.scale_ns as f64 / 1e9)?;
-        }
-        Ok(())
-    }
-
-    /// Uses the Duration of the segment, which is that of its longest track
-    /// counted from timestamp 0, only if there is a single track and the file has
-    /// the claimed size. Called at the first cluster.
-    fn set_duration(&mut self, duration_s: f64) -> Result<(), MediaError> {
-        if self.claims_more {
-            return Ok(());
-        }
-        let Ahead::Element(header) = ebml::ahead(&mut self.input)? else {
-            return Ok(());
-        };
-        let content = self
-            .input
-            .peek(64)?
-            .get(header.header_bytes..)
-            .unwrap_or(&[]);
-        let first_ticks = ebml::children(content)
-            .find(|(id, _)| *id == ids::TIMESTAMP)
-            .map_or(0, |(_, body)| ebml::unsigned(body));
-        let first_s = first_ticks as f64 * self.scale_ns as f64 / 1e9;
-        let duration_s = duration_s - first_s;
-        if duration_s > 0.0 && duration_s.is_finite() {
-            self.tracks.tracks[0].duration_s = Some(duration_s);
-        }
-        Ok(())
-    }
-
-    /// Reads the content of an element that is kept in memory.
-    fn content(
-        &mut self,
-        header: ElementHeader,
-        max_bytes: u64,
-        what: &str,
-    ) -> Result<Vec<u8>, MediaError> {
-        match header.size_bytes {
-            Some(size_bytes) if size_bytes <= max_bytes => {
-                let content = self.input.take_up_to(size_bytes as usize)?;
-                if (content.len() as u64) < size_bytes {
-                    return Err(MediaError::Truncated);
-                }
-                Ok(content)
-            }
-            Some(size_bytes) => Err(damaged(&format!("its {what} claims {size_bytes} bytes"))),
-            None => Err(damaged(&format!("its {what} has no size"))),
-        }
+        })
     }
 
     /// End of an element whose header was consumed; notes if it is after the end
@@ -414,7 +272,7 @@ impl Matroska {
             (&content[..], 0)
         };
         if !self.push_block(body, discard_ns, time_ns) {
-            self.state = State::Lost("the frames of an invalid block");
+            self.state = State::Lost("invalid frames in a block");
         }
         Ok(())
     }
@@ -505,10 +363,6 @@ fn group(content: &[u8]) -> (&[u8], i64) {
         }
     }
     found
-}
-
-fn damaged(what: &str) -> MediaError {
-    MediaError::Damaged(what.to_owned())
 }
 
 impl Reader for Matroska {

@@ -6,10 +6,10 @@ use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO, well_known::*,
 };
 
+use super::aac_config::*;
 use super::boxes::{Fields, Kind};
-use crate::media::aac::RATES;
-use crate::media::bits::Bits;
-use crate::media::opus_packet::claimed_frames;
+use super::frames::Frames;
+use super::pcm::Pcm;
 use crate::media::reader::CHANNELS_MAX;
 
 /// PCM frames in one packet.
@@ -37,36 +37,6 @@ pub enum Layout {
         /// Frames in a block: 1 for PCM.
         frames: u32,
     },
-}
-
-/// How many frames a packet decodes to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Frames {
-    /// A constant number.
-    Fixed(u32),
-    /// By the packet's TOC (RFC 6716, 3.1), at 48 kHz.
-    Opus,
-    /// By the frame header (RFC 9639, 9.1).
-    Flac,
-    /// A constant number, unless the packet states another.
-    Alac(u32),
-    /// Its duration in the container.
-    Duration,
-}
-
-impl Frames {
-    /// Decoded frames of `packet`, which lasts `duration` frames in the
-    /// container.
-    pub fn count(self, packet: &[u8], duration: u64) -> u64 {
-        match self {
-            Self::Fixed(frames) => frames.into(),
-            Self::Opus => opus_frames(packet).into(),
-            Self::Flac => flac_frames(packet).map_or(duration, u64::from),
-            // A damaged packet may state any number.
-            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).min(frames).into(),
-            Self::Duration => duration,
-        }
-    }
 }
 
 /// The coding of a sample entry or of a CAF description.
@@ -386,46 +356,6 @@ fn name_of(kind: Kind) -> Option<&'static str> {
     })
 }
 
-/// A PCM format.
-#[derive(Debug, Clone, Copy)]
-pub struct Pcm {
-    /// Bytes of one sample of one channel.
-    pub bytes: u32,
-    /// Floating point.
-    pub is_float: bool,
-    /// Zero is the middle of the range, as in 8-bit wav.
-    pub is_unsigned: bool,
-    /// Most significant byte first.
-    pub is_big_endian: bool,
-}
-
-impl Pcm {
-    fn codec(self) -> Option<(AudioCodecId, &'static str)> {
-        let kind = (self.is_float, self.is_unsigned, self.is_big_endian);
-        Some(match (self.bytes, kind) {
-            (1, (false, true, _)) => (CODEC_ID_PCM_U8, "pcm_u8"),
-            (1, (false, false, _)) => (CODEC_ID_PCM_S8, "pcm_s8"),
-            (2, (false, true, true)) => (CODEC_ID_PCM_U16BE, "pcm_u16be"),
-            (2, (false, true, false)) => (CODEC_ID_PCM_U16LE, "pcm_u16le"),
-            (2, (false, false, true)) => (CODEC_ID_PCM_S16BE, "pcm_s16be"),
-            (2, (false, false, false)) => (CODEC_ID_PCM_S16LE, "pcm_s16le"),
-            (3, (false, true, true)) => (CODEC_ID_PCM_U24BE, "pcm_u24be"),
-            (3, (false, true, false)) => (CODEC_ID_PCM_U24LE, "pcm_u24le"),
-            (3, (false, false, true)) => (CODEC_ID_PCM_S24BE, "pcm_s24be"),
-            (3, (false, false, false)) => (CODEC_ID_PCM_S24LE, "pcm_s24le"),
-            (4, (false, true, true)) => (CODEC_ID_PCM_U32BE, "pcm_u32be"),
-            (4, (false, true, false)) => (CODEC_ID_PCM_U32LE, "pcm_u32le"),
-            (4, (false, false, true)) => (CODEC_ID_PCM_S32BE, "pcm_s32be"),
-            (4, (false, false, false)) => (CODEC_ID_PCM_S32LE, "pcm_s32le"),
-            (4, (true, _, true)) => (CODEC_ID_PCM_F32BE, "pcm_f32be"),
-            (4, (true, _, false)) => (CODEC_ID_PCM_F32LE, "pcm_f32le"),
-            (8, (true, _, true)) => (CODEC_ID_PCM_F64BE, "pcm_f64be"),
-            (8, (true, _, false)) => (CODEC_ID_PCM_F64LE, "pcm_f64le"),
-            _ => return None,
-        })
-    }
-}
-
 /// A set of `count` channels. Their positions do not matter: they are downmixed.
 fn channel_set(count: u32) -> Option<Channels> {
     match u16::try_from(count).ok()? {
@@ -438,189 +368,5 @@ fn channel_set(count: u32) -> Option<Channels> {
     }
 }
 
-/// Frames in an Opus packet at 48 kHz (RFC 6716, 3.1); 0 if it is invalid.
-fn opus_frames(packet: &[u8]) -> u32 {
-    // 63 frames of 60 ms at most.
-    claimed_frames(packet).map_or(0, |frames| frames as u32)
-}
-
-/// Frames in a packet of FLAC (RFC 9639, 9.1.1).
-fn flac_frames(packet: &[u8]) -> Option<u32> {
-    let code = packet.get(2)? >> 4;
-    // The number of the frame is coded like UTF-8.
-    let behind = 4 + match packet.get(4)?.leading_ones() as usize {
-        0 => 1,
-        ones => ones,
-    };
-    Some(match code {
-        0 => return None,
-        1 => 192,
-        2..=5 => 576 << (code - 2),
-        6 => u32::from(*packet.get(behind)?) + 1,
-        7 => {
-            let frames = [*packet.get(behind)?, *packet.get(behind + 1)?];
-            u32::from(u16::from_be_bytes(frames)) + 1
-        }
-        _ => 256 << (code - 8),
-    })
-}
-
-/// Frames in an ALAC packet that states its length: the last one.
-fn alac_frames(packet: &[u8]) -> Option<u32> {
-    let mut bits = Bits::new(packet);
-    // Element type, instance tag, unused.
-    bits.take(3 + 4 + 12)?;
-    let is_partial = bits.take(1)? == 1;
-    // Bytes shifted, escape flag.
-    bits.take(3)?;
-    bits.take(32).filter(|_| is_partial)
-}
-
-const OBJECT_TYPE_LC: u32 = 2;
-const OBJECT_TYPE_LD: u32 = 23;
-const OBJECT_TYPE_LAYER_1: u32 = 32;
-const OBJECT_TYPE_LAYER_3: u32 = 34;
-const OBJECT_TYPE_ALS: u32 = 36;
-const OBJECT_TYPE_ELD: u32 = 39;
-const OBJECT_TYPE_USAC: u32 = 42;
-
-/// The AAC core by an AudioSpecificConfig.
-struct AacConfig {
-    object_type: u32,
-    /// Half of the output rate with spectral band replication.
-    core_rate: Option<u32>,
-    channels: Option<u32>,
-    /// Core frames in a packet.
-    frames: u32,
-}
-
-impl AacConfig {
-    fn read(config: &[u8]) -> Option<Self> {
-        let mut bits = Bits::new(config);
-        let mut object_type = take_object_type(&mut bits)?;
-        let core_rate = take_rate(&mut bits)?;
-        let channels = bits.take(4)?;
-        if let 5 | 29 = object_type {
-            take_rate(&mut bits)?;
-            object_type = take_object_type(&mut bits)?;
-        }
-        let is_short = bits.take(1)? == 1;
-        Some(Self {
-            object_type,
-            core_rate,
-            channels: match channels {
-                channels @ 1..=6 => Some(channels),
-                7 | 12 | 14 => Some(8),
-                11 => Some(7),
-                _ => None,
-            },
-            frames: if is_short { 960 } else { 1024 },
-        })
-    }
-}
-
-fn take_object_type(bits: &mut Bits<'_>) -> Option<u32> {
-    match bits.take(5)? {
-        31 => Some(32 + bits.take(6)?),
-        object_type => Some(object_type),
-    }
-}
-
-/// Outer `None`: the config ends. Inner `None`: a reserved index.
-fn take_rate(bits: &mut Bits<'_>) -> Option<Option<u32>> {
-    match bits.take(4)? {
-        15 => bits.take(24).map(Some),
-        index => Some(RATES.get(index as usize).copied()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn aac_configs_describe_the_core() {
-        type Case = (&'static str, &'static [u8], u32, u32, u32);
-        let cases: [Case; 5] = [
-            ("LC, 44.1 kHz stereo", &[0x12, 0x10], 44_100, 2, 1024),
-            ("LC, 960 frames", &[0x12, 0x14], 44_100, 2, 960),
-            (
-                "HE, core 22.05 kHz",
-                &[0x2b, 0x92, 0x08, 0],
-                22_050,
-                2,
-                1024,
-            ),
-            ("HE v2, mono core", &[0xeb, 0x8a, 0x08, 0], 22_050, 1, 1024),
-            (
-                "rate in 24 bits",
-                &[0x17, 0x80, 0x2b, 0x11, 0x10],
-                22_050,
-                2,
-                1024,
-            ),
-        ];
-        for (name, config, rate, channels, frames) in cases {
-            let coding = Coding::aac(Some(config), 1, 1);
-            assert_eq!(coding.rate(), rate, "{name}");
-            let found = coding.parameters.channels.unwrap().count();
-            assert_eq!(found as u32, channels, "{name}");
-            assert_eq!(
-                coding.layout,
-                Layout::Packets(Frames::Fixed(frames)),
-                "{name}"
-            );
-        }
-        assert_eq!(
-            Coding::aac(Some(&[0xf9, 0x40, 0]), 1, 1).name,
-            "xHE-AAC (USAC)"
-        );
-    }
-
-    #[test]
-    fn opus_packets_state_their_duration() {
-        for (packet, frames) in [
-            (&[][..], 0),
-            (&[0xfc], 960),
-            (&[0x08 << 3 | 1], 960),
-            (&[0x03 << 3 | 2], 5760),
-            (&[0x1f << 3 | 3, 3], 2880),
-            (&[0x1f << 3 | 3], 0),
-            (&[16 << 3], 120),
-        ] {
-            assert_eq!(opus_frames(packet), frames, "{packet:?}");
-        }
-    }
-
-    #[test]
-    fn lossless_packets_state_their_duration() {
-        for (packet, frames) in [
-            (&[0xff, 0xf8, 0x46, 8, 0][..], Some(2304)),
-            (&[0xff, 0xf8, 0x06, 8, 0], None),
-            (&[0xff, 0xf8, 0x16, 8, 0], Some(192)),
-            (&[0xff, 0xf8, 0x56, 8, 0], Some(4608)),
-            (&[0xff, 0xf8, 0xc6, 8, 0], Some(4096)),
-            (&[0xff, 0xf8, 0x66, 8, 5, 99], Some(100)),
-            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3, 0xe7], Some(1000)),
-            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3], None),
-        ] {
-            assert_eq!(flac_frames(packet), frames, "{packet:?}");
-        }
-        // 19 bits, partial, 3 bits, 32 bits of 1000.
-        let partial = [0, 0, 0x10, 0, 0, 0x07, 0xd0];
-        assert_eq!(alac_frames(&partial), Some(1000));
-        assert_eq!(alac_frames(&[0, 0, 0, 0, 0, 0x07, 0xd0]), None);
-    }
-
-    #[test]
-    fn opus_header_for_the_decoder_has_no_pre_skip() {
-        let (coding, delay) =
-            Coding::opus(&[0, 2, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0xff, 0xfe, 0], true).unwrap();
-        assert_eq!(delay, 312);
-        assert_eq!(
-            coding.parameters.extra_data.as_deref(),
-            Some(&b"OpusHead\x01\x02\0\0\x80\xbb\0\0\xfe\xff\0"[..])
-        );
-        assert!(Coding::opus(&[0, 2, 1], true).is_none());
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
 
 use super::boxes::{Fields, Kind, child, children};
-use super::coding::{Coding, Pcm};
+use super::coding::Coding;
 use super::descriptors::{DecoderConfig, decoder_config};
+use super::pcm::Pcm;
 use crate::media::reader::CHANNELS_MAX;
 
 /// Most sample entries of a track.

@@ -9,33 +9,42 @@
 //! The timeline is that of the movie: its presentation time 0 is second 0.
 //!
 //! - [`input`], [`boxes`]: bytes, boxes and fields;
-//! - [`movie`], [`entry`], [`coding`], [`descriptors`]: the tracks and
-//!   their coding;
-//! - [`tables`], [`fragments`], [`samples`]: the offsets and sizes of their samples;
+//! - [`movie`], [`entry`], [`coding`], [`aac_config`], [`pcm`], [`frames`],
+//!   [`descriptors`]: the tracks and their coding;
+//! - [`tables`], [`cursor`], [`run`], [`fragments`], [`samples`]: offsets, sizes and
+//!   times of their samples, in units of a [`piece`];
 //! - [`edits`], [`player`]: which of them are presented, and when.
 
+mod aac_config;
 mod boxes;
 pub(super) mod coding;
+mod cursor;
 pub(super) mod descriptors;
 mod edits;
 mod entry;
 mod fragments;
+pub(super) mod frames;
 pub(super) mod input;
 mod movie;
+pub(super) mod pcm;
+mod piece;
 mod player;
+mod run;
 mod samples;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
 use boxes::{Fields, Header};
-use coding::{Frames, Layout};
+use coding::Layout;
+use cursor::Cursor;
 use fragments::Fragments;
+use frames::Frames;
 use input::Input;
 use movie::{Movie, SoundTrack};
 use player::Player;
 use samples::Samples;
-use tables::{Cursor, Tables};
+use tables::Tables;
 
 use super::reader::{Reader, Step, Track};
 use super::{MediaError, Source};
@@ -98,7 +107,7 @@ impl Mp4 {
     fn describe_tracks(&mut self) -> Result<(), MediaError> {
         let first_enabled = self.movie.tracks.iter().position(|track| track.is_enabled);
         for (index, track) in self.movie.tracks.iter().enumerate() {
-            let first_entry = match &track.places.chunks {
+            let first_entry = match &track.tables.chunks {
                 // Sample description of the first chunk.
                 Some(chunks) if chunks.end - chunks.start >= 20 => {
                     let first = self.input.bytes(chunks.start + 16, 4)?;
@@ -141,7 +150,7 @@ impl Mp4 {
         Ok(())
     }
 
-    fn defaults(&self, track: u32) -> Option<fragments::Defaults> {
+    fn defaults(&self, track: u32) -> Option<run::Defaults> {
         let mut defaults = self.movie.defaults.iter();
         defaults.find_map(|(id, defaults)| (*id == track).then_some(*defaults))
     }
@@ -152,7 +161,7 @@ impl Mp4 {
         };
         let first_entry = self.first_entries[self.selected];
         let windows = self.movie.edits(&track)?.windows().to_vec();
-        let tables = Tables::load(&mut self.input, &track.places)?;
+        let tables = Tables::load(&mut self.input, &track.tables)?;
         let cursor = Cursor::new(tables, default_delta(&track, first_entry));
         let can_seek = !self.movie.is_fragmented && !cursor.is_empty();
         if cursor.is_empty() && self.is_cut_short {

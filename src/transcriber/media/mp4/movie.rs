@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::boxes::{Fields, Header, Kind, child, children};
 use super::edits::{self, Edits};
 use super::entry::{self, Entry};
-use super::fragments::Defaults;
 use super::input::Input;
-use super::tables::Places;
+use super::run::Defaults;
+use super::tables::TableRanges;
 use crate::media::MediaError;
 use crate::media::reader::{TRACKS_MAX, name_tracks};
 
@@ -44,7 +44,7 @@ pub struct SoundTrack {
     /// Its sample entries.
     pub entries: Vec<Entry>,
     /// Positions of its tables.
-    pub places: Places,
+    pub tables: TableRanges,
 }
 
 /// The parsed `moov` box.
@@ -191,13 +191,13 @@ impl Movie {
                     handler = content.get(8..12).and_then(|kind| kind.try_into().ok());
                 }
                 b"stsd" => descriptions = Some(header),
-                b"stts" => track.places.times = Some(place),
-                b"ctts" => track.places.offsets = Some(place),
-                b"stsc" => track.places.chunks = Some(place),
-                b"stsz" => track.places.sizes = Some((place, true)),
-                b"stz2" => track.places.sizes = Some((place, false)),
-                b"co64" => track.places.places = Some((place, true)),
-                b"stco" => track.places.places = Some((place, false)),
+                b"stts" => track.tables.times = Some(place),
+                b"ctts" => track.tables.composition_offsets = Some(place),
+                b"stsc" => track.tables.chunks = Some(place),
+                b"stsz" => track.tables.sizes = Some((place, true)),
+                b"stz2" => track.tables.sizes = Some((place, false)),
+                b"co64" => track.tables.chunk_offsets = Some((place, true)),
+                b"stco" => track.tables.chunk_offsets = Some((place, false)),
                 _ => {}
             }
         }
@@ -219,7 +219,7 @@ impl Movie {
         if track.timescale == 0 {
             track.timescale = track.entries.first().map_or(1, |entry| entry.coding.rate());
         }
-        if let Some(duration) = summed_duration(input, track.places.times.as_ref())? {
+        if let Some(duration) = summed_duration(input, track.tables.times.as_ref())? {
             track.media_duration = duration;
         }
         self.tracks.push(track);

@@ -1,11 +1,12 @@
 //! Applies edits to samples: the packets of a track in presentation order.
 
-use super::coding::{Coding, Frames, Layout, PCM_PACKET_FRAMES};
+use super::coding::{Coding, Layout, PCM_PACKET_FRAMES};
 use super::edits::Window;
 use super::entry::Entry;
+use super::frames::Frames;
 use super::input::Input;
+use super::piece::Piece;
 use super::samples::{Next, Samples};
-use super::tables::Piece;
 use crate::media::MediaError;
 use crate::media::reader::{PACKET_MAX_BYTES, Packet, Step};
 

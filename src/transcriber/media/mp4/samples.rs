@@ -3,10 +3,11 @@
 
 use super::boxes::Header;
 use super::coding::Layout;
+use super::cursor::Cursor;
 use super::entry::Entry;
 use super::fragments::{Fragments, MOOF_MAX_BYTES};
 use super::input::Input;
-use super::tables::{Cursor, Piece};
+use super::piece::Piece;
 use crate::media::MediaError;
 
 /// Boxes between two samples that are skipped in one step.
