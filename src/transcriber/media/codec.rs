@@ -46,7 +46,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
     {
         return Err(MediaError::Damaged(
-            "its ALAC frames claim to be too long".to_owned(),
+            "its ALAC frames are too long".to_owned(),
         ));
     }
     // symphonia decodes more Vorbis channels in the wrong order.

@@ -111,7 +111,7 @@ pub fn decode(reader: &mut dyn Reader) -> Output {
         }
         output.samples.extend_from_slice(kept);
     }
-    panic!("the reader does not come to an end");
+    panic!("the reader does not end");
 }
 
 /// `content` decoded by ffmpeg: interleaved, in the file's channels and sample

@@ -63,7 +63,10 @@ impl FlacReader {
             return Err(MediaError::Truncated);
         }
         let first = first_frame(source.again(), frames_bytes)?;
-        let block = first.map_or_else(|| info.block.to_vec(), |first| fitting(&info, first));
+        let block = first.map_or_else(
+            || info.block.to_vec(),
+            |first| compatible_stream_info(&info, first),
+        );
         let mut head = MARKER.to_vec();
         head.extend([0x80, 0, 0, block.len() as u8]);
         head.extend(&block);
@@ -162,8 +165,8 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
         let mut header = [0; 4];
         exact(&mut source, &mut header)?;
         let length = u64::from(u32::from_be_bytes([0, header[1], header[2], header[3]]));
-        let behind_bytes = at_bytes + 4 + length;
-        if behind_bytes > size_bytes {
+        let next_bytes = at_bytes + 4 + length;
+        if next_bytes > size_bytes {
             return Err(MediaError::Truncated);
         }
         if header[0] & 0x7f == 0 && info.is_none() {
@@ -171,13 +174,13 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
             exact(&mut source, &mut block)?;
             info = StreamInfo::parse(&block);
         }
-        at_bytes = source.seek(SeekFrom::Start(behind_bytes))?;
+        at_bytes = source.seek(SeekFrom::Start(next_bytes))?;
         if header[0] & 0x80 != 0 {
             let reason = "its STREAMINFO block is missing or damaged".to_owned();
             return Ok((info.ok_or(MediaError::Damaged(reason))?, at_bytes));
         }
     }
-    let reason = "it has more than 4096 metadata blocks".to_owned();
+    let reason = format!("it has more than {BLOCKS_MAX} metadata blocks");
     Err(MediaError::Damaged(reason))
 }
 
@@ -203,7 +206,7 @@ fn first_frame(mut source: Source, frames_bytes: u64) -> io::Result<Option<Frame
 /// treats frames as damaged if they have frame numbers (a fixed block size) and
 /// minimum and maximum differ, or if they have sample numbers and these are
 /// equal.
-fn fitting(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
+fn compatible_stream_info(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
     let mut block = info.block.to_vec();
     let length = u16::try_from(first.frames).unwrap_or(u16::MAX);
     let smallest = u16::from_be_bytes([block[0], block[1]]);

@@ -84,7 +84,7 @@ impl Kind {
         if let Some(name) = content::no_recording(&head[..head.len().min(content::LOOK_BYTES)]) {
             return Self::NoRecording(name);
         }
-        if flac_behind_tag(head) {
+        if flac_after_tag(head) {
             return Self::Flac;
         }
         if frames::recognise::<Adts>(head) {
@@ -236,7 +236,7 @@ fn is_transport_stream(head: &[u8]) -> bool {
 }
 
 /// FLAC after ID3v2 tags, which the specification discourages.
-fn flac_behind_tag(mut head: &[u8]) -> bool {
+fn flac_after_tag(mut head: &[u8]) -> bool {
     while let Some(tag_bytes) = frames::tag_bytes(head) {
         let behind = usize::try_from(tag_bytes)
             .ok()

@@ -22,7 +22,7 @@ const LOUDER_RATIO: f64 = 4.0;
 const LOUDEST: f32 = 2_147_483_648.0;
 
 /// Below this power, -100 dB, cancellation is not evaluated.
-const JUDGED_POWER: f64 = 1e-10;
+const EVALUATED_POWER: f64 = 1e-10;
 /// Duration of a crossfade between mix and channel.
 const FADE_S: f32 = 0.01;
 
@@ -85,13 +85,13 @@ impl Mixer {
             }
         }
         let before = self.choice;
-        self.judge(planes, mono, rate);
+        self.update_choice(planes, mono, rate);
         if (before, self.choice) != (Choice::Mix, Choice::Mix) {
             self.replace(before, planes, rate, mono);
         }
     }
 
-    fn judge(&mut self, planes: &[Vec<f32>], mix: &[f32], rate: u32) {
+    fn update_choice(&mut self, planes: &[Vec<f32>], mix: &[f32], rate: u32) {
         let decay = (-(mix.len() as f64) / (f64::from(rate) * MEMORY_S)).exp();
         for (power, plane) in self.channel_powers.iter_mut().zip(planes) {
             *power = *power * decay + squares(plane);
@@ -119,7 +119,7 @@ impl Mixer {
             return;
         };
         let is_loud_enough = match self.choice {
-            Choice::Mix => *power > JUDGED_POWER * mix.len() as f64,
+            Choice::Mix => *power > EVALUATED_POWER * mix.len() as f64,
             Choice::Channel(current) => *power > self.channel_powers[current] * LOUDER_RATIO,
         };
         if is_loud_enough {

@@ -53,7 +53,7 @@ impl Opened {
                     error => error,
                 })
             }
-            kind => Self::by_ourselves(source, &kind, limits),
+            kind => Self::with_builtin_reader(source, &kind, limits),
         }
     }
 
@@ -158,7 +158,7 @@ impl Opened {
 
     /// Opens `source` with the built-in reader for `kind`, else with the second
     /// decoder.
-    pub fn by_ourselves(
+    pub fn with_builtin_reader(
         source: &Source,
         kind: &Kind,
         limits: &Limits<'_>,
@@ -266,18 +266,18 @@ impl Opened {
 }
 
 const UNKNOWN: Foreign<'static> = Foreign {
-    name: "of an unknown kind",
+    name: "of an unknown format",
     demuxer: None,
 };
 
 /// Detected by content alone; a long tag is skipped first.
 fn kind(source: &Source) -> Result<Kind, MediaError> {
     let head = source.head(HEAD_BYTES)?;
-    let behind_tag = match frames::tag_bytes(&head) {
+    let tag_bytes = match frames::tag_bytes(&head) {
         Some(tag_bytes) if tag_bytes > head.len() as u64 / 2 => tag_bytes,
         _ => return Ok(Kind::of(&head)),
     };
-    let rest = source.part(behind_tag..source.size_bytes());
+    let rest = source.part(tag_bytes..source.size_bytes());
     Ok(match Kind::of(&rest.head(HEAD_BYTES)?) {
         // An ID3 tag indicates mp3.
         Kind::Unknown => Kind::Mpeg,

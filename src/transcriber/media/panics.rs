@@ -18,7 +18,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 /// process, the second, the fourth, the eighth and so on. What `decode` was
 /// working on must not be used after a panic.
 pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
-    listen();
+    install_hook();
     let before = IS_CAUGHT.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     IS_CAUGHT.set(before);
@@ -34,11 +34,11 @@ pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
 
 /// The called function panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the decoder panicked")]
+#[error("the decoder crashed")]
 pub struct Panicked;
 
 /// Installs a panic hook; panics outside [`caught`] are reported as before.
-fn listen() {
+fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();

@@ -45,7 +45,7 @@ pub struct Recording {
     /// Steps read ahead.
     ahead: VecDeque<Step>,
     /// Decoded samples that wait for the silence before them to be output.
-    sound: Vec<f32>,
+    pending: Vec<f32>,
     /// Duration of this file by its container, in seconds.
     claimed_s: Option<f64>,
     decoded_packets: u64,
@@ -67,7 +67,7 @@ impl Recording {
         if source.size_bytes() == 0 {
             return Err(MediaError::Empty);
         }
-        let recording = Self::begun(&source, Opened::first(&source, extension, limits)?, limits)?;
+        let recording = Self::start(&source, Opened::first(&source, extension, limits)?, limits)?;
         let others = recording.opened.others();
         if others.is_empty() || recording.is_audible(limits)? {
             return Ok(recording);
@@ -75,7 +75,7 @@ impl Recording {
         for track in others.into_iter().take(OTHERS_MAX) {
             let other = |recording: &Self| {
                 let opened = recording.opened.other(&source, track, limits)?;
-                Self::begun(&source, opened, limits)
+                Self::start(&source, opened, limits)
             };
             // A track that cannot be read is not an alternative.
             let Ok(mut audible) = other(&recording) else {
@@ -96,13 +96,13 @@ impl Recording {
     /// Opens `source` as this kind of file, whatever its content.
     #[cfg(any(test, fuzzing))]
     pub fn of_kind(source: Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
-        let opened = Opened::by_ourselves(&source, kind, limits)?;
-        Self::begun(&source, opened, limits)
+        let opened = Opened::with_builtin_reader(&source, kind, limits)?;
+        Self::start(&source, opened, limits)
     }
 
     /// Decoded up to the first samples; with the second decoder if this one
     /// fails.
-    fn begun(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
+    fn start(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
         let mut recording = Self::of(source, opened, limits)?;
         let error = match recording.begin(limits) {
             Ok(()) => return Ok(recording),
@@ -135,7 +135,7 @@ impl Recording {
             opened,
             timeline: Timeline::default(),
             ahead: VecDeque::new(),
-            sound: Vec::new(),
+            pending: Vec::new(),
             decoded_packets: 0,
             damaged_packets: 0,
             last_error: None,
@@ -148,11 +148,11 @@ impl Recording {
     /// Reads on to the first samples, so that an undecodable stream is detected.
     fn begin(&mut self, limits: &Limits<'_>) -> Result<(), MediaError> {
         let mut nothing = Vec::new();
-        while self.sound.is_empty() && !self.ended && !self.timeline.is_silent() {
+        while self.pending.is_empty() && !self.ended && !self.timeline.is_silent() {
             if !(limits.keep_going)() {
                 return Err(MediaError::Stopped);
             }
-            self.go_on(&mut nothing)?;
+            self.read_step(&mut nothing)?;
             if self.decoded_packets == 0 && self.damaged_packets >= TRIAL_PACKETS {
                 return Err(self.nothing());
             }
@@ -165,7 +165,7 @@ impl Recording {
     fn is_audible(&self, limits: &Limits<'_>) -> Result<bool, MediaError> {
         let track = self.opened.index();
         let opened = self.opened.other(&self.source, track, limits)?;
-        let mut scan = Self::begun(&self.source, opened, limits)?;
+        let mut scan = Self::start(&self.source, opened, limits)?;
         let mut samples = Vec::new();
         while (limits.keep_going)() {
             let more = scan.read(&mut samples).unwrap_or(false);
@@ -216,21 +216,21 @@ impl Recording {
         }
         if self.timeline.is_silent() {
             self.timeline.silence(out);
-        } else if !self.sound.is_empty() {
+        } else if !self.pending.is_empty() {
             let rate = self.decoder.rate().unwrap_or(SAMPLE_RATE);
-            let sound = std::mem::take(&mut self.sound);
-            self.timeline.push(&sound, rate, out)?;
+            let pending = std::mem::take(&mut self.pending);
+            self.timeline.push(&pending, rate, out)?;
         } else if self.ended {
             return Ok(false);
         } else {
-            self.go_on(out)?;
+            self.read_step(out)?;
         }
         Ok(true)
     }
 
-    /// One step through the file. Samples go to `self.sound`; only the ends of
+    /// One step through the file. Samples go to `self.pending`; only the ends of
     /// segments are appended to `out`.
-    fn go_on(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    fn read_step(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         match self.next_step()? {
             Step::Packet(packet) => self.decode(&packet, out),
             Step::Changed(parameters) => match Decoder::new(&parameters) {
@@ -289,7 +289,7 @@ impl Recording {
     }
 
     fn decode(&mut self, packet: &Packet, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        if let Err(reason) = self.decoder.decode(packet, &mut self.sound) {
+        if let Err(reason) = self.decoder.decode(packet, &mut self.pending) {
             self.damaged_packets += 1;
             let missing_s = self.decoder.packet_s();
             let at_s = match packet.time_s {
@@ -306,11 +306,11 @@ impl Recording {
         }
         self.decoded_packets += 1;
         if let (Some(time_s), Some(rate), false) =
-            (packet.time_s, self.decoder.rate(), self.sound.is_empty())
+            (packet.time_s, self.decoder.rate(), self.pending.is_empty())
         {
             let late = self.timeline.go_to(time_s, rate, out)?;
             let late = usize::try_from(late).unwrap_or(usize::MAX);
-            self.sound.drain(..late.min(self.sound.len()));
+            self.pending.drain(..late.min(self.pending.len()));
         }
         Ok(())
     }

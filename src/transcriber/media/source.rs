@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_at_or_after_the_committed_length() {
-        let mut source = source(b"committed, and rubbish", 9);
+        let mut source = source(b"committed, and garbage", 9);
         let mut all = Vec::new();
         source.read_to_end(&mut all).unwrap();
         assert_eq!(all, b"committed");

@@ -37,7 +37,7 @@ pub struct Timeline {
     /// Overhead of creating resamplers and ending segments, and the audio it was
     /// spent on.
     work_frames: u64,
-    sound_frames: u64,
+    audio_frames: u64,
     /// Input of the segment, in frames of its rate.
     segment_frames: u64,
     /// Zeros at the end of the segment.
@@ -120,14 +120,19 @@ impl Timeline {
     }
 
     /// Appends audio at `rate`. Silence before it must have been output.
-    pub fn push(&mut self, sound: &[f32], rate: u32, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    pub fn push(
+        &mut self,
+        samples: &[f32],
+        rate: u32,
+        out: &mut Vec<f32>,
+    ) -> Result<(), MediaError> {
         debug_assert!(!self.is_silent());
-        if sound.is_empty() {
+        if samples.is_empty() {
             return Ok(());
         }
         self.begun = true;
-        let is_zero = is_digital_silence(sound);
-        let length_s = sound.len() as f64 / f64::from(rate);
+        let is_zero = is_digital_silence(samples);
+        let length_s = samples.len() as f64 / f64::from(rate);
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
         self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);
         if self.in_zeros {
@@ -143,13 +148,13 @@ impl Timeline {
                 self.resampler_for(rate)?
             }
         };
-        self.segment_frames += sound.len() as u64;
-        self.sound_frames += sound.len() as u64;
+        self.segment_frames += samples.len() as u64;
+        self.audio_frames += samples.len() as u64;
         self.zero_frames = match is_zero {
-            true => self.zero_frames + sound.len() as u64,
+            true => self.zero_frames + samples.len() as u64,
             false => 0,
         };
-        self.resampler.insert(resampler).push(sound, out)
+        self.resampler.insert(resampler).push(samples, out)
     }
 
     fn resampler_for(&mut self, rate: u32) -> Result<Resampler, MediaError> {
@@ -163,7 +168,7 @@ impl Timeline {
 
     fn count_work(&mut self, frames: u64) -> Result<(), MediaError> {
         self.work_frames += frames;
-        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.sound_frames {
+        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.audio_frames {
             true => Err(MediaError::Interrupted),
             false => Ok(()),
         }
@@ -197,7 +202,7 @@ mod tests {
     fn played(packets: &[(Option<f64>, u32, Vec<f32>)]) -> Vec<f32> {
         let mut timeline = Timeline::default();
         let mut out = Vec::new();
-        for (time_s, rate, sound) in packets {
+        for (time_s, rate, samples) in packets {
             let mut skip = 0;
             if let Some(time_s) = time_s {
                 skip = timeline.go_to(*time_s, *rate, &mut out).unwrap() as usize;
@@ -205,8 +210,8 @@ mod tests {
             while timeline.is_silent() {
                 timeline.silence(&mut out);
             }
-            let sound = &sound[skip.min(sound.len())..];
-            timeline.push(sound, *rate, &mut out).unwrap();
+            let samples = &samples[skip.min(samples.len())..];
+            timeline.push(samples, *rate, &mut out).unwrap();
         }
         timeline.finish(&mut out).unwrap();
         while timeline.is_silent() {
@@ -223,7 +228,7 @@ mod tests {
             .collect()
     }
 
-    /// Segments of sound, in hundredths of a second.
+    /// Segments of samples, in hundredths of a second.
     fn segments(samples: &[f32]) -> Vec<(usize, usize)> {
         let loud: Vec<bool> = samples
             .chunks(160)
@@ -285,7 +290,7 @@ mod tests {
                     4.0,
                 ),
                 (
-                    "a clock set anew",
+                    "a clock reset",
                     vec![
                         (Some(0.0), rate, tone(rate, 5.0)),
                         (Some(0.0), rate, one(rate)),
@@ -342,11 +347,11 @@ mod tests {
 
     #[test]
     fn frequent_rate_changes_and_gaps_are_refused() {
-        let sound = tone(8_000, 0.001);
+        let samples = tone(8_000, 0.001);
         let mut out = Vec::new();
         let mut timeline = Timeline::default();
         let refused =
-            (4_000..384_000).position(|rate| timeline.push(&sound, rate, &mut out).is_err());
+            (4_000..384_000).position(|rate| timeline.push(&samples, rate, &mut out).is_err());
         assert!(
             refused.is_some_and(|changes| (100..2_000).contains(&changes)),
             "{refused:?}"
@@ -355,7 +360,7 @@ mod tests {
         let mut timeline = Timeline::default();
         for index in 0..100_000 {
             timeline.work_frames += (MAKING_BLOCKS + ENDING_BLOCKS) * 1_764;
-            timeline.sound_frames += 4_410;
+            timeline.audio_frames += 4_410;
             timeline
                 .count_work(0)
                 .unwrap_or_else(|error| panic!("{index}: {error}"));

@@ -111,9 +111,9 @@ impl Description {
                 Coding::aac(config, rate, channels)
             }
             b"alac" => Coding::alac(cookie, rate, channels),
-            b"flac" => flac_info(cookie)
+            b"flac" => stream_info(cookie)
                 .and_then(Coding::flac)
-                .or_else(|| Coding::flac(&self.made_up_flac_info()))
+                .or_else(|| Coding::flac(&self.default_stream_info()))
                 .unwrap_or_else(unknown),
             b"opus" => cookie
                 .strip_prefix(b"OpusHead")
@@ -128,7 +128,7 @@ impl Description {
 
     /// A substitute for the STREAMINFO that ffmpeg 5 omits: the frame headers
     /// state the rest.
-    fn made_up_flac_info(&self) -> [u8; 34] {
+    fn default_stream_info(&self) -> [u8; 34] {
         const DEFAULT_BITS: u32 = 16;
         let bits = match self.bits {
             0 => DEFAULT_BITS,
@@ -145,7 +145,7 @@ impl Description {
 }
 
 /// The STREAMINFO in a magic cookie, which may be a `dfLa` box.
-fn flac_info(cookie: &[u8]) -> Option<&[u8]> {
+fn stream_info(cookie: &[u8]) -> Option<&[u8]> {
     match cookie.get(4..8) {
         Some(b"dfLa") => cookie.get(12..),
         _ => (!cookie.is_empty()).then_some(cookie),

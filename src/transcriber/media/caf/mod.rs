@@ -273,7 +273,7 @@ impl Caf {
             return Ok(match bytes {
                 0 => Step::Nothing,
                 _ => Step::Lost {
-                    reason: "a packet is larger than 4 MiB".to_owned(),
+                    reason: format!("a packet is larger than {} MiB", PACKET_MAX_BYTES >> 20),
                     duration_s: None,
                 },
             });

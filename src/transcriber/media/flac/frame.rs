@@ -67,7 +67,7 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
         ones @ 2..=7 => ones as usize,
         _ => return None,
     };
-    let (number, behind) = packet[4..].split_at_checked(number_bytes)?;
+    let (number, rest) = packet[4..].split_at_checked(number_bytes)?;
     // The first byte holds the bits after the zero.
     let first = match number_bytes {
         1 => number[0],
@@ -76,7 +76,7 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
     let number = number[1..].iter().fold(u64::from(first), |number, byte| {
         number << 6 | u64::from(byte & 0x3f)
     });
-    let (frames, size_bytes) = block_size(packet[2] >> 4, behind)?;
+    let (frames, size_bytes) = block_size(packet[2] >> 4, rest)?;
     let rate_bytes = match packet[2] & 0x0f {
         12 => 1,
         13 | 14 => 2,
@@ -95,8 +95,8 @@ pub fn header(packet: &[u8]) -> Option<FrameHeader> {
 pub fn claimed_frames(packet: &[u8]) -> Option<u32> {
     let code = packet.get(2)? >> 4;
     let number_bytes = packet.get(4)?.leading_ones().max(1) as usize;
-    let behind = packet.get(4 + number_bytes..).unwrap_or_default();
-    Some(block_size(code, behind)?.0 as u32)
+    let rest = packet.get(4 + number_bytes..).unwrap_or_default();
+    Some(block_size(code, rest)?.0 as u32)
 }
 
 /// Samples per channel by the block size code, and the length of the field in

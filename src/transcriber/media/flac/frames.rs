@@ -34,7 +34,7 @@ pub struct ReadControl(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    border: AtomicU64,
+    boundary: AtomicU64,
     budget_bytes: AtomicU64,
     paused: AtomicBool,
     resumed: AtomicBool,
@@ -43,7 +43,7 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self {
-            border: AtomicU64::new(u64::MAX),
+            boundary: AtomicU64::new(u64::MAX),
             budget_bytes: AtomicU64::new(0),
             paused: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
@@ -55,8 +55,8 @@ impl ReadControl {
     /// Offset at which an appended file begins, in bytes from the start of this
     /// one.
     pub fn boundary_bytes(&self) -> Option<u64> {
-        let border = self.0.border.load(Ordering::Relaxed);
-        (border != u64::MAX).then_some(border)
+        let boundary = self.0.boundary.load(Ordering::Relaxed);
+        (boundary != u64::MAX).then_some(boundary)
     }
 
     /// Allows `bytes` more to be read before reading pauses.
@@ -175,8 +175,8 @@ impl Frames {
                 _ => false,
             };
             if is_border {
-                let border = self.offset_bytes + at as u64;
-                self.control.0.border.store(border, Ordering::Relaxed);
+                let boundary = self.offset_bytes + at as u64;
+                self.control.0.boundary.store(boundary, Ordering::Relaxed);
                 // A tag at the end of the previous file is not audio.
                 let sound = at.checked_sub(tags::ID3V1_BYTES);
                 let sound = sound.filter(|at| tags::is_id3v1(&self.buffer[*at..]));

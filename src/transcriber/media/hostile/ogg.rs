@@ -205,7 +205,7 @@ fn granules_of_years() {
 }
 
 #[test]
-fn heads() {
+fn stream_headers() {
     let sound: Vec<u8> = (0..20)
         .flat_map(|index| packet(1, index + 2, 0, i64::from(index + 1) * 960, &[0xf8, 0xff]))
         .collect();

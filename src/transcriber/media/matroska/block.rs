@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads() {
+    fn block_headers() {
         assert_eq!(
             BlockHeader::parse(&[0x81, 0xff, 0xfe, 0x80, 9]),
             Some(BlockHeader {

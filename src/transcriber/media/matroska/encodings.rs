@@ -72,7 +72,7 @@ impl Encodings {
                 Kind::Zlib => decompress_to_vec_zlib_with_limit(&data, max_bytes)
                     .map_err(|_| "its compression is damaged")?,
                 Kind::Stripped(start) if start.len() + data.len() > max_bytes => {
-                    return Err("what was stripped of it is too large");
+                    return Err("its stripped header is too large");
                 }
                 Kind::Stripped(start) => [start, &data[..]].concat(),
                 Kind::Other(name) => return Err(name),

@@ -123,10 +123,10 @@ impl Matroska {
             Ahead::Element(header) => header,
             Ahead::End => return Ok(false),
             Ahead::Invalid => {
-                if self.is_behind_segment() {
+                if self.is_after_segment() {
                     return Ok(false);
                 }
-                self.lose("an invalid element");
+                self.resync_after("an invalid element");
                 return Ok(true);
             }
         };
@@ -146,7 +146,7 @@ impl Matroska {
             ids::TIMESTAMP => {
                 let size_bytes = header.size_bytes.unwrap_or(u64::MAX);
                 if size_bytes > 8 {
-                    self.lose("an invalid cluster timestamp");
+                    self.resync_after("an invalid cluster timestamp");
                     return Ok(true);
                 }
                 self.input.consume(header.header_bytes);
@@ -154,7 +154,7 @@ impl Matroska {
                 self.cluster_timestamp = Some(ebml::unsigned(&body));
             }
             ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => self.read_block(header)?,
-            _ if self.is_behind_segment() => return Ok(false),
+            _ if self.is_after_segment() => return Ok(false),
             ids::VOID
             | ids::CRC_32
             | ids::POSITION
@@ -177,7 +177,7 @@ impl Matroska {
         Ok(true)
     }
 
-    fn is_behind_segment(&self) -> bool {
+    fn is_after_segment(&self) -> bool {
         self.segment_end
             .is_some_and(|end| self.input.position() >= end)
     }
@@ -192,9 +192,9 @@ impl Matroska {
             .size_bytes
             .map(|size_bytes| start.saturating_add(size_bytes));
         match (end, parent_end) {
-            (None, _) => self.lose("an element has no size"),
+            (None, _) => self.resync_after("an element has no size"),
             (Some(end), Some(parent_end)) if end > parent_end && start <= parent_end => {
-                self.lose("an element is larger than its parent");
+                self.resync_after("an element is larger than its parent");
             }
             (Some(end), _) => {
                 self.input.skip(end - self.input.position())?;
@@ -225,7 +225,7 @@ impl Matroska {
         } else if self.clusters == 0 {
             self.skip_element(header, self.segment_end)?;
         } else {
-            self.lose("an unknown element");
+            self.resync_after("an unknown element");
         }
         Ok(())
     }
@@ -244,11 +244,11 @@ impl Matroska {
             .filter(|whole_bytes| in_cluster(start.saturating_add(*whole_bytes)))
             .filter(|whole_bytes| *whole_bytes <= self.input.left_bytes().unwrap_or(u64::MAX))
         else {
-            self.lose("a block is larger than its parent");
+            self.resync_after("a block is larger than its parent");
             return Ok(());
         };
         let Some((block, _)) = resync::block_ahead(&mut self.input, header)? else {
-            self.lose("an invalid block");
+            self.resync_after("an invalid block");
             return Ok(());
         };
         let time_ns = self.time_ns(block.relative);
@@ -259,7 +259,7 @@ impl Matroska {
             return Ok(());
         }
         if whole_bytes > PACKET_MAX_BYTES as u64 {
-            self.lose("a block is too large");
+            self.resync_after("a block is too large");
             return Ok(());
         }
         self.input.consume(header.header_bytes);
@@ -341,7 +341,7 @@ impl Matroska {
     }
 
     /// Starts the search for the next readable element.
-    fn lose(&mut self, reason: &'static str) {
+    fn resync_after(&mut self, reason: &'static str) {
         self.input.consume(1);
         self.state = State::Lost(reason);
     }

@@ -32,7 +32,7 @@ pub fn entries(content: &[u8], timescale: u32) -> Vec<Entry> {
     children(fields.rest())
         .take(count.min(ENTRIES_MAX))
         .map(|(kind, body)| {
-            SoundDescription::read(body, version, timescale).map_or_else(
+            AudioDescription::read(body, version, timescale).map_or_else(
                 || Entry::plain(Coding::named(&printable(kind), timescale, 0)),
                 |description| description.entry(kind),
             )
@@ -55,7 +55,7 @@ impl Entry {
 }
 
 /// The fields common to all audio sample entries.
-struct SoundDescription<'a> {
+struct AudioDescription<'a> {
     rate: u32,
     channels: u32,
     bits: u32,
@@ -67,7 +67,7 @@ struct SoundDescription<'a> {
     extensions: &'a [u8],
 }
 
-impl<'a> SoundDescription<'a> {
+impl<'a> AudioDescription<'a> {
     /// `list_version` is that of the enclosing `stsd` box: entries of version 1
     /// are ISO's in an `stsd` of version 1 and have the same fields as version 0,
     /// but are QuickTime's in an `stsd` of version 0.

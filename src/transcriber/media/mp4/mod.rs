@@ -41,7 +41,7 @@ use cursor::Cursor;
 use fragments::Fragments;
 use frames::Frames;
 use input::Input;
-use movie::{Movie, SoundTrack};
+use movie::{AudioTrack, Movie};
 use player::Player;
 use samples::Samples;
 use tables::Tables;
@@ -58,7 +58,7 @@ pub struct Mp4 {
     /// The sample entries of the tracks' first samples.
     first_entries: Vec<u32>,
     /// End of `moov`.
-    contents_end: u64,
+    moov_end: u64,
     selected: usize,
     player: Option<Player>,
     is_cut_short: bool,
@@ -92,7 +92,7 @@ impl Mp4 {
             movie,
             tracks: Vec::new(),
             first_entries: Vec::new(),
-            contents_end: contents.end,
+            moov_end: contents.end,
             selected: 0,
             player: None,
             is_cut_short: contents.is_cut,
@@ -172,7 +172,7 @@ impl Mp4 {
             Some(cursor),
             Fragments::new(track.id, defaults),
             std::mem::take(&mut self.movie.timescales),
-            self.contents_end,
+            self.moov_end,
         );
         let mut player = Player::new(
             samples,
@@ -237,7 +237,7 @@ fn container_of(brand: &[u8]) -> &'static str {
 }
 
 /// Sample duration of a track without `stts`.
-fn default_delta(track: &SoundTrack, entry: u32) -> u32 {
+fn default_delta(track: &AudioTrack, entry: u32) -> u32 {
     let Some(entry) = track.entries.get(entry as usize) else {
         return 0;
     };

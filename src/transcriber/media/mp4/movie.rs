@@ -30,7 +30,7 @@ const TIMES_SUMMED_BYTES: u64 = 1024 * 1024;
 
 /// An audio track.
 #[derive(Debug, Clone, Default)]
-pub struct SoundTrack {
+pub struct AudioTrack {
     /// Its track id.
     pub id: u32,
     /// The enabled flag of its header.
@@ -53,7 +53,7 @@ pub struct Movie {
     /// Units per second of edits.
     pub timescale: u32,
     /// The audio tracks, at most [`TRACKS_MAX`].
-    pub tracks: Vec<SoundTrack>,
+    pub tracks: Vec<AudioTrack>,
     /// Units per second of all tracks, by track id.
     pub timescales: Vec<(u32, u32)>,
     /// Tracks of other kinds.
@@ -154,7 +154,7 @@ impl Movie {
     }
 
     fn read_track(&mut self, input: &mut Input, trak: &Header) -> Result<(), MediaError> {
-        let mut track = SoundTrack::default();
+        let mut track = AudioTrack::default();
         let mut handler = None;
         let mut descriptions = None;
         let mut enclosing = vec![(trak.body, trak.end)];
@@ -227,7 +227,7 @@ impl Movie {
     }
 
     /// The edit list of a track, or its equivalent.
-    pub fn edits(&self, track: &SoundTrack) -> Result<Edits, MediaError> {
+    pub fn edits(&self, track: &AudioTrack) -> Result<Edits, MediaError> {
         if let Some(list) = &track.edit_list {
             let timescale = match self.timescale {
                 0 => track.timescale,

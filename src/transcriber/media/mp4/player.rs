@@ -169,7 +169,7 @@ impl Player {
             }
             if piece.entry != self.entry {
                 let Some(coding) = self.coding(piece.entry) else {
-                    if let Some(step) = self.lose("samples without a sample description") {
+                    if let Some(step) = self.report_loss("samples without a sample description") {
                         return Ok(step);
                     }
                     continue;
@@ -185,7 +185,7 @@ impl Player {
                 }
             }
             let step = match self.coding(piece.entry).map(|coding| coding.layout) {
-                None => self.lose("samples without a sample description"),
+                None => self.report_loss("samples without a sample description"),
                 Some(Layout::Packets(frames)) => self.packet(input, piece, window, frames)?,
                 Some(Layout::Blocks { bytes, frames }) => {
                     self.blocks(input, held, window, bytes.into(), frames.into())?
@@ -211,7 +211,7 @@ impl Player {
     }
 
     /// Reports a loss, once for consecutive ones.
-    fn lose(&mut self, reason: &str) -> Option<Step> {
+    fn report_loss(&mut self, reason: &str) -> Option<Step> {
         if self.loss.as_deref() == Some(reason) {
             return None;
         }
@@ -257,7 +257,10 @@ impl Player {
             return Ok(None);
         }
         if piece.size_bytes > PACKET_MAX_BYTES as u64 {
-            return Ok(self.lose("a packet is larger than 4 MiB"));
+            return Ok(self.report_loss(&format!(
+                "a packet is larger than {} MiB",
+                PACKET_MAX_BYTES >> 20
+            )));
         }
         let data = input.bytes(piece.offset_bytes, piece.size_bytes as usize)?;
         if (data.len() as u64) < piece.size_bytes {

@@ -137,7 +137,7 @@ impl AudioStream {
             Headers::Failed => return Ok(PageContent::default()),
         };
         let completed = self.assembler.page(page, keep_bytes);
-        let mut sound = PageContent {
+        let mut content = PageContent {
             packets: Vec::new(),
             lost: completed.lost,
             first: !self.begun,
@@ -169,7 +169,7 @@ impl AudioStream {
                 }
             }
             if packet.truncated {
-                sound.lost = true;
+                content.lost = true;
             } else if let Some(length) = self.codec.measure(&packet.data) {
                 measured.push(Measured {
                     data: packet.data,
@@ -177,14 +177,14 @@ impl AudioStream {
                     lead_in: length.lead_in,
                 });
             } else if !packet.data.is_empty() {
-                sound.lost = true;
+                content.lost = true;
             }
         }
         if !measured.is_empty() {
-            sound.packets = self.place(page, measured);
+            content.packets = self.place(page, measured);
             self.begun = true;
         }
-        Ok(sound)
+        Ok(content)
     }
 
     /// Determines positions and trimming of packets.

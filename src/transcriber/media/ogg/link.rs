@@ -58,7 +58,7 @@ pub struct Link {
 impl Link {
     /// Reads the link whose first page is at `offset_bytes`: its headers, and
     /// within bounds up to the first packet of each stream.
-    pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
+    pub fn read(source: &Source, offset_bytes: u64) -> io::Result<Self> {
         let mut pages = Pages::new(source.again(), offset_bytes)?;
         let mut streams: Vec<LogicalStream> = Vec::new();
         let mut headers_end_bytes = offset_bytes;
@@ -95,7 +95,7 @@ impl Link {
             }
         }
         for stream in &mut streams {
-            stream.give_up();
+            stream.end_header_search();
         }
         let zero_s = streams
             .iter()
@@ -186,8 +186,8 @@ impl LogicalStream {
             Kind::Audio(audio) => {
                 let expected = !audio.is_ready();
                 match audio.page(page) {
-                    Ok(sound) => {
-                        let position = sound.packets.iter().find_map(|packet| packet.position);
+                    Ok(content) => {
+                        let position = content.packets.iter().find_map(|packet| packet.position);
                         self.start_s = self
                             .start_s
                             .or(position.map(|position| audio.seconds(position)));
@@ -217,7 +217,7 @@ impl LogicalStream {
     }
 
     /// Ends the search for headers: those not found are missing.
-    fn give_up(&mut self) {
+    fn end_header_search(&mut self) {
         if let Kind::Audio(audio) = &self.kind
             && !audio.is_ready()
         {

@@ -72,7 +72,7 @@ impl OggReader {
     /// of its audio streams has valid headers.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let offset_bytes = first_page(&source)?;
-        let mut link = Link::survey(&source, offset_bytes)?;
+        let mut link = Link::read(&source, offset_bytes)?;
         let ends_s = tail::ends_s(&source, &link, offset_bytes)?;
         let tracks: Vec<Track> = link
             .audio()
@@ -133,7 +133,7 @@ impl OggReader {
         {
             self.lost("the end of a chained part is damaged or missing".to_owned());
         }
-        self.link = Link::survey(&self.source, offset_bytes)?;
+        self.link = Link::read(&self.source, offset_bytes)?;
         self.link_start_s = self.link_end_s;
         self.begin_link();
         match (&self.current, self.link.take_failure()) {

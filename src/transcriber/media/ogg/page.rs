@@ -184,7 +184,7 @@ impl Pages {
         if claimed_bytes > rest.len() {
             let header_bytes = HEADER_BYTES + usize::from(rest[26]);
             // A later complete page shows that the length was damaged.
-            if let Some(at) = whole_page(&rest[CAPTURE.len()..]) {
+            if let Some(at) = find_valid_page(&rest[CAPTURE.len()..]) {
                 self.start += CAPTURE.len() + at;
                 return Ok(PageEvent::Damaged);
             }
@@ -193,7 +193,7 @@ impl Pages {
             self.cut_short = true;
             return Ok(page.map_or(PageEvent::End, PageEvent::Page));
         }
-        if is_right(&rest[..claimed_bytes]) {
+        if is_valid(&rest[..claimed_bytes]) {
             let page = Page::parse(&rest[..claimed_bytes], offset_bytes, true);
             self.start += claimed_bytes;
             self.wasted_bytes = self
@@ -203,9 +203,9 @@ impl Pages {
         }
         self.wasted_bytes += claimed_bytes;
         // If a page follows, the length was right and the content is damaged.
-        let behind = &rest[claimed_bytes..];
-        self.start += if behind.starts_with(CAPTURE)
-            || behind.is_empty()
+        let following = &rest[claimed_bytes..];
+        self.start += if following.starts_with(CAPTURE)
+            || following.is_empty()
             || self.wasted_bytes > WASTED_MAX_BYTES
         {
             claimed_bytes
@@ -258,7 +258,7 @@ fn junk_bytes(rest: &[u8]) -> usize {
 }
 
 /// Offset of the first complete and valid page in `bytes`.
-fn whole_page(bytes: &[u8]) -> Option<usize> {
+fn find_valid_page(bytes: &[u8]) -> Option<usize> {
     let mut wasted_bytes = 0;
     let mut at = 0;
     while at < bytes.len() && wasted_bytes < WASTED_MAX_BYTES {
@@ -267,7 +267,7 @@ fn whole_page(bytes: &[u8]) -> Option<usize> {
             && let Some(claimed) = claimed_bytes(rest)
             && claimed <= rest.len()
         {
-            if is_right(&rest[..claimed]) {
+            if is_valid(&rest[..claimed]) {
                 return Some(at);
             }
             wasted_bytes += claimed;
@@ -277,7 +277,7 @@ fn whole_page(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn is_right(page: &[u8]) -> bool {
+fn is_valid(page: &[u8]) -> bool {
     let claimed = [22, 23, 24, 25].map(|at| page[at]);
     let head = crc::update(0, &page[..22]);
     let crc = crc::update(crc::update(head, &[0; 4]), &page[26..]);

@@ -81,7 +81,7 @@ pub fn identification(packet: &[u8]) -> Result<Identification, VorbisRefusal> {
         return Err(Incomplete);
     }
     if !packet.starts_with(b"\x01vorbis\0\0\0\0") {
-        return Err(Damaged("it is no identification header of version 0"));
+        return Err(Damaged("it is not an identification header of version 0"));
     }
     let exponents = [packet[28] & 0x0f, packet[28] >> 4];
     let identification = Identification {
@@ -93,7 +93,7 @@ pub fn identification(packet: &[u8]) -> Result<Identification, VorbisRefusal> {
         return Err(Damaged("no channels or no sample rate"));
     }
     if exponents[0] > exponents[1] || exponents.iter().any(|size| !(6..=13).contains(size)) {
-        return Err(Damaged("the block sizes are none that Vorbis has"));
+        return Err(Damaged("invalid block sizes"));
     }
     Ok(identification)
 }
@@ -142,8 +142,8 @@ pub fn check_extra_data(extra_data: &[u8]) -> Result<Modes, VorbisRefusal> {
     let mut laced = || {
         let mut length = 0_usize;
         loop {
-            let (byte, behind) = rest.split_first()?;
-            rest = behind;
+            let (byte, following) = rest.split_first()?;
+            rest = following;
             length += usize::from(*byte);
             if *byte < 255 {
                 return Some(length);
@@ -206,7 +206,7 @@ fn codebook(bits: &mut Bits, size: &mut Size) -> Result<(), VorbisRefusal> {
         while entry < entries {
             let count = bits.take(ilog(entries - entry))?;
             if count > entries - entry || length > 32 {
-                return Err(Damaged("the lengths of codewords do not fit"));
+                return Err(Damaged("invalid codeword lengths"));
             }
             codewords(count, length);
             entry += count;

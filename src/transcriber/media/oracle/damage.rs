@@ -388,7 +388,7 @@ fn damaged_files_are_decoded_with_a_warning() {
     let mut rows = Vec::new();
     cut(&mut rows);
     damaged(&mut rows);
-    made::judge("damage", rows);
+    made::check_rows("damage", rows);
 }
 
 #[test]
@@ -397,5 +397,5 @@ fn unknown_lengths_and_surrounding_data_are_harmless() {
     surrounded(&mut rows);
     piped(&mut rows);
     killed_wav(&mut rows);
-    made::judge("heads", rows);
+    made::check_rows("headers", rows);
 }

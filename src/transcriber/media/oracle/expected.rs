@@ -24,7 +24,7 @@ const SEAM_CORRELATION_MIN: f64 = 0.85;
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// Accepted results; any of them may occur.
-    pub answers: Vec<Answer>,
+    pub accepted: Vec<Accepted>,
     /// Allowed differences.
     pub tolerance: Tolerance,
     /// What the file was made from: ffmpeg's output is compared with it as well.
@@ -37,7 +37,7 @@ pub struct Expected {
 
 /// An accepted result.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Accepted {
     sound: Reference,
     warning: Warning,
 }
@@ -120,7 +120,7 @@ impl Expected {
 
     fn one(sound: Reference, warning: Warning) -> Self {
         Self {
-            answers: vec![Answer { sound, warning }],
+            accepted: vec![Accepted { sound, warning }],
             tolerance: Tolerance::STRICT,
             truth: None,
             damaged_s: Vec::new(),
@@ -130,15 +130,15 @@ impl Expected {
 
     /// With this requirement on warnings.
     pub fn warning(mut self, warning: Warning) -> Self {
-        for answer in &mut self.answers {
-            answer.warning = warning;
+        for accepted_result in &mut self.accepted {
+            accepted_result.warning = warning;
         }
         self
     }
 
     /// Or any result that `other` accepts.
     pub fn or(mut self, other: Self) -> Self {
-        self.answers.extend(other.answers);
+        self.accepted.extend(other.accepted);
         self
     }
 
@@ -187,11 +187,11 @@ impl Expected {
     }
 
     /// Decodes the file at `path`; fails with a description of the differences.
-    pub fn verdict(&self, path: &Path) -> Result<(), String> {
+    pub fn check(&self, path: &Path) -> Result<(), String> {
         let actual = actual(path);
         let mut complaints = Vec::new();
-        for answer in &self.answers {
-            match (&answer.sound, &actual) {
+        for accepted_result in &self.accepted {
+            match (&accepted_result.sound, &actual) {
                 (_, Err(super::MediaError::Panicked)) => {
                     complaints.push("panicked".to_owned());
                 }
@@ -204,10 +204,16 @@ impl Expected {
                 )),
                 (_, Err(error)) => complaints.push(brief(&error.to_string())),
                 (sound, Ok(actual)) => match self.compared(sound, path, &actual.samples) {
-                    Ok(()) if answer.warning == Warning::Must && actual.warnings.is_empty() => {
+                    Ok(())
+                        if accepted_result.warning == Warning::Must
+                            && actual.warnings.is_empty() =>
+                    {
                         complaints.push("the right sound, but no warning".to_owned());
                     }
-                    Ok(()) if answer.warning == Warning::None && !actual.warnings.is_empty() => {
+                    Ok(())
+                        if accepted_result.warning == Warning::None
+                            && !actual.warnings.is_empty() =>
+                    {
                         complaints.push(format!("false warning: {}", actual.warnings.join(", ")));
                     }
                     Ok(()) => return Ok(()),

@@ -354,5 +354,5 @@ fn appended(rows: &mut Vec<Made>) {
 fn all_parts_of_joined_files_are_decoded() {
     let mut rows = Vec::new();
     appended(&mut rows);
-    made::judge("joined", rows);
+    made::check_rows("joined", rows);
 }

@@ -162,6 +162,6 @@ pub fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// Whether a file has more than a header.
-pub fn is_something(path: &Path) -> bool {
+pub fn has_content(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }

@@ -38,7 +38,7 @@ impl Made {
 }
 
 /// Creates and checks all rows.
-pub fn judge(group: &str, rows: Vec<Made>) {
+pub fn check_rows(group: &str, rows: Vec<Made>) {
     let rows: Vec<Made> = rows
         .into_iter()
         .filter(|row| !report::is_left_out(&row.name))
@@ -55,5 +55,5 @@ pub fn judge(group: &str, rows: Vec<Made>) {
             Err(reason) => skipped.push((row.name, reason)),
         }
     }
-    report::judge(group, &judged, &skipped);
+    report::check_rows(group, &judged, &skipped);
 }

@@ -115,7 +115,7 @@ fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
         .iter()
         .zip(made)
         .map(|(recipe, made)| match made {
-            Ok(()) if !kit::is_something(Path::new(&kit.path(&recipe.file_name))) => {
+            Ok(()) if !kit::has_content(Path::new(&kit.path(&recipe.file_name))) => {
                 Err("nothing was written".to_owned())
             }
             made => made,
@@ -150,7 +150,7 @@ fn every_container_codec_rate_and_layout_matches_ffmpeg() {
     for codec in NO_ENCODER {
         println!("NO ENCODER here: {codec}");
     }
-    report::judge("matrix", &rows, &skipped);
+    report::check_rows("matrix", &rows, &skipped);
 }
 
 /// Expectations that differ from ffmpeg's output.

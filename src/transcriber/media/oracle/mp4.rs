@@ -6,14 +6,14 @@ pub fn with_edits(file: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, content) in boxes(file) {
         match name {
-            b"moov" => put(&mut out, name, &with_edits_in_film(content, edits)),
+            b"moov" => put(&mut out, name, &with_edits_in_moov(content, edits)),
             _ => put(&mut out, name, content),
         }
     }
     out
 }
 
-fn with_edits_in_film(movie: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
+fn with_edits_in_moov(movie: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, content) in boxes(movie) {
         match name {

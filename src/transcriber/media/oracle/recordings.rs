@@ -74,20 +74,20 @@ fn rows(folder_name: &str) -> Vec<Row> {
 }
 
 /// Checks all recordings; without the folder none.
-fn judge(group: &str, folder_name: &str) {
+fn check_rows(group: &str, folder_name: &str) {
     let skipped = match folder().is_dir() {
         true => Vec::new(),
         false => vec![("all".to_owned(), format!("no {}", folder().display()))],
     };
-    report::judge(group, &rows(folder_name), &skipped);
+    report::check_rows(group, &rows(folder_name), &skipped);
 }
 
 #[test]
 fn real_recordings_match_ffmpeg() {
-    judge("recordings", "");
+    check_rows("recordings", "");
 }
 
 #[test]
 fn recordings_that_once_failed_match_ffmpeg() {
-    judge("findings", "findings");
+    check_rows("findings", "findings");
 }

@@ -115,11 +115,11 @@ pub fn is_left_out(name: &str) -> bool {
 
 /// Checks every row and prints the differences; `skipped` are names with the
 /// reason why there is no file. Panics if any row differs.
-pub fn judge(group: &str, rows: &[Row], skipped: &[(String, String)]) {
-    let verdicts = side_by_side(rows, |row| row.expected.verdict(&row.path));
+pub fn check_rows(group: &str, rows: &[Row], skipped: &[(String, String)]) {
+    let verdicts = side_by_side(rows, |row| row.expected.check(&row.path));
     let mut failed = 0;
-    for (row, verdict) in rows.iter().zip(&verdicts) {
-        if let Err(complaint) = verdict {
+    for (row, check) in rows.iter().zip(&verdicts) {
+        if let Err(complaint) = check {
             if let Some((_, reason)) = MAY_DIFFER.iter().find(|(name, _)| *name == row.name) {
                 println!("KNOWN {group}: {}: {complaint} [{reason}]", row.name);
                 continue;

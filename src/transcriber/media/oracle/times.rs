@@ -375,5 +375,5 @@ fn audio_keeps_its_times() {
     gaps(&mut rows);
     offsets(&mut rows);
     edits(&mut rows);
-    made::judge("times", rows);
+    made::check_rows("times", rows);
 }

@@ -221,5 +221,5 @@ fn the_right_track_is_decoded_with_all_channels() {
     several_tracks(&mut rows);
     other_tracks(&mut rows);
     channels(&mut rows);
-    made::judge("tracks", rows);
+    made::check_rows("tracks", rows);
 }

@@ -28,9 +28,9 @@ pub fn recognise(head: &[u8]) -> bool {
 pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     input.skip(12)?;
     let mut signal = None;
-    let mut sound: Option<(u64, Chunk)> = None;
+    let mut data: Option<(u64, Chunk)> = None;
     for _ in 0..CHUNKS_MAX {
-        if signal.is_some() && sound.is_some() {
+        if signal.is_some() && data.is_some() {
             break;
         }
         let Some(chunk) = STYLE.take(input)? else {
@@ -45,7 +45,7 @@ pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
                 signal = Some(read_common(&common)?);
             }
             b"SSND" => {
-                sound = Some((input.position(), chunk));
+                data = Some((input.position(), chunk));
                 // Chunks may come in any order, but a stream cannot seek
                 // backwards.
                 if signal.is_some() || !input.is_file() {
@@ -57,11 +57,11 @@ pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
         STYLE.finish(input, chunk, taken_bytes)?;
     }
     let missing = |chunk: &str| MediaError::Damaged(format!("no {chunk} chunk was found in it"));
-    let signal = signal.ok_or_else(|| match sound {
+    let signal = signal.ok_or_else(|| match data {
         None => MediaError::Truncated,
         Some(_) => missing("COMM"),
     })?;
-    let Some((position, chunk)) = sound else {
+    let Some((position, chunk)) = data else {
         return Err(match input.peek(1)? {
             [] => MediaError::Truncated,
             _ => missing("SSND"),

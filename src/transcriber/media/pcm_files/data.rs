@@ -35,8 +35,8 @@ impl Extent {
             }
             size_bytes => {
                 let size_bytes = u64::from(size_bytes);
-                let behind_bytes = left_bytes.unwrap_or(0).saturating_sub(size_bytes);
-                Self::Bytes(size_bytes + (behind_bytes >> 32 << 32))
+                let excess_bytes = left_bytes.unwrap_or(0).saturating_sub(size_bytes);
+                Self::Bytes(size_bytes + (excess_bytes >> 32 << 32))
             }
         }
     }

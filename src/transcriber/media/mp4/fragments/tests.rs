@@ -51,7 +51,7 @@ fn data_offsets_follow_the_flags() {
             vec![(1050, 4, 0), (1054, 4, 10)],
         ),
         (
-            "behind the track before",
+            "after the previous track",
             vec![0, 7],
             vec![
                 run(&[0, 1]),

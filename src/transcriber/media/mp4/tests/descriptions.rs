@@ -246,7 +246,7 @@ fn another_sample_entry_is_announced_if_it_differs() {
         entries: vec![twos.clone(), twos, sowt, amr],
         // Chunks of 100 frames: 1, 1, the same once more, another, out of range.
         chunks: vec![1, 100, 1, 3, 100, 2, 4, 100, 3, 5, 100, 9],
-        places: vec![0, 200, 400, 600, 800],
+        chunk_offsets: vec![0, 200, 400, 600, 800],
         ..Made::pcm(
             Vec::new(),
             500,

@@ -83,7 +83,7 @@ fn edit_lists_are_applied() {
         let content = with_edits(&whole, &entries);
         let output = output(&content);
         assert_eq!(output.errors, 0, "{name}");
-        // `place` ignores gaps of up to 2 ms.
+        // `place_samples` ignores gaps of up to 2 ms.
         assert_eq!(output.samples.len(), expected.len(), "{name}");
         let apart = output
             .samples

@@ -92,9 +92,9 @@ fn shared_recordings_match_ffmpeg() {
 fn joined_files_are_separated() {
     let one = ffmpeg(&spoken("one"), &["-f", "mp4"]);
     for (name, first) in [
-        ("contents behind", one.clone()),
+        ("moov last", one.clone()),
         (
-            "contents in front",
+            "moov first",
             ffmpeg(&spoken("one"), &["-movflags", "faststart", "-f", "mp4"]),
         ),
         (

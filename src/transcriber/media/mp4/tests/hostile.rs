@@ -80,7 +80,7 @@ fn missing_data_is_reported_and_the_rest_returned() {
     let twos = sound(b"twos", [0, 1, 16, 8000], &[]);
     let made = Made {
         chunks: vec![1, 100, 1],
-        places: vec![0, 200, 1 << 30, 400],
+        chunk_offsets: vec![0, 200, 1 << 30, 400],
         ..Made::pcm(twos, 400, vec![1; 500])
     };
     let output = output(&made.file());
@@ -126,7 +126,7 @@ fn hostile_tables_are_cheap() {
             Made {
                 sizes: vec![1, u32::MAX],
                 chunks: vec![1, 1_000_000, 1],
-                places: many(100_000),
+                chunk_offsets: many(100_000),
                 ..base(mp3())
             },
         ),
@@ -136,7 +136,7 @@ fn hostile_tables_are_cheap() {
                 sizes: vec![2, u32::MAX],
                 times: vec![u32::MAX, 1],
                 chunks: vec![1, 2000, 1],
-                places: many(100_000),
+                chunk_offsets: many(100_000),
                 ..base(twos())
             },
         ),
@@ -144,7 +144,7 @@ fn hostile_tables_are_cheap() {
             "empty chunks",
             Made {
                 chunks: vec![1, 0, 1],
-                places: many(100_000),
+                chunk_offsets: many(100_000),
                 ..base(twos())
             },
         ),
@@ -159,7 +159,7 @@ fn hostile_tables_are_cheap() {
             "no tables",
             Made {
                 chunks: vec![],
-                places: vec![],
+                chunk_offsets: vec![],
                 times: vec![],
                 sizes: vec![0, 0],
                 ..base(twos())

@@ -34,16 +34,16 @@ pub struct Made {
     /// Common size, count, sizes.
     pub sizes: Vec<u32>,
     /// Relative to the start of the data.
-    pub places: Vec<u32>,
+    pub chunk_offsets: Vec<u32>,
     pub data: Vec<u8>,
 }
 
 impl Made {
     pub fn track(&self, shift: u32) -> Vec<u8> {
-        let places: Vec<u32> = self
-            .places
+        let chunk_offsets: Vec<u32> = self
+            .chunk_offsets
             .iter()
-            .map(|place| place.wrapping_add(shift))
+            .map(|offset| offset.wrapping_add(shift))
             .collect();
         let list = |kind, per_entry: usize, table: &[u32]| {
             let count = (table.len() / per_entry) as u32;
@@ -66,7 +66,7 @@ impl Made {
                 &list(b"stts", 2, &self.times),
                 &list(b"stsc", 3, &self.chunks),
                 &boxed(b"stsz", &[&words(&[0]), &words(&self.sizes)]),
-                &list(b"stco", 1, &places),
+                &list(b"stco", 1, &chunk_offsets),
             ],
         );
         let media = boxed(
@@ -99,7 +99,7 @@ impl Made {
             times: vec![frames, 1],
             chunks: vec![1, frames, 1],
             sizes: vec![1, frames],
-            places: vec![0],
+            chunk_offsets: vec![0],
             data,
         }
     }

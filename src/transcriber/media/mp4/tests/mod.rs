@@ -54,7 +54,7 @@ pub fn play(reader: &mut dyn Reader, track: usize) -> Output {
             Ok(Step::Packet(packet)) => {
                 output.packets += 1;
                 output.bytes += packet.data.len();
-                place(&mut output, decoder.as_deref_mut(), &parameters, packet);
+                place_samples(&mut output, decoder.as_deref_mut(), &parameters, packet);
             }
             Ok(Step::Changed(changed)) => {
                 output.changes += 1;
@@ -78,7 +78,7 @@ pub fn play(reader: &mut dyn Reader, track: usize) -> Output {
     output
 }
 
-fn place(
+fn place_samples(
     output: &mut Output,
     decoder: Option<&mut (dyn AudioDecoder + 'static)>,
     parameters: &AudioCodecParameters,

@@ -208,9 +208,9 @@ fn pages(content: &[u8]) -> Vec<Vec<u8>> {
             .iter()
             .map(|l| usize::from(*l))
             .sum();
-        let (page, behind) = rest.split_at(27 + segments + body);
+        let (page, following) = rest.split_at(27 + segments + body);
         pages.push(page.to_vec());
-        rest = behind;
+        rest = following;
     }
     pages
 }

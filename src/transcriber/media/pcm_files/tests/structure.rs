@@ -81,7 +81,7 @@ fn chunks_around_the_data_are_skipped() {
             100,
         ),
         (
-            "LIST behind",
+            "LIST after",
             vec![
                 (b"fmt ", &fields),
                 (b"data", &sound),
@@ -90,7 +90,7 @@ fn chunks_around_the_data_are_skipped() {
             100,
         ),
         (
-            "sound in two chunks",
+            "data in two chunks",
             vec![
                 (b"fmt ", &fields),
                 (b"data", &sound),
@@ -100,7 +100,7 @@ fn chunks_around_the_data_are_skipped() {
             200,
         ),
         (
-            "empty, LIST behind",
+            "empty, LIST after",
             vec![(b"fmt ", &fields), (b"data", &[]), (b"LIST", b"INFOICMT")],
             0,
         ),
