@@ -15,16 +15,24 @@ const PACKET_FRAMES_MAX: u32 = 65_536;
 /// The audio description chunk.
 #[derive(Debug, Clone)]
 pub struct Description {
+    /// Frames per second.
     pub rate: u32,
+    /// `mFormatID`.
     pub kind: [u8; 4],
+    /// `mFormatFlags`.
     pub flags: u32,
+    /// Bytes per packet; 0: variable.
     pub packet_bytes: u32,
+    /// Frames per packet; 0: variable.
     pub packet_frames: u32,
+    /// Channels per frame.
     pub channels: u32,
+    /// Bits per channel.
     pub bits: u32,
 }
 
 impl Description {
+    /// Parses the content of the chunk.
     pub fn read(content: &[u8]) -> Result<Self, MediaError> {
         let content: &[u8; DESCRIPTION_BYTES] = content
             .try_into()
@@ -67,6 +75,7 @@ impl Description {
         Ok(description)
     }
 
+    /// The coding by this description and the magic cookie.
     pub fn coding(&self, cookie: &[u8]) -> Result<Coding, MediaError> {
         let (rate, channels) = (self.rate, self.channels);
         let unknown = || {
@@ -152,6 +161,7 @@ fn stream_info(cookie: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// An error for a damaged file.
 pub fn damaged(reason: impl Into<String>) -> MediaError {
     MediaError::Damaged(reason.into())
 }

@@ -6,10 +6,13 @@ const TABLE_HEADER_BYTES: usize = 24;
 /// A parsed packet table.
 #[derive(Debug)]
 pub struct PacketTable {
+    /// Packets in the file.
     pub packets_in_all: u64,
     /// Packets not yet read.
     pub packets: u64,
+    /// Frames without priming and remainder frames.
     pub valid_frames: u64,
+    /// Priming frames.
     pub delay_frames: u64,
     /// The packet lengths, and the read position in them.
     lengths: Vec<u8>,
@@ -17,6 +20,7 @@ pub struct PacketTable {
 }
 
 impl PacketTable {
+    /// Parses the content of the chunk; `None` if it is truncated.
     pub fn read(content: Vec<u8>) -> Option<Self> {
         let signed = |at: usize| {
             let bytes = content.get(at..at + 8)?;

@@ -3,6 +3,7 @@
 use crate::media::aac::RATES;
 use crate::media::bits::Bits;
 
+// Audio object types (table 1.17).
 pub const OBJECT_TYPE_LC: u32 = 2;
 pub const OBJECT_TYPE_LD: u32 = 23;
 pub const OBJECT_TYPE_LAYER_1: u32 = 32;
@@ -13,9 +14,11 @@ pub const OBJECT_TYPE_USAC: u32 = 42;
 
 /// The AAC core by an AudioSpecificConfig.
 pub struct AacConfig {
+    /// Audio object type of the core.
     pub object_type: u32,
     /// Half of the output rate with spectral band replication.
     pub core_rate: Option<u32>,
+    /// Channels, if the channel configuration states them.
     pub channels: Option<u32>,
     /// Core frames in a packet.
     pub frames: u32,

@@ -32,14 +32,21 @@ impl Defaults {
 /// An unparsed run of samples (`trun`, 8.8.8).
 #[derive(Debug)]
 pub struct Run {
+    /// The entries as stored in the file.
     pub entries: Vec<u8>,
+    /// `tr_flags`.
     pub flags: u32,
+    /// For fields that the entries lack.
     pub defaults: Defaults,
+    /// Samples not yet returned.
     pub left: u64,
+    /// Offset of the next sample in the file.
     pub offset_bytes: u64,
+    /// Decoding time of the next sample.
     pub time: i64,
 }
 
+// Flags of a run (8.8.8.1).
 pub const RUN_HAS_OFFSET: u32 = 0x1;
 pub const RUN_HAS_FIRST_FLAGS: u32 = 0x4;
 pub const SAMPLE_HAS_DURATION: u32 = 0x100;
@@ -49,8 +56,11 @@ pub const SAMPLE_HAS_COMPOSITION: u32 = 0x800;
 
 /// A sample of a run.
 pub struct Sample {
+    /// In units of the track's time scale.
     pub duration: u32,
+    /// In bytes.
     pub size: u32,
+    /// Composition time offset in the same units.
     pub composition: i32,
 }
 

@@ -30,9 +30,13 @@ pub struct TableRanges {
 /// A table of entries of one size.
 #[derive(Debug, Default)]
 pub struct Table {
+    /// The content of the box.
     pub bytes: Vec<u8>,
+    /// Length of the header before the entries.
     pub header_bytes: usize,
+    /// Length of an entry.
     pub entry_bytes: usize,
+    /// Number of entries.
     pub len: usize,
 }
 
@@ -93,6 +97,7 @@ pub enum Sizes {
 }
 
 impl Sizes {
+    /// Number of samples.
     pub fn count(&self) -> u64 {
         match self {
             Self::Constant { count, .. } => *count,
@@ -105,6 +110,7 @@ impl Sizes {
         }
     }
 
+    /// Size of a sample in bytes.
     pub fn bytes(&self, sample: u64) -> u32 {
         let Ok(index) = usize::try_from(sample) else {
             return 0;
@@ -129,10 +135,15 @@ impl Sizes {
 /// The tables of a track.
 #[derive(Debug)]
 pub struct Tables {
+    /// `stts`.
     pub times: Table,
+    /// `ctts`.
     pub composition_offsets: Table,
+    /// `stsc`.
     pub chunks: Table,
+    /// `stsz` or `stz2`.
     pub sizes: Sizes,
+    /// `stco` or `co64`.
     pub chunk_offsets: Table,
 }
 
@@ -197,6 +208,7 @@ impl Tables {
         })
     }
 
+    /// Offset of a chunk in the file.
     pub fn chunk_offset(&self, chunk: usize) -> u64 {
         let high = u64::from(self.chunk_offsets.u32(chunk, 0));
         match self.chunk_offsets.entry_bytes {
