@@ -1,15 +1,14 @@
-//! HE-AAC with explicit signalling, as plain AAC.
+//! HE-AAC with explicit signalling, rewritten as plain AAC-LC.
 //!
 //! symphonia decodes only AAC-LC and refuses a track whose AudioSpecificConfig
-//! (ISO/IEC 14496-3, 1.6.2.1) speaks of spectral band replication or parametric
-//! stereo. Both are additions to an LC core of half the rate that decodes by
-//! itself, and 12 kHz of bandwidth are more than speech recognition uses: so
-//! such a config is rewritten to tell of the core only.
+//! (ISO/IEC 14496-3, 1.6.2.1) signals spectral band replication or parametric
+//! stereo. Both extend an LC core of half the sample rate that decodes by itself,
+//! and its 12 kHz of bandwidth are more than speech recognition uses: the config
+//! is rewritten to describe the core only.
 
 use super::bits::Bits;
 
-/// Samples per second by the index that headers have of them (ISO/IEC 14496-3,
-/// table 1.18).
+/// Samples per second by samplingFrequencyIndex (ISO/IEC 14496-3, table 1.18).
 pub const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
@@ -19,11 +18,11 @@ const OBJECT_TYPE_LC: u32 = 2;
 const OBJECT_TYPE_SBR: u32 = 5;
 const OBJECT_TYPE_PS: u32 = 29;
 const OBJECT_TYPE_ESCAPE: u32 = 31;
-/// Index that says: the rate follows in 24 bits.
+/// The index after which the rate follows in 24 bits.
 const EXPLICIT_RATE: u32 = 15;
 
-/// The config of the LC core, or `None` where `config` needs no change or is
-/// not understood.
+/// The config of the LC core; `None` if `config` needs no change or cannot be
+/// parsed.
 pub fn core_config(config: &[u8]) -> Option<Box<[u8]>> {
     let mut bits = Bits::new(config);
     let object_type = bits.take(5)?;
@@ -36,12 +35,13 @@ pub fn core_config(config: &[u8]) -> Option<Box<[u8]>> {
                 return None;
             }
         }
-        // What follows an LC config is the signalling that older decoders skip.
+        // An LC config may be followed by backward-compatible signalling.
         OBJECT_TYPE_LC if config.len() > 2 => {}
         OBJECT_TYPE_ESCAPE.. => return None,
         _ => return None,
     }
-    // frameLengthFlag; a core coder or an extension are beyond symphonia anyway.
+    // frameLengthFlag; symphonia supports neither dependsOnCoreCoder nor
+    // extensionFlag.
     let short_frames = bits.take(1)?;
     let mut core = Writer::default();
     core.put(OBJECT_TYPE_LC, 5);
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_core_remains() {
+    fn config_is_rewritten_to_the_lc_core() {
         type Config = &'static [u8];
         let cases: [(&str, Config, Option<Config>); 8] = [
             ("LC, 44.1 kHz stereo", &[0x12, 0x10], None),

@@ -1,18 +1,18 @@
-//! Numbers of some bits, most significant first, as in MPEG's headers.
+//! Bit fields, most significant bit first, as in MPEG headers.
 
-/// Reads bits from the first one of a slice.
+/// Reads bit fields from the start of a slice.
 pub struct Bits<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
 impl<'a> Bits<'a> {
-    /// Nothing is read yet.
+    /// Starts at the first bit.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0 }
     }
 
-    /// The next `count` bits, 32 at most; `None` where they are not all there.
+    /// The next `count` bits, at most 32; `None` at the end of the slice.
     pub fn take(&mut self, count: usize) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {

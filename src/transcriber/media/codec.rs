@@ -1,4 +1,4 @@
-//! Which codecs there are, and what they are called.
+//! The supported codecs and their names.
 
 use std::sync::OnceLock;
 
@@ -21,12 +21,13 @@ fn registry() -> &'static CodecRegistry {
     })
 }
 
-/// Where an Opus head tells the samples to skip (RFC 7845, 5.1).
+/// Byte range of the pre-skip in an OpusHead (RFC 7845, 5.1).
 const OPUS_PRE_SKIP: std::ops::Range<usize> = 10..12;
-/// ALAC's encoders make frames of 4,096 samples.
+/// ALAC encoders write 4,096 samples a frame.
 const ALAC_FRAMES_MAX: u32 = 65_536;
 
-/// Decoders allocate what the file asks for: refuses what no recording needs.
+/// Refuses parameters for which a decoder would allocate more than any recording
+/// needs.
 fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
     let channels = parameters
         .channels
@@ -45,10 +46,10 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
     {
         return Err(MediaError::Damaged(
-            "its ALAC frames claim to be too long".to_owned(),
+            "its ALAC frames are too long".to_owned(),
         ));
     }
-    // symphonia mixes up the channels of more.
+    // symphonia decodes more Vorbis channels in the wrong order.
     if parameters.codec == well_known::CODEC_ID_VORBIS && channels > 2 {
         return Err(MediaError::Codec {
             codec: format!("{} with {channels} channels", name(parameters.codec)),
@@ -74,7 +75,7 @@ pub fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder
                     *data = core;
                 }
             }
-            // What is to be skipped is trimmed by us.
+            // The pre-skip is trimmed by [`super::decoder`].
             well_known::CODEC_ID_OPUS => {
                 if let Some(skip) = data.get_mut(OPUS_PRE_SKIP) {
                     skip.fill(0);
@@ -99,7 +100,7 @@ pub fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder
         })
 }
 
-/// What people call a codec.
+/// The common name of a codec.
 pub fn name(codec: AudioCodecId) -> String {
     use well_known::*;
     if let Some(registered) = registry().get_audio_decoder(codec) {

@@ -1,4 +1,4 @@
-//! For tests of readers: what they give, decoded, beside what ffmpeg hears.
+//! For reader tests: compares decoded packets with the output of ffmpeg.
 
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,68 +10,68 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::codec;
 use super::reader::{Reader, Step};
 
-/// Steps of a test; a reader that needs more does not get on.
+/// Most steps a test takes; more means that the reader does not terminate.
 const STEPS_MAX: usize = 2_000_000;
 
-/// Larger differences between where a packet is and where the one before it ends
-/// are gaps; smaller ones are the rounding of containers.
+/// A packet this far from the end of the one before it is a gap; less is rounding
+/// in the container.
 const GAP_MIN_S: f64 = 0.04;
 
-/// What a reader gave.
+/// Decoded output of a reader.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct Output {
     /// Interleaved, from the start of the timeline, gaps filled with zeros.
     pub samples: Vec<f32>,
     pub channels: usize,
     pub rate: u32,
     pub packets: usize,
-    /// Reasons of what was lost, and of packets that the decoder refused.
+    /// Reasons of losses, and of packets that failed to decode.
     pub lost: Vec<String>,
     pub changes: usize,
 }
 
-impl Heard {
+impl Output {
     pub fn duration_s(&self) -> f64 {
         (self.samples.len() / self.channels.max(1)) as f64 / f64::from(self.rate.max(1))
     }
 }
 
 /// Decodes the default track (else the first) to its end.
-pub fn hear(reader: &mut dyn Reader) -> Heard {
+pub fn decode(reader: &mut dyn Reader) -> Output {
     let tracks = reader.tracks();
     let track = tracks.iter().position(|track| track.default).unwrap_or(0);
     let mut parameters = tracks[track].parameters.clone();
     reader.select(track);
     let mut decoder = codec::decoder(&parameters).ok();
-    let mut heard = Heard::default();
+    let mut output = Output::default();
     for _ in 0..STEPS_MAX {
         let packet = match reader.step() {
             Ok(Step::Packet(packet)) => packet,
             Ok(Step::Changed(changed)) => {
-                heard.changes += 1;
+                output.changes += 1;
                 parameters = *changed;
                 decoder = codec::decoder(&parameters).ok();
                 continue;
             }
             Ok(Step::Lost { reason, .. }) => {
-                heard.lost.push(reason);
+                output.lost.push(reason);
                 continue;
             }
             Ok(Step::Nothing) => continue,
-            Ok(Step::End) => return heard,
+            Ok(Step::End) => return output,
             Err(error) => {
-                heard.lost.push(error.to_string());
-                return heard;
+                output.lost.push(error.to_string());
+                return output;
             }
         };
-        heard.packets += 1;
+        output.packets += 1;
         let frames = parameters.max_frames_per_packet.unwrap_or(0);
         let coded = Packet::new(0, Timestamp::new(0), Duration::new(frames), packet.data);
         let Some(working) = &mut decoder else {
             continue;
         };
-        // symphonia's arithmetic overflows on damaged packets, which panics in debug
-        // builds; readers are what is tested here.
+        // symphonia's arithmetic overflows on damaged packets, which panics in
+        // debug builds; these tests cover the readers only.
         let decoding = AssertUnwindSafe(|| {
             let buffer = working.decode(&coded).map_err(|error| error.to_string())?;
             let mut decoded = Vec::new();
@@ -88,33 +88,34 @@ pub fn hear(reader: &mut dyn Reader) -> Heard {
         });
         let decoded = match decoded {
             Ok((rate, channels, decoded)) => {
-                (heard.rate, heard.channels) = (rate, channels.max(1));
+                (output.rate, output.channels) = (rate, channels.max(1));
                 decoded
             }
             Err(reason) => {
-                heard.lost.push(reason);
+                output.lost.push(reason);
                 continue;
             }
         };
-        let frames = decoded.len() / heard.channels;
+        let frames = decoded.len() / output.channels;
         let start = (packet.trim_start_frames as usize).min(frames);
         let end = frames
             .saturating_sub(packet.trim_end_frames as usize)
             .max(start);
-        let kept = &decoded[start * heard.channels..end * heard.channels];
+        let kept = &decoded[start * output.channels..end * output.channels];
         if let Some(time_s) = packet.time_s {
-            let late_s = time_s - heard.duration_s();
+            let late_s = time_s - output.duration_s();
             if late_s > GAP_MIN_S {
-                let silence = (late_s * f64::from(heard.rate)).round() as usize * heard.channels;
-                heard.samples.resize(heard.samples.len() + silence, 0.0);
+                let silence = (late_s * f64::from(output.rate)).round() as usize * output.channels;
+                output.samples.resize(output.samples.len() + silence, 0.0);
             }
         }
-        heard.samples.extend_from_slice(kept);
+        output.samples.extend_from_slice(kept);
     }
-    panic!("the reader does not come to an end");
+    panic!("the reader does not end");
 }
 
-/// What ffmpeg hears in `content`, interleaved, in the file's own channels and rate.
+/// `content` decoded by ffmpeg: interleaved, in the file's channels and sample
+/// rate.
 pub fn ffmpeg(content: &[u8], arguments: &[&str]) -> Vec<f32> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
@@ -133,50 +134,50 @@ pub fn ffmpeg(content: &[u8], arguments: &[&str]) -> Vec<f32> {
         .collect()
 }
 
-/// Whether both are the same sound at the same places: equal in length within
-/// 50 ms, and correlated by more than 0.99 when one is moved by up to 10 ms, as a
-/// whole or half second by half second (containers round their times).
-pub fn is_same(name: &str, heard: &Heard, truth: &[f32]) {
-    let channels = heard.channels.max(1);
-    let difference = heard.samples.len().abs_diff(truth.len()) / channels;
+/// Asserts that both are the same signal at the same times: equal in length
+/// within 50 ms, and correlated by more than 0.99 when shifted by up to 10 ms,
+/// either as a whole or in each half second (containers round their times).
+pub fn is_same(name: &str, output: &Output, truth: &[f32]) {
+    let channels = output.channels.max(1);
+    let difference = output.samples.len().abs_diff(truth.len()) / channels;
     assert!(
-        difference as f64 <= f64::from(heard.rate) * 0.05,
+        difference as f64 <= f64::from(output.rate) * 0.05,
         "{name}: {} samples, ffmpeg has {}; lost: {:?}",
-        heard.samples.len(),
+        output.samples.len(),
         truth.len(),
-        heard.lost
+        output.lost
     );
-    let lag_max = heard.rate as usize / 100 * channels;
-    let whole = best_correlation(&heard.samples, truth, 0, lag_max, channels);
+    let lag_max = output.rate as usize / 100 * channels;
+    let whole = best_correlation(&output.samples, truth, 0, lag_max, channels);
     if whole > 0.99 {
         return;
     }
-    let window = heard.rate as usize / 2 * channels;
+    let window = output.rate as usize / 2 * channels;
     let energy = |samples: &[f32]| -> f64 {
         samples
             .iter()
             .map(|sample| f64::from(sample * sample))
             .sum()
     };
-    let same: f64 = heard
+    let same: f64 = output
         .samples
         .chunks(window.max(1))
         .enumerate()
-        .filter(|(index, heard)| {
-            best_correlation(heard, truth, index * window, lag_max, channels) > 0.99
+        .filter(|(index, output)| {
+            best_correlation(output, truth, index * window, lag_max, channels) > 0.99
         })
-        .map(|(_, heard)| energy(heard))
+        .map(|(_, output)| energy(output))
         .sum();
-    let share = same / energy(&heard.samples);
+    let share = same / energy(&output.samples);
     assert!(
         share > 0.93,
         "{name}: correlated by {whole}, in parts {share}"
     );
 }
 
-/// Of `heard`, which begins at sample `start` of `truth` or near it.
+/// The best correlation of `output`, which begins near sample `start` of `truth`.
 fn best_correlation(
-    heard: &[f32],
+    output: &[f32],
     truth: &[f32],
     start: usize,
     lag_max: usize,
@@ -185,10 +186,10 @@ fn best_correlation(
     let mut best = 0.0;
     for lag in (0..=lag_max).step_by(channels) {
         let later = truth.get(start + lag..).unwrap_or_default();
-        best = correlation(heard, later).max(best);
+        best = correlation(output, later).max(best);
         let earlier = match start.checked_sub(lag) {
-            Some(start) => correlation(heard, truth.get(start..).unwrap_or_default()),
-            None => correlation(heard.get(lag - start..).unwrap_or_default(), truth),
+            Some(start) => correlation(output, truth.get(start..).unwrap_or_default()),
+            None => correlation(output.get(lag - start..).unwrap_or_default(), truth),
         };
         best = earlier.max(best);
         if best > 0.99 {
@@ -212,33 +213,33 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
     both / (of_a * of_b).sqrt().max(f64::MIN_POSITIVE)
 }
 
-/// A small generator of the same numbers each time.
-pub struct Dice(pub u64);
+/// A small deterministic random number generator.
+pub struct Random(pub u64);
 
-impl Dice {
-    /// Less than `below`.
-    pub fn roll(&mut self, below: usize) -> usize {
+impl Random {
+    /// A number less than `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
+        (self.0 % limit.max(1) as u64) as usize
     }
 }
 
-/// What a reader and its decoder do with files that were cut short or damaged:
-/// anything but a panic or a file without end.
+/// Asserts that a reader and its decoder survive truncated and damaged variants
+/// of a file: no panic, no endless loop.
 pub fn survives(content: &[u8], read: impl Fn(Vec<u8>)) {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for length in (0..64).chain((0..40).map(|step| content.len() * step / 40)) {
         read(content[..length.min(content.len())].to_vec());
     }
     for round in 0..60 {
         let mut damaged = content.to_vec();
-        // Heads are where it hurts.
+        // Half of the damage hits the headers.
         let range = if round % 2 == 0 { 400 } else { content.len() };
-        for _ in 0..1 + dice.roll(12) {
-            let place = dice.roll(range.min(content.len()));
-            damaged[place] = dice.roll(256) as u8;
+        for _ in 0..1 + random.below(12) {
+            let at = random.below(range.min(content.len()));
+            damaged[at] = random.below(256) as u8;
         }
         read(damaged);
     }

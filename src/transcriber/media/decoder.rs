@@ -1,4 +1,4 @@
-//! Packets of one track to mono sound.
+//! Decodes the packets of one track to mono samples.
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::AudioCodecParameters;
@@ -12,21 +12,21 @@ use super::mix::Mixer;
 use super::reader::Packet;
 use super::{MediaError, codec, panics};
 
-/// Decodes one signal.
+/// Decodes one track.
 pub struct Decoder {
     parameters: AudioCodecParameters,
     codec: Box<dyn AudioDecoder>,
-    /// Layer, rate and channels of the last packet of MPEG audio.
+    /// Layer, sample rate and channels of the last packet of MPEG audio.
     mpeg_signal: Option<(u8, u32, u8)>,
     mixer: Option<(Channels, Mixer)>,
     planes: Vec<Vec<f32>>,
-    /// Of the last packet that could be decoded.
+    /// Frames in the last packet that was decoded.
     frames: usize,
     rate: Option<u32>,
 }
 
 impl Decoder {
-    /// For packets of a track with these parameters.
+    /// A decoder for a track with these parameters.
     pub fn new(parameters: &AudioCodecParameters) -> Result<Self, MediaError> {
         Ok(Self {
             codec: codec::decoder(parameters)?,
@@ -39,25 +39,26 @@ impl Decoder {
         })
     }
 
-    /// Samples per second of what [`Decoder::decode`] gave last.
+    /// Samples per second of the last output of [`Decoder::decode`].
     pub fn rate(&self) -> Option<u32> {
         self.rate
     }
 
-    /// How long a packet is, in seconds, judged by the one before.
+    /// Estimated duration of a packet in seconds: that of the one before.
     pub fn packet_s(&self) -> f64 {
         self.rate
             .map_or(0.0, |rate| self.frames as f64 / f64::from(rate))
     }
 
-    /// The sound of `packet`, trimmed, replaces `mono`. On error, whose text says
-    /// what is wrong with the packet, there is none.
+    /// Replaces `mono` by the decoded, trimmed samples of `packet`. On error,
+    /// which describes the damage, `mono` is empty.
     pub fn decode(&mut self, packet: &Packet, mono: &mut Vec<f32>) -> Result<(), String> {
         mono.clear();
         self.follow_signal(&packet.data)
             .map_err(|error| error.to_string())?;
-        // Trimming is done here: decoders do not agree on whose task it is.
-        // Of ADPCM a packet is one block, and the decoder has to be told its length.
+        // Trimming is done here: symphonia's decoders differ in whether they
+        // trim.
+        // An ADPCM packet is one block, and its decoder needs its duration.
         let block_frames = self.parameters.frames_per_block.unwrap_or(0);
         let reference = PacketRef::new(
             0,
@@ -65,7 +66,7 @@ impl Decoder {
             Duration::new(block_frames),
             &packet.data,
         );
-        // A decoder that breaks down on a packet costs that packet, not the rest.
+        // A panic costs this packet, not the rest.
         let decoded = panics::caught(|| {
             let decoded = self.codec.decode_ref(&reference);
             decoded.map(drop).map_err(|error| error.to_string())
@@ -81,7 +82,7 @@ impl Decoder {
         if buffer.is_empty() {
             return Ok(());
         }
-        // The container's word on rate and channels is not always true.
+        // The container's rate and channels may be wrong.
         let rate = buffer.spec().rate();
         let channels = buffer.spec().channels().clone();
         buffer.copy_to_vecs_planar(&mut self.planes);
@@ -102,8 +103,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// symphonia's decoder of MPEG audio is for one signal only, but streams
-    /// change theirs, whatever the container says.
+    /// Replaces the decoder when layer, rate or channels of MPEG audio change:
+    /// symphonia's decoder handles only one combination.
     fn follow_signal(&mut self, data: &[u8]) -> Result<(), MediaError> {
         if ![CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3].contains(&self.parameters.codec) {
             return Ok(());

@@ -1,6 +1,6 @@
-//! FLAC files (RFC 9639). symphonia finds the frames; what lies around them is
-//! read here: tags and metadata blocks, which may be large and are of no use, and
-//! the place where another FLAC file was appended.
+//! FLAC files (RFC 9639). symphonia parses the frames; this module handles what
+//! surrounds them: tags and metadata blocks, which may be large and are not
+//! needed, and the start of an appended FLAC file.
 
 pub mod frame;
 mod frames;
@@ -19,7 +19,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::FlacReader as FrameReader;
 
 use frame::{FrameHeader, StreamInfo};
-use frames::{Frames, Watch};
+use frames::{Frames, ReadControl};
 
 use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
 
@@ -27,34 +27,34 @@ use super::{MediaError, Source};
 
 const MARKER: &[u8; 4] = b"fLaC";
 
-/// More metadata blocks than this are no FLAC file.
+/// Files with more metadata blocks are refused.
 const BLOCKS_MAX: usize = 4096;
 
-/// The first frame is looked for so far behind the metadata.
+/// The first frame is searched within this many bytes after the metadata.
 const FIRST_FRAME_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A FLAC file being read.
+/// An open FLAC file.
 pub struct FlacReader {
     frames: FrameReader<'static>,
-    watch: Watch,
+    control: ReadControl,
     track: [Track; 1],
     rate: u32,
     total_frames: Option<u64>,
-    /// Number of the first sample of the file: not 0 if it was cut out of a longer
-    /// one.
+    /// Number of the first sample of the file: not 0 if it was cut out of a
+    /// longer one.
     zero: Option<u64>,
-    /// Number of the sample behind the last frame.
+    /// Number of the sample after the last frame.
     expected: u64,
-    /// What is added to the numbers of the file, which may begin anew.
+    /// Added to sample numbers, which may restart.
     shift: u64,
-    /// The frame behind a gap that was reported.
+    /// The frame after a reported gap.
     waiting: Option<Packet>,
     ended: bool,
 }
 
 impl FlacReader {
-    /// Reads the metadata, and on to the first frame. An error: it is no FLAC file
-    /// or has no frame.
+    /// Reads up to the first frame. Fails if the file is not FLAC or has no
+    /// frame.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let begin_bytes = tags::begin_bytes(&source)?;
         let (info, frames_bytes) = metadata(source.again(), begin_bytes)?;
@@ -63,18 +63,21 @@ impl FlacReader {
             return Err(MediaError::Truncated);
         }
         let first = first_frame(source.again(), frames_bytes)?;
-        let block = first.map_or_else(|| info.block.to_vec(), |first| fitting(&info, first));
+        let block = first.map_or_else(
+            || info.block.to_vec(),
+            |first| compatible_stream_info(&info, first),
+        );
         let mut head = MARKER.to_vec();
         head.extend([0x80, 0, 0, block.len() as u8]);
         head.extend(&block);
         let source = source.again();
         let frames = Frames::new(head, source, frames_bytes, end_bytes)?;
-        let watch = frames.watch();
-        watch.allow(FIRST_FRAME_MAX_BYTES);
+        let control = frames.control();
+        control.allow(FIRST_FRAME_MAX_BYTES);
         let options = MediaSourceStreamOptions::default();
         let stream = MediaSourceStream::new(Box::new(frames), options);
         let frames = FrameReader::try_new(stream, FormatOptions::default())
-            .map_err(|error| unreadable(error, &watch))?;
+            .map_err(|error| unreadable(error, &control))?;
         let mut parameters = AudioCodecParameters::new();
         parameters
             .for_codec(CODEC_ID_FLAC)
@@ -89,7 +92,7 @@ impl FlacReader {
         let seconds = |frames: u64| frames as f64 / f64::from(info.rate);
         Ok(Self {
             frames,
-            watch,
+            control,
             track: [Track {
                 parameters,
                 codec: "flac".to_owned(),
@@ -113,18 +116,18 @@ impl FlacReader {
         frames as f64 / f64::from(self.rate)
     }
 
-    /// A frame that begins with sample `number` and has `length` of them.
+    /// Places a frame of `length` samples that begins with sample `number`.
     fn frame(&mut self, number: u64, length: u64, data: Box<[u8]>) -> Step {
         let zero = *self.zero.get_or_insert_with(|| {
-            // Where the first frame is damaged, the length of the file says
-            // whether there was one before.
+            // If the first frame is damaged, the total length shows whether a
+            // frame came before.
             let within = self.total_frames.is_some_and(|total| number < total);
             if within { 0 } else { number }
         });
         self.expected = self.expected.max(zero);
         let mut number = number.saturating_add(self.shift);
         if number < self.expected {
-            // Frames of another recording were appended without their head.
+            // Frames of another recording were appended without their metadata.
             self.shift = self.shift.saturating_add(self.expected - number);
             number = self.expected;
         }
@@ -139,21 +142,21 @@ impl FlacReader {
         }
         self.waiting = Some(packet);
         Step::Lost {
-            reason: "damaged FLAC frames were left out".to_owned(),
+            reason: "damaged FLAC frames were skipped".to_owned(),
             duration_s: Some(self.seconds(missing)),
         }
     }
 }
 
-/// Steps over the metadata blocks (RFC 9639, section 8); gives the STREAMINFO block
-/// and where the first frame begins.
+/// Skips the metadata blocks (RFC 9639, section 8); returns the STREAMINFO block
+/// and the offset of the first frame.
 fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), MediaError> {
     let size_bytes = source.size_bytes();
     let mut at_bytes = source.seek(SeekFrom::Start(begin_bytes))?;
     let mut marker = [0; 4];
     exact(&mut source, &mut marker)?;
     if marker != *MARKER {
-        let reason = "a FLAC file begins with fLaC, this one does not".to_owned();
+        let reason = "the fLaC marker is missing".to_owned();
         return Err(MediaError::Damaged(reason));
     }
     at_bytes += 4;
@@ -162,8 +165,8 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
         let mut header = [0; 4];
         exact(&mut source, &mut header)?;
         let length = u64::from(u32::from_be_bytes([0, header[1], header[2], header[3]]));
-        let behind_bytes = at_bytes + 4 + length;
-        if behind_bytes > size_bytes {
+        let next_bytes = at_bytes + 4 + length;
+        if next_bytes > size_bytes {
             return Err(MediaError::Truncated);
         }
         if header[0] & 0x7f == 0 && info.is_none() {
@@ -171,13 +174,13 @@ fn metadata(mut source: Source, begin_bytes: u64) -> Result<(StreamInfo, u64), M
             exact(&mut source, &mut block)?;
             info = StreamInfo::parse(&block);
         }
-        at_bytes = source.seek(SeekFrom::Start(behind_bytes))?;
+        at_bytes = source.seek(SeekFrom::Start(next_bytes))?;
         if header[0] & 0x80 != 0 {
             let reason = "its STREAMINFO block is missing or damaged".to_owned();
             return Ok((info.ok_or(MediaError::Damaged(reason))?, at_bytes));
         }
     }
-    let reason = "it has more metadata blocks than any FLAC file".to_owned();
+    let reason = format!("it has more than {BLOCKS_MAX} metadata blocks");
     Err(MediaError::Damaged(reason))
 }
 
@@ -190,7 +193,7 @@ fn exact(source: &mut Source, bytes: &mut [u8]) -> Result<(), MediaError> {
         })
 }
 
-/// The header of the frame that begins right behind the metadata, if one does.
+/// The header of a frame directly after the metadata, if there is one.
 fn first_frame(mut source: Source, frames_bytes: u64) -> io::Result<Option<FrameHeader>> {
     const HEADER_MAX_BYTES: u64 = 16;
     source.seek(SeekFrom::Start(frames_bytes))?;
@@ -200,10 +203,10 @@ fn first_frame(mut source: Source, frames_bytes: u64) -> io::Result<Option<Frame
 }
 
 /// The STREAMINFO block with block sizes that symphonia accepts for this file: it
-/// takes frames for damaged if they count frames (a fixed block size) and the
-/// smallest and the largest size differ, or if they count samples and the sizes
-/// are equal.
-fn fitting(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
+/// treats frames as damaged if they have frame numbers (a fixed block size) and
+/// minimum and maximum differ, or if they have sample numbers and these are
+/// equal.
+fn compatible_stream_info(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
     let mut block = info.block.to_vec();
     let length = u16::try_from(first.frames).unwrap_or(u16::MAX);
     let smallest = u16::from_be_bytes([block[0], block[1]]);
@@ -219,13 +222,13 @@ fn fitting(info: &StreamInfo, first: FrameHeader) -> Vec<u8> {
     block
 }
 
-fn unreadable(error: Error, watch: &Watch) -> MediaError {
+fn unreadable(error: Error, control: &ReadControl) -> MediaError {
     match error {
         Error::IoError(error) if error.raw_os_error().is_some() => MediaError::Read(error),
         Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             MediaError::Truncated
         }
-        _ if watch.is_paused() => MediaError::Damaged("no FLAC frame was found in it".to_owned()),
+        _ if control.is_paused() => MediaError::Damaged("it contains no FLAC frame".to_owned()),
         error => MediaError::Damaged(error.to_string()),
     }
 }
@@ -248,18 +251,18 @@ impl Reader for FlacReader {
         if self.ended {
             return Ok(Step::End);
         }
-        // No frame is larger, so what has none in so many bytes is damaged.
-        self.watch.allow(PACKET_MAX_BYTES as u64);
+        // No frame is larger: this many bytes without one are damaged.
+        self.control.allow(PACKET_MAX_BYTES as u64);
         match self.frames.next_packet() {
             Ok(Some(packet)) => {
                 let number = u64::try_from(packet.pts.get()).unwrap_or(0);
                 Ok(self.frame(number, packet.dur.get(), packet.data))
             }
-            Err(_) if self.watch.is_paused() => Ok(Step::Nothing),
+            Err(_) if self.control.is_paused() => Ok(Step::Nothing),
             Err(Error::IoError(error)) if error.raw_os_error().is_some() => {
                 Err(MediaError::Read(error))
             }
-            // symphonia's word for an end before the last sample.
+            // symphonia reports an end before the last sample this way.
             Ok(None) | Err(_) => {
                 self.ended = true;
                 Ok(Step::End)
@@ -267,13 +270,13 @@ impl Reader for FlacReader {
         }
     }
 
-    /// Fewer samples than STREAMINFO says.
+    /// Fewer samples than STREAMINFO states.
     fn is_cut_short(&self) -> bool {
-        let heard = self.expected;
-        self.shift == 0 && self.total_frames.is_some_and(|total| heard < total)
+        let frames = self.expected;
+        self.shift == 0 && self.total_frames.is_some_and(|total| frames < total)
     }
 
     fn end_bytes(&self) -> Option<u64> {
-        self.watch.border_bytes()
+        self.control.boundary_bytes()
     }
 }

@@ -1,14 +1,14 @@
-//! Bytes in their order: the head of a file is looked at before it is taken, a
-//! few bytes at a time, and nothing is kept but a small buffer.
+//! Forward reading with lookahead: a header can be examined before it is
+//! consumed. Only a small buffer is kept.
 //!
-//! The input is a file of known length. Tests also read streams, to show that a
-//! reader is content with bytes that come one after the other.
+//! The input is a file of known length. Tests also use streams, to check that a
+//! reader does not need to seek.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::Source;
 
-/// What is read from the input at once; no look ahead reaches further.
+/// Largest lookahead, and size of one read.
 pub const AHEAD_MAX_BYTES: usize = 64 * 1024;
 
 enum Input {
@@ -17,25 +17,25 @@ enum Input {
     Stream(Box<dyn Read + Send>),
 }
 
-/// An input that is read from its start to its end.
+/// An input that is read from start to end.
 pub struct Forward {
     input: Input,
     buffer: Box<[u8]>,
-    /// The part of `buffer` that was read and not yet taken.
+    /// The part of `buffer` that is not yet consumed.
     filled: std::ops::Range<usize>,
-    /// Bytes taken so far.
+    /// Bytes consumed so far.
     position: u64,
     size_bytes: Option<u64>,
 }
 
 impl Forward {
-    /// A file of known length.
+    /// Reads a file of known length.
     pub fn file(source: Source) -> Self {
         let size_bytes = source.size_bytes();
         Self::new(Input::File(source), Some(size_bytes))
     }
 
-    /// A stream of unknown length.
+    /// Reads a stream of unknown length.
     #[cfg(test)]
     pub fn stream(stream: impl Read + Send + 'static) -> Self {
         Self::new(Input::Stream(Box::new(stream)), None)
@@ -51,17 +51,17 @@ impl Forward {
         }
     }
 
-    /// Bytes from the start of the input to the next one that is taken.
+    /// Offset of the next byte, from the start of the input.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// How many bytes are left, where the length is known.
+    /// Bytes left, if the length is known.
     pub fn left_bytes(&self) -> Option<u64> {
         Some(self.size_bytes?.saturating_sub(self.position))
     }
 
-    /// Whether [`Forward::go_to`] can go back.
+    /// Whether [`Forward::go_to`] can seek backwards.
     pub fn is_file(&self) -> bool {
         matches!(self.input, Input::File(_))
     }
@@ -80,8 +80,8 @@ impl Forward {
         }
     }
 
-    /// The next bytes without taking them: `count`, [`AHEAD_MAX_BYTES`] at most,
-    /// and fewer only where the input ends.
+    /// The next `count` bytes, at most [`AHEAD_MAX_BYTES`], without consuming
+    /// them; fewer only at the end of the input.
     pub fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         let count = count.min(AHEAD_MAX_BYTES);
         if self.filled.len() < count && self.filled.start > 0 {
@@ -98,14 +98,14 @@ impl Forward {
         Ok(&self.buffer[self.filled.start..][..count])
     }
 
-    /// Takes `count` bytes that were peeked at.
+    /// Consumes `count` bytes of what was peeked.
     pub fn consume(&mut self, count: usize) {
         let count = count.min(self.filled.len());
         self.filled.start += count;
         self.position += count as u64;
     }
 
-    /// Takes `N` bytes; takes none and gives `None` where fewer are left.
+    /// Consumes `N` bytes; `None`, and none consumed, if fewer are left.
     pub fn take<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let Ok(bytes) = <[u8; N]>::try_from(self.peek(N)?) else {
             return Ok(None);
@@ -114,8 +114,9 @@ impl Forward {
         Ok(Some(bytes))
     }
 
-    /// Takes `count` bytes, fewer only where the input ends. The caller has
-    /// checked `count` against a limit; memory is only used for what is there.
+    /// Consumes `count` bytes, fewer only at the end of the input. The caller has
+    /// checked `count` against a limit; memory is allocated only for bytes that
+    /// exist.
     pub fn take_up_to(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let likely = self.left_bytes().unwrap_or(AHEAD_MAX_BYTES as u64);
         let likely = usize::try_from(likely).unwrap_or(usize::MAX);
@@ -133,7 +134,7 @@ impl Forward {
         Ok(bytes)
     }
 
-    /// Steps over `count` bytes; returns how many there were.
+    /// Skips `count` bytes; returns how many there were.
     pub fn skip(&mut self, count: u64) -> io::Result<u64> {
         let start = self.position;
         if let Some(left_bytes) = self.left_bytes()
@@ -153,7 +154,7 @@ impl Forward {
         Ok(self.position - start)
     }
 
-    /// Goes on at another place of a file.
+    /// Seeks to another position of a file.
     pub fn go_to(&mut self, position: u64) -> io::Result<()> {
         match &mut self.input {
             Input::File(source) => source.seek(SeekFrom::Start(position))?,
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    /// Gives a byte at a time, as a slow pipe does.
+    /// Returns one byte per read, as a slow pipe does.
     struct Dripping(std::io::Cursor<Vec<u8>>);
 
     impl Read for Dripping {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_can_be_gone_back_in() {
+    fn only_files_seek_backwards() {
         let mut forward = Forward::file(Source::new(testing::file(b"0123456789"), 10));
         forward.skip(8).unwrap();
         forward.go_to(2).unwrap();

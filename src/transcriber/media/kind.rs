@@ -1,16 +1,16 @@
-//! Which reader a file needs, judged by what is in it.
+//! Detects the format of a file by its content.
 
 use scribed::content;
 
 use super::frames::{self, Adts, Mpeg};
 use super::pcm_files;
 
-/// How much of the file's start is looked at: a tag with a small picture may
+/// Bytes examined at the start of a file: an ID3 tag with a small picture may
 /// come before the first frame of an mp3 file.
 pub const HEAD_BYTES: usize = 64 * 1024;
 
-/// Packets of a transport stream, plain or with a time code before or a
-/// checksum behind each.
+/// Transport stream packets: plain, with a time code before each (m2ts), or with
+/// a checksum after each. (packet size, bytes before the sync byte)
 const TRANSPORT_PACKETS_BYTES: [(usize, usize); 3] = [(188, 0), (192, 4), (204, 0)];
 const TRANSPORT_SYNC: u8 = 0x47;
 const TRANSPORT_PACKETS_MIN: usize = 4;
@@ -19,10 +19,10 @@ const TRANSPORT_PACKETS_MIN: usize = 4;
 const GSM_FRAME_BYTES: usize = 33;
 const GSM_FRAMES_MIN: usize = 10;
 
-/// Kinds of files.
+/// Detected formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// Samples behind a head: wav of all kinds, AU, AIFF, SPHERE.
+    /// PCM with a header: all variants of wav, AU, AIFF, SPHERE.
     Pcm,
     /// Apple's Core Audio Format.
     Caf,
@@ -32,31 +32,31 @@ pub enum Kind {
     Matroska,
     /// Ogg.
     Ogg,
-    /// FLAC by itself.
+    /// Native FLAC.
     Flac,
     /// MPEG audio frames, as in mp3 files.
     Mpeg,
-    /// AAC frames.
+    /// AAC frames (ADTS).
     Adts,
-    /// A recording that no reader of ours reads.
+    /// A recording for the second decoder only.
     Foreign(Foreign<'static>),
-    /// Surely something else; named with its article.
+    /// Certainly not a recording; named with its article.
     NoRecording(String),
-    /// Nothing that is known.
+    /// Not recognised.
     Unknown,
 }
 
 /// A recording for the second decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign<'a> {
-    /// For people.
+    /// Display name.
     pub name: &'a str,
-    /// ffmpeg's demuxer, where the content alone would not tell it.
+    /// ffmpeg's demuxer, if ffmpeg cannot detect the format by content.
     pub demuxer: Option<&'static str>,
 }
 
 impl Kind {
-    /// Judges by the first [`HEAD_BYTES`] of a file, or all of it.
+    /// Detects by the first [`HEAD_BYTES`] of a file, or all of it.
     pub fn of(head: &[u8]) -> Self {
         let at = |offset: usize, magic: &[u8]| {
             head.get(offset..)
@@ -86,7 +86,7 @@ impl Kind {
         {
             return Self::NoRecording(name);
         }
-        if flac_behind_tag(head) {
+        if flac_after_tag(head) {
             return Self::Flac;
         }
         if frames::recognise::<Adts>(head) {
@@ -104,7 +104,7 @@ impl Kind {
         Self::Unknown
     }
 
-    /// What a file whose content says nothing is by its extension.
+    /// Detects by extension, for files whose content is not recognised.
     pub fn named(extension: Option<&str>) -> Self {
         let bare = BARE.iter().find(|(known, ..)| Some(*known) == extension);
         bare.map_or(Self::Unknown, |(_, name, demuxer)| {
@@ -116,20 +116,20 @@ impl Kind {
     }
 }
 
-/// Streams of telephone systems that nothing in them gives away, by their
-/// extension: name and ffmpeg's demuxer.
+/// Raw streams of telephone systems, which only their extension identifies:
+/// display name and ffmpeg's demuxer.
 const BARE: [(&str, &str, &str); 8] = [
-    ("ulaw", "bare mu-law", "mulaw"),
-    ("ul", "bare mu-law", "mulaw"),
-    ("mulaw", "bare mu-law", "mulaw"),
-    ("alaw", "bare a-law", "alaw"),
-    ("al", "bare a-law", "alaw"),
-    ("g722", "bare G.722", "g722"),
-    ("sln", "bare samples of Asterisk", "sln"),
-    ("g729", "bare G.729", "g729"),
+    ("ulaw", "raw mu-law", "mulaw"),
+    ("ul", "raw mu-law", "mulaw"),
+    ("mulaw", "raw mu-law", "mulaw"),
+    ("alaw", "raw a-law", "alaw"),
+    ("al", "raw a-law", "alaw"),
+    ("g722", "raw G.722", "g722"),
+    ("sln", "raw Asterisk samples", "sln"),
+    ("g729", "raw G.729", "g729"),
 ];
 
-/// The boxes that begin files of this family.
+/// Whether the first box is one of the mp4 family.
 fn is_mp4(head: &[u8]) -> bool {
     const FIRST: [&[u8]; 9] = [
         b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"wide", b"pnot", b"uuid",
@@ -137,7 +137,7 @@ fn is_mp4(head: &[u8]) -> bool {
     let Some(kind) = head.get(4..8) else {
         return false;
     };
-    // "free" and "skip" begin files of others, too: a box that is known follows.
+    // "free" and "skip" also begin other files: a known box must follow.
     if kind == b"free" || kind == b"skip" {
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let next = head.get(length.saturating_add(4)..length.saturating_add(8));
@@ -229,7 +229,7 @@ fn is_transport_stream(head: &[u8]) -> bool {
     TRANSPORT_PACKETS_BYTES
         .iter()
         .any(|(packet_bytes, offset)| {
-            // Recorders cut anywhere.
+            // Recordings may begin in the middle of a packet.
             (0..*packet_bytes).any(|start| {
                 let mut syncs = head.iter().skip(start + offset).step_by(*packet_bytes);
                 syncs.len() >= TRANSPORT_PACKETS_MIN && syncs.all(|byte| *byte == TRANSPORT_SYNC)
@@ -237,8 +237,8 @@ fn is_transport_stream(head: &[u8]) -> bool {
         })
 }
 
-/// FLAC may follow tags, though it should not.
-fn flac_behind_tag(mut head: &[u8]) -> bool {
+/// FLAC after ID3v2 tags, which the specification discourages.
+fn flac_after_tag(mut head: &[u8]) -> bool {
     while let Some(tag_bytes) = frames::tag_bytes(head) {
         let behind = usize::try_from(tag_bytes)
             .ok()
@@ -264,7 +264,7 @@ mod tests {
         \0\0\0\0\0\0\0\0wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
 
     #[test]
-    fn files_are_judged_by_their_content() {
+    fn formats_are_detected_by_content() {
         let foreign = |name| {
             Kind::Foreign(Foreign {
                 name,

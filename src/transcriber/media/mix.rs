@@ -1,52 +1,52 @@
-//! Several channels into one.
+//! Downmixes channels to mono.
 
 use symphonia::core::audio::{Channels, Position};
 
-/// How loud the channels of a place in the room are in the mix, relative to
-/// each other: those of the usual downmix (ITU-R BS.775), as in ffmpeg.
+/// Weight of a channel by its position, relative to the others: the usual downmix
+/// (ITU-R BS.775), as in ffmpeg.
 const SIDE_WEIGHT: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const CENTRE_WEIGHT: f32 = 1.0;
 const SURROUND_WEIGHT: f32 = 0.5;
 
-/// The mix of channels that have nothing to do with each other keeps this much
-/// of their power, 1; where it keeps less than this they cancel each other.
+/// The mix of uncorrelated channels keeps all of their power (1); below this
+/// ratio they cancel each other.
 const CANCELLED_RATIO: f64 = 0.1;
-/// The memory for power: half is forgotten in about half a second.
+/// Decay time of the power estimate: its half-life is about half a second.
 const MEMORY_S: f64 = 0.7;
-/// From here on they do not any more.
+/// Above this ratio they no longer cancel.
 const RESTORED_RATIO: f64 = 0.3;
-/// Another channel is taken only if it is this much louder.
+/// Switches to another channel only if its power is larger by this factor.
 const LOUDER_RATIO: f64 = 4.0;
-/// Samples beyond this are none, however the file counts: integers of 32 bits
-/// that were left as they are reach it.
+/// Larger samples are invalid in any format: unscaled 32-bit integers reach this
+/// value.
 const LOUDEST: f32 = 2_147_483_648.0;
 
-/// Nothing below this power, -100 dB, is judged.
-const JUDGED_POWER: f64 = 1e-10;
-/// A change between mix and channel is spread over this time.
+/// Below this power, -100 dB, cancellation is not evaluated.
+const EVALUATED_POWER: f64 = 1e-10;
+/// Duration of a crossfade between mix and channel.
 const FADE_S: f32 = 0.01;
 
-/// What stands for all channels.
+/// The source of the mono output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
     Mix,
-    /// They cancel each other: the loudest.
+    /// The channels cancel each other: the one with the most power.
     Channel(usize),
 }
 
-/// Mixes one signal from its start. Two channels of which one is inverted (a
-/// badly soldered plug, a "karaoke" effect) would cancel each other: then the
-/// louder one is taken instead.
+/// Downmixes one signal from its start. Two channels of which one is inverted (a
+/// miswired plug, a "karaoke" effect) cancel each other: then the louder channel
+/// is used instead of the mix.
 pub struct Mixer {
     weights: Vec<f32>,
-    /// Decayed sums of squares: of each channel, of the mix.
+    /// Exponentially decaying sums of squares: of each channel, of the mix.
     channel_powers: Vec<f64>,
     mix_power: f64,
     choice: Choice,
 }
 
 impl Mixer {
-    /// For the channels of a decoder.
+    /// A mixer for these channels of a decoder.
     pub fn new(channels: &Channels) -> Self {
         let weights = weights(channels);
         Self {
@@ -57,12 +57,12 @@ impl Mixer {
         }
     }
 
-    /// `planes`: one slice for each channel, all of the same length, of `rate`.
-    /// The result replaces `mono`.
+    /// Downmixes `planes`, one slice per channel, all of the same length, at
+    /// `rate`. The result replaces `mono`.
     pub fn mix(&mut self, planes: &mut [Vec<f32>], rate: u32, mono: &mut Vec<f32>) {
         mono.clear();
-        // Floating-point files can hold anything: one NaN would spoil a window, and
-        // sums of absurd numbers become such.
+        // Floating-point files may hold any value: one NaN would spoil a whole
+        // window, and sums of huge values overflow to infinity.
         for sample in planes.iter_mut().flatten() {
             *sample = match sample.is_finite() {
                 true => sample.clamp(-LOUDEST, LOUDEST),
@@ -85,13 +85,13 @@ impl Mixer {
             }
         }
         let before = self.choice;
-        self.judge(planes, mono, rate);
+        self.update_choice(planes, mono, rate);
         if (before, self.choice) != (Choice::Mix, Choice::Mix) {
             self.replace(before, planes, rate, mono);
         }
     }
 
-    fn judge(&mut self, planes: &[Vec<f32>], mix: &[f32], rate: u32) {
+    fn update_choice(&mut self, planes: &[Vec<f32>], mix: &[f32], rate: u32) {
         let decay = (-(mix.len() as f64) / (f64::from(rate) * MEMORY_S)).exp();
         for (power, plane) in self.channel_powers.iter_mut().zip(planes) {
             *power = *power * decay + squares(plane);
@@ -119,7 +119,7 @@ impl Mixer {
             return;
         };
         let is_loud_enough = match self.choice {
-            Choice::Mix => *power > JUDGED_POWER * mix.len() as f64,
+            Choice::Mix => *power > EVALUATED_POWER * mix.len() as f64,
             Choice::Channel(current) => *power > self.channel_powers[current] * LOUDER_RATIO,
         };
         if is_loud_enough {
@@ -127,7 +127,7 @@ impl Mixer {
         }
     }
 
-    /// Fades from what stood for the channels before to what does now.
+    /// Crossfades from the previous source to the current one.
     fn replace(&self, before: Choice, planes: &[Vec<f32>], rate: u32, mono: &mut [f32]) {
         let fade_samples = match before == self.choice {
             true => 0.0,
@@ -148,20 +148,20 @@ impl Mixer {
 }
 
 fn squares(samples: &[f32]) -> f64 {
-    // In pieces that a vector unit adds up without losing digits.
+    // In chunks that vectorise without losing precision.
     samples
         .chunks(1024)
         .map(|chunk| f64::from(chunk.iter().map(|sample| sample * sample).sum::<f32>()))
         .sum()
 }
 
-/// Adding up to 1.
+/// Weights that add up to 1.
 fn weights(channels: &Channels) -> Vec<f32> {
     let mut weights = match channels {
         Channels::Positioned(positions) => positions.iter().map(weight).collect(),
         _ => vec![1.0; channels.count()],
     };
-    // Nothing but effects, or a mask that makes no sense.
+    // Only LFE channels, or an invalid mask.
     if weights.iter().all(|weight| *weight == 0.0) {
         weights.fill(1.0);
     }
@@ -204,7 +204,7 @@ mod tests {
             .collect()
     }
 
-    /// Mixes in pieces, as they come from a decoder.
+    /// Mixes in blocks, as a decoder returns them.
     fn mixed(channels: &Channels, planes: &[Vec<f32>]) -> Vec<f32> {
         let mut mixer = Mixer::new(channels);
         let mut out = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn film_sound_is_mixed_by_its_layout() {
+    fn surround_is_downmixed_by_position() {
         let weights = weights(&layouts::CHANNEL_LAYOUT_5P1);
         let sum = 2.0 * SIDE_WEIGHT + 1.0 + 2.0 * SURROUND_WEIGHT;
         let expected = [

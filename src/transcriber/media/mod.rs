@@ -1,5 +1,5 @@
-//! From the bytes of a recording to mono samples at the model's rate. Knows
-//! nothing of jobs, models or speech.
+//! Decodes recordings to mono samples at the model's rate. Independent of jobs,
+//! models and speech.
 
 mod aac;
 mod bits;
@@ -12,7 +12,7 @@ mod ffmpeg;
 mod flac;
 mod forward;
 mod frames;
-/// Doors for hostile bytes.
+/// Entry points for fuzzing.
 #[cfg(any(test, fuzzing))]
 #[path = "../../../tests/fuzz/harnesses/media/mod.rs"]
 pub mod fuzzing;
@@ -42,97 +42,94 @@ pub use source::Source;
 
 use scribed::protocol::ACCEPTED;
 
-/// What decoding may take.
+/// Limits of decoding.
 pub struct Limits<'a> {
-    /// Seconds of sound; what is longer is refused.
+    /// Seconds of audio; longer recordings are refused.
     pub max_duration_s: f64,
-    /// Asked about once a second at least; false: stop ([`MediaError::Stopped`]).
+    /// Polled at least once a second; false stops decoding
+    /// ([`MediaError::Stopped`]).
     pub keep_going: &'a dyn Fn() -> bool,
 }
 
-/// Samples per second of all audio that leaves this module.
+/// Samples per second of all output of this module.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// Why a file yields no audio. None of them goes away by trying again.
+/// Why a file yields no audio. All are permanent.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// Zero bytes.
+    /// The file has zero bytes.
     #[error("the file is empty; {ACCEPTED}")]
     Empty,
-    /// Surely something else, named with its article.
-    #[error("the file is no recording: it is {0}; {ACCEPTED}")]
+    /// Certainly another kind of file, named with its article.
+    #[error("the file is not a recording: it is {0}; {ACCEPTED}")]
     NoRecording(String),
-    /// No known container or bare audio stream was found in it.
-    #[error(
-        "the file is no recording that can be read: nothing in it is of a known audio format; {ACCEPTED}"
-    )]
+    /// No known container or raw audio stream was found.
+    #[error("the file is not a readable recording: it contains no known audio format; {ACCEPTED}")]
     Unrecognised,
-    /// A recording for the second decoder, which is not there.
+    /// A recording for the second decoder, which is not installed.
     #[error(
         "the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}"
     )]
     NeedsFfmpeg(String),
-    /// ffmpeg could not be run, which says nothing about the recording.
+    /// ffmpeg could not be run; independent of the recording.
     #[error("ffmpeg could not be started: {0}")]
     FfmpegStart(std::io::Error),
-    /// ffmpeg could not decode it either; says why, in its words.
+    /// ffmpeg failed to decode the file; contains its message.
     #[error("ffmpeg cannot decode the file: {0}; {ACCEPTED}")]
     Ffmpeg(String),
-    /// More sound than is allowed.
+    /// The recording exceeds the limit.
     #[error("the recording is longer than {} (transcribe.max_duration)", hours(*max_duration_s))]
     TooLong {
-        /// The limit.
+        /// The limit in seconds.
         max_duration_s: f64,
     },
-    /// As asked for.
+    /// [`Limits::keep_going`] returned false.
     #[error("stopped")]
     Stopped,
-    /// An mp4 whose table of contents is missing.
+    /// An mp4 file without `moov`.
     #[error(
-        "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was cut short or its recording never finished; {ACCEPTED}"
+        "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was truncated or the recording was not finished; {ACCEPTED}"
     )]
     NoContents(&'static str),
-    /// The file ends before the first sound.
-    #[error("the file ends before any audio: it seems truncated; {ACCEPTED}")]
+    /// The file ends before the first audio data.
+    #[error("the file ends before any audio: it is truncated; {ACCEPTED}")]
     Truncated,
-    /// The container is known, its content is not what it should be.
+    /// The container was recognised; its content is invalid.
     #[error("the file is damaged: {0}; {ACCEPTED}")]
     Damaged(String),
-    /// A container without sound; says what it holds instead.
+    /// A container without audio; contains a list of what it holds instead.
     #[error("the file holds no audio track, only {0}; {ACCEPTED}")]
     NoAudioTrack(String),
-    /// A codec nobody here can decode.
+    /// No decoder for this codec.
     #[error("the audio is coded as {codec}, which cannot be decoded ({reason}); {ACCEPTED}")]
     Codec {
-        /// For people.
+        /// Display name.
         codec: String,
-        /// The decoder's own words.
+        /// The decoder's message.
         reason: String,
     },
-    /// The container was read to its end and gave not one sample.
+    /// The container was read to its end without one decoded sample.
     #[error("no audio could be decoded from the file: {0}; {ACCEPTED}")]
     Nothing(String),
-    /// Not the rate of any recording.
-    #[error("the audio claims {0} samples per second, which no recording has; {ACCEPTED}")]
+    /// A sample rate out of range.
+    #[error("the audio claims {0} samples per second, which is not supported; {ACCEPTED}")]
     SampleRate(u32),
-    /// The resampler refused; names the reason.
+    /// The resampler failed; contains its message.
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
-    /// Its sound is in tiny pieces.
-    #[error(
-        "the sample rate of the audio changes, or the audio breaks off, more often than in any recording; {ACCEPTED}"
-    )]
-    Torn,
-    /// The disk or the descriptor failed.
+    /// The rate changes or gaps occur too often.
+    #[error("the sample rate changes or the audio is interrupted too often; {ACCEPTED}")]
+    Interrupted,
+    /// Reading from the disk or descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),
-    /// A decoder met something its authors had not thought of.
-    #[error("the decoder broke down on this file: it is damaged or of an unusual kind; {ACCEPTED}")]
+    /// A reader or decoder panicked.
+    #[error("the decoder crashed on this file: it is damaged or unusual; {ACCEPTED}")]
     Panicked,
 }
 
-/// Digital silence: nothing but zeros. Looked at in pieces that a vector unit
-/// takes at once, for there may be hours of it.
+/// Whether all samples are zero (digital silence). Compares in chunks that
+/// vectorise, since there may be hours of it.
 pub fn is_digital_silence(samples: &[f32]) -> bool {
     let sign = f32::to_bits(-0.0);
     samples

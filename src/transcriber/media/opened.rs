@@ -1,4 +1,4 @@
-//! Which reader reads a file, and which of its tracks is heard.
+//! Selects the reader of a file and the track to transcribe.
 
 use scribed::protocol::AudioInfo;
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
@@ -16,25 +16,25 @@ use super::reader::{Reader, Track};
 use super::second::SecondDecoder;
 use super::{Limits, MediaError, Source};
 
-/// Less than this behind the end of a file is no other file.
+/// Fewer bytes than this after the end of a file are not another file.
 const APPENDED_MIN_BYTES: u64 = 64;
 
-/// A file that a reader understands, and the track of it that is heard.
+/// An opened file and its selected track.
 pub struct Opened {
-    /// Gives the packets of that track.
+    /// Returns the packets of that track.
     pub reader: Box<dyn Reader>,
     track: usize,
-    /// Samples as the second decoder gives them, if it reads the file.
+    /// Parameters of the second decoder's PCM output, if it reads the file.
     decoded: Option<AudioCodecParameters>,
-    /// Where the file begins in the recording.
+    /// Offset of the file in the recording.
     start_bytes: u64,
     note: Option<String>,
 }
 
 impl Opened {
-    /// Opens `source` with the reader that its content asks for, else with the
-    /// second decoder. The track is the one that a player would play.
-    /// `extension` counts only where the content says nothing.
+    /// Opens `source` with the reader for its content, else with the second
+    /// decoder, and selects the track that a player would play. `extension` is
+    /// used only if the content is not recognised.
     pub fn first(
         source: &Source,
         extension: Option<&str>,
@@ -53,7 +53,7 @@ impl Opened {
                     error => error,
                 })
             }
-            kind => Self::by_ourselves(source, &kind, limits),
+            kind => Self::with_builtin_reader(source, &kind, limits),
         }
     }
 
@@ -69,7 +69,7 @@ impl Opened {
         Self::by_ffmpeg(source, Some(self.track), &foreign, limits)
     }
 
-    /// The same file, another track of it.
+    /// The same file with another track.
     pub fn other(
         &self,
         source: &Source,
@@ -107,28 +107,28 @@ impl Opened {
         })
     }
 
-    /// The track that is heard.
+    /// The selected track.
     pub fn track(&self) -> &Track {
         &self.reader.tracks()[self.track]
     }
 
-    /// Its index.
+    /// Index of the selected track.
     pub fn index(&self) -> usize {
         self.track
     }
 
-    /// The indices of the others.
+    /// Indices of the other tracks.
     pub fn others(&self) -> Vec<usize> {
         let all = 0..self.reader.tracks().len();
         all.filter(|track| *track != self.track).collect()
     }
 
-    /// What people should know of the choice of the track.
+    /// A note for the user on the choice of the track.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// What its decoder is made from.
+    /// Parameters for the decoder.
     pub fn parameters(&self) -> &AudioCodecParameters {
         match &self.decoded {
             Some(parameters) => parameters,
@@ -136,7 +136,7 @@ impl Opened {
         }
     }
 
-    /// What the container says.
+    /// Audio information from the container.
     pub fn audio(&self) -> AudioInfo {
         let track = self.track();
         let channels = track.parameters.channels.as_ref();
@@ -156,8 +156,9 @@ impl Opened {
         }
     }
 
-    /// Opens `source` with the reader for `kind`, else with the second decoder.
-    pub fn by_ourselves(
+    /// Opens `source` with the built-in reader for `kind`, else with the second
+    /// decoder.
+    pub fn with_builtin_reader(
         source: &Source,
         kind: &Kind,
         limits: &Limits<'_>,
@@ -170,8 +171,8 @@ impl Opened {
             Err(MediaError::Read(error)) => return Err(error.into()),
             Err(error) => error,
         };
-        // What our reader refuses, the second decoder may understand. If not, our
-        // reader's reason says more.
+        // The second decoder may read what the built-in reader refuses. If it
+        // cannot, the reader's reason is more precise.
         let foreign = Foreign {
             name: "damaged",
             demuxer: None,
@@ -213,7 +214,7 @@ impl Opened {
             Err(error) => error,
         };
         let codec = match &refusal {
-            // The file is hostile or damaged, not of another kind.
+            // The file is hostile or damaged, not of another format.
             MediaError::Damaged(_) => return Err(refusal),
             _ => describe(&reader.tracks()[first]),
         };
@@ -225,7 +226,7 @@ impl Opened {
             Err(MediaError::NeedsFfmpeg(_)) => {}
             result => return result,
         }
-        // Another language or a copy is better than nothing.
+        // A track in another language or a copy is better than none.
         let readable = order[1..]
             .iter()
             .find(|track| codec::decoder(&reader.tracks()[**track].parameters).is_ok());
@@ -265,26 +266,26 @@ impl Opened {
 }
 
 const UNKNOWN: Foreign<'static> = Foreign {
-    name: "of an unknown kind",
+    name: "of an unknown format",
     demuxer: None,
 };
 
-/// Judged by its content alone, behind a tag if that is long.
+/// Detected by content alone; a long tag is skipped first.
 fn kind(source: &Source) -> Result<Kind, MediaError> {
     let head = source.head(HEAD_BYTES)?;
-    let behind_tag = match frames::tag_bytes(&head) {
+    let tag_bytes = match frames::tag_bytes(&head) {
         Some(tag_bytes) if tag_bytes > head.len() as u64 / 2 => tag_bytes,
         _ => return Ok(Kind::of(&head)),
     };
-    let rest = source.part(behind_tag..source.size_bytes());
+    let rest = source.part(tag_bytes..source.size_bytes());
     Ok(match Kind::of(&rest.head(HEAD_BYTES)?) {
-        // The tag itself is a sign of mp3.
+        // An ID3 tag indicates mp3.
         Kind::Unknown => Kind::Mpeg,
         kind => kind,
     })
 }
 
-/// The reader for a kind that is ours.
+/// The built-in reader for a kind.
 fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
     Ok(match kind {
         Kind::Pcm => {
@@ -316,8 +317,7 @@ fn reader(source: &Source, kind: &Kind) -> Result<Box<dyn Reader>, MediaError> {
     })
 }
 
-/// Tracks in the order in which they should be heard: those that the file
-/// marks first.
+/// Track indices in order of preference: default tracks first.
 fn preferred(tracks: &[Track]) -> impl Iterator<Item = usize> + use<> {
     let marked = |wanted: bool| {
         let of_kind = move |(_, track): &(usize, &Track)| track.default == wanted;
@@ -332,7 +332,7 @@ fn preferred(tracks: &[Track]) -> impl Iterator<Item = usize> + use<> {
     marked(true).into_iter().chain(marked(false))
 }
 
-/// The codec, with its channels where these are the obstacle.
+/// The codec, with its channels if these are not supported.
 fn describe(track: &Track) -> String {
     let channels = track.parameters.channels.as_ref();
     match channels.map_or(0, |channels| channels.count()) {

@@ -1,8 +1,7 @@
-//! The length of an Opus packet, which its first bytes give in any container
-//! (RFC 6716, section 3.1).
+//! Duration of an Opus packet, which its first bytes state (RFC 6716, section
+//! 3.1).
 
-/// Frames at 48 kHz that the packet claims to decode to, valid or not; `None` if
-/// it is too short to say.
+/// Frames at 48 kHz by the packet's TOC, valid or not; `None` if it is too short.
 pub fn claimed_frames(packet: &[u8]) -> Option<u64> {
     let toc = *packet.first()?;
     let frame = match toc >> 3 {

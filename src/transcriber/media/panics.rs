@@ -1,5 +1,5 @@
-//! Panics of decoders. symphonia's arithmetic overflows on hostile packets: that
-//! costs a packet each, and must not fill the journal with backtraces.
+//! Catches panics of decoders. symphonia's arithmetic overflows on hostile
+//! packets: each costs one packet, and the log must not fill with backtraces.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -8,49 +8,49 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 thread_local! {
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    static WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+    static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// All that were caught in this process.
+/// Panics caught in this process.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Runs `decode`. Its panic is an error and becomes a line in the log: the first
-/// one of this process, the second, the fourth, the eighth and so on. What it was
-/// working on must not be used any more.
+/// Runs `decode` and returns its panic as an error, logging the first of this
+/// process, the second, the fourth, the eighth and so on. What `decode` was
+/// working on must not be used after a panic.
 pub fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
-    listen();
+    install_hook();
     let before = IS_CAUGHT.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     IS_CAUGHT.set(before);
     result.map_err(|_| {
         let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
-            let words = WORDS.take();
-            tracing::warn!("a decoder broke down on a damaged packet ({words}); {count} so far");
+            let message = MESSAGE.take();
+            tracing::warn!("a decoder panicked on a damaged packet ({message}); {count} so far");
         }
         Panicked
     })
 }
 
-/// What was called panicked.
+/// The called function panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the decoder broke down")]
+#[error("the decoder crashed")]
 pub struct Panicked;
 
-/// Other panics are reported as before.
-fn listen() {
+/// Installs a panic hook; panics outside [`caught`] are reported as before.
+fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| match IS_CAUGHT.get() {
-            true => WORDS.set(words(panic)),
+            true => MESSAGE.set(message(panic)),
             false => before(panic),
         }));
     });
 }
 
-/// In one line.
-fn words(panic: &PanicHookInfo<'_>) -> String {
+/// The panic message in one line.
+fn message(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().unwrap_or("no message");
     let message = message.lines().next().unwrap_or_default();
     match panic.location() {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_and_its_words_are_kept() {
+    fn a_panic_becomes_an_error_with_its_message() {
         assert_eq!(caught(|| 1), Ok(1));
         let before = COUNT.load(Ordering::Relaxed);
         for _ in 0..3 {
@@ -74,7 +74,7 @@ mod tests {
         assert!(COUNT.load(Ordering::Relaxed) >= before + 3);
         assert!(!IS_CAUGHT.get());
         let _: Result<(), Panicked> = caught(|| {
-            // One within the other, as when a reader decodes to look ahead.
+            // Nested, as when a reader decodes for a lookahead.
             let _: Result<(), Panicked> = caught(|| panic!("inner"));
             assert!(IS_CAUGHT.get());
         });

@@ -1,4 +1,4 @@
-//! A recording as a stream of mono samples at their times.
+//! A recording as a stream of mono samples on its timeline.
 
 use std::collections::VecDeque;
 
@@ -13,41 +13,41 @@ use super::timeline::Timeline;
 use super::trouble::Trouble;
 use super::{Limits, MediaError, SAMPLE_RATE, Source};
 
-/// With this many damaged packets for each good one, a file is no recording but
-/// something else in which a decoder saw patterns.
+/// With this many damaged packets for each good one, a file is not a recording
+/// but something else that a decoder happened to accept.
 const MOSTLY: u64 = 8;
 
-/// A decoder that fails on so many packets at the start cannot read this kind
-/// of stream: another one is asked.
+/// A decoder that fails on this many packets at the start cannot read this
+/// stream: the second decoder is tried.
 const TRIAL_PACKETS: u64 = 20;
 
-/// A packet that is so far ahead of what came before is put there only if the
-/// next one agrees: a damaged time must not make hours of silence.
+/// A packet this far ahead of its predecessor is placed there only if the next
+/// one agrees: a damaged time must not insert hours of silence.
 const FAR_S: f64 = 60.0;
-/// A packet that is so far behind likewise.
+/// A packet this far behind, likewise.
 const BEHIND_S: f64 = 2.0;
 
-/// So many other tracks are listened to where the first one is silent: each may
-/// be read to its end.
+/// Most other tracks that are examined when the first one is silent: each may be
+/// read to its end.
 const OTHERS_MAX: usize = 15;
 
-/// A track whose loudest stretch has less power than this (-75 dB) is silent.
+/// A track whose loudest window has less power than this (-75 dB) is silent.
 const AUDIBLE_POWER: f32 = 3e-8;
-/// Such a stretch, 32 ms.
-const STRETCH_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
+/// Length of that window, 32 ms.
+const WINDOW_SAMPLES: usize = SAMPLE_RATE as usize * 32 / 1000;
 
-/// A recording being decoded, [`SAMPLE_RATE`] samples a second.
+/// A recording being decoded to [`SAMPLE_RATE`] samples a second.
 pub struct Recording {
     source: Source,
     opened: Opened,
     decoder: Decoder,
     timeline: Timeline,
-    /// Steps that were looked at before their time.
+    /// Steps read ahead.
     ahead: VecDeque<Step>,
-    /// Sound that waits for the silence before it to be given.
-    sound: Vec<f32>,
-    /// Where this file ends by its own word, in seconds.
-    told_s: Option<f64>,
+    /// Decoded samples that wait for the silence before them to be output.
+    pending: Vec<f32>,
+    /// Duration of this file by its container, in seconds.
+    claimed_s: Option<f64>,
     decoded_packets: u64,
     damaged_packets: u64,
     last_error: Option<String>,
@@ -57,8 +57,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Recognises `source` by its content, and chooses the track to be heard:
-    /// the one that a player would play, unless it is silent and another is not.
+    /// Detects the format of `source` by its content and selects the track: the
+    /// one that a player would play, unless it is silent and another is not.
     pub fn open(
         source: Source,
         extension: Option<&str>,
@@ -67,7 +67,7 @@ impl Recording {
         if source.size_bytes() == 0 {
             return Err(MediaError::Empty);
         }
-        let recording = Self::begun(&source, Opened::first(&source, extension, limits)?, limits)?;
+        let recording = Self::start(&source, Opened::first(&source, extension, limits)?, limits)?;
         let others = recording.opened.others();
         if others.is_empty() || recording.is_audible(limits)? {
             return Ok(recording);
@@ -75,9 +75,9 @@ impl Recording {
         for track in others.into_iter().take(OTHERS_MAX) {
             let other = |recording: &Self| {
                 let opened = recording.opened.other(&source, track, limits)?;
-                Self::begun(&source, opened, limits)
+                Self::start(&source, opened, limits)
             };
-            // One that cannot be read is none that could be heard instead.
+            // A track that cannot be read is not an alternative.
             let Ok(mut audible) = other(&recording) else {
                 continue;
             };
@@ -93,15 +93,16 @@ impl Recording {
         Ok(recording)
     }
 
-    /// `source` as a file of this kind, whatever its content says.
+    /// Opens `source` as this kind of file, whatever its content.
     #[cfg(any(test, fuzzing))]
     pub fn of_kind(source: Source, kind: &Kind, limits: &Limits<'_>) -> Result<Self, MediaError> {
-        let opened = Opened::by_ourselves(&source, kind, limits)?;
-        Self::begun(&source, opened, limits)
+        let opened = Opened::with_builtin_reader(&source, kind, limits)?;
+        Self::start(&source, opened, limits)
     }
 
-    /// Decoded up to the first sound; with the second decoder if this one cannot.
-    fn begun(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
+    /// Decoded up to the first samples; with the second decoder if this one
+    /// fails.
+    fn start(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
         let mut recording = Self::of(source, opened, limits)?;
         let error = match recording.begin(limits) {
             Ok(()) => return Ok(recording),
@@ -117,8 +118,8 @@ impl Recording {
     }
 
     fn of(source: &Source, opened: Opened, limits: &Limits<'_>) -> Result<Self, MediaError> {
-        let told_s = opened.track().duration_s;
-        if told_s.is_some_and(|told_s| told_s > limits.max_duration_s) {
+        let claimed_s = opened.track().duration_s;
+        if claimed_s.is_some_and(|claimed_s| claimed_s > limits.max_duration_s) {
             return Err(MediaError::TooLong {
                 max_duration_s: limits.max_duration_s,
             });
@@ -129,12 +130,12 @@ impl Recording {
         }
         Ok(Self {
             decoder: Decoder::new(opened.parameters())?,
-            told_s,
+            claimed_s,
             source: source.again(),
             opened,
             timeline: Timeline::default(),
             ahead: VecDeque::new(),
-            sound: Vec::new(),
+            pending: Vec::new(),
             decoded_packets: 0,
             damaged_packets: 0,
             last_error: None,
@@ -144,14 +145,14 @@ impl Recording {
         })
     }
 
-    /// Goes on to the first sound, so that what cannot be decoded is known.
+    /// Reads on to the first samples, so that an undecodable stream is detected.
     fn begin(&mut self, limits: &Limits<'_>) -> Result<(), MediaError> {
         let mut nothing = Vec::new();
-        while self.sound.is_empty() && !self.ended && !self.timeline.is_silent() {
+        while self.pending.is_empty() && !self.ended && !self.timeline.is_silent() {
             if !(limits.keep_going)() {
                 return Err(MediaError::Stopped);
             }
-            self.go_on(&mut nothing)?;
+            self.read_step(&mut nothing)?;
             if self.decoded_packets == 0 && self.damaged_packets >= TRIAL_PACKETS {
                 return Err(self.nothing());
             }
@@ -159,42 +160,42 @@ impl Recording {
         Ok(())
     }
 
-    /// Whether there is anything to be heard in its track. Another reader reads it
-    /// up to there, or to its end; what breaks down on the way is met again.
+    /// Whether its track is not silent. A separate reader reads up to the first
+    /// audible window, or to the end; its errors occur again in the main one.
     fn is_audible(&self, limits: &Limits<'_>) -> Result<bool, MediaError> {
         let track = self.opened.index();
         let opened = self.opened.other(&self.source, track, limits)?;
-        let mut scan = Self::begun(&self.source, opened, limits)?;
+        let mut scan = Self::start(&self.source, opened, limits)?;
         let mut samples = Vec::new();
         while (limits.keep_going)() {
             let more = scan.read(&mut samples).unwrap_or(false);
-            let is_audible = |stretch: &[f32]| {
-                let sum: f32 = stretch.iter().map(|sample| sample * sample).sum();
-                sum > AUDIBLE_POWER * stretch.len() as f32
+            let is_audible = |segment: &[f32]| {
+                let sum: f32 = segment.iter().map(|sample| sample * sample).sum();
+                sum > AUDIBLE_POWER * segment.len() as f32
             };
-            if samples.chunks_exact(STRETCH_SAMPLES).any(is_audible) {
+            if samples.chunks_exact(WINDOW_SAMPLES).any(is_audible) {
                 return Ok(true);
             }
             if !more {
                 return Ok(false);
             }
-            samples.drain(..samples.len() - samples.len() % STRETCH_SAMPLES);
+            samples.drain(..samples.len() - samples.len() % WINDOW_SAMPLES);
         }
         Err(MediaError::Stopped)
     }
 
-    /// What the container says.
+    /// Audio information from the container.
     pub fn audio(&self) -> AudioInfo {
         self.opened.audio()
     }
 
-    /// Seconds of the recording that were given so far, for tests to compare.
+    /// Seconds of the recording returned so far, for tests.
     #[cfg(any(test, fuzzing))]
     pub fn position_s(&self) -> f64 {
         self.timeline.position_s()
     }
 
-    /// How much of the file was read, 0..=1.
+    /// Fraction of the file that was read, 0..=1.
     pub fn read_fraction(&self) -> f64 {
         self.source.position().bytes() as f64 / self.source.size_bytes() as f64
     }
@@ -204,9 +205,9 @@ impl Recording {
         self.trouble.summary()
     }
 
-    /// Goes on by one step and appends the samples that came out of it to `out`
-    /// (often none). False at the end, when the last samples have been appended;
-    /// do not call again then.
+    /// Reads on by one step and appends the resulting samples to `out` (often
+    /// none). False at the end, when the last samples have been appended; must
+    /// not be called again then.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, MediaError> {
         if self.timeline.position_s() > self.max_duration_s {
             return Err(MediaError::TooLong {
@@ -215,21 +216,21 @@ impl Recording {
         }
         if self.timeline.is_silent() {
             self.timeline.silence(out);
-        } else if !self.sound.is_empty() {
+        } else if !self.pending.is_empty() {
             let rate = self.decoder.rate().unwrap_or(SAMPLE_RATE);
-            let sound = std::mem::take(&mut self.sound);
-            self.timeline.push(&sound, rate, out)?;
+            let pending = std::mem::take(&mut self.pending);
+            self.timeline.push(&pending, rate, out)?;
         } else if self.ended {
             return Ok(false);
         } else {
-            self.go_on(out)?;
+            self.read_step(out)?;
         }
         Ok(true)
     }
 
-    /// One step through the file. Sound goes to `self.sound`; only ends of
-    /// stretches are appended to `out`.
-    fn go_on(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    /// One step through the file. Samples go to `self.pending`; only the ends of
+    /// segments are appended to `out`.
+    fn read_step(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         match self.next_step()? {
             Step::Packet(packet) => self.decode(&packet, out),
             Step::Changed(parameters) => match Decoder::new(&parameters) {
@@ -252,13 +253,13 @@ impl Recording {
         }
     }
 
-    /// The next step, its time checked.
+    /// The next step, with its time checked.
     fn next_step(&mut self) -> Result<Step, MediaError> {
         let mut step = match self.ahead.pop_front() {
             Some(step) => step,
             None => match self.opened.reader.step() {
                 Err(MediaError::Read(error)) => return Err(error.into()),
-                // What was decoded up to here is what there is.
+                // What was decoded so far is kept.
                 Err(error) if self.decoded_packets > 0 => {
                     self.trouble
                         .lost(self.timeline.position_s(), None, &error.to_string());
@@ -288,7 +289,7 @@ impl Recording {
     }
 
     fn decode(&mut self, packet: &Packet, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        if let Err(reason) = self.decoder.decode(packet, &mut self.sound) {
+        if let Err(reason) = self.decoder.decode(packet, &mut self.pending) {
             self.damaged_packets += 1;
             let missing_s = self.decoder.packet_s();
             let at_s = match packet.time_s {
@@ -297,7 +298,7 @@ impl Recording {
             };
             self.trouble.lost(at_s.max(0.0), Some(missing_s), &reason);
             self.last_error = Some(reason);
-            // Where packets tell their times, the next one shows the gap.
+            // If packets have times, the next one shows the gap.
             return match packet.time_s {
                 None => self.timeline.insert(missing_s, out),
                 Some(_) => Ok(()),
@@ -305,29 +306,29 @@ impl Recording {
         }
         self.decoded_packets += 1;
         if let (Some(time_s), Some(rate), false) =
-            (packet.time_s, self.decoder.rate(), self.sound.is_empty())
+            (packet.time_s, self.decoder.rate(), self.pending.is_empty())
         {
             let late = self.timeline.go_to(time_s, rate, out)?;
             let late = usize::try_from(late).unwrap_or(usize::MAX);
-            self.sound.drain(..late.min(self.sound.len()));
+            self.pending.drain(..late.min(self.pending.len()));
         }
         Ok(())
     }
 
-    /// This file is over. Another one may have been appended to it.
+    /// The end of this file. Another one may be appended to it.
     fn end(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.timeline.position_s();
-        let told_s = self.told_s.take();
+        let claimed_s = self.claimed_s.take();
         if self.opened.reader.is_cut_short() {
-            self.trouble.cut_short(end_s, told_s);
-        } else if let Some(told_s) = told_s {
-            self.trouble.ended(end_s, told_s);
+            self.trouble.cut_short(end_s, claimed_s);
+        } else if let Some(claimed_s) = claimed_s {
+            self.trouble.ended(end_s, claimed_s);
         }
         if let Some(opened) = self.opened.appended(&self.source)
             && let Ok(decoder) = Decoder::new(&opened.track().parameters)
         {
             self.decoder = decoder;
-            self.told_s = opened
+            self.claimed_s = opened
                 .track()
                 .duration_s
                 .map(|duration_s| end_s + duration_s);
@@ -359,7 +360,7 @@ impl Recording {
                 "{} of its {packets} packets are damaged ({error})",
                 self.damaged_packets
             ),
-            None => "it holds no sound".to_owned(),
+            None => "it contains no audio".to_owned(),
         })
     }
 }

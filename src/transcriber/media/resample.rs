@@ -1,32 +1,31 @@
-//! Any sample rate to the model's.
+//! Resamples from any rate to the model's.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _};
 
 use super::{MediaError, SAMPLE_RATE};
 
-/// Rates that recordings really have; anything else is a damaged header.
+/// Rates of real recordings; others are damaged headers.
 const ACCEPTED_RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 
-/// Length of one block of input. Longer blocks have a steeper filter: this one
-/// keeps everything below 7.5 kHz at any rate.
+/// Length of an input block. Longer blocks have a steeper filter: this one passes
+/// everything below 7.5 kHz at any rate.
 const BLOCK_MS: u32 = 40;
 
-/// Resamples one stretch of constant rate: as many seconds come out as went
-/// in, at the same times.
+/// Resamples one segment of constant rate; duration and times are preserved.
 pub struct Resampler {
     rate: u32,
     fft: Option<Fft<f32>>,
     block: Vec<f32>,
     resampled: Vec<f32>,
-    /// Output that is still to be dropped: the filter's delay.
+    /// Output samples to drop: the filter's delay.
     delay_samples: usize,
     taken_samples: u64,
     given_samples: u64,
 }
 
 impl Resampler {
-    /// Refuses rates that are none.
+    /// Refuses rates out of range.
     pub fn check(rate: u32) -> Result<(), MediaError> {
         match ACCEPTED_RATES.contains(&rate) {
             true => Ok(()),
@@ -34,7 +33,7 @@ impl Resampler {
         }
     }
 
-    /// From `rate` to [`SAMPLE_RATE`].
+    /// Resamples from `rate` to [`SAMPLE_RATE`].
     pub fn new(rate: u32) -> Result<Self, MediaError> {
         Self::check(rate)?;
         let fft = if rate == SAMPLE_RATE {
@@ -62,12 +61,12 @@ impl Resampler {
         })
     }
 
-    /// Rate of the input.
+    /// Input rate.
     pub fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// Takes input; appends what is ready to `out`.
+    /// Resamples `input` and appends the available output to `out`.
     pub fn push(&mut self, mut input: &[f32], out: &mut Vec<f32>) -> Result<(), MediaError> {
         let Some(fft) = &self.fft else {
             out.extend_from_slice(input);
@@ -86,15 +85,15 @@ impl Resampler {
         Ok(())
     }
 
-    /// Frames of input that are resampled at once.
+    /// Input frames that are resampled at once.
     pub fn block_frames(&self) -> u64 {
         self.fft
             .as_ref()
             .map_or(0, |fft| fft.input_frames_max() as u64)
     }
 
-    /// The end of the input: appends what is still in the filter. Another stretch
-    /// may follow.
+    /// Ends the segment: appends what is still in the filter. Another segment may
+    /// follow.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         if self.fft.is_none() {
             return Ok(());
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_keeps_its_length_pitch_and_place() {
+    fn a_tone_keeps_its_length_pitch_and_position() {
         for rate in [
             4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 96_000, 384_000,
         ] {
@@ -166,8 +165,8 @@ mod tests {
                 .collect();
             let output = resample(&input, rate);
             assert_eq!(output.len(), 2 * SAMPLE_RATE as usize, "{rate} Hz");
-            // Sample by sample the same tone: pitch, level and delay in one. Late by one
-            // sample it would differ by 0.17.
+            // The same tone sample by sample: pitch, level and delay in one test.
+            // A delay of one sample would differ by 0.17.
             let worst = output
                 .iter()
                 .enumerate()
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_have_nothing_to_do_with_each_other() {
+    fn segments_are_independent() {
         let mut resampler = Resampler::new(44_100).unwrap();
         let input: Vec<f32> = (0..10_000)
             .map(|index| (index as f32 / 9.0).sin())
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn short_input_comes_out_whole() {
+    fn short_input_is_resampled_completely() {
         for samples in [0, 1, 100, 441] {
             let output = resample(&vec![0.5; samples], 44_100);
             assert_eq!(
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_rates_are_refused() {
+    fn rates_out_of_range_are_refused() {
         for rate in [0, 1, 3_999, 384_001, u32::MAX] {
             assert!(
                 matches!(Resampler::new(rate), Err(MediaError::SampleRate(_))),

@@ -1,4 +1,4 @@
-//! The second decoder as a reader: what ffmpeg gives of a file, in packets.
+//! The second decoder as a reader: ffmpeg's output in packets.
 
 use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::CODEC_ID_PCM_F32LE;
@@ -6,12 +6,12 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 use super::ffmpeg::{self, Input, Options, Transcoder};
 use super::kind::Foreign;
-use super::reader::{CHANNELS_MAX, Packet, Reader, Step, Track};
+use super::reader::{Packet, Reader, Step, Track};
 use super::{Limits, MediaError, SAMPLE_RATE, Source};
 
-/// A file that ffmpeg decodes.
+/// A file decoded by ffmpeg.
 pub struct SecondDecoder {
-    /// `None` once it has ended.
+    /// `None` after the end.
     transcoder: Option<Transcoder>,
     input: Input,
     tracks: Vec<Track>,
@@ -19,13 +19,13 @@ pub struct SecondDecoder {
     parameters: AudioCodecParameters,
     samples: Vec<f32>,
     is_webm: bool,
-    /// Damaged packets that were reported.
+    /// Damaged packets already reported.
     damaged_packets: u64,
 }
 
 impl SecondDecoder {
-    /// Starts ffmpeg on `source`, for this track or the one that a player would
-    /// play, and waits for the first samples. `foreign` says what the file is.
+    /// Starts ffmpeg on `source` with this track, or the one that a player would
+    /// play, and waits for the first samples. `foreign` names the format.
     pub fn open(
         source: &Source,
         track: Option<usize>,
@@ -39,7 +39,7 @@ impl SecondDecoder {
             let options = Options {
                 track,
                 demuxer: foreign.demuxer,
-                // One more, so that what is too long is seen to be.
+                // One second more, so that exceeding the limit is detected.
                 length_max_s: limits.max_duration_s as u64 + 1,
             };
             let transcoder = Transcoder::start(&program, source, options)?;
@@ -71,24 +71,19 @@ impl SecondDecoder {
                     let trouble = transcoder.finish()?;
                     let reason = trouble.stopped_early.or(trouble.first_error);
                     return Err(MediaError::Ffmpeg(
-                        reason.unwrap_or_else(|| "it holds no sound".to_owned()),
+                        reason.unwrap_or_else(|| "it contains no audio".to_owned()),
                     ));
                 }
             }
         }
         let channels = transcoder.channels();
-        if channels > CHANNELS_MAX {
-            return Err(MediaError::Damaged(format!(
-                "it claims {channels} channels"
-            )));
-        }
         let input = transcoder.input().unwrap_or_default();
         let mut parameters = AudioCodecParameters::new();
         parameters
             .for_codec(CODEC_ID_PCM_F32LE)
             .with_sample_rate(SAMPLE_RATE)
             .with_channels(layout(channels, transcoder.channel_mask()));
-        // It is the length of the longest track, maybe of the picture.
+        // It is the duration of the longest track, possibly of the video.
         let is_alone = input.tracks.len() == 1 && input.others.is_empty();
         let duration_s = input.duration_s.filter(|_| is_alone);
         let mut tracks: Vec<Track> = input
@@ -97,7 +92,7 @@ impl SecondDecoder {
             .map(|track| described(track, duration_s))
             .collect();
         if tracks.len() <= track {
-            // It said nothing that could be understood, but it decodes.
+            // Its messages could not be parsed, but it decodes.
             tracks.resize_with(track + 1, || described(&ffmpeg::Track::default(), None));
         }
         Ok(Self {
@@ -112,17 +107,17 @@ impl SecondDecoder {
         })
     }
 
-    /// The track that is decoded.
+    /// The decoded track.
     pub fn track(&self) -> usize {
         self.track
     }
 
-    /// What the packets hold.
+    /// Parameters of the packets.
     pub fn parameters(&self) -> AudioCodecParameters {
         self.parameters.clone()
     }
 
-    /// It has given all that it can.
+    /// The end of its output.
     fn end(&mut self, transcoder: Transcoder) -> Result<Step, MediaError> {
         let trouble = transcoder.finish()?;
         let unreported = trouble.damaged_packets - self.damaged_packets;
@@ -179,7 +174,8 @@ impl Reader for SecondDecoder {
     fn container(&self) -> &str {
         match self.input.container.as_str() {
             "" => "unknown",
-            // One name for two, which our own reader tells apart.
+            // ffmpeg has one name for both, which the built-in reader
+            // distinguishes.
             "matroska" if self.is_webm => "webm",
             "matroska" => "mkv",
             container => container,
@@ -194,7 +190,7 @@ impl Reader for SecondDecoder {
         self.input.others.clone()
     }
 
-    /// Already done.
+    /// Selected on opening.
     fn select(&mut self, _: usize) {}
 
     fn step(&mut self) -> Result<Step, MediaError> {
@@ -213,8 +209,8 @@ impl Reader for SecondDecoder {
                 }
             }
         }
-        // Its complaints come through another pipe than its samples: the place is
-        // right to a second or so.
+        // Messages and samples come through different pipes: the position is
+        // accurate to about a second.
         let damaged_packets = transcoder.damaged_packets();
         if damaged_packets > self.damaged_packets {
             self.damaged_packets = damaged_packets;

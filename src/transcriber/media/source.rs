@@ -1,4 +1,4 @@
-//! The committed bytes of a recording, seen through a descriptor that others use too.
+//! The committed bytes of a recording, read through a shared descriptor.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use symphonia::core::io::MediaSource;
 
 /// Reads a file by position (`pread`): the file offset of the descriptor, which
-/// the daemon shares, is neither used nor moved, and nothing at or after
-/// `size_bytes` is ever read, for the file may be preallocated beyond it.
+/// the daemon shares, is neither used nor moved. Nothing at or after `size_bytes`
+/// is read, since the file may be preallocated beyond it.
 pub struct Source {
     file: Arc<File>,
-    /// Where this view of the file begins.
+    /// Offset of this view in the file.
     start_bytes: u64,
     size_bytes: u64,
     offset_bytes: u64,
     position: Position,
 }
 
-/// Where a [`Source`] is being read, seen from outside while a demuxer owns it.
+/// The read position of a [`Source`], observable while a demuxer owns it.
 #[derive(Clone, Default)]
 pub struct Position(Arc<AtomicU64>);
 
@@ -50,7 +50,7 @@ impl Source {
         self.part(0..self.size_bytes)
     }
 
-    /// A part of these bytes, for a reader to which they are all there is.
+    /// A byte range as a source of its own.
     pub fn part(&self, range: Range<u64>) -> Self {
         let start = range.start.min(self.size_bytes);
         Self {
@@ -62,17 +62,17 @@ impl Source {
         }
     }
 
-    /// Length of what may be read.
+    /// Length in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// A view of where this source is being read.
+    /// The read position of this source.
     pub fn position(&self) -> Position {
         self.position.clone()
     }
 
-    /// At most `length_bytes` from the start, for a look at what this is.
+    /// At most `length_bytes` from the start, for format detection.
     pub fn head(&self, length_bytes: usize) -> io::Result<Vec<u8>> {
         let length_bytes = length_bytes.min(usize::try_from(self.size_bytes).unwrap_or(usize::MAX));
         let mut head = vec![0; length_bytes];
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_at_or_after_the_committed_length() {
-        let mut source = source(b"committed, and rubbish", 9);
+        let mut source = source(b"committed, and garbage", 9);
         let mut all = Vec::new();
         source.read_to_end(&mut all).unwrap();
         assert_eq!(all, b"committed");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_all_that_its_reader_sees() {
+    fn a_part_hides_the_rest() {
         let source = source(b"first, second, rubbish", 14);
         let mut part = source.part(7..100);
         let mut all = Vec::new();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_file_offset_stays_where_it_is() {
+    fn shared_file_offset_is_not_moved() {
         let mut source = source(b"0123456789", 10);
         let mut shared = source.file.try_clone().unwrap();
         shared.seek(SeekFrom::Start(3)).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_shorter_than_told_just_ends() {
+    fn a_file_shorter_than_claimed_ends_early() {
         let mut source = source(b"short", 100);
         let mut all = Vec::new();
         source.read_to_end(&mut all).unwrap();

@@ -1,94 +1,95 @@
-//! Puts decoded sound where it belongs in time, at the model's rate: silence
-//! where packets are missing or begin late, cuts where they overlap.
+//! Places decoded samples on the timeline, at the model's rate: inserts silence
+//! where packets are missing or late, cuts where they overlap.
 
 use super::resample::Resampler;
 use super::{MediaError, SAMPLE_RATE, is_digital_silence};
 
-/// Times of packets are rounded and jitter: sound is moved only if it is this
-/// far from its place. (The first packet is put exactly.)
+/// Packet times are rounded and jitter: samples are moved only if they are this
+/// far off. (The first packet is placed exactly.)
 const TOLERANCE_S: f64 = 0.1;
 /// The first packet may be this late or early without being moved.
 const FIRST_TOLERANCE_S: f64 = 0.001;
-/// A packet further back than this does not overlap: the clock was set anew,
-/// and what it says is heard behind what came before.
+/// A packet further back than this is not an overlap: the clock was reset, and
+/// its samples follow what came before.
 const OVERLAP_MAX_S: f64 = 2.0;
-/// Silence is given in pieces of this length, however long it is.
+/// Silence is output in blocks of this length.
 const SILENCE_STEP_SAMPLES: u64 = SAMPLE_RATE as u64;
-/// Zeros are no longer worth resampling after this much of them: pauses go through
-/// the filter like everything else.
+/// After this many seconds of zeros, further ones are not resampled; shorter
+/// pauses go through the filter.
 const ZEROS_S: f64 = 5.0;
 
-/// To make a resampler is as much work as to resample so many of its blocks.
+/// Creating a resampler costs as much as resampling this many of its blocks.
 const MAKING_BLOCKS: u64 = 4;
-/// At the end of a stretch so many blocks are filled up with zeros.
+/// At the end of a segment this many blocks are padded with zeros.
 const ENDING_BLOCKS: u64 = 2;
-/// So much work, in frames, may be done for each frame of sound, and for none:
-/// no recording changes its rate or tears off with each of its packets.
+/// Allowed overhead, in frames, for each frame of audio, and without any: no
+/// recording changes its rate or is interrupted with each of its packets.
 const WORK_PER_FRAME: u64 = 16;
 const WORK_MIN_FRAMES: u64 = 1 << 22;
 
-/// One recording, from its start on.
+/// One recording, from its start.
 #[derive(Default)]
 pub struct Timeline {
-    /// Resamples the current stretch of sound, if there is one.
+    /// The resampler of the current segment, if there is one.
     resampler: Option<Resampler>,
-    /// That of the stretch before, for another one of the same rate.
+    /// That of the previous segment, for reuse at the same rate.
     spare: Option<Resampler>,
-    /// Done to make resamplers and to end stretches, and what it was done for.
+    /// Overhead of creating resamplers and ending segments, and the audio it was
+    /// spent on.
     work_frames: u64,
-    sound_frames: u64,
-    /// Input of that stretch, in frames of its rate.
-    stretch_frames: u64,
-    /// Zeros at the end of that stretch.
+    audio_frames: u64,
+    /// Input of the segment, in frames of its rate.
+    segment_frames: u64,
+    /// Zeros at the end of the segment.
     zero_frames: u64,
-    /// They have become so many that further ones are not resampled.
+    /// There are so many that further ones are not resampled.
     in_zeros: bool,
-    /// Where the stretch begins: all that was given before it.
-    stretch_start_samples: u64,
-    /// Silence that is still to be given, before what comes next.
+    /// Start of the segment: samples output before it.
+    segment_start_samples: u64,
+    /// Silence still to be output before what comes next.
     silence_samples: u64,
-    /// Added to the times that packets tell.
+    /// Added to packet times.
     shift_s: f64,
     begun: bool,
 }
 
 impl Timeline {
-    /// Where the next sound goes, in seconds from the start of the recording.
+    /// Position of the next samples, in seconds from the start of the recording.
     pub fn position_s(&self) -> f64 {
-        let before = self.stretch_start_samples + self.silence_samples;
-        let stretch_s = self.resampler.as_ref().map_or(0.0, |resampler| {
-            self.stretch_frames as f64 / f64::from(resampler.rate())
+        let before = self.segment_start_samples + self.silence_samples;
+        let segment_s = self.resampler.as_ref().map_or(0.0, |resampler| {
+            self.segment_frames as f64 / f64::from(resampler.rate())
         });
-        before as f64 / f64::from(SAMPLE_RATE) + stretch_s
+        before as f64 / f64::from(SAMPLE_RATE) + segment_s
     }
 
-    /// Silence that [`Timeline::silence`] still has to give.
+    /// Whether [`Timeline::silence`] has silence left to output.
     pub fn is_silent(&self) -> bool {
         self.silence_samples > 0
     }
 
-    /// Appends the next piece of silence.
+    /// Appends the next block of silence.
     pub fn silence(&mut self, out: &mut Vec<f32>) {
         let step = self.silence_samples.min(SILENCE_STEP_SAMPLES);
         out.resize(out.len() + step as usize, 0.0);
         self.silence_samples -= step;
-        self.stretch_start_samples += step;
+        self.segment_start_samples += step;
     }
 
-    /// Another file follows, whose times begin at 0 again.
+    /// Begins an appended file, whose times start at 0 again.
     pub fn begin_part(&mut self) {
         self.shift_s = self.position_s();
     }
 
-    /// How far the packet that is to be heard at `time_s` lies ahead of the
-    /// sound before it, in seconds.
+    /// How far a packet at `time_s` is ahead of the samples before it, in
+    /// seconds.
     pub fn gap_s(&self, time_s: f64) -> f64 {
         time_s + self.shift_s - self.position_s()
     }
 
-    /// The next packet is to be heard at `time_s`: makes up for what is missing
-    /// before it. Returns how many of its frames (of `rate`) come too late, which
-    /// are not to be pushed.
+    /// Moves to the packet at `time_s` and fills a gap before it. Returns how
+    /// many of its frames (at `rate`) overlap with earlier ones and must not be
+    /// pushed.
     pub fn go_to(&mut self, time_s: f64, rate: u32, out: &mut Vec<f32>) -> Result<u64, MediaError> {
         let gap_s = self.gap_s(time_s);
         let tolerance_s = match self.begun {
@@ -108,29 +109,34 @@ impl Timeline {
         Ok(0)
     }
 
-    /// Silence of this length follows.
+    /// Inserts silence of this duration.
     pub fn insert(&mut self, duration_s: f64, out: &mut Vec<f32>) -> Result<(), MediaError> {
         let end_s = self.position_s() + duration_s;
-        self.end_stretch(out)?;
+        self.end_segment(out)?;
         let end_samples = (end_s * f64::from(SAMPLE_RATE)).round() as u64;
-        self.silence_samples = end_samples.saturating_sub(self.stretch_start_samples);
+        self.silence_samples = end_samples.saturating_sub(self.segment_start_samples);
         self.begun = true;
         Ok(())
     }
 
-    /// Sound of `rate` follows. Silence before it must have been given.
-    pub fn push(&mut self, sound: &[f32], rate: u32, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    /// Appends audio at `rate`. Silence before it must have been output.
+    pub fn push(
+        &mut self,
+        samples: &[f32],
+        rate: u32,
+        out: &mut Vec<f32>,
+    ) -> Result<(), MediaError> {
         debug_assert!(!self.is_silent());
-        if sound.is_empty() {
+        if samples.is_empty() {
             return Ok(());
         }
         self.begun = true;
-        let is_zero = is_digital_silence(sound);
-        let length_s = sound.len() as f64 / f64::from(rate);
+        let is_zero = is_digital_silence(samples);
+        let length_s = samples.len() as f64 / f64::from(rate);
         let zeros_s = self.zero_frames as f64 / f64::from(rate);
         self.in_zeros = is_zero && (self.in_zeros || zeros_s > ZEROS_S);
         if self.in_zeros {
-            // Digital silence costs nothing, and its length stays exact.
+            // Digital silence is not resampled, and its length stays exact.
             Resampler::check(rate)?;
             return self.insert(length_s, out);
         }
@@ -138,17 +144,17 @@ impl Timeline {
             Some(resampler) if resampler.rate() == rate => resampler,
             changed => {
                 self.resampler = changed;
-                self.end_stretch(out)?;
+                self.end_segment(out)?;
                 self.resampler_for(rate)?
             }
         };
-        self.stretch_frames += sound.len() as u64;
-        self.sound_frames += sound.len() as u64;
+        self.segment_frames += samples.len() as u64;
+        self.audio_frames += samples.len() as u64;
         self.zero_frames = match is_zero {
-            true => self.zero_frames + sound.len() as u64,
+            true => self.zero_frames + samples.len() as u64,
             false => 0,
         };
-        self.resampler.insert(resampler).push(sound, out)
+        self.resampler.insert(resampler).push(samples, out)
     }
 
     fn resampler_for(&mut self, rate: u32) -> Result<Resampler, MediaError> {
@@ -162,23 +168,23 @@ impl Timeline {
 
     fn count_work(&mut self, frames: u64) -> Result<(), MediaError> {
         self.work_frames += frames;
-        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.sound_frames {
-            true => Err(MediaError::Torn),
+        match self.work_frames > WORK_MIN_FRAMES + WORK_PER_FRAME * self.audio_frames {
+            true => Err(MediaError::Interrupted),
             false => Ok(()),
         }
     }
 
-    /// The recording is over: appends what is still in the filter.
+    /// Ends the recording: appends what is still in the filter.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
-        self.end_stretch(out)
+        self.end_segment(out)
     }
 
-    /// All input of the stretch has come out afterwards, to the sample.
-    fn end_stretch(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
+    /// Afterwards all input of the segment has been output, to the sample.
+    fn end_segment(&mut self, out: &mut Vec<f32>) -> Result<(), MediaError> {
         if let Some(mut resampler) = self.resampler.take() {
-            let frames = std::mem::take(&mut self.stretch_frames);
+            let frames = std::mem::take(&mut self.segment_frames);
             self.zero_frames = 0;
-            self.stretch_start_samples +=
+            self.segment_start_samples +=
                 (frames * u64::from(SAMPLE_RATE)).div_ceil(u64::from(resampler.rate()));
             resampler.finish(out)?;
             self.count_work(ENDING_BLOCKS * resampler.block_frames())?;
@@ -192,11 +198,11 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// What comes out of packets (time, rate, sound).
+    /// The output of packets (time, rate, samples).
     fn played(packets: &[(Option<f64>, u32, Vec<f32>)]) -> Vec<f32> {
         let mut timeline = Timeline::default();
         let mut out = Vec::new();
-        for (time_s, rate, sound) in packets {
+        for (time_s, rate, samples) in packets {
             let mut skip = 0;
             if let Some(time_s) = time_s {
                 skip = timeline.go_to(*time_s, *rate, &mut out).unwrap() as usize;
@@ -204,8 +210,8 @@ mod tests {
             while timeline.is_silent() {
                 timeline.silence(&mut out);
             }
-            let sound = &sound[skip.min(sound.len())..];
-            timeline.push(sound, *rate, &mut out).unwrap();
+            let samples = &samples[skip.min(samples.len())..];
+            timeline.push(samples, *rate, &mut out).unwrap();
         }
         timeline.finish(&mut out).unwrap();
         while timeline.is_silent() {
@@ -222,8 +228,8 @@ mod tests {
             .collect()
     }
 
-    /// Stretches of sound, in hundredths of a second.
-    fn stretches(samples: &[f32]) -> Vec<(usize, usize)> {
+    /// Segments of samples, in hundredths of a second.
+    fn segments(samples: &[f32]) -> Vec<(usize, usize)> {
         let loud: Vec<bool> = samples
             .chunks(160)
             .map(|chunk| chunk.iter().any(|sample| sample.abs() > 0.05))
@@ -239,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_lies_where_its_packets_say() {
+    fn audio_is_placed_at_packet_times() {
         let one = |rate| tone(rate, 1.0);
         for rate in [8_000, 16_000, 44_100] {
             for (name, packets, expected, length) in [
@@ -284,7 +290,7 @@ mod tests {
                     4.0,
                 ),
                 (
-                    "a clock set anew",
+                    "a clock reset",
                     vec![
                         (Some(0.0), rate, tone(rate, 5.0)),
                         (Some(0.0), rate, one(rate)),
@@ -325,8 +331,8 @@ mod tests {
                     "{name}: {}",
                     out.len()
                 );
-                // The filter rings for a moment where sound begins and ends hard.
-                let found = stretches(&out);
+                // The filter rings briefly at hard edges.
+                let found = segments(&out);
                 let near = |one: usize, other: usize| one.abs_diff(other) <= 1;
                 let all_near = found.iter().zip(&expected).all(|(found, expected)| {
                     near(found.0, expected.0) && near(found.1, expected.1)
@@ -340,21 +346,21 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_its_rate_or_tears_off_all_the_time_is_refused() {
-        let sound = tone(8_000, 0.001);
+    fn frequent_rate_changes_and_gaps_are_refused() {
+        let samples = tone(8_000, 0.001);
         let mut out = Vec::new();
         let mut timeline = Timeline::default();
         let refused =
-            (4_000..384_000).position(|rate| timeline.push(&sound, rate, &mut out).is_err());
+            (4_000..384_000).position(|rate| timeline.push(&samples, rate, &mut out).is_err());
         assert!(
             refused.is_some_and(|changes| (100..2_000).contains(&changes)),
             "{refused:?}"
         );
-        // A word now and then, for a day, is none of that.
+        // A word now and then for a day is accepted.
         let mut timeline = Timeline::default();
         for index in 0..100_000 {
             timeline.work_frames += (MAKING_BLOCKS + ENDING_BLOCKS) * 1_764;
-            timeline.sound_frames += 4_410;
+            timeline.audio_frames += 4_410;
             timeline
                 .count_work(0)
                 .unwrap_or_else(|error| panic!("{index}: {error}"));
@@ -372,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_silence_comes_in_pieces() {
+    fn a_day_of_silence_is_output_in_blocks() {
         let mut timeline = Timeline::default();
         let mut out = Vec::new();
         timeline.go_to(86_400.0, 48_000, &mut out).unwrap();

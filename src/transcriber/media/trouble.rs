@@ -1,30 +1,30 @@
-//! What is missing of a recording, and where, in words for people.
+//! Collects what could not be decoded, and where, for the warning to the user.
 
-/// Places that are named; of further ones only the number.
+/// Places that are listed; of further ones only the number is given.
 const NAMED_MAX: usize = 5;
-/// Places this close to each other are one.
+/// Places this close to each other are merged.
 const NEAR_S: f64 = 1.0;
-/// Less than this at the very start is not worth a word: a frame that began before
+/// Less than this at the very start is not reported: a frame that began before
 /// the recording did.
 const WORTH_S: f64 = 0.1;
-/// A container's word on its length may be this wrong.
+/// A container's duration may be this wrong.
 const LENGTH_TOLERANCE_S: f64 = 1.0;
 const LENGTH_TOLERANCE: f64 = 0.01;
 /// Reasons come from decoders, which may quote the file.
 const REASON_MAX_CHARACTERS: usize = 120;
 
-/// A place where something could not be decoded.
+/// A place where decoding failed.
 #[derive(Debug, Clone, PartialEq)]
 struct Place {
     start_s: f64,
     end_s: f64,
-    /// Sound that is missing there, where that is known.
+    /// Missing seconds, where known.
     missing_s: f64,
     is_known: bool,
     reason: String,
 }
 
-/// Collects what goes wrong, in the order of time.
+/// Collects failures in order of time.
 #[derive(Debug, Default)]
 pub struct Trouble {
     places: Vec<Place>,
@@ -33,8 +33,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Something at `at_s` could not be decoded; `missing_s` if it is known how
-    /// much that is.
+    /// Records that decoding failed at `at_s`; `missing_s` is the duration lost,
+    /// if known.
     pub fn lost(&mut self, at_s: f64, missing_s: Option<f64>, reason: &str) {
         let end_s = at_s + missing_s.unwrap_or(0.0);
         if let Some(last) = self.places.last_mut()
@@ -66,36 +66,36 @@ impl Trouble {
         });
     }
 
-    /// Something else that people should know.
+    /// Adds another note for the user.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// The recording ends at `end_s`; its own structure shows that more was there.
-    pub fn cut_short(&mut self, end_s: f64, told_s: Option<f64>) {
-        let told = match told_s {
-            Some(told_s) if told_s > end_s + WORTH_S => format!(" of {}", seconds(told_s)),
+    /// The recording ends at `end_s`; its structure shows that it was truncated.
+    pub fn cut_short(&mut self, end_s: f64, claimed_s: Option<f64>) {
+        let claimed = match claimed_s {
+            Some(claimed_s) if claimed_s > end_s + WORTH_S => format!(" of {}", seconds(claimed_s)),
             _ => String::new(),
         };
         self.note(format!(
-            "the file was cut short: it ends after {}{told}",
+            "the file was cut short: it ends after {}{claimed}",
             seconds(end_s)
         ));
     }
 
-    /// The recording ends at `end_s` and its structure is whole, but it says
-    /// that it is `told_s` long.
-    pub fn ended(&mut self, end_s: f64, told_s: f64) {
-        if end_s < told_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
+    /// The recording ends at `end_s` with an intact structure, but claims a
+    /// duration of `claimed_s`.
+    pub fn ended(&mut self, end_s: f64, claimed_s: f64) {
+        if end_s < claimed_s * (1.0 - LENGTH_TOLERANCE) - LENGTH_TOLERANCE_S {
             self.note(format!(
-                "the file says that it is {} long, but its sound ends after {}",
-                seconds(told_s),
+                "the file claims to be {} long, but its audio ends after {}",
+                seconds(claimed_s),
                 seconds(end_s)
             ));
         }
     }
 
-    /// All of it in one line; `None` if nothing is missing.
+    /// A summary in one line; `None` if nothing is missing.
     pub fn summary(&self) -> Option<String> {
         let mut parts = Vec::new();
         let places: Vec<String> = self
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_named_with_their_seconds() {
+    fn places_are_listed_with_seconds() {
         let mut trouble = Trouble::default();
         assert_eq!(trouble.summary(), None);
         trouble.lost(
@@ -177,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn ends_that_come_too_early_are_told() {
-        let summary = |tell: &dyn Fn(&mut Trouble)| {
+    fn early_ends_are_reported() {
+        let summary = |report: &dyn Fn(&mut Trouble)| {
             let mut trouble = Trouble::default();
-            tell(&mut trouble);
+            report(&mut trouble);
             trouble.summary()
         };
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
         );
         assert_eq!(
             summary(&|trouble| trouble.ended(90.0, 100.0)).unwrap(),
-            "the file says that it is 100.0 s long, but its sound ends after 90.0 s"
+            "the file claims to be 100.0 s long, but its audio ends after 90.0 s"
         );
         assert_eq!(summary(&|trouble| trouble.ended(98.5, 100.0)), None);
         assert_eq!(summary(&|trouble| trouble.ended(120.0, 100.0)), None);

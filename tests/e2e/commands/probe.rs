@@ -128,7 +128,7 @@ fn what_is_no_recording_is_refused_in_one_line() {
         (
             "zeros.mp3",
             vec![0; 100_000],
-            "nothing in it is of a known audio format",
+            "it contains no known audio format",
         ),
     ] {
         let file = folder.path().join(name);

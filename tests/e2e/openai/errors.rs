@@ -195,7 +195,12 @@ fn errors_distinguish_the_client_from_the_server() {
     let daemon = Daemon::start();
     let body = around(&[MODEL], NOISE, &[]);
     let answer = post(daemon.address(), TRANSCRIPTIONS, &body);
-    let error = refused(answer, 400, "invalid_request_error", "no recording");
+    let error = refused(
+        answer,
+        400,
+        "invalid_request_error",
+        "not a readable recording",
+    );
     assert_eq!(error["param"], "file", "{error}");
 
     let folder = Daemon::folder();

@@ -1,58 +1,59 @@
-//! The command line of the child.
+//! The command line of the ffmpeg child.
 
 use super::super::SAMPLE_RATE;
 
-/// What is wanted of a recording.
+/// How a recording is decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Number of the audio track, an index into the input's tracks.
+    /// Index of the audio track among the input's audio tracks.
     pub track: usize,
-    /// Name of ffmpeg's demuxer, for files that do not show what they are.
+    /// Name of ffmpeg's demuxer, for raw streams that cannot be detected.
     pub demuxer: Option<&'static str>,
-    /// What is longer is cut there.
+    /// Longer recordings are truncated to this, in seconds.
     pub length_max_s: u64,
 }
 
-/// Enough to find a track of a transport stream whose sound begins late, and no
-/// gigabytes: what is looked at is kept in memory.
+/// Enough to find a track of a transport stream whose audio begins late, but
+/// bounded: ffmpeg keeps what it probes in memory.
 const PROBE_BYTES: u64 = 32 * 1024 * 1024;
 const PROBE_US: u64 = 600_000_000;
 
-/// More tracks than any recording has.
+/// No recording has more tracks.
 const STREAMS_MAX: u32 = 64;
 
-/// Transport streams may jump ahead: a longer jump is a new time base, a shorter
-/// one a gap in the recording. Jumps back are always a new time base.
+/// Timestamps of transport streams may jump ahead: a longer jump is a new time
+/// base, a shorter one a gap in the recording. Jumps back are always a new time
+/// base.
 const GAP_MAX_S: u32 = 600;
 
-/// Containers and bare streams that may be read: what recorders, telephones,
-/// cameras and archives make. Absent is what refers to other files or addresses
-/// (hls, dash, concat, sdp, rtsp, image2, imf), what is a score for a synthesiser
-/// (gme, openmpt), a device (lavfi), text, pictures, or from a game. Names that a
-/// version of ffmpeg does not know do no harm.
+/// Demuxers that are allowed: formats of recorders, telephones, cameras and
+/// archives. Excluded are those that open other files or URLs (hls, dash, concat,
+/// sdp, rtsp, image2, imf), music modules (gme, openmpt), devices (lavfi), text,
+/// pictures and game formats. Names unknown to a version of ffmpeg are ignored.
 const FORMATS: &str = "aac,aax,ac3,ac4,aea,aiff,alaw,amr,amrnb,amrwb,apac,ape,aptx,asf,asf_o,au,avi,\
 avr,bonk,caf,codec2,dfpwm,dhav,dsf,dss,dts,dtshd,dv,eac3,flac,flv,g722,g723_1,g726,g729,gsm,gxf,\
 hcom,iamf,iff,ilbc,ircam,ivf,ivr,kux,lc3,live_flv,loas,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mtv,\
 mulaw,mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,pva,pvf,qcp,qoa,rka,rm,sbc,sds,shn,sln,smjpeg,sox,spdif,swf,\
 tak,truehd,tta,vivo,voc,vqf,w64,wav,wavarc,webm,wsaud,wsd,wtv,wv,wve,xwma";
 
-/// The first packet of Ogg Speex, behind the header of its page.
+/// Offset and content of the magic in the first packet of Ogg Speex, after the
+/// page header.
 const SPEEX: (usize, &[u8]) = (28, b"Speex   ");
 
-/// As much of a recording as [`decoder`] looks at.
+/// Bytes of the recording that [`decoder`] examines.
 pub const HEAD_BYTES: usize = 64;
 
-/// Another decoder than ffmpeg's own, for the first track of a recording that
-/// begins with `head`. That of ffmpeg 7.1 for Speex makes 40 ms of each 20 ms;
-/// Debian's ffmpeg has Speex's own library as well.
+/// A decoder to use instead of ffmpeg's default, for the first track of a
+/// recording that begins with `head`. The native Speex decoder of ffmpeg 7.1
+/// outputs 40 ms for each 20 ms; Debian's ffmpeg also has libspeex.
 fn decoder(head: &[u8]) -> Option<&'static str> {
     let (offset, name) = SPEEX;
     let is_speex = head.starts_with(b"OggS") && head.get(offset..)?.starts_with(name);
     is_speex.then_some("libspeex")
 }
 
-/// Reads the recording, which begins with `head`, from standard input, and writes
-/// the samples of the chosen track to standard output.
+/// Arguments to read the recording, which begins with `head`, from standard input
+/// and to write the samples of the selected track to standard output.
 pub fn arguments(options: &Options, head: &[u8]) -> Vec<String> {
     let Options {
         track,
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speex_has_a_decoder_of_its_own() {
+    fn speex_is_decoded_by_libspeex() {
         let words = |head: &[u8], demuxer| {
             let options = Options {
                 track: 0,

@@ -1,7 +1,7 @@
-//! What the child may do: read its input, compute, write its output. Everything
-//! that a decoder taken over by a hostile file would like to do is refused by the
-//! kernel. What needs memory is prepared before the fork; between fork and exec
-//! there are only system calls.
+//! Confinement of the child: it can read its input, compute and write its output;
+//! the kernel refuses everything else that a compromised decoder might try.
+//! Memory is allocated before the fork; between fork and exec only system calls
+//! are made.
 
 #![allow(unsafe_code)]
 
@@ -22,14 +22,14 @@ use seccompiler::{
     SeccompRule,
 };
 
-/// ffmpeg with its two hundred libraries takes about 400 MB of addresses (less
+/// ffmpeg with its two hundred libraries maps about 400 MB of addresses (less
 /// than 40 MB of memory); the rest is for decoders and the probed input.
 const ADDRESS_SPACE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Libraries are opened one after the other.
+/// The dynamic linker opens libraries one at a time.
 const FILES_MAX: u64 = 64;
 
-/// Where the dynamic linker finds libraries, and nothing else lies.
+/// The dynamic linker's library folders, which hold nothing else.
 const LIBRARIES: [&str; 6] = [
     "/usr/lib",
     "/usr/lib32",
@@ -39,7 +39,7 @@ const LIBRARIES: [&str; 6] = [
     "/lib64",
 ];
 
-/// Its list of them.
+/// The dynamic linker's cache.
 const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
 
 /// The limits of one child.
@@ -50,7 +50,7 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// For running `program`, which may compute for `cpu_s` seconds.
+    /// Confines `program`, which may use `cpu_s` seconds of CPU time.
     pub fn new(program: &Path, cpu_s: u64) -> Self {
         let libraries = LIBRARIES.iter().map(PathBuf::from);
         Self {
@@ -59,17 +59,17 @@ impl Confinement {
         }
     }
 
-    /// Programs of tests need an interpreter and tools.
+    /// Test programs need an interpreter and tools.
     #[cfg(test)]
     pub fn allow(&mut self, path: &Path) {
         self.executable.push(path.to_owned());
     }
 
-    /// Lets `command` be confined when it is started. The child dies with the
+    /// Makes `command` confine itself when started. The child dies with the
     /// thread that starts it.
     pub fn apply(&self, command: &mut Command) -> io::Result<()> {
         command.env_clear().current_dir("/").process_group(0);
-        // Each arena of each thread reserves addresses.
+        // Each arena of each thread reserves address space.
         command.env("MALLOC_ARENA_MAX", "1");
         let same = |limit| libc::rlimit {
             rlim_cur: limit,
@@ -80,7 +80,8 @@ impl Confinement {
                 libc::RLIMIT_CPU,
                 libc::rlimit {
                     rlim_cur: self.cpu_s,
-                    // At the first one it gets a signal that says why.
+                    // At the soft limit the child gets SIGXCPU, which identifies
+                    // the reason.
                     rlim_max: self.cpu_s + 1,
                 },
             ),
@@ -94,8 +95,9 @@ impl Confinement {
         let filters = filters();
         let parent = std::process::id();
         let confine = move || {
-            // SAFETY: `prctl`, `getppid`, `setrlimit` and `close_range` are system
-            // calls with numbers and one pointer to a value of this closure as arguments.
+            // SAFETY: `prctl`, `getppid`, `setrlimit` and `close_range` are
+            // system calls with numbers and one pointer to a value of this
+            // closure as arguments.
             unsafe {
                 check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
                 if libc::getppid() as u32 != parent {
@@ -105,7 +107,8 @@ impl Confinement {
                     check(libc::setrlimit(*resource, limit))?;
                 }
                 check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
-                // Closed by the exec, for std has one open until then to say how that went.
+                // Close-on-exec, since std keeps one descriptor open to report
+                // the result of the exec.
                 let first: libc::c_uint = 3;
                 check(libc::syscall(
                     libc::SYS_close_range,
@@ -127,13 +130,14 @@ impl Confinement {
             }
             Ok(())
         };
-        // SAFETY: the closure makes system calls alone: it allocates nothing, takes
-        // no lock, and an `io::Error` of a kind or a number is a plain value.
+        // SAFETY: the closure only makes system calls: it allocates nothing,
+        // takes no lock, and an `io::Error` of a kind or a number is a plain
+        // value.
         unsafe { command.pre_exec(confine) };
         Ok(())
     }
 
-    /// Landlock's rules; `None` where the kernel has no Landlock.
+    /// The Landlock ruleset; `None` if the kernel has no Landlock.
     fn files(&self) -> Option<OwnedFd> {
         let made = || -> Result<Option<OwnedFd>, landlock::RulesetError> {
             let all = AccessFs::from_all(ABI::V5);
@@ -158,11 +162,13 @@ impl Confinement {
         match made() {
             Ok(Some(rules)) => Some(rules),
             Ok(None) => {
-                tracing::info!("this kernel has no Landlock: ffmpeg runs without rules for files");
+                tracing::info!(
+                    "this kernel has no Landlock: ffmpeg runs without file access rules"
+                );
                 None
             }
             Err(error) => {
-                tracing::warn!("ffmpeg runs without rules for files: {error}");
+                tracing::warn!("ffmpeg runs without file access rules: {error}");
                 None
             }
         }
@@ -220,7 +226,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_memfd_create,
 ];
 
-/// Programs for the kernel; none on processors for which none can be made.
+/// seccomp filters; none on processors that seccompiler does not support.
 fn filters() -> Vec<BpfProgram> {
     let Ok(architecture) = std::env::consts::ARCH.try_into() else {
         return Vec::new();
@@ -238,7 +244,7 @@ fn filters() -> Vec<BpfProgram> {
         SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64),
         0,
     );
-    // Limits of its own it may ask for, and cannot raise.
+    // It may query its own limits, and cannot raise them.
     let is_another = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0);
     let rule = |condition| SeccompRule::new(vec![condition]);
     let rules = is_process.and_then(rule).and_then(|process| {
@@ -248,7 +254,8 @@ fn filters() -> Vec<BpfProgram> {
     let made = rules.map(|(process, another)| {
         refused.insert(libc::SYS_clone, vec![process]);
         refused.insert(libc::SYS_prlimit64, vec![another]);
-        // The flags of this one cannot be seen; without it libc takes the other.
+        // The flags of clone3 are behind a pointer, which seccomp cannot read; on
+        // ENOSYS libc uses clone.
         let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
         [
             program(refused, libc::EPERM),
@@ -258,7 +265,7 @@ fn filters() -> Vec<BpfProgram> {
     match made.and_then(|programs| programs.into_iter().collect()) {
         Ok(programs) => programs,
         Err(error) => {
-            tracing::warn!("ffmpeg runs without a filter of system calls: {error}");
+            tracing::warn!("ffmpeg runs without a system call filter: {error}");
             Vec::new()
         }
     }

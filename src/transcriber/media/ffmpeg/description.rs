@@ -1,4 +1,4 @@
-//! What ffmpeg says of a file, read from its own description of it:
+//! Parses ffmpeg's description of a file:
 //!
 //! ```text
 //! Input #0, mpegts, from 'pipe:0':
@@ -11,24 +11,24 @@
 use super::super::reader::name_tracks;
 use super::layout;
 
-/// More tracks are not remembered.
+/// Further tracks are ignored.
 const TRACKS_MAX: usize = 64;
 
-/// Words in a description are short.
+/// Longer words are cut.
 const WORD_MAX_CHARACTERS: usize = 40;
 
-/// A file.
+/// The description of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Input {
-    /// ffmpeg's short name of the container or bare stream: `mpegts`, `amr`; of
+    /// ffmpeg's short name of the container or raw stream: `mpegts`, `amr`; for
     /// the mp4 family, which has one name for all, `3gp`, `mov` or `mp4`.
     pub container: String,
-    /// Length, where the container tells it.
+    /// Duration in seconds, if the container states it.
     pub duration_s: Option<f64>,
-    /// The audio tracks in the order of the file: the index is the track's number
-    /// for [`super::Options`].
+    /// Audio tracks in file order: the index is the track's number in
+    /// [`super::Options`].
     pub tracks: Vec<Track>,
-    /// What else is in it: "1 video track and 2 subtitle tracks", or empty.
+    /// Other tracks: "1 video track and 2 subtitle tracks", or empty.
     pub others: String,
     counts: [u32; 3],
 }
@@ -42,9 +42,9 @@ pub struct Track {
     pub sample_rate: Option<u32>,
     /// Number of channels.
     pub channels: Option<u16>,
-    /// A player plays this one unless told otherwise.
+    /// The default track.
     pub is_default: bool,
-    /// ISO 639-2 code, as the file has it.
+    /// ISO 639-2 code, as in the file.
     pub language: Option<String>,
 }
 
@@ -55,7 +55,8 @@ const OTHERS: [(&str, &str); 3] = [
 ];
 
 impl Input {
-    /// The description that begins with this line, if it is one.
+    /// Starts a description with this line; `None` if the line does not begin
+    /// one.
     pub fn begin(line: &str) -> Option<Self> {
         let rest = line.strip_prefix("Input #0, ")?;
         let (names, _) = rest.split_once(", from '")?;
@@ -65,7 +66,7 @@ impl Input {
         })
     }
 
-    /// One more line of it.
+    /// Parses a further line.
     pub fn add(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("  Duration: ") {
             self.duration_s = duration_s(rest.split(',').next().unwrap_or_default());
@@ -124,7 +125,8 @@ impl Input {
     }
 }
 
-/// Channels and their positions in a line that describes a stream of the output.
+/// Number of channels and their mask in a line that describes a stream of the
+/// output.
 pub fn output_layout(line: &str) -> Option<(u16, u32)> {
     let rest = line.strip_prefix("  Stream #0:0")?;
     rest.split(", ").find_map(layout::parse)
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_many_tracks() {
+    fn description_of_several_tracks() {
         let input = parse(
             "Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'pipe:0':
   Metadata:
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_known_of_a_bare_stream() {
+    fn description_of_a_raw_stream() {
         let input = parse(
             "Input #0, ac3, from 'pipe:0':
   Duration: N/A, start: 0.000000, bitrate: 448 kb/s
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_has_a_layout() {
+    fn output_layout_is_parsed() {
         let line = "  Stream #0:0: Audio: pcm_f32le ([3][0][0][0] / 0x0003), 16000 Hz, 5.1(side), flt, 3072 kb/s";
         assert_eq!(output_layout(line), Some((6, 0x60f)));
         assert_eq!(output_layout("    Metadata:"), None);

@@ -1,4 +1,4 @@
-//! Hands the recording to the child.
+//! Writes the recording to the child.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::thread;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The thread that writes the recording into the child's standard input. It ends
-/// when the recording or the child does; nobody waits for it.
+/// A thread that copies the recording to the child's standard input. It ends with
+/// the recording or the child; it is not joined.
 #[derive(Clone, Default)]
 pub struct Feed(Arc<State>);
 
@@ -37,7 +37,7 @@ impl Feed {
                     state.is_reading.store(false, Ordering::Relaxed);
                     match read {
                         Ok(0) => return,
-                        // The child has heard enough, or is gone.
+                        // The child has read enough or has exited.
                         Ok(count) if stdin.write_all(&chunk[..count]).is_err() => return,
                         Ok(count) => {
                             state.bytes.fetch_add(count as u64, Ordering::Relaxed);
@@ -55,12 +55,13 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Bytes that the child has taken.
+    /// Bytes that the child has read.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// The child may be waiting for the disk, not the other way round.
+    /// Whether the thread is reading from the disk, so that the child may be
+    /// waiting for it.
     pub fn is_reading(&self) -> bool {
         self.0.is_reading.load(Ordering::Relaxed)
     }

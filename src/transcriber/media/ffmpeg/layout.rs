@@ -1,7 +1,7 @@
-//! Channel layouts by the names that ffmpeg prints.
+//! Channel layouts by ffmpeg's names.
 
-/// Name, and the positions of its channels as in a WAV header (`dwChannelMask`);
-/// samples are interleaved in the order of the bits.
+/// Name and channel mask as in a WAV header (`dwChannelMask`); samples are
+/// interleaved in the order of the bits.
 const LAYOUTS: [(&str, u32); 30] = [
     ("mono", 0x4),
     ("stereo", 0x3),
@@ -35,8 +35,8 @@ const LAYOUTS: [(&str, u32); 30] = [
     ("7.1.4", 0x2d63f),
 ];
 
-/// Channels of the layout named, and their positions, 0 where they are unknown.
-/// `None` for a name that says nothing about channels.
+/// Number of channels and channel mask of a layout, 0 if the positions are
+/// unknown. `None` if the name does not describe channels.
 pub fn parse(name: &str) -> Option<(u16, u32)> {
     if let Some((_, mask)) = LAYOUTS.iter().find(|(known, _)| *known == name) {
         return Some((mask.count_ones() as u16, *mask));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layouts_have_the_channels_that_they_are_named_for() {
+    fn layout_masks_match_their_channel_counts() {
         for (name, expected) in [
             ("mono", Some((1, 0x4))),
             ("stereo", Some((2, 0x3))),

@@ -1,5 +1,6 @@
-//! As much of Matroska (RFC 9559) as ffmpeg writes for one track of samples into
-//! a pipe. The child decodes hostile files, so nothing that it writes is trusted.
+//! Parser for the subset of Matroska (RFC 9559) that ffmpeg writes for one PCM
+//! track into a pipe. The child decodes hostile files, so its output is not
+//! trusted.
 
 const EBML: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;
@@ -13,34 +14,34 @@ const BLOCK_GROUP: u32 = 0xA0;
 const BLOCK: u32 = 0xA1;
 const SIMPLE_BLOCK: u32 = 0xA3;
 
-/// Longer blocks are nothing that ffmpeg writes: it makes a block of each frame
-/// that a decoder gives.
+/// ffmpeg writes a block for each decoded frame, so longer blocks are invalid.
 const BLOCK_MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Track number, relative time, flags.
+/// Track number, relative timestamp, flags.
 const BLOCK_HEADER_BYTES: usize = 4;
 const LACING: u8 = 0x06;
 const BYTES_PER_SAMPLE: usize = 4;
 
-/// What was read.
+/// A parsed item.
 #[derive(Debug, PartialEq)]
 pub enum Item {
-    /// The number of interleaved channels; comes before all blocks.
+    /// Number of interleaved channels; precedes all blocks.
     Channels(u16),
     /// Samples, all channels interleaved.
     Block {
-        /// Time of the first of them.
+        /// Timestamp of the first sample.
         start_ms: u64,
-        /// Whole frames.
+        /// Complete frames only.
         samples: Vec<f32>,
     },
 }
 
-/// Bytes that are not what ffmpeg writes.
+/// Output that ffmpeg would not write.
 #[derive(Debug, thiserror::Error, PartialEq)]
-#[error("ffmpeg's output is not what was asked for ({0})")]
-pub struct Garbage(&'static str);
+#[error("unexpected output of ffmpeg ({0})")]
+pub struct InvalidOutput(&'static str);
 
-/// Takes bytes as they come, gives items as they are complete.
+/// An incremental parser: takes bytes in pieces of any size, returns items once
+/// they are complete.
 #[derive(Debug, Default)]
 pub struct Parser {
     buffer: Vec<u8>,
@@ -52,20 +53,20 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// The next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.used_bytes);
         self.used_bytes = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Nothing of an element is left: the stream may end here.
+    /// Whether the stream may end here.
     pub fn is_between_elements(&self) -> bool {
         self.used_bytes == self.buffer.len() && self.skip_bytes == 0
     }
 
-    /// The next item, `None` until more bytes are there.
-    pub fn next(&mut self) -> Result<Option<Item>, Garbage> {
+    /// The next item; `None` until more bytes are pushed.
+    pub fn next(&mut self) -> Result<Option<Item>, InvalidOutput> {
         loop {
             self.skip();
             let rest = &self.buffer[self.used_bytes..];
@@ -76,7 +77,7 @@ impl Parser {
                 return Ok(None);
             };
             if !self.begun && id != EBML {
-                return Err(Garbage("no Matroska"));
+                return Err(InvalidOutput("no Matroska"));
             }
             self.begun = true;
             match id {
@@ -86,7 +87,7 @@ impl Parser {
                 CHANNELS | TIMESTAMP | BLOCK | SIMPLE_BLOCK => {
                     let size_bytes = size_bytes
                         .filter(|size_bytes| *size_bytes <= BLOCK_MAX_BYTES)
-                        .ok_or(Garbage("an element of an absurd size"))?;
+                        .ok_or(InvalidOutput("an element of an invalid size"))?;
                     let end = header_bytes + size_bytes as usize;
                     if rest.len() < end {
                         return Ok(None);
@@ -100,7 +101,8 @@ impl Parser {
                 }
                 _ => {
                     self.used_bytes += header_bytes;
-                    self.skip_bytes = size_bytes.ok_or(Garbage("an element without an end"))?;
+                    self.skip_bytes =
+                        size_bytes.ok_or(InvalidOutput("an element without an end"))?;
                 }
             }
         }
@@ -117,7 +119,7 @@ impl Parser {
         &mut self,
         id: u32,
         content: std::ops::Range<usize>,
-    ) -> Result<Option<Item>, Garbage> {
+    ) -> Result<Option<Item>, InvalidOutput> {
         let content = &self.buffer[self.used_bytes..][content];
         match id {
             TIMESTAMP => {
@@ -129,23 +131,23 @@ impl Parser {
                 self.channels = u16::try_from(channels)
                     .ok()
                     .filter(|channels| *channels > 0)
-                    .ok_or(Garbage("an absurd number of channels"))?;
+                    .ok_or(InvalidOutput("an invalid number of channels"))?;
                 Ok(Some(Item::Channels(self.channels)))
             }
             _ => self.block(content).map(Some),
         }
     }
 
-    fn block(&self, content: &[u8]) -> Result<Item, Garbage> {
+    fn block(&self, content: &[u8]) -> Result<Item, InvalidOutput> {
         let (header, samples) = content
             .split_at_checked(BLOCK_HEADER_BYTES)
-            .ok_or(Garbage("a block without a header"))?;
+            .ok_or(InvalidOutput("a block without a header"))?;
         let frame_bytes = usize::from(self.channels) * BYTES_PER_SAMPLE;
         if header[0] != 0x81 || header[3] & LACING != 0 {
-            return Err(Garbage("a block of an unknown kind"));
+            return Err(InvalidOutput("a block of an unknown kind"));
         }
         if frame_bytes == 0 || !samples.len().is_multiple_of(frame_bytes) {
-            return Err(Garbage("a block with half a sample"));
+            return Err(InvalidOutput("a block with half a sample"));
         }
         let relative_ms = i64::from(i16::from_be_bytes([header[1], header[2]]));
         Ok(Item::Block {
@@ -160,20 +162,19 @@ impl Parser {
     }
 }
 
-/// Identifier, size of the content (`None`: unknown) and size of the two; `None`
-/// until they are complete.
+/// Id, content size (`None`: unknown) and length of both; `None` if incomplete.
 #[allow(clippy::type_complexity)] // three numbers of one line
-fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, Garbage> {
+fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, InvalidOutput> {
     let id_bytes = bytes[0].leading_zeros() as usize + 1;
     if id_bytes > 4 {
-        return Err(Garbage("no element where one should be"));
+        return Err(InvalidOutput("an invalid element id"));
     }
     let Some(&first) = bytes.get(id_bytes) else {
         return Ok(None);
     };
     let size_bytes = first.leading_zeros() as usize + 1;
     if size_bytes > 8 {
-        return Err(Garbage("an element of an absurd size"));
+        return Err(InvalidOutput("an element of an invalid size"));
     }
     let end = id_bytes + size_bytes;
     if bytes.len() < end {
@@ -190,9 +191,9 @@ fn header(bytes: &[u8]) -> Result<Option<(u32, Option<u64>, usize)>, Garbage> {
     Ok(Some((id, (size != unknown).then_some(size), end)))
 }
 
-fn integer(bytes: &[u8]) -> Result<u64, Garbage> {
+fn integer(bytes: &[u8]) -> Result<u64, InvalidOutput> {
     if bytes.len() > 8 {
-        return Err(Garbage("a number of an absurd size"));
+        return Err(InvalidOutput("an integer of an invalid size"));
     }
     Ok(bytes
         .iter()
@@ -215,12 +216,12 @@ mod tests {
         bytes
     }
 
-    fn items(parser: &mut Parser) -> Result<Vec<Item>, Garbage> {
+    fn items(parser: &mut Parser) -> Result<Vec<Item>, InvalidOutput> {
         std::iter::from_fn(|| parser.next().transpose()).collect()
     }
 
     #[test]
-    fn items_come_however_the_bytes_come() {
+    fn items_are_parsed_from_pieces_of_any_size() {
         let stream = [START, &cluster(), b"\xec\x82\0\0", &cluster()].concat();
         let block = || Item::Block {
             start_ms: 999,
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_believed() {
+    fn invalid_output_is_refused() {
         let with = |from: &[u8], to: &[u8]| {
             let stream = [START, &cluster()].concat();
             let at = stream.windows(from.len()).position(|part| part == from);
@@ -250,7 +251,7 @@ mod tests {
         };
         for (stream, expected) in [
             (b"RIFF\xff\xff\xff\xffWAVE".to_vec(), "no Matroska"),
-            (b"\0\0\0\0".to_vec(), "no element"),
+            (b"\0\0\0\0".to_vec(), "invalid element"),
             (b"\xa3\x84\x81\0\0\0".to_vec(), "no Matroska"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\0"), "channels"),
             (with(b"\x9f\x81\x02", b"\x9f\x81\x03"), "half a sample"),
@@ -261,9 +262,9 @@ mod tests {
             ),
             (
                 with(b"\xa3\x8c", b"\xa3\x08\xff\xff\xff\xff"),
-                "absurd size",
+                "invalid size",
             ),
-            (with(b"\xa3\x8c", b"\xa3\0"), "absurd size"),
+            (with(b"\xa3\x8c", b"\xa3\0"), "invalid size"),
             (with(b"\x86\x81A", b"\x86\xff"), "without an end"),
         ] {
             let mut parser = Parser::default();

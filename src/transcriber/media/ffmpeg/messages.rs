@@ -1,5 +1,5 @@
-//! What the child says on standard error (`-loglevel level+verbose`): read to its
-//! end at any length, remembered in part.
+//! Reads the child's standard error (`-loglevel level+verbose`) to its end at any
+//! length, keeping a bounded part.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +8,18 @@ use std::thread::{self, JoinHandle};
 use super::description::{Input, output_layout};
 
 const CHUNK_BYTES: usize = 64 * 1024;
-/// The rest of a longer line is ignored.
+/// Longer lines are cut.
 const LINE_MAX_BYTES: usize = 1024;
-/// Errors remembered, of the first ones and of the last ones.
+/// Number of errors kept, both of the first and of the last ones.
 const ERRORS_KEPT: usize = 8;
 const REASON_MAX_CHARACTERS: usize = 200;
 
-/// A track that begins later than this after its file was not found yet when
-/// ffmpeg said so (7.1 says 292,277 years then).
+/// ffmpeg reports the start time of a track without packets so far as huge
+/// (292,277 years in 7.1): later starts than this are ignored.
 const LATE_MAX_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
-/// Said by every ffmpeg that fails, after the reason.
-const NO_REASONS: [&str; 9] = [
+/// Messages that follow every failure and contain no reason.
+const UNSPECIFIC_ERRORS: [&str; 9] = [
     "Error while processing the decoded data",
     "Failed to inject frame into filter network",
     "Error reinitializing filters",
@@ -31,91 +31,94 @@ const NO_REASONS: [&str; 9] = [
     "Terminating thread",
 ];
 
-/// One packet each (in ffmpeg 5.1 and in 7.1).
+/// Messages for one damaged packet each (in ffmpeg 5.1 and 7.1).
 const PACKET_ERRORS: [&str; 2] = [
     "Error while decoding stream #",
     "Error submitting packet to decoder",
 ];
 
-/// Codecs that leave silence out: ffmpeg takes the packets in its place (SID,
-/// NO_DATA) for damage. What comes of them is a gap, which is silence again.
-const SILENCE_LEFT_OUT: [&str; 2] = ["amr_nb", "amr_wb"];
+/// Codecs with discontinuous transmission: ffmpeg reports their SID and NO_DATA
+/// packets as damaged. The resulting gap is silence.
+const DISCONTINUOUS: [&str; 2] = ["amr_nb", "amr_wb"];
 
-/// The state of what was said so far.
+/// What was parsed from the messages so far.
 #[derive(Debug, Default)]
-pub struct Said {
-    /// The description of the file, growing until `opened`.
+pub struct Parsed {
+    /// The description of the file, incomplete until `opened`.
     pub input: Option<Input>,
-    /// The output begins, all about the input has been said.
+    /// The description of the input is complete.
     pub opened: bool,
-    /// The output's channels and their positions.
+    /// Number of the output's channels and their mask.
     pub layout: Option<(u16, u32)>,
-    /// How much later than the file the track begins, where ffmpeg does not count
-    /// it in the track's times.
+    /// How much later than the file the track begins, if ffmpeg does not include
+    /// it in the timestamps.
     pub late_us: u64,
-    /// Packets that could not be decoded.
+    /// Packets that failed to decode.
     pub packet_errors: u64,
-    /// The codec does without packets where nothing is to be heard, so that the
-    /// last ones may be missing.
-    pub leaves_silence_out: bool,
+    /// The codec sends no packets during silence, so the last ones may be
+    /// missing.
+    pub omits_silence: bool,
     first_errors: Vec<String>,
     last_errors: Vec<String>,
     last_line: String,
     output_described: bool,
 }
 
-/// The reading thread, and what it has read.
+/// The thread that reads standard error, and its result.
 pub struct Messages {
-    said: Arc<Mutex<Said>>,
+    parsed: Arc<Mutex<Parsed>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Messages {
     /// Reads `stderr` to its end.
     pub fn read(mut stderr: impl Read + Send + 'static) -> std::io::Result<Self> {
-        let said = Arc::new(Mutex::new(Said::default()));
-        let shared = said.clone();
+        let parsed = Arc::new(Mutex::new(Parsed::default()));
+        let shared = parsed.clone();
         let thread = thread::Builder::new()
             .name("ffmpeg-messages".to_owned())
             .spawn(move || {
                 let mut chunk = vec![0; CHUNK_BYTES];
                 let mut line = Vec::new();
                 while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-                    let mut said = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    said.push(&chunk[..count], &mut line);
+                    let mut parsed = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    parsed.push(&chunk[..count], &mut line);
                 }
             })?;
         Ok(Self {
-            said,
+            parsed,
             thread: Some(thread),
         })
     }
 
-    /// Looks at what was said so far.
-    pub fn with<T>(&self, look: impl FnOnce(&Said) -> T) -> T {
-        look(&self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Calls `look` with the messages parsed so far.
+    pub fn with<T>(&self, look: impl FnOnce(&Parsed) -> T) -> T {
+        look(&self.parsed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for the end of standard error: for the end of all processes that have it.
+    /// Waits for the end of standard error, that is, of all processes that hold
+    /// it.
     pub fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic there has lost messages, nothing else.
+            // A panic there only loses messages.
             let _ = thread.join();
         }
     }
 }
 
-impl Said {
-    /// Why it came to nothing, in ffmpeg's words; empty if it said nothing.
+impl Parsed {
+    /// Why ffmpeg failed, in its words; empty if it reported nothing.
     pub fn reason(&self) -> String {
         let errors = self.first_errors.iter().chain(&self.last_errors);
-        let reason = errors
-            .rev()
-            .find(|error| !NO_REASONS.iter().any(|start| error.starts_with(start)));
+        let reason = errors.rev().find(|error| {
+            !UNSPECIFIC_ERRORS
+                .iter()
+                .any(|start| error.starts_with(start))
+        });
         reason.unwrap_or(&self.last_line).clone()
     }
 
-    /// The first complaint.
+    /// The first error.
     pub fn first_error(&self) -> Option<&str> {
         self.first_errors.first().map(String::as_str)
     }
@@ -148,7 +151,7 @@ impl Said {
             }
             _ => {}
         }
-        // Not ffmpeg's own words: the dynamic linker's, or a library's.
+        // Not from ffmpeg: from the dynamic linker or a library.
         if level.is_empty() && !text.is_empty() {
             self.last_line = printable(text);
         }
@@ -158,13 +161,13 @@ impl Said {
         self.opened = text.starts_with("Output #0");
         // "Stream #0:1 -> #0:0 (amr_nb (amrnb) -> pcm_f32le (native))"
         if text.contains(" -> #0:0 (") {
-            self.leaves_silence_out = SILENCE_LEFT_OUT
+            self.omits_silence = DISCONTINUOUS
                 .iter()
                 .any(|codec| text.contains(&format!("({codec} (")));
         }
         match &mut self.input {
             None => self.input = Input::begin(text),
-            // What follows is about the input no more.
+            // What follows is not about the input.
             Some(_) if text.starts_with("Stream mapping") => self.output_described = false,
             Some(input) => input.add(text),
         }
@@ -178,7 +181,7 @@ impl Said {
     }
 
     fn error(&mut self, text: &str) {
-        if self.opened && self.leaves_silence_out {
+        if self.opened && self.omits_silence {
             return;
         }
         if PACKET_ERRORS.iter().any(|error| text.contains(error)) {
@@ -223,7 +226,7 @@ fn number(text: &str) -> u64 {
     digits.collect::<String>().parse().unwrap_or(0)
 }
 
-/// For people: one line of a bearable length.
+/// A message as one printable line of bounded length.
 fn printable(text: &str) -> String {
     text.trim()
         .trim_start_matches("pipe:0: ")
@@ -237,17 +240,17 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Said {
-        let mut said = Said::default();
+    fn parsed(text: &str) -> Parsed {
+        let mut parsed = Parsed::default();
         let mut line = Vec::new();
         for bytes in text.as_bytes().chunks(50) {
-            said.push(bytes, &mut line);
+            parsed.push(bytes, &mut line);
         }
-        said
+        parsed
     }
 
     #[test]
-    fn both_versions_are_understood() {
+    fn messages_of_both_versions_are_parsed() {
         for (late, expected) in [
             ("Correcting start time by 1989089", 1_989_089),
             (
@@ -259,7 +262,7 @@ mod tests {
                 0,
             ),
         ] {
-            let said = said(&format!(
+            let parsed = parsed(&format!(
                 "[mpegts @ 0x5] [verbose] max_analyze_duration 5000000 reached\n\
                  [info] Input #0, mpegts, from 'pipe:0':\n\
                  [info]   Duration: N/A, start: 1.500000, bitrate: N/A\n\
@@ -271,16 +274,16 @@ mod tests {
                  [info]   Stream #0:0: Audio: pcm_f32le ([3][0][0][0] / 0x0003), 16000 Hz, mono, flt, 512 kb/s\n\
                  [error] Error while decoding stream #0:0: Invalid data found\n"
             ));
-            assert!(said.opened);
-            assert_eq!(said.late_us, expected);
-            assert_eq!(said.layout, Some((1, 4)));
-            assert_eq!(said.input.unwrap().tracks.len(), 1);
-            assert_eq!(said.packet_errors, 1);
+            assert!(parsed.opened);
+            assert_eq!(parsed.late_us, expected);
+            assert_eq!(parsed.layout, Some((1, 4)));
+            assert_eq!(parsed.input.unwrap().tracks.len(), 1);
+            assert_eq!(parsed.packet_errors, 1);
         }
     }
 
     #[test]
-    fn the_reason_is_the_last_error_that_says_something() {
+    fn reason_is_the_last_specific_error() {
         for (text, expected) in [
             (
                 "[mov,mp4,m4a @ 0x5] [error] moov atom not found\n\
@@ -299,12 +302,12 @@ mod tests {
             ),
             ("", ""),
         ] {
-            assert_eq!(said(text).reason(), expected);
+            assert_eq!(parsed(text).reason(), expected);
         }
-        let long = said(&format!("[error] {}\n", "x".repeat(5000)));
+        let long = parsed(&format!("[error] {}\n", "x".repeat(5000)));
         assert_eq!(long.reason().len(), REASON_MAX_CHARACTERS);
         let many: String = (0..1000).map(|n| format!("[error] {n}\n")).collect();
-        let many = said(&many);
+        let many = parsed(&many);
         assert_eq!(many.reason(), "999");
         assert_eq!(many.first_error(), Some("0"));
         assert!(many.last_errors.len() + many.first_errors.len() <= 2 * ERRORS_KEPT);

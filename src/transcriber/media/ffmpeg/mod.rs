@@ -1,29 +1,29 @@
-//! A second decoder: Debian's `ffmpeg`, run as a child of this process, for
-//! what the decoders in this program cannot read (AMR, WMA, AVI, transport
-//! streams, AC-3 and whatever else a recorder makes).
+//! The second decoder: Debian's `ffmpeg`, run as a child process, for formats
+//! that the built-in decoders cannot read (AMR, WMA, AVI, transport streams, AC-3
+//! and others).
 //!
 //! **Input is a pipe, for every version.** The recording is a descriptor that may
-//! not be opened again (it belongs to another user) and may be preallocated beyond
+//! not be reopened (it belongs to another user) and may be preallocated beyond
 //! its end. ffmpeg 5.1 (Debian 12) cannot seek in a descriptor: `/proc/self/fd/0`
 //! is refused ("Permission denied"), `cache:` copies the recording to a disk that
-//! the engine does not have, and `fd:` came with 6.0; in 7.1 (Debian 13) `fd:` works
-//! but reads beyond the end, for `subfile` refuses to wrap it. From a pipe both read
-//! all of the formats tried (see the tests; AVI that is not interleaved included)
-//! but two: mp4/mov/3gp with `moov` behind `mdat`, and CAF with its packet table
-//! behind its data. Those are handed over in another order, see [`reorder`].
+//! the engine does not have, and `fd:` came with 6.0; in 7.1 (Debian 13) `fd:`
+//! works but reads beyond the end, since `subfile` refuses to wrap it. From a
+//! pipe both read all formats tested (AVI that is not interleaved included)
+//! except two: mp4/mov/3gp with `moov` after `mdat`, and CAF with its packet
+//! table after its data. These are reordered, see [`reorder`].
 //!
-//! **Output is Matroska**, not WAV: each block of samples comes with its time, so
+//! **Output is Matroska**, not WAV: each block of samples has a timestamp, so
 //! that gaps become silence and overlaps are cut here, in constant memory
 //! (`aresample=async` keeps the silence of a gap in memory: 2.3 GB for one hour
 //! of six channels).
 //!
-//! **The child is confined** further than this process, see [`confine`].
+//! **The child is confined** more strictly than this process, see [`confine`].
 
 mod arguments;
 mod confine;
 mod description;
 mod feed;
-/// Doors for hostile bytes.
+/// Entry points for fuzzing.
 #[cfg(any(test, fuzzing))]
 #[path = "../../../../tests/fuzz/harnesses/media/ffmpeg.rs"]
 pub mod fuzzing;
@@ -43,11 +43,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-/// Where Debian's package puts it.
+/// Path of Debian's package.
 const PROGRAM: &str = "/usr/bin/ffmpeg";
 
-/// The `ffmpeg` of this machine that may be run: Debian's, else the first one in
-/// `PATH`; `None` if there is none.
+/// The `ffmpeg` to run: Debian's, else the first one in `PATH`; `None` if there
+/// is none.
 pub fn program() -> Option<PathBuf> {
     #[cfg(any(test, fuzzing))]
     if IS_ABSENT.get() {
@@ -64,8 +64,8 @@ thread_local! {
     static IS_ABSENT: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// While `act` runs this thread finds no ffmpeg: what our own readers make of a
-/// file is to be seen.
+/// Hides ffmpeg from this thread while `act` runs, to test the built-in readers
+/// alone.
 #[cfg(any(test, fuzzing))]
 pub fn without<T>(act: impl FnOnce() -> T) -> T {
     let before = IS_ABSENT.replace(true);

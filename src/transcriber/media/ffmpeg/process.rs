@@ -1,4 +1,4 @@
-//! The child itself: started confined, watched, and never left behind.
+//! The child process: started confined, monitored, and always reaped.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -16,11 +16,11 @@ use nix::unistd::Pid;
 
 use super::confine::Confinement;
 
-/// How long a child that has closed its output may take to end.
+/// How long a child may run on after closing its output.
 const EXIT_LIMIT: Duration = Duration::from_secs(10);
 const EXIT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A running child; killed and waited for when dropped.
+/// A running child; killed and reaped when dropped.
 pub struct Process {
     child: Child,
     stdout: ChildStdout,
@@ -28,7 +28,7 @@ pub struct Process {
     status: Option<ExitStatus>,
 }
 
-/// The ends of its pipes that go elsewhere.
+/// The pipes that other threads use.
 pub struct Pipes {
     /// For the recording.
     pub stdin: std::process::ChildStdin,
@@ -37,7 +37,7 @@ pub struct Pipes {
 }
 
 impl Process {
-    /// Starts `program`; it dies with the thread that calls this.
+    /// Starts `program`; it dies with the calling thread.
     pub fn start(
         program: &Path,
         arguments: &[String],
@@ -66,7 +66,8 @@ impl Process {
         Ok((process, Pipes { stdin, stderr }))
     }
 
-    /// Reads from its output: `None` if nothing comes within `patience`.
+    /// Reads from its standard output; `None` if nothing arrives within
+    /// `patience`.
     pub fn read(&mut self, buffer: &mut [u8], patience: Duration) -> io::Result<Option<usize>> {
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)];
@@ -77,20 +78,20 @@ impl Process {
         }
     }
 
-    /// For tests that end it from outside.
+    /// For tests that kill it from outside.
     #[cfg(test)]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// How long it has computed.
+    /// CPU time it has used.
     pub fn cpu_time(&self) -> Duration {
         ClockId::pid_cpu_clock_id(self.pid)
             .and_then(clock_gettime)
             .map_or(Duration::ZERO, Duration::from)
     }
 
-    /// Ends it, and what it may have started.
+    /// Kills it and its process group.
     pub fn kill(&mut self) {
         if self.status.is_none() {
             let _ = killpg(self.pid, Signal::SIGKILL);
@@ -99,7 +100,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end, which is near: its output has ended.
+    /// Waits for its exit, which is expected soon: its output has ended.
     pub fn wait(&mut self) -> Option<ExitStatus> {
         let since = Instant::now();
         while self.status.is_none() {
@@ -119,7 +120,7 @@ impl Drop for Process {
     }
 }
 
-/// "it was killed by SIGSEGV", for an end that is not success.
+/// Describes an unsuccessful exit: "it was killed by SIGSEGV".
 pub fn describe(status: ExitStatus) -> Option<String> {
     if let Some(signal) = status.signal() {
         let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);

@@ -1,18 +1,17 @@
-//! Blocks of samples that have times become one stream without gaps.
+//! Joins blocks of samples with timestamps into one gapless stream.
 
 use super::super::SAMPLE_RATE;
 
-/// Times in files are a little off; no more than this is believed to be a matter
-/// of rounding.
+/// Timestamps are rounded; smaller deviations than this are ignored.
 const TOLERANCE_FRAMES: u64 = SAMPLE_RATE as u64 / 10;
 
-/// Silence is appended in steps of this length, so that it costs no memory.
+/// Silence is appended in blocks of this length, so that it costs no memory.
 const SILENCE_STEP_FRAMES: u64 = SAMPLE_RATE as u64;
 
 const FRAMES_PER_MS: u64 = SAMPLE_RATE as u64 / 1000;
 
-/// Where the stream is. A block that starts later than the stream has come is
-/// preceded by silence, of one that starts earlier the beginning is left out.
+/// Position of the stream. A block that starts after it is preceded by silence; a
+/// block that starts before it loses its beginning.
 #[derive(Debug)]
 pub struct Timeline {
     channels: usize,
@@ -22,7 +21,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The stream ends after `frames_max` frames, whatever comes.
+    /// A stream that ends after `frames_max` frames.
     pub fn new(channels: u16, frames_max: u64) -> Self {
         Self {
             channels: usize::from(channels),
@@ -37,18 +36,18 @@ impl Timeline {
         self.frames
     }
 
-    /// The stream has all the length that it may have.
+    /// Whether the stream has its maximum length.
     pub fn is_full(&self) -> bool {
         self.frames >= self.frames_max
     }
 
-    /// Silence up to that time, if it has not come yet.
+    /// Queues silence up to `end_ms`, if the stream ends before it.
     pub fn pad(&mut self, end_ms: u64) {
         self.place(end_ms, Vec::new());
     }
 
-    /// The next block. To be followed by calls of [`Self::append`] until that has
-    /// nothing to append.
+    /// Queues the next block. [`Self::append`] must then be called until it
+    /// returns false.
     pub fn place(&mut self, start_ms: u64, mut samples: Vec<f32>) {
         let start = start_ms.saturating_mul(FRAMES_PER_MS);
         let early = self.frames.saturating_sub(start);
@@ -61,7 +60,7 @@ impl Timeline {
         self.waiting = Some((if late { start } else { self.frames }, samples));
     }
 
-    /// Appends some silence or the block; false if nothing is left to append.
+    /// Appends some silence or the block; false if nothing is queued.
     pub fn append(&mut self, out: &mut Vec<f32>) -> bool {
         let Some((start, samples)) = &mut self.waiting else {
             return false;
@@ -119,7 +118,8 @@ mod tests {
                 &[(0, 1600), (3_600_000, 1600)],
                 &[(1.0, 1600), (0.0, 57_598_400), (2.0, 1600)],
             ),
-            // Half of the second block, all of the third one was there before.
+            // Half of the second block and all of the third overlap with earlier
+            // ones.
             (
                 &[(0, 16_000), (500, 16_000), (0, 800), (1500, 160)],
                 &[(1.0, 16_000), (2.0, 8000), (4.0, 160)],
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_it_must() {
+    fn length_is_limited() {
         let mut timeline = Timeline::new(1, 100_000);
         timeline.pad(1000);
         let mut out = Vec::new();

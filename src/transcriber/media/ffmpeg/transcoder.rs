@@ -1,4 +1,4 @@
-//! One recording on its way through the child.
+//! Decodes one recording with an ffmpeg child.
 
 use std::io;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::reader::CHANNELS_MAX;
 use super::super::{MediaError, SAMPLE_RATE, Source};
 use super::arguments::{HEAD_BYTES, Options, arguments};
 use super::confine::Confinement;
@@ -17,60 +18,59 @@ use super::process::{Process, describe};
 use super::reorder::Ordered;
 use super::timeline::Timeline;
 
-/// How long [`Transcoder::step`] waits for something to come.
+/// How long [`Transcoder::step`] waits for output.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A child that neither reads nor writes nor computes for so long hangs.
+/// A child that neither reads nor writes nor uses CPU time for this long hangs.
 const HANG_LIMIT: Duration = Duration::from_secs(60);
 
-/// So much computing without any output comes to nothing.
-const FRUITLESS_CPU: Duration = Duration::from_secs(600);
+/// CPU time without any output after which the child is killed.
+const IDLE_CPU_LIMIT: Duration = Duration::from_secs(600);
 
-/// The whole child may compute for this part of the length that the recording
-/// may have, and for [`CPU_MIN_S`] at least: decoders need a hundredth.
+/// The child may use CPU time of this fraction of the maximum length, and at
+/// least [`CPU_MIN_S`]: decoders need a hundredth.
 const CPU_PART: u64 = 4;
 const CPU_MIN_S: u64 = 600;
 
-/// What is said about the input comes before the first sample, through another pipe.
+/// The messages about the input precede the first sample, but through another
+/// pipe.
 const DESCRIPTION_LIMIT: Duration = Duration::from_secs(5);
 const DESCRIPTION_INTERVAL: Duration = Duration::from_millis(2);
 
-/// More channels than any recorder has.
-const CHANNELS_MAX: u16 = 64;
-
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What a [`Transcoder::step`] came to.
+/// The result of a [`Transcoder::step`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing came for a fraction of a second; call again, unless the job shall stop.
+    /// No output for a fraction of a second; call again unless the job is
+    /// cancelled.
     Waiting,
-    /// Once, before the first samples: [`Transcoder::input`],
+    /// Returned once, before the first samples: [`Transcoder::input`],
     /// [`Transcoder::channels`] and [`Transcoder::channel_mask`] are known.
     Opened,
     /// Samples were appended.
     Samples,
-    /// There are no more; [`Transcoder::finish`] tells whether that is all.
+    /// The end of output; [`Transcoder::finish`] reports whether it is complete.
     End,
 }
 
-/// What was wrong with a recording that gave samples all the same.
+/// What was wrong with a recording that was decoded nevertheless.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
-    /// Packets that could not be decoded. The samples after them are at their
-    /// times; in their place is silence.
+pub struct DecodeReport {
+    /// Packets that failed to decode. They are replaced by silence; later samples
+    /// keep their times.
     pub damaged_packets: u64,
-    /// ffmpeg's first complaint, whether or not it cost anything.
+    /// ffmpeg's first error message, even if nothing was lost.
     pub first_error: Option<String>,
-    /// Why samples are missing at the end, completes "ffmpeg stopped early: …".
+    /// Why samples are missing at the end; completes "ffmpeg stopped early: …".
     pub stopped_early: Option<String>,
 }
 
-/// ffmpeg running as a child: it reads one recording and gives the samples of one
-/// audio track, [`SAMPLE_RATE`] a second, all channels of the track interleaved in
-/// the order of a WAV file. Gaps and a late start are silence, overlaps are cut: the
-/// sample at index `n` of a channel is heard `n / SAMPLE_RATE` seconds after the
-/// start of the recording.
+/// An ffmpeg child that decodes one audio track of a recording to [`SAMPLE_RATE`]
+/// samples a second, all channels of the track interleaved in the order of a WAV
+/// file. Gaps and a late start become silence, overlaps are cut: the sample at
+/// index `n` of a channel belongs at `n / SAMPLE_RATE` seconds after the start of
+/// the recording.
 ///
 /// The child is killed when this is dropped, and when the thread that started it
 /// ends.
@@ -88,15 +88,15 @@ pub struct Transcoder {
     opened: bool,
     begun: Instant,
     hang_limit: Duration,
-    watch: Watch,
-    /// Why this side ended it.
+    watch: Progress,
+    /// Why this side killed the child.
     stopped: Option<String>,
     padded: bool,
     ended: bool,
 }
 
-/// The last sign of life.
-struct Watch {
+/// The last activity of the child.
+struct Progress {
     at: Instant,
     fed_bytes: u64,
     cpu: Duration,
@@ -104,8 +104,8 @@ struct Watch {
 }
 
 impl Transcoder {
-    /// Starts `program` on `source`, which is read from its start, whatever its
-    /// place. Fails only where the system does: nothing has been looked at yet.
+    /// Starts `program` on `source`, read from its start whatever its position.
+    /// Fails only with system errors: the content is not examined yet.
     pub fn start(program: &Path, source: &Source, options: Options) -> Result<Self, MediaError> {
         let cpu_s = (options.length_max_s / CPU_PART).max(CPU_MIN_S);
         let confinement = Confinement::new(program, cpu_s);
@@ -139,7 +139,7 @@ impl Transcoder {
             opened: false,
             begun: Instant::now(),
             hang_limit: HANG_LIMIT,
-            watch: Watch {
+            watch: Progress {
                 at: Instant::now(),
                 fed_bytes: 0,
                 cpu: Duration::ZERO,
@@ -151,7 +151,7 @@ impl Transcoder {
         })
     }
 
-    /// Goes on for a fraction of a second at most, and appends what samples come.
+    /// Waits for a fraction of a second at most and appends available samples.
     pub fn step(&mut self, samples: &mut Vec<f32>) -> Step {
         loop {
             if self.ended {
@@ -185,29 +185,29 @@ impl Transcoder {
         }
     }
 
-    /// What the file is; known once [`Step::Opened`] was returned.
+    /// The description of the file; known after [`Step::Opened`].
     pub fn input(&self) -> Option<Input> {
-        self.messages.with(|said| said.input.clone())
+        self.messages.with(|parsed| parsed.input.clone())
     }
 
-    /// Samples per frame; known once [`Step::Opened`] was returned.
+    /// Samples per frame; known after [`Step::Opened`].
     pub fn channels(&self) -> u16 {
         self.channels
     }
 
-    /// Positions of the channels as in a WAV file (`dwChannelMask`), 0 where the
-    /// file does not tell them.
+    /// Channel mask as in a WAV file (`dwChannelMask`), 0 if the file does not
+    /// state it.
     pub fn channel_mask(&self) -> u32 {
         self.channel_mask
     }
 
-    /// Packets that could not be decoded so far.
+    /// Packets that failed to decode so far.
     pub fn damaged_packets(&self) -> u64 {
-        self.messages.with(|said| said.packet_errors)
+        self.messages.with(|parsed| parsed.packet_errors)
     }
 
-    /// How it ended, after [`Step::End`]: an error if there was no sample at all.
-    pub fn finish(mut self) -> Result<Trouble, MediaError> {
+    /// The result, after [`Step::End`]: an error if there were no samples.
+    pub fn finish(mut self) -> Result<DecodeReport, MediaError> {
         let status = match self.ended && self.stopped.is_none() {
             true => self.process.wait(),
             false => {
@@ -216,7 +216,7 @@ impl Transcoder {
             }
         };
         self.messages.join();
-        let reason = self.messages.with(|said| said.reason());
+        let reason = self.messages.with(|parsed| parsed.reason());
         let early = self.stopped.take().or_else(|| {
             status
                 .and_then(describe)
@@ -230,24 +230,25 @@ impl Transcoder {
             return Err(self.nothing(status, early, reason));
         }
         let half =
-            (!self.parser.is_between_elements()).then(|| "its output ends midway".to_owned());
-        Ok(self.messages.with(|said| Trouble {
-            damaged_packets: said.packet_errors,
-            first_error: said.first_error().map(str::to_owned),
+            (!self.parser.is_between_elements()).then(|| "its output is truncated".to_owned());
+        Ok(self.messages.with(|parsed| DecodeReport {
+            damaged_packets: parsed.packet_errors,
+            first_error: parsed.first_error().map(str::to_owned),
             stopped_early: early.or(half),
         }))
     }
 
-    /// Why there is no sample.
+    /// The error for a child without output.
     fn nothing(
         &self,
         status: Option<ExitStatus>,
         early: Option<String>,
         reason: String,
     ) -> MediaError {
-        /// A dynamic linker without its libraries, a shell without a program.
+        /// Exit status of a dynamic linker without libraries, or a shell without
+        /// a program.
         const NOT_FOUND: i32 = 127;
-        let input = self.messages.with(|said| said.input.clone());
+        let input = self.messages.with(|parsed| parsed.input.clone());
         if status.and_then(|status| status.code()) == Some(NOT_FOUND) {
             return MediaError::FfmpegStart(io::Error::other(reason));
         }
@@ -258,23 +259,24 @@ impl Transcoder {
                     false => input.others,
                 })
             }
-            // A number says nothing beside a reason.
+            // The exit status adds nothing to a reason.
             _ if status.is_some_and(|status| status.code().is_some()) && !reason.is_empty() => {
                 MediaError::Ffmpeg(reason)
             }
             (_, Some(early)) => MediaError::Ffmpeg(early),
-            (_, None) if reason.is_empty() => MediaError::Ffmpeg("it holds no sound".to_owned()),
+            (_, None) if reason.is_empty() => MediaError::Ffmpeg("it contains no audio".to_owned()),
             (_, None) => MediaError::Ffmpeg(reason),
         }
     }
 
-    /// Waits until the messages about the input are here. True if they are, or
-    /// will never be.
+    /// Waits for the messages about the input. True if they have arrived or never
+    /// will.
     fn open(&mut self) -> bool {
         let asked = Instant::now();
         loop {
-            let known = self.messages.with(|said| {
-                (said.opened && said.layout.is_some()).then_some((said.late_us, said.layout))
+            let known = self.messages.with(|parsed| {
+                (parsed.opened && parsed.layout.is_some())
+                    .then_some((parsed.late_us, parsed.layout))
             });
             if known.is_some() || self.begun.elapsed() > DESCRIPTION_LIMIT {
                 let (late_us, layout) = known.unwrap_or_default();
@@ -310,7 +312,7 @@ impl Transcoder {
         }
     }
 
-    /// False if nothing came.
+    /// False if there was no output.
     fn read(&mut self) -> bool {
         match self.process.read(&mut self.chunk, PATIENCE) {
             Ok(Some(0)) => self.end(),
@@ -320,7 +322,7 @@ impl Transcoder {
                 self.watch.cpu_at_output = self.watch.cpu;
             }
             Ok(None) => {
-                self.look_for_life();
+                self.check_progress();
                 return self.ended;
             }
             Err(error) => self.stop(error.to_string()),
@@ -328,10 +330,10 @@ impl Transcoder {
         true
     }
 
-    /// Its output ends. Silence that was left out there is added, once.
+    /// End of output. Appends, once, silence that the codec omitted there.
     fn end(&mut self) {
-        let length_s = self.messages.with(|said| {
-            let input = said.input.as_ref().filter(|_| said.leaves_silence_out);
+        let length_s = self.messages.with(|parsed| {
+            let input = parsed.input.as_ref().filter(|_| parsed.omits_silence);
             input.and_then(|input| input.duration_s)
         });
         match (length_s, &mut self.timeline) {
@@ -343,7 +345,7 @@ impl Transcoder {
         }
     }
 
-    fn look_for_life(&mut self) {
+    fn check_progress(&mut self) {
         let cpu = self.process.cpu_time();
         let fed_bytes = self.feed.bytes();
         let watch = &mut self.watch;
@@ -354,10 +356,10 @@ impl Transcoder {
         watch.fed_bytes = fed_bytes;
         if watch.at.elapsed() > self.hang_limit {
             let limit_s = self.hang_limit.as_secs();
-            self.stop(format!("it did nothing for {limit_s} s"));
-        } else if watch.cpu.saturating_sub(watch.cpu_at_output) > FRUITLESS_CPU {
-            let limit_s = FRUITLESS_CPU.as_secs();
-            self.stop(format!("it computed for {limit_s} s to no effect"));
+            self.stop(format!("it made no progress for {limit_s} s"));
+        } else if watch.cpu.saturating_sub(watch.cpu_at_output) > IDLE_CPU_LIMIT {
+            let limit_s = IDLE_CPU_LIMIT.as_secs();
+            self.stop(format!("it used {limit_s} s of CPU time without output"));
         }
     }
 

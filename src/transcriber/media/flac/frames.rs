@@ -1,4 +1,4 @@
-//! The bytes of the frames of a FLAC file, up to where another file was appended.
+//! Reads the bytes of the frames of a FLAC file, up to an appended file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -9,32 +9,32 @@ use symphonia::core::io::MediaSource;
 use super::tags;
 use crate::media::Source;
 
-/// How much is read at once.
+/// Bytes per read.
 const BLOCK_BYTES: usize = 32 * 1024;
 
-/// The start of a FLAC file with its first block, a STREAMINFO of 34 bytes; the
-/// bit for "last block" aside.
-const BORDER: [u8; 8] = *b"fLaC\0\0\0\x22";
+/// The start of an appended FLAC file: the marker and a STREAMINFO header of 34
+/// bytes, ignoring the last-block bit.
+const BOUNDARY: [u8; 8] = *b"fLaC\0\0\0\x22";
 
-/// What is kept back from the reader, so that a border and a tag before it are
-/// seen before they are passed on.
-const HELD_BYTES: usize = BORDER.len() + tags::ID3V1_BYTES;
+/// Bytes held back, so that a boundary and a tag before it are detected before
+/// they are passed on.
+const HELD_BYTES: usize = BOUNDARY.len() + tags::ID3V1_BYTES;
 
-/// Tags within the sound that are looked behind: an ID3 tag is a border if a FLAC
+/// Tags among the frames that are checked: an ID3 tag is a boundary if a FLAC
 /// file follows it.
 const TAGS_MAX: u32 = 1_000;
 
-/// What is read first after a pause. symphonia takes the pause for the end of a
-/// frame, and panics if it then finds a frame behind a single byte.
+/// Bytes returned first after a pause. symphonia takes the pause for the end of a
+/// frame, and panics if it then finds a frame after a single byte.
 const AFTER_PAUSE: [u8; 16] = [0; 16];
 
-/// What the reader of the frames and the owner of this share.
+/// State shared between [`Frames`] and the reader that controls it.
 #[derive(Debug, Clone, Default)]
-pub struct Watch(Arc<Shared>);
+pub struct ReadControl(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    border: AtomicU64,
+    boundary: AtomicU64,
     budget_bytes: AtomicU64,
     paused: AtomicBool,
     resumed: AtomicBool,
@@ -43,7 +43,7 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self {
-            border: AtomicU64::new(u64::MAX),
+            boundary: AtomicU64::new(u64::MAX),
             budget_bytes: AtomicU64::new(0),
             paused: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
@@ -51,14 +51,15 @@ impl Default for Shared {
     }
 }
 
-impl Watch {
-    /// Where another file begins, in bytes from the start of this one.
-    pub fn border_bytes(&self) -> Option<u64> {
-        let border = self.0.border.load(Ordering::Relaxed);
-        (border != u64::MAX).then_some(border)
+impl ReadControl {
+    /// Offset at which an appended file begins, in bytes from the start of this
+    /// one.
+    pub fn boundary_bytes(&self) -> Option<u64> {
+        let boundary = self.0.boundary.load(Ordering::Relaxed);
+        (boundary != u64::MAX).then_some(boundary)
     }
 
-    /// Lets so many bytes be read before reading pauses.
+    /// Allows `bytes` more to be read before reading pauses.
     pub fn allow(&self, bytes: u64) {
         self.0.budget_bytes.store(bytes, Ordering::Relaxed);
         if self.0.paused.swap(false, Ordering::Relaxed) {
@@ -66,13 +67,13 @@ impl Watch {
         }
     }
 
-    /// Whether it was refused to read on.
+    /// Whether reading has paused.
     pub fn is_paused(&self) -> bool {
         self.0.paused.load(Ordering::Relaxed)
     }
 
-    /// Takes `wanted` bytes from what is allowed; what is not allowed is refused
-    /// until [`Watch::allow`].
+    /// Takes up to `wanted` bytes from the allowance; an error once it is used
+    /// up, until [`ReadControl::allow`].
     fn take(&self, wanted: usize) -> io::Result<usize> {
         let budget_bytes = self.0.budget_bytes.load(Ordering::Relaxed);
         let granted = budget_bytes.min(wanted as u64);
@@ -87,28 +88,28 @@ impl Watch {
     }
 }
 
-/// A short FLAC file for symphonia: a given head, then the frames of the real one.
-/// It cannot seek.
+/// A FLAC file for symphonia: a given header, then the frames of the real file.
+/// Not seekable.
 pub struct Frames {
-    /// Of the head, what has not been read.
+    /// The unread part of the header.
     head: Vec<u8>,
     source: Source,
-    /// Where `buffer` begins in the file.
+    /// Offset of `buffer` in the file.
     offset_bytes: u64,
     buffer: Vec<u8>,
-    /// Of `buffer`, what has been passed on.
+    /// Bytes of `buffer` that were passed on.
     passed: usize,
-    /// Of `buffer`, what may be passed on.
+    /// Bytes of `buffer` that may be passed on.
     cleared: usize,
-    /// Nothing is read at or behind this.
+    /// Nothing at or after this offset is read.
     end_bytes: u64,
     at_end: bool,
     tags: u32,
-    watch: Watch,
+    control: ReadControl,
 }
 
 impl Frames {
-    /// The frames between two places of `source`.
+    /// The frames between two offsets of `source`.
     pub fn new(
         head: Vec<u8>,
         mut source: Source,
@@ -126,13 +127,13 @@ impl Frames {
             end_bytes,
             at_end: false,
             tags: 0,
-            watch: Watch::default(),
+            control: ReadControl::default(),
         })
     }
 
-    /// What becomes of it while another owns it.
-    pub fn watch(&self) -> Watch {
-        self.watch.clone()
+    /// A handle to control it while symphonia owns it.
+    pub fn control(&self) -> ReadControl {
+        self.control.clone()
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -158,14 +159,14 @@ impl Frames {
         Ok(())
     }
 
-    /// Looks for a border in what was read, from `seen` on and a little before.
+    /// Searches the bytes from `seen` on, and a little before, for a boundary.
     fn clear(&mut self, seen: usize) -> io::Result<()> {
         self.cleared = if self.at_end {
             self.buffer.len()
         } else {
             self.buffer.len().saturating_sub(HELD_BYTES)
         };
-        let from = seen.saturating_sub(BORDER.len().max(tags::ID3V2_HEADER_BYTES) - 1);
+        let from = seen.saturating_sub(BOUNDARY.len().max(tags::ID3V2_HEADER_BYTES) - 1);
         for at in from..self.buffer.len() {
             let rest = &self.buffer[at..];
             let is_border = match rest[0] {
@@ -174,9 +175,9 @@ impl Frames {
                 _ => false,
             };
             if is_border {
-                let border = self.offset_bytes + at as u64;
-                self.watch.0.border.store(border, Ordering::Relaxed);
-                // A tag at the end of the file before is no sound either.
+                let boundary = self.offset_bytes + at as u64;
+                self.control.0.boundary.store(boundary, Ordering::Relaxed);
+                // A tag at the end of the previous file is not audio.
                 let sound = at.checked_sub(tags::ID3V1_BYTES);
                 let sound = sound.filter(|at| tags::is_id3v1(&self.buffer[*at..]));
                 self.cleared = sound.unwrap_or(at);
@@ -198,23 +199,23 @@ impl Frames {
         let mut look = self.source.again();
         look.seek(SeekFrom::Start(self.offset_bytes + at as u64 + tag_bytes))?;
         let mut behind = Vec::new();
-        look.take(BORDER.len() as u64).read_to_end(&mut behind)?;
+        look.take(BOUNDARY.len() as u64).read_to_end(&mut behind)?;
         Ok(is_flac(&behind))
     }
 }
 
 fn is_flac(bytes: &[u8]) -> bool {
-    let Some(start) = bytes.first_chunk::<{ BORDER.len() }>() else {
+    let Some(start) = bytes.first_chunk::<{ BOUNDARY.len() }>() else {
         return false;
     };
     let mut start = *start;
     start[4] &= 0x7f;
-    start == BORDER
+    start == BOUNDARY
 }
 
 impl Read for Frames {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.watch.0.resumed.swap(false, Ordering::Relaxed) {
+        if self.control.0.resumed.swap(false, Ordering::Relaxed) {
             self.head.extend(AFTER_PAUSE);
         }
         if !self.head.is_empty() {
@@ -226,7 +227,7 @@ impl Read for Frames {
         }
         self.fill()?;
         let ready = &self.buffer[self.passed..self.cleared];
-        let count = self.watch.take(buffer.len().min(ready.len()))?;
+        let count = self.control.take(buffer.len().min(ready.len()))?;
         buffer[..count].copy_from_slice(&ready[..count]);
         self.passed += count;
         Ok(count)
@@ -255,11 +256,11 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn reading_pauses_and_goes_on() {
+    fn reading_pauses_and_resumes() {
         let content = b"0123456789abcdefghij";
         let source = Source::new(testing::file(content), content.len() as u64);
         let mut frames = Frames::new(b"head".to_vec(), source, 2, 18).unwrap();
-        let watch = frames.watch();
+        let control = frames.control();
         let mut read = |wanted: usize| {
             let mut bytes = vec![b'?'; wanted];
             frames.read(&mut bytes).map(|count| {
@@ -267,16 +268,16 @@ mod tests {
                 String::from_utf8(bytes).unwrap()
             })
         };
-        watch.allow(10);
+        control.allow(10);
         assert_eq!(read(20).unwrap(), "head");
         assert_eq!(read(4).unwrap(), "2345");
         assert_eq!(read(20).unwrap(), "6789ab");
         for _ in 0..2 {
             assert!(read(1).is_err());
-            assert!(watch.is_paused());
+            assert!(control.is_paused());
         }
-        watch.allow(100);
-        assert!(!watch.is_paused());
+        control.allow(100);
+        assert!(!control.is_paused());
         assert_eq!(read(20).unwrap(), "\0".repeat(AFTER_PAUSE.len()));
         assert_eq!(read(20).unwrap(), "cdefgh");
         assert_eq!(read(20).unwrap(), "");

@@ -1,10 +1,10 @@
-//! Tags that other formats brought to the beginning and the end of audio files.
+//! Tags of other formats at the start and end of audio files.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::media::Source;
 
-/// Length of an ID3v1 tag, the last thing in a file.
+/// Length of an ID3v1 tag, at the end of a file.
 pub const ID3V1_BYTES: usize = 128;
 
 /// Length of the header of an ID3v2 tag.
@@ -13,10 +13,10 @@ pub const ID3V2_HEADER_BYTES: usize = 10;
 /// Length of the footer of an APE tag.
 const APE_FOOTER_BYTES: usize = 32;
 
-/// More tags one behind the other are not looked for.
+/// Further consecutive tags are not skipped.
 const TAGS_MAX: usize = 16;
 
-/// Length of the ID3v2 tag that begins here (ID3v2.4, section 3.1).
+/// Length of the ID3v2 tag at the start of `bytes` (ID3v2.4, section 3.1).
 pub fn id3v2_bytes(bytes: &[u8]) -> Option<u64> {
     let header = bytes.get(..ID3V2_HEADER_BYTES)?;
     let size = &header[6..];
@@ -38,7 +38,7 @@ pub fn is_id3v1(bytes: &[u8]) -> bool {
     bytes.starts_with(b"TAG")
 }
 
-/// Where the file proper begins, behind ID3v2 tags.
+/// Offset of the content after ID3v2 tags.
 pub fn begin_bytes(source: &Source) -> io::Result<u64> {
     let mut begin_bytes = 0;
     for _ in 0..TAGS_MAX {
@@ -51,7 +51,7 @@ pub fn begin_bytes(source: &Source) -> io::Result<u64> {
     Ok(begin_bytes)
 }
 
-/// Where the file proper ends, before an APE and an ID3v1 tag.
+/// End of the content before an APE and an ID3v1 tag.
 pub fn end_bytes(source: &Source) -> io::Result<u64> {
     let mut end_bytes = source.size_bytes();
     if let Some(tag) = end_bytes.checked_sub(ID3V1_BYTES as u64)
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_measured() {
+    fn tag_lengths_are_parsed() {
         for (header, expected) in [
             (&b"ID3\x04\0\0\0\0\x02\x01"[..], Some(10 + 257)),
             (b"ID3\x04\0\x10\0\0\x02\x01", Some(10 + 257 + 10)),

@@ -1,4 +1,4 @@
-//! FLAC files as they come, and as they become on their way here.
+//! FLAC files as encoders write them, and damaged, cut and joined ones.
 
 use symphonia::core::packet::Packet as CodecPacket;
 use symphonia::core::units::{Duration, Timestamp};
@@ -9,16 +9,16 @@ use crate::testing::{self, converted};
 
 const PHRASE: &str = "hello world please open the door, and one more sentence for good measure";
 
-/// What a file gives.
+/// Result of reading a file.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
-    /// The first channel, gaps as silence.
+struct Output {
+    /// The first channel, gaps filled with silence.
     samples: Vec<f32>,
-    /// Seconds that were reported as lost.
+    /// Seconds reported as lost.
     lost: Vec<f64>,
-    /// Frames that could not be decoded.
+    /// Frames that failed to decode.
     damaged: usize,
-    /// Steps without anything.
+    /// Steps without a result.
     nothing: usize,
     cut_short: bool,
     end_bytes: Option<u64>,
@@ -28,12 +28,12 @@ fn open(content: &[u8]) -> Result<FlacReader, MediaError> {
     FlacReader::open(Source::new(testing::file(content), content.len() as u64))
 }
 
-fn heard(content: &[u8]) -> Heard {
+fn output(content: &[u8]) -> Output {
     play(open(content).unwrap())
 }
 
-fn play(mut reader: FlacReader) -> Heard {
-    let mut heard = Heard::default();
+fn play(mut reader: FlacReader) -> Output {
+    let mut output = Output::default();
     let track = &reader.tracks()[0];
     let rate = f64::from(track.parameters.sample_rate.unwrap());
     let mut decoder = codec::decoder(&track.parameters).unwrap();
@@ -43,21 +43,21 @@ fn play(mut reader: FlacReader) -> Heard {
         match reader.step().unwrap() {
             Step::Packet(packet) => {
                 let at = (packet.time_s.unwrap() * rate).round() as usize;
-                heard.samples.resize(at, 0.0);
+                output.samples.resize(at, 0.0);
                 let data = CodecPacket::new(0, Timestamp::ZERO, Duration::ZERO, packet.data);
                 let Ok(buffer) = decoder.decode(&data) else {
-                    heard.damaged += 1;
+                    output.damaged += 1;
                     continue;
                 };
                 buffer.copy_to_vecs_planar(&mut planes);
-                heard.samples.extend(&planes[0]);
+                output.samples.extend(&planes[0]);
             }
-            Step::Lost { duration_s, .. } => heard.lost.push(duration_s.unwrap()),
-            Step::Nothing => heard.nothing += 1,
+            Step::Lost { duration_s, .. } => output.lost.push(duration_s.unwrap()),
+            Step::Nothing => output.nothing += 1,
             Step::End => {
-                heard.cut_short = reader.is_cut_short();
-                heard.end_bytes = reader.end_bytes();
-                return heard;
+                output.cut_short = reader.is_cut_short();
+                output.end_bytes = reader.end_bytes();
+                return output;
             }
             Step::Changed(_) => panic!("it does not change"),
         }
@@ -71,7 +71,7 @@ fn flac(arguments: &[&str]) -> Vec<u8> {
     testing::bytes(&converted(&testing::spoken(PHRASE), &all))
 }
 
-/// The first channel, by ffmpeg.
+/// The first channel, decoded by ffmpeg.
 fn ffmpeg(content: &[u8]) -> Vec<f32> {
     let arguments = ["-f", "f32le", "-af", "pan=mono|c0=c0"];
     let bytes = testing::bytes(&converted(&testing::file(content), &arguments));
@@ -82,20 +82,20 @@ fn ffmpeg(content: &[u8]) -> Vec<f32> {
 }
 
 #[track_caller]
-fn assert_same(heard: &[f32], expected: &[f32], name: &str) {
-    assert_eq!(heard.len(), expected.len(), "{name}");
-    let mut pairs = heard.iter().zip(expected);
+fn assert_same(output: &[f32], expected: &[f32], name: &str) {
+    assert_eq!(output.len(), expected.len(), "{name}");
+    let mut pairs = output.iter().zip(expected);
     let differs = pairs.position(|(left, right)| (left - right).abs() > 1e-4);
     assert_eq!(differs, None, "{name}");
 }
 
-/// Where the frames of a file begin.
+/// Offset of the first frame.
 fn frames_at(content: &[u8]) -> usize {
     let source = Source::new(testing::file(content), content.len() as u64);
     metadata(source, 0).unwrap().1 as usize
 }
 
-/// The file with other metadata blocks behind its STREAMINFO.
+/// The file with other metadata blocks after its STREAMINFO.
 fn with_blocks(content: &[u8], blocks: &[(u8, usize)]) -> Vec<u8> {
     let mut changed = content[..42].to_vec();
     changed[4] &= 0x7f;
@@ -133,7 +133,7 @@ fn ape() -> Vec<u8> {
 }
 
 #[test]
-fn it_sounds_as_ffmpeg_decodes_it() {
+fn output_matches_ffmpeg() {
     for arguments in [
         &[][..],
         &["-ac", "2", "-ar", "44100"],
@@ -143,25 +143,25 @@ fn it_sounds_as_ffmpeg_decodes_it() {
     ] {
         let content = flac(arguments);
         let name = format!("{arguments:?}");
-        let heard = heard(&content);
-        assert_same(&heard.samples, &ffmpeg(&content), &name);
+        let output = output(&content);
+        assert_same(&output.samples, &ffmpeg(&content), &name);
         assert!(
-            heard.lost.is_empty() && heard.damaged == 0 && !heard.cut_short,
+            output.lost.is_empty() && output.damaged == 0 && !output.cut_short,
             "{name}"
         );
         let reader = open(&content).unwrap();
         let track = &reader.tracks()[0];
         let rate = f64::from(track.parameters.sample_rate.unwrap());
         let claimed = track.duration_s.unwrap() * rate;
-        assert_eq!(claimed.round() as usize, heard.samples.len(), "{name}");
+        assert_eq!(claimed.round() as usize, output.samples.len(), "{name}");
     }
 }
 
 #[test]
-fn metadata_and_tags_are_no_sound() {
+fn metadata_and_tags_are_skipped() {
     let plain = flac(&[]);
-    let expected = heard(&plain);
-    // Padding, application, seek table, comment, cue sheet, picture, not known.
+    let expected = output(&plain);
+    // Padding, application, seek table, comment, cue sheet, picture, reserved.
     let blocks = [
         (1, 0),
         (2, 1_000),
@@ -184,15 +184,15 @@ fn metadata_and_tags_are_no_sound() {
         ([plain.clone(), ape()].concat(), "APE"),
         ([plain.clone(), ape(), id3v1()].concat(), "APE and ID3v1"),
     ] {
-        assert_eq!(heard(&content), expected, "{name}");
+        assert_eq!(output(&content), expected, "{name}");
     }
 }
 
 #[test]
-fn it_ends_where_another_one_begins() {
+fn reading_ends_at_an_appended_file() {
     let first = flac(&["-t", "2"]);
     let second = flac(&["-ar", "44100", "-ac", "2"]);
-    let mut expected = heard(&first);
+    let mut expected = output(&first);
     let begin = |length: usize| Some(length as u64);
     for (between, name) in [
         (vec![], "at once"),
@@ -203,55 +203,55 @@ fn it_ends_where_another_one_begins() {
         let joined = [first.clone(), between.clone(), second.clone()].concat();
         let tag = if between.starts_with(b"TAG") { 128 } else { 0 };
         expected.end_bytes = begin(first.len() + tag);
-        assert_eq!(heard(&joined), expected, "{name}");
+        assert_eq!(output(&joined), expected, "{name}");
     }
-    // What looks like a border within a block of metadata is none.
+    // A boundary pattern within a metadata block is not a boundary.
     let mut content = with_blocks(&first, &[(2, 100)]);
     content[50..58].copy_from_slice(b"fLaC\0\0\0\x22");
     expected.end_bytes = None;
-    assert_eq!(heard(&content), expected);
+    assert_eq!(output(&content), expected);
 }
 
 #[test]
-fn a_border_is_seen_wherever_blocks_of_reading_end() {
+fn boundary_is_found_across_read_blocks() {
     let first = flac(&["-t", "0.3"]);
-    let expected = heard(&first);
-    // Padding moves the frames, but reading begins with the frames: other lengths
-    // of the first part move the border instead.
+    let expected = output(&first);
+    // Padding moves the frames, but reading begins with the frames: the length of
+    // the first part moves the boundary instead.
     let start = frames_at(&first);
     for extra in 0..24 {
         let zeros = 32 * 1024 - (first.len() - start) - 12 + extra;
         let joined = [first.clone(), vec![0; zeros], first.clone()].concat();
-        let heard = heard(&joined);
+        let output = output(&joined);
         assert_eq!(
-            heard.end_bytes,
+            output.end_bytes,
             Some((first.len() + zeros) as u64),
             "{extra}"
         );
-        let frames = heard.samples.len();
+        let frames = output.samples.len();
         assert!(frames + 4_608 >= expected.samples.len(), "{frames}");
     }
 }
 
 #[test]
-fn a_damaged_frame_costs_itself_and_is_reported() {
+fn a_damaged_frame_is_skipped_and_reported() {
     let whole = flac(&["-frame_size", "1024"]);
-    let expected = heard(&whole);
+    let expected = output(&whole);
     let start = frames_at(&whole);
     for part in 1..8 {
         let mut content = whole.clone();
         let at = start + (whole.len() - start) * part / 8;
         content[at..at + 20].fill(0x55);
-        let heard = heard(&content);
-        assert_eq!(heard.lost.len(), 1, "{part}: {:?}", heard.lost);
-        let frames = heard.lost[0] * 22_050.0;
+        let output = output(&content);
+        assert_eq!(output.lost.len(), 1, "{part}: {:?}", output.lost);
+        let frames = output.lost[0] * 22_050.0;
         assert!(
             [1_024.0, 2_048.0]
                 .iter()
                 .any(|length| (length - frames).abs() < 0.01)
         );
-        assert_eq!(heard.samples.len(), expected.samples.len());
-        let pairs = heard.samples.iter().zip(&expected.samples);
+        assert_eq!(output.samples.len(), expected.samples.len());
+        let pairs = output.samples.iter().zip(&expected.samples);
         let different = pairs.filter(|(left, right)| left != right).count();
         assert!(different <= frames.round() as usize, "{part}: {different}");
     }
@@ -260,64 +260,64 @@ fn a_damaged_frame_costs_itself_and_is_reported() {
 #[test]
 fn a_file_cut_out_of_a_longer_one_begins_at_0() {
     let whole = flac(&["-frame_size", "1024"]);
-    let expected = heard(&whole).samples;
+    let expected = output(&whole).samples;
     let start = frames_at(&whole);
     // Frame 7: its header begins with the sync code and has the number 7.
     let is_frame =
         |at: &usize| frame::header(&whole[*at..]).is_some_and(|header| header.number == 7);
     let seventh = (start..whole.len()).find(is_frame).unwrap();
     let content = [&whole[..start], &whole[seventh..]].concat();
-    let heard = self::heard(&content);
-    assert_eq!(heard.samples, expected[7 * 1_024..]);
-    assert!(heard.lost.is_empty(), "{:?}", heard.lost);
-    // Damage is another thing.
+    let output = self::output(&content);
+    assert_eq!(output.samples, expected[7 * 1_024..]);
+    assert!(output.lost.is_empty(), "{:?}", output.lost);
+    // Damage is not treated as such a file.
     for damage in [0..4, 100..110] {
         let mut content = whole.clone();
         content[start..][damage].fill(0);
-        let heard = self::heard(&content);
-        assert_eq!(heard.samples[1_024..], expected[1_024..]);
-        assert_eq!(heard.lost.len(), 1);
+        let output = self::output(&content);
+        assert_eq!(output.samples[1_024..], expected[1_024..]);
+        assert_eq!(output.lost.len(), 1);
     }
 }
 
 #[test]
 fn lengths_in_the_header_may_be_wrong() {
     let whole = flac(&[]);
-    let expected = heard(&whole);
+    let expected = output(&whole);
     let mut unknown = whole.clone();
     unknown[21] &= 0xf0;
     unknown[22..26].fill(0);
-    assert_eq!(heard(&unknown), expected);
+    assert_eq!(output(&unknown), expected);
     assert_eq!(open(&unknown).unwrap().tracks()[0].duration_s, None);
     let mut longer = whole.clone();
     longer[22] = 1;
-    let longer = heard(&longer);
+    let longer = output(&longer);
     assert!(longer.cut_short);
     assert_eq!(longer.samples, expected.samples);
-    // Block sizes that do not fit to the frames.
+    // Block sizes that contradict the frames.
     for (smallest, largest) in [(16_u16, 4_608_u16), (0, 0), (4_608, 65_535), (16, 16)] {
         let mut content = whole.clone();
         content[8..10].copy_from_slice(&smallest.to_be_bytes());
         content[10..12].copy_from_slice(&largest.to_be_bytes());
-        assert_eq!(heard(&content), expected, "{smallest} {largest}");
+        assert_eq!(output(&content), expected, "{smallest} {largest}");
     }
 }
 
 #[test]
-fn a_file_cut_anywhere_is_read_as_far_as_it_goes() {
+fn truncated_files_are_read_to_their_end() {
     let whole = flac(&[]);
     let start = frames_at(&whole);
-    let expected = heard(&whole).samples;
+    let expected = output(&whole).samples;
     for part in 0..60 {
         let cut = whole.len() * part / 60 + part;
         let name = format!("{cut} of {}", whole.len());
         match open(&whole[..cut]) {
             Ok(reader) => {
-                let heard = play(reader);
-                assert!(heard.cut_short && heard.lost.is_empty(), "{name}");
-                assert_eq!(heard.samples, expected[..heard.samples.len()], "{name}");
+                let output = play(reader);
+                assert!(output.cut_short && output.lost.is_empty(), "{name}");
+                assert_eq!(output.samples, expected[..output.samples.len()], "{name}");
                 let frames = expected.len() * (cut - start) / (whole.len() - start);
-                assert!(heard.samples.len() + 3 * 4_608 > frames, "{name}");
+                assert!(output.samples.len() + 3 * 4_608 > frames, "{name}");
             }
             Err(error) => {
                 assert!(matches!(error, MediaError::Truncated), "{name}: {error}");
@@ -328,17 +328,17 @@ fn a_file_cut_anywhere_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn megabytes_without_frames_are_stepped_over_piece_by_piece() {
+fn megabytes_without_frames_are_skipped_in_steps() {
     let whole = flac(&["-frame_size", "1024"]);
-    let expected = heard(&whole);
+    let expected = output(&whole);
     let middle = frames_at(&whole) + (whole.len() - frames_at(&whole)) / 2;
     for filler in [0x00, 0xff, 0x55] {
         let junk = vec![filler; 24 * 1024 * 1024];
         let content = [&whole[..middle], &junk, &whole[middle..]].concat();
-        let heard = heard(&content);
-        assert!(heard.nothing >= 4, "{}", heard.nothing);
-        assert_eq!(heard.samples.len(), expected.samples.len());
-        assert_eq!(heard.lost.len(), 1);
+        let output = output(&content);
+        assert!(output.nothing >= 4, "{}", output.nothing);
+        assert_eq!(output.samples.len(), expected.samples.len());
+        assert_eq!(output.lost.len(), 1);
     }
     let none = [&whole[..frames_at(&whole)], &vec![0x55; 80 * 1024 * 1024]].concat();
     let error = open(&none).err().unwrap();
@@ -373,7 +373,7 @@ fn flipped_bytes_neither_panic_nor_hang() {
 }
 
 #[test]
-fn all_recordings_of_the_collection_sound_as_ffmpeg_decodes_them() {
+fn shared_recordings_match_ffmpeg() {
     let folder = std::env::var_os("SCRIBED_RECORDINGS").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech"),
         std::path::PathBuf::from,
@@ -388,11 +388,11 @@ fn all_recordings_of_the_collection_sound_as_ffmpeg_decodes_them() {
         }
         let content = std::fs::read(&path).unwrap();
         let name = path.display().to_string();
-        let mut heard = heard(&content);
-        let samples = std::mem::take(&mut heard.samples);
+        let mut output = output(&content);
+        let samples = std::mem::take(&mut output.samples);
         // One of them ends with a frame that ffmpeg cannot decode either.
-        heard.damaged = 0;
-        assert_eq!(heard, Heard::default(), "{name}");
+        output.damaged = 0;
+        assert_eq!(output, Output::default(), "{name}");
         assert_same(&samples, &ffmpeg(&content), &name);
     }
 }

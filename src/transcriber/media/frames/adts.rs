@@ -7,12 +7,12 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 use super::super::aac::RATES;
 use super::frame::{Frame, Frames};
 
-/// AAC-LC less one, as the header counts profiles.
+/// AAC-LC minus one, as the header encodes it.
 const PROFILE_LC: u8 = 1;
-/// Samples of each channel in one block.
+/// Samples per channel in one raw data block.
 const BLOCK_FRAMES: u32 = 1024;
 
-/// Frames of AAC.
+/// AAC frames.
 pub struct Adts;
 
 impl Frames for Adts {
@@ -39,8 +39,8 @@ impl Frames for Adts {
             return None;
         }
         let mut parameters = AudioCodecParameters::new();
-        // Of the other profiles, and of several blocks in one frame, symphonia
-        // would make noise; a configuration of 0 is told in the first block.
+        // symphonia would decode other profiles, and several blocks in one frame,
+        // to noise; a channel configuration of 0 is defined in the first block.
         let decodable = header[2] >> 6 == PROFILE_LC && blocks == 0;
         parameters
             .with_sample_rate(rate)
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_length_rate_and_channels() {
+    fn headers_state_length_rate_and_channels() {
         for (bytes, expected) in [
             (
                 [0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc],
@@ -77,7 +77,7 @@ mod tests {
                 [0xff, 0xf0, 0x60, 0x40, 0x20, 0x1f, 0xfc],
                 Some((16_000, Some(1), 256, 9)),
             ),
-            // Six channels, and AAC Main: not for the decoder.
+            // Six channels, and AAC Main: not decodable.
             (
                 [0xff, 0xf1, 0x4d, 0x80, 0x2e, 0x7f, 0xfc],
                 Some((48_000, None, 371, 7)),

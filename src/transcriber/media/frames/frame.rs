@@ -1,21 +1,21 @@
-//! One frame of a stream of frames.
+//! A frame of a raw stream.
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
-/// One frame, as its header describes it.
+/// A frame, as described by its header.
 pub struct Frame {
-    /// Of the whole frame.
+    /// Length of the whole frame.
     pub length_bytes: usize,
-    /// What the decoder does not want to see of it.
+    /// Bytes of header that the decoder does not take.
     pub header_bytes: usize,
-    /// Samples of each channel in it.
+    /// Samples per channel.
     pub frames: u32,
-    /// Its decoder.
+    /// Parameters for its decoder.
     pub parameters: AudioCodecParameters,
 }
 
 impl Frame {
-    /// Of the same signal, so that one stream may hold both.
+    /// Whether both can belong to the same stream.
     pub(super) fn resembles(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.parameters, &other.parameters);
         ours.codec == theirs.codec && ours.sample_rate == theirs.sample_rate
@@ -29,14 +29,14 @@ impl Frame {
     }
 }
 
-/// A kind of frames.
+/// A frame format.
 pub trait Frames {
-    /// So many bytes tell whether a frame begins here.
+    /// Bytes needed to detect a frame.
     const HEADER_BYTES: usize;
 
-    /// What such a stream is called.
+    /// Display name of such a stream.
     fn container(frame: &Frame) -> &'static str;
 
-    /// The frame that begins with these bytes.
+    /// The frame at the start of `bytes`.
     fn parse(bytes: &[u8]) -> Option<Frame>;
 }

@@ -1,35 +1,35 @@
-//! The frame without sound that many encoders put first in an mp3 file: "Xing"
-//! or "Info" with LAME's extension, "VBRI" of Fraunhofer's encoders.
+//! The information frame that many encoders put first in an mp3 file: "Xing" or
+//! "Info" with LAME's extension, "VBRI" of Fraunhofer's encoders.
 
 use super::mpeg::{HEADER_BYTES, Header};
 
-/// Samples that every layer III decoder adds before the sound.
+/// Decoder delay of layer III.
 const DECODER_DELAY_FRAMES: u32 = 529;
-/// Xing's flags: which fields follow.
+/// Xing's flags: which fields are present.
 const HAS_FRAMES: u32 = 1;
 const HAS_BYTES: u32 = 2;
 const HAS_TABLE: u32 = 4;
 const HAS_QUALITY: u32 = 8;
 const TABLE_BYTES: usize = 100;
-/// Of "VBRI": right behind a side information of the longest kind.
+/// "VBRI" comes after 32 bytes, the longest side information.
 const VBRI_OFFSET_BYTES: usize = HEADER_BYTES + 32;
 
-/// What the frame says. Programs that stream or append leave it wrong, so
-/// lengths are only believed where they agree with the file.
+/// The content of the frame. Streaming and appending leave it wrong, so lengths
+/// are used only if they agree with the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InfoTag {
     /// Frames that follow.
     pub frames: Option<u32>,
     /// Bytes of the file, from this frame on.
     pub bytes: Option<u32>,
-    /// Samples before the sound, the decoder's included.
+    /// Encoder and decoder delay in samples.
     pub delay_frames: u32,
-    /// Samples behind the sound, less those that the decoder is late.
+    /// Padding in samples, less the decoder delay.
     pub padding_frames: u32,
 }
 
 impl InfoTag {
-    /// `None` if `frame`, a whole one, is an ordinary one.
+    /// `None` if `frame`, a complete frame, is not an information frame.
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let header = Header::parse(frame)?;
         if header.layer != 3 {
@@ -39,7 +39,8 @@ impl InfoTag {
     }
 
     fn xing(frame: &[u8], header: &Header) -> Option<Self> {
-        // Written without regard to a checksum, which shifts the side information.
+        // Written without regard to a checksum, which would shift the side
+        // information.
         let mut fields = Fields(frame.get(HEADER_BYTES + header.side_info_bytes()..)?);
         let name = fields.take(4)?;
         if name != b"Xing" && name != b"Info" {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tags_of_the_usual_encoders_are_read() {
+    fn tags_of_common_encoders_are_parsed() {
         let lame = [&b"LAME3.100"[..], &[0; 12], &[0x24, 0x05, 0x00], &[0; 12]].concat();
         let whole = frame(&[
             b"Xing",

@@ -1,9 +1,8 @@
-//! Streams of frames without a container: MPEG audio (mp3) and AAC in ADTS.
-//! Each frame tells its length, so that one follows from the other; between
-//! them may lie tags, other streams that were appended, and noise.
+//! Raw streams of frames: MPEG audio (mp3) and AAC in ADTS. Each frame states its
+//! length; tags, appended streams and noise may lie between frames.
 //!
-//! symphonia's reader of these streams believes the first frame about all of
-//! them and drops what goes beyond the length that it tells or guesses.
+//! symphonia's readers of these streams apply the first frame's parameters to all
+//! of them and drop data after the length that it states or implies.
 
 mod adts;
 mod frame;
@@ -25,26 +24,26 @@ use super::forward::{AHEAD_MAX_BYTES, Forward};
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source, codec};
 
-/// Bytes that are searched in one step; more than the longest frame, twice.
+/// Bytes searched in one step; more than two of the longest frames.
 const SEARCH_BYTES: usize = 32 * 1024;
-/// A stream is believed to be one when so many frames follow each other...
+/// A stream is detected when this many frames follow each other...
 const FRAMES_MIN: usize = 3;
-/// ...or that many, where it does not begin with the first byte.
+/// ...or this many, if it does not begin with the first byte.
 const FRAMES_MIN_BEHIND_NOISE: usize = 5;
-/// How far noise before the first frame may reach.
+/// How much noise may precede the first frame.
 const NOISE_MAX_BYTES: usize = 32 * 1024;
-/// What an information frame says of the length of the file may be wrong by
-/// that part: tags may have been added.
+/// The information frame's file length may differ by this fraction: tags may have
+/// been added.
 const BYTES_TOLERANCE: f64 = 0.05;
 
-/// Whether `head`, the start of a file, is the start of such a stream. A head
-/// that ends within a frame is no obstacle.
+/// Whether `head`, the start of a file, begins such a stream. It may end within a
+/// frame.
 pub fn recognise<F: Frames>(head: &[u8]) -> bool {
     let tags_bytes =
         tags::at(head).map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     let Some(head) = head.get(tags_bytes..) else {
-        // A tag with a picture that is longer than what can be seen: who would
-        // put it before anything else?
+        // A tag with a picture that exceeds the head: in practice only mp3 files
+        // have these.
         return F::HEADER_BYTES == Mpeg::HEADER_BYTES;
     };
     let last_offset = head.len().min(NOISE_MAX_BYTES);
@@ -58,7 +57,8 @@ pub fn recognise<F: Frames>(head: &[u8]) -> bool {
 }
 
 /// Whether `needed` frames follow each other from here, or as many as there are
-/// up to the end (at least two whole ones, if they do not begin the file).
+/// up to the end (at least two complete ones, if they are not at the start of the
+/// file).
 fn chain<F: Frames>(mut bytes: &[u8], needed: usize) -> bool {
     let Some(first) = F::parse(bytes) else {
         return false;
@@ -83,9 +83,9 @@ pub struct FrameReader<F> {
     input: Forward,
     tracks: [Track; 1],
     container: String,
-    /// Of the last packet.
+    /// Parameters of the last packet.
     parameters: AudioCodecParameters,
-    /// Frames given so far.
+    /// Frames returned so far.
     given_frames: u64,
     /// From the information frame.
     tag: InfoTag,
@@ -94,20 +94,20 @@ pub struct FrameReader<F> {
     searched_noise: bool,
     waiting: Option<Packet>,
     cut_short: bool,
-    /// The information frame tells of more than is there.
+    /// The information frame states more than there is.
     lacks_bytes: bool,
     kind: PhantomData<F>,
 }
 
 impl<F: Frames> FrameReader<F> {
-    /// The bytes of `source` are such a stream, in a container of that name.
+    /// Reads `source` as such a stream in the named container.
     pub fn within(container: &str, source: Source) -> Result<Self, MediaError> {
         let mut reader = Self::open(source)?;
         reader.container = container.to_owned();
         Ok(reader)
     }
 
-    /// The bytes of `source` are such a stream.
+    /// Reads `source` as such a stream.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let size_bytes = source.size_bytes();
         let mut input = Forward::file(source);
@@ -143,7 +143,8 @@ impl<F: Frames> FrameReader<F> {
             lacks_bytes = info
                 .bytes
                 .is_some_and(|bytes| f64::from(bytes) > expected_bytes);
-            // A file that is longer was appended to, or its head was never filled in.
+            // A longer file was appended to, or its information frame was never
+            // completed.
             let agrees = info
                 .bytes
                 .is_none_or(|bytes| f64::from(bytes) * (1.0 + BYTES_TOLERANCE) >= expected_bytes);
@@ -179,8 +180,8 @@ impl<F: Frames> FrameReader<F> {
         })
     }
 
-    /// The frame that begins here, if it is followed by another one, by a tag or
-    /// by the end, or continues what came before.
+    /// The frame at the current position, if another one, a tag or the end
+    /// follows it, or it continues the stream.
     fn frame_here(&mut self) -> Result<Option<Frame>, MediaError> {
         let visible = self.input.peek(SEARCH_BYTES)?;
         let Some(frame) = F::parse(visible) else {
@@ -209,10 +210,10 @@ impl<F: Frames> FrameReader<F> {
         let start = self.given_frames * length;
         let (delay, padding) = (self.tag.delay_frames, self.tag.padding_frames);
         packet.trim_start_frames = u64::from(delay).saturating_sub(start).min(length);
-        if let Some(told) = self.tag.frames.map(u64::from)
-            && self.given_frames < told
+        if let Some(claimed) = self.tag.frames.map(u64::from)
+            && self.given_frames < claimed
         {
-            let left = (told - self.given_frames - 1) * length;
+            let left = (claimed - self.given_frames - 1) * length;
             packet.trim_end_frames = u64::from(padding).saturating_sub(left).min(length);
         }
         self.given_frames += 1;
@@ -225,23 +226,23 @@ impl<F: Frames> FrameReader<F> {
         Ok(Step::Packet(packet))
     }
 
-    /// What was searched through without finding a frame, once the next is found
-    /// or there are no more.
+    /// Reports bytes that were searched without finding a frame, once the next
+    /// frame or the end is found.
     fn searched(&mut self) -> Option<Step> {
         let bytes = std::mem::take(&mut self.searched_bytes);
         let noise = std::mem::take(&mut self.searched_noise);
-        // Padding between streams that were joined is nothing lost.
+        // Padding between joined streams is not a loss.
         (bytes > 0 && noise && self.given_frames > 0).then(|| Step::Lost {
-            reason: format!("{bytes} bytes are no {} frames", self.container),
+            reason: format!("{bytes} bytes are not {} frames", self.container),
             duration_s: None,
         })
     }
 }
 
-/// The codec as people call it; what is beyond symphonia is named here.
+/// Display name of the codec, including those that symphonia cannot decode.
 fn describe(parameters: &AudioCodecParameters) -> String {
     match parameters.codec {
-        CODEC_ID_NULL_AUDIO => "aac of a kind beyond LC stereo".to_owned(),
+        CODEC_ID_NULL_AUDIO => "aac other than LC mono or stereo".to_owned(),
         known => codec::name(known),
     }
 }

@@ -7,10 +7,11 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 
 use super::frame::{Frame, Frames};
 
-/// Bytes of a header.
+/// Length of a header.
 pub const HEADER_BYTES: usize = 4;
 
-/// Kbit/s by index; layers I, II, III of MPEG-1, then layer I and the others of MPEG-2.
+/// Kbit/s by index; layers I, II, III of MPEG-1, then layer I and the others of
+/// MPEG-2.
 const KILOBITS: [[u32; 15]; 5] = [
     [
         0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,
@@ -27,28 +28,28 @@ const KILOBITS: [[u32; 15]; 5] = [
     [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
 ];
 
-/// What a header says.
+/// A parsed header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// 1, 2 or 3.
     pub layer: u8,
     /// MPEG-1, not MPEG-2 or 2.5.
     pub is_mpeg1: bool,
-    /// A checksum of two bytes follows the header.
+    /// A two-byte checksum follows the header.
     pub has_checksum: bool,
     /// Samples per second.
     pub rate: u32,
     /// 1 or 2.
     pub channels: u8,
-    /// Whole frame, header included.
+    /// The whole frame, header included.
     pub length_bytes: usize,
-    /// Samples of each channel in one frame.
+    /// Samples per channel in one frame.
     pub frames: u32,
 }
 
 impl Header {
-    /// Reads the first four bytes; `None` if they are no header, or that of a
-    /// frame of "free" length, which no decoder here takes.
+    /// Parses the first four bytes; `None` if they are not a header, or that of a
+    /// free-format frame, which is not supported.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let word = u32::from_be_bytes(bytes.get(..HEADER_BYTES)?.try_into().ok()?);
         if word >> 21 != 0x7ff {
@@ -99,7 +100,7 @@ impl Header {
         })
     }
 
-    /// Bytes of side information behind the header and the checksum, layer III.
+    /// Bytes of layer III side information after the header and the checksum.
     pub fn side_info_bytes(&self) -> usize {
         match (self.is_mpeg1, self.channels) {
             (true, 2) => 32,
@@ -108,7 +109,7 @@ impl Header {
         }
     }
 
-    /// What the decoder has to be made anew for.
+    /// The parameters whose change requires a new decoder.
     pub fn signal(&self) -> (u8, u32, u8) {
         (self.layer, self.rate, self.channels)
     }
@@ -122,7 +123,7 @@ impl Header {
     }
 }
 
-/// Frames of MPEG audio.
+/// MPEG audio frames.
 pub struct Mpeg;
 
 impl Frames for Mpeg {
@@ -148,7 +149,7 @@ impl Frames for Mpeg {
             });
         Some(Frame {
             length_bytes: header.length_bytes,
-            // The decoder wants to see it.
+            // The decoder takes the header, too.
             header_bytes: 0,
             frames: header.frames,
             parameters,
@@ -161,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_length_rate_and_channels() {
+    fn headers_state_length_rate_and_channels() {
         for (bytes, expected) in [
             // layer, rate, channels, bytes, samples
             (

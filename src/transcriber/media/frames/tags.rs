@@ -1,7 +1,7 @@
-//! Tags that programs put before, between and behind the frames of an mp3 file:
-//! ID3v2, ID3v1 and APE.
+//! Tags before, between and after the frames of an mp3 file: ID3v2, ID3v1 and
+//! APE.
 
-/// So many bytes tell whether a tag begins here, and its length.
+/// Bytes needed to detect a tag and its length.
 pub const HEAD_BYTES: usize = 32;
 
 const ID3V1_BYTES: u64 = 128;
@@ -9,7 +9,7 @@ const ID3V2_HEADER_BYTES: u64 = 10;
 const ID3V2_HAS_FOOTER: u8 = 0x10;
 const APE_HEADER_BYTES: u64 = 32;
 
-/// Length in bytes of the tag that begins with these bytes.
+/// Length of the tag at the start of `bytes`.
 pub fn at(bytes: &[u8]) -> Option<u64> {
     if let [b'I', b'D', b'3', version, revision, flags, size @ ..] = bytes
         && *version < 0xff
@@ -27,7 +27,7 @@ pub fn at(bytes: &[u8]) -> Option<u64> {
         return Some(ID3V1_BYTES);
     }
     if let Some(header) = bytes.strip_prefix(b"APETAGEX") {
-        // Version, then the length of the items and of the footer.
+        // Version, then the length of the items and the footer.
         let size = header.get(4..8)?.try_into().ok()?;
         return Some(APE_HEADER_BYTES + u64::from(u32::from_le_bytes(size)));
     }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_those_of_whole_tags() {
+    fn tag_lengths_include_headers_and_footers() {
         for (bytes, expected) in [
             (&b"ID3\x04\x00\x00\x00\x00\x02\x01rest"[..], Some(10 + 257)),
             (b"ID3\x04\x00\x10\x00\x00\x00\x05rest", Some(10 + 5 + 10)),

@@ -1,4 +1,4 @@
-//! Streams as they are found in the field, without a decoder.
+//! Streams as found in practice, without a decoder.
 
 use super::*;
 
@@ -34,8 +34,8 @@ fn source(content: &[u8]) -> Source {
     Source::new(crate::testing::file(content), content.len() as u64)
 }
 
-/// Numbers of the frames that come out, with `c` for a change and `l` for a loss;
-/// and whether it is cut short.
+/// Numbers of the frames returned, with `c` for a change and `l` for a loss; and
+/// whether the stream is truncated.
 fn read(content: &[u8]) -> (String, bool) {
     let mut reader = FrameReader::<Mpeg>::open(source(content)).expect("a stream");
     let mut found = Vec::new();
@@ -51,7 +51,7 @@ fn read(content: &[u8]) -> (String, bool) {
 }
 
 #[test]
-fn all_frames_come_out_whatever_lies_between() {
+fn all_frames_are_returned_despite_other_data() {
     let mono = |frames| stream([0xff, 0xfb, 0x90, 0xc0], FRAME_BYTES, frames);
     let tag = b"ID3\x04\0\0\0\0\x02\0".iter().copied().chain([0xff; 256]);
     let picture: Vec<u8> = tag.collect();
@@ -129,7 +129,7 @@ fn all_frames_come_out_whatever_lies_between() {
 }
 
 #[test]
-fn a_length_that_does_not_fit_the_file_is_not_believed() {
+fn a_length_that_contradicts_the_file_is_ignored() {
     let duration_s = |content: Vec<u8>| {
         let reader = FrameReader::<Mpeg>::open(source(&content)).unwrap();
         reader.tracks()[0].duration_s
@@ -142,7 +142,7 @@ fn a_length_that_does_not_fit_the_file_is_not_believed() {
 }
 
 #[test]
-fn other_files_are_no_streams() {
+fn other_files_are_not_detected_as_streams() {
     let noise: Vec<u8> = (0..60_000_u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -154,7 +154,7 @@ fn other_files_are_no_streams() {
 }
 
 #[test]
-fn what_encoders_add_is_trimmed_over_as_many_frames_as_it_takes() {
+fn encoder_delay_and_padding_are_trimmed_across_frames() {
     let lame = [&b"LAME3.100"[..], &[0; 12], &[0x44, 0x08, 0x11]].concat();
     let mut tag = info(4, 5 * 417);
     tag[52..52 + lame.len()].copy_from_slice(&lame);

@@ -1,12 +1,12 @@
 //! Core Audio Format.
 
-use super::{Anything, Refused, suffer};
+use super::{Anything, Refused, check};
 
 fn chunk(kind: &[u8; 4], size: i64, body: &[u8]) -> Vec<u8> {
     [kind, &size.to_be_bytes()[..], body].concat()
 }
 
-/// `words`: flags, bytes and frames in a packet, channels, bits.
+/// `words`: flags, bytes and frames per packet, channels, bits.
 fn file(kind: &[u8; 4], rate: f64, words: [u32; 5], chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut description = rate.to_be_bytes().to_vec();
     description.extend(kind);
@@ -32,7 +32,7 @@ fn data(bytes: &[u8]) -> Vec<u8> {
     chunk(b"data", -1, &[&[0; 4], bytes].concat())
 }
 
-/// An ALAC cookie of frames of this length.
+/// An ALAC cookie with this frame length.
 pub fn alac_cookie(frames: u32, channels: u8, rate: u32) -> Vec<u8> {
     let mut cookie = frames.to_be_bytes().to_vec();
     cookie.extend([0, 16, 40, 10, 14, channels, 0, 255]);
@@ -51,7 +51,7 @@ fn frames_in_a_packet() {
         (u32::MAX, 64),
         (1, 64),
     ] {
-        suffer(
+        check(
             "ima4",
             &file(
                 b"ima4",
@@ -71,7 +71,7 @@ fn frames_in_a_packet() {
                 [0, bytes, frames, 1, 16],
                 &[table, sound.clone()],
             );
-            suffer(&String::from_utf8_lossy(kind), &content, Anything);
+            check(&String::from_utf8_lossy(kind), &content, Anything);
         }
     }
 }
@@ -80,7 +80,7 @@ fn frames_in_a_packet() {
 fn channels_and_rates() {
     let sound = data(&[0x55; 3400]);
     for channels in [0, 255, 65_535, u32::MAX] {
-        suffer(
+        check(
             "channels",
             &file(
                 b"lpcm",
@@ -92,7 +92,7 @@ fn channels_and_rates() {
         );
     }
     for rate in [0.0, -1.0, 1.0, 4e9, 1e300, f64::NAN, f64::INFINITY] {
-        suffer(
+        check(
             "rate",
             &file(
                 b"lpcm",
@@ -107,7 +107,7 @@ fn channels_and_rates() {
 
 #[test]
 fn tables_without_end() {
-    // Numbers that never end, packets of nothing, packets that last for years.
+    // Numbers without an end, empty packets, packets that last for years.
     for lengths in [
         vec![0xff; 1 << 20],
         vec![0; 1 << 20],
@@ -122,7 +122,7 @@ fn tables_without_end() {
                 data(&[0x21; 200_000]),
             ],
         );
-        suffer("table", &content, Anything);
+        check("table", &content, Anything);
     }
     let content = file(
         b"aac ",
@@ -130,9 +130,9 @@ fn tables_without_end() {
         [0, 0, 1024, 2, 0],
         &[chunk(b"pakt", i64::MAX, &[0; 100])],
     );
-    suffer("claim", &content, Anything);
+    check("claim", &content, Anything);
     let many = chunk(b"free", 0, &[]).repeat(500_000);
-    suffer(
+    check(
         "chunks",
         &file(b"aac ", 44_100.0, [0, 0, 1024, 2, 0], &[many]),
         Anything,
@@ -153,6 +153,6 @@ fn alac() {
                 data(&[0x20; 2000]),
             ],
         );
-        suffer("alac", &content, Anything);
+        check("alac", &content, Anything);
     }
 }

@@ -1,6 +1,6 @@
-//! Files made by enemies: small ones that claim much. Each must come to an end
-//! after a bounded number of steps and in bounded memory, refused in words or
-//! heard as far as there is something to hear.
+//! Hostile files: small ones that claim much. Each must end after a bounded
+//! number of steps and in bounded memory, either refused with an error or decoded
+//! as far as possible.
 
 mod caf;
 mod ebml;
@@ -16,34 +16,34 @@ use std::time::Duration;
 use super::{Limits, MediaError, Recording, SAMPLE_RATE, Source, ffmpeg};
 use crate::testing::{self, memory};
 
-/// The decoders' state aside, two packets of the largest size fit in it.
+/// Two packets of the largest size fit, without the decoders' state.
 const MEMORY_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// A safety net: of the processor, for machines do other things as well.
+/// A safety margin, in CPU time, since other processes run as well.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Steps for a byte of the file.
+/// Most steps for a byte of the file.
 const STEPS_PER_BYTE: u64 = 2;
 const STEPS_MIN: u64 = 200_000;
 
-/// As in the configuration that nobody changed.
+/// The default of the configuration.
 const MAX_DURATION_S: f64 = 86_400.0;
 
-/// What is to become of a file.
+/// The expected result.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// Refused with words that contain these.
+enum Outcome {
+    /// Refused with an error that contains this.
     Refused(&'static str),
-    /// Heard: at most so many seconds. Whether with a warning is left open.
-    HeardUpTo(f64),
+    /// Decoded to at most this many seconds, with or without a warning.
+    DecodedUpTo(f64),
     /// Either.
     Anything,
 }
 
-use Fate::{Anything, HeardUpTo, Refused};
+use Outcome::{Anything, DecodedUpTo, Refused};
 
-/// Seconds and warning, or why not, of what our own readers make of `content`.
-fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
+/// Seconds and warning, or the error, of the built-in readers for `content`.
+fn outcome(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     let steps = Cell::new(0_u64);
     let steps_max = STEPS_MIN + STEPS_PER_BYTE * content.len() as u64;
     let keep_going = || {
@@ -66,7 +66,7 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     let mut count = 0;
     loop {
         let more = recording.read(&mut samples)?;
-        // Silence is made, not read: a second in a step.
+        // Silence is generated, not read: a second per step.
         if samples.len() < SAMPLE_RATE as usize {
             keep_going();
         }
@@ -79,13 +79,13 @@ fn fate(content: &[u8]) -> Result<(f64, Option<String>), MediaError> {
     Ok((count as f64 / f64::from(SAMPLE_RATE), recording.warning()))
 }
 
-/// Checks one file; prints what it took.
-fn suffer(name: &str, content: &[u8], expected: Fate) {
+/// Checks one file; prints its cost.
+fn check(name: &str, content: &[u8], expected: Outcome) {
     let begun = testing::cpu_time();
-    let (fate, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| fate(content)));
+    let (outcome, peak_bytes) = memory::peak_of(|| ffmpeg::without(|| outcome(content)));
     let time = testing::cpu_time() - begun;
     println!(
-        "{name}: {} bytes, {} KiB, {} ms: {fate:?}",
+        "{name}: {} bytes, {} KiB, {} ms: {outcome:?}",
         content.len(),
         peak_bytes / 1024,
         time.as_millis()
@@ -95,24 +95,24 @@ fn suffer(name: &str, content: &[u8], expected: Fate) {
         "{name} took {peak_bytes} bytes"
     );
     assert!(time < TIME_MAX, "{name} took {time:?}");
-    let words = match &fate {
+    let words = match &outcome {
         Err(error) => error.to_string(),
         Ok((_, warning)) => warning.clone().unwrap_or_default(),
     };
     assert!(words.len() < 2048, "{name}: {} bytes of words", words.len());
-    match (expected, &fate) {
+    match (expected, &outcome) {
         (Refused(reason), Err(error)) => {
             assert!(error.to_string().contains(reason), "{name}: {error}");
         }
-        (HeardUpTo(most_s), Ok((duration_s, _))) => {
+        (DecodedUpTo(most_s), Ok((duration_s, _))) => {
             assert!(*duration_s <= most_s, "{name}: {duration_s} s");
         }
         (Anything, _) => {}
-        _ => panic!("{name}: {expected:?} was expected, not {fate:?}"),
+        _ => panic!("{name}: {expected:?} was expected, not {outcome:?}"),
     }
 }
 
-/// Where recordings for tests are shared, if they are.
+/// The folder of shared test recordings, if it exists.
 fn shared() -> Option<std::path::PathBuf> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech/hostile");
     folder.is_dir().then_some(folder)
@@ -126,6 +126,6 @@ fn files_that_once_took_all_memory() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let content = std::fs::read(&path).unwrap();
-        suffer(&path.display().to_string(), &content, Anything);
+        check(&path.display().to_string(), &content, Anything);
     }
 }

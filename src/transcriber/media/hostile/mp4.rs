@@ -1,7 +1,7 @@
-//! mp4 and its family.
+//! mp4 and related formats.
 
 use super::caf::alac_cookie;
-use super::{Anything, HeardUpTo, Refused, suffer};
+use super::{Anything, DecodedUpTo, Refused, check};
 
 fn boxed(kind: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
     let content = content.concat();
@@ -23,12 +23,12 @@ fn entry(kind: &[u8; 4], channels: u16, bits: u16, rate: u32, boxes: &[u8]) -> V
     boxed(kind, &[&content, boxes])
 }
 
-/// One track of sound.
-struct Film {
+/// A movie with one audio track.
+struct Movie {
     timescale: u32,
     entry: Vec<u8>,
     edits: Option<Vec<u8>>,
-    /// Contents of the tables behind version and flags.
+    /// Contents of the tables after version and flags.
     times: Vec<u32>,
     chunks: Vec<u32>,
     sizes: Vec<u32>,
@@ -36,10 +36,10 @@ struct Film {
     data: Vec<u8>,
 }
 
-/// Where the content of `mdat` begins.
+/// Offset of the content of `mdat`.
 const DATA_AT: u32 = 16 + 8;
 
-impl Film {
+impl Movie {
     /// 16-bit samples at 8 kHz in one chunk.
     fn sound(data: Vec<u8>) -> Self {
         let frames = data.len() as u32 / 2;
@@ -101,24 +101,29 @@ fn noise(bytes: u32) -> Vec<u8> {
 }
 
 #[test]
-fn it_is_a_film_at_all() {
-    suffer(
-        "film",
-        &Film::sound(noise(16_000)).file(1),
-        HeardUpTo(1.001),
+fn the_base_file_is_valid() {
+    check(
+        "movie",
+        &Movie::sound(noise(16_000)).file(1),
+        DecodedUpTo(1.001),
     );
-    assert!(super::fate(&Film::sound(noise(16_000)).file(1)).unwrap().0 > 0.99);
+    assert!(
+        super::outcome(&Movie::sound(noise(16_000)).file(1))
+            .unwrap()
+            .0
+            > 0.99
+    );
 }
 
 #[test]
 fn many_tracks_and_deep_boxes() {
-    let film = Film::sound(noise(1600));
-    suffer(
+    let movie = Movie::sound(noise(1600));
+    check(
         "64 silent tracks",
-        &Film::sound(vec![0; 16_000]).file(64),
-        HeardUpTo(1.001),
+        &Movie::sound(vec![0; 16_000]).file(64),
+        DecodedUpTo(1.001),
     );
-    suffer("50,000 tracks", &film.file(50_000), HeardUpTo(0.2));
+    check("50,000 tracks", &movie.file(50_000), DecodedUpTo(0.2));
     let head = boxed(b"mvhd", &[&words(&[0, 0, 0, 1000, 0])]);
     let empty = boxed(b"trak", &[]).repeat(1_000_000);
     let content = [
@@ -126,7 +131,7 @@ fn many_tracks_and_deep_boxes() {
         boxed(b"moov", &[&head, &empty]),
     ]
     .concat();
-    suffer("a million tracks", &content, Refused("no audio track"));
+    check("a million tracks", &content, Refused("no audio track"));
     for kind in [
         b"moov", b"trak", b"mdia", b"stbl", b"wave", b"udta", b"meta",
     ] {
@@ -134,75 +139,75 @@ fn many_tracks_and_deep_boxes() {
             .rev()
             .flat_map(|depth| [&(8 * depth + 8).to_be_bytes(), &kind[..]].concat())
             .collect();
-        suffer(
+        check(
             "deep",
             &[&boxed(b"ftyp", &[b"qt  \0\0\0\0"]), &heads[..]].concat(),
             Anything,
         );
         let moov = boxed(b"moov", &[&boxed(b"trak", &[&heads])]);
-        suffer("deep in a track", &moov, Anything);
+        check("deep in a track", &moov, Anything);
     }
     let mut waves = Vec::new();
     for _ in 0..500 {
         waves = boxed(b"wave", &[&waves]);
     }
-    let deep = Film {
+    let deep = Movie {
         entry: entry(b"mp4a", 2, 16, 8000, &waves),
-        ..Film::sound(noise(100))
+        ..Movie::sound(noise(100))
     };
-    suffer("deep in a description", &deep.file(1), Anything);
+    check("deep in a description", &deep.file(1), Anything);
 }
 
 #[test]
 fn tables_that_claim_much() {
     let count = u32::MAX;
-    let base = || Film::sound(noise(16_000));
-    for (name, film) in [
+    let base = || Movie::sound(noise(16_000));
+    for (name, movie) in [
         (
             "times",
-            Film {
+            Movie {
                 times: vec![count, count, count],
                 ..base()
             },
         ),
         (
             "chunks",
-            Film {
+            Movie {
                 chunks: vec![count, 1, count, 1],
                 ..base()
             },
         ),
         (
             "one size",
-            Film {
+            Movie {
                 sizes: vec![2, count],
                 ..base()
             },
         ),
         (
             "no size",
-            Film {
+            Movie {
                 sizes: vec![0, count],
                 ..base()
             },
         ),
         (
             "sizes",
-            Film {
+            Movie {
                 sizes: vec![0, count, count, count],
                 ..base()
             },
         ),
         (
             "places",
-            Film {
+            Movie {
                 places: vec![count, DATA_AT],
                 ..base()
             },
         ),
         (
             "all",
-            Film {
+            Movie {
                 times: vec![count, count, 1],
                 chunks: vec![count, 1, count, 1],
                 sizes: vec![1, count],
@@ -212,106 +217,110 @@ fn tables_that_claim_much() {
         ),
         (
             "zero lasts",
-            Film {
+            Movie {
                 times: vec![1, count, 0],
                 sizes: vec![2, count],
                 ..base()
             },
         ),
     ] {
-        suffer(name, &film.file(1), Anything);
+        check(name, &movie.file(1), Anything);
     }
 }
 
 #[test]
-fn sound_named_again_and_again() {
+fn data_referenced_repeatedly() {
     const CHUNKS: u32 = 500_000;
     let mut places = vec![CHUNKS];
     places.extend(std::iter::repeat_n(DATA_AT, CHUNKS as usize));
     let frames = 8000;
-    let film = Film {
+    let movie = Movie {
         times: vec![1, u32::MAX, 1],
         chunks: vec![1, 1, frames, 1],
         sizes: vec![2, u32::MAX],
         places,
-        ..Film::sound(noise(16_000))
+        ..Movie::sound(noise(16_000))
     };
-    suffer("chunks", &film.file(1), Refused("max_duration"));
-    // The same without saying how long that is.
-    let film = Film {
+    check("chunks", &movie.file(1), Refused("max_duration"));
+    // The same without a duration.
+    let movie = Movie {
         times: vec![1, 8000, 1],
-        ..film
+        ..movie
     };
-    suffer("chunks, untold", &film.file(1), HeardUpTo(3600.0));
+    check(
+        "chunks, unknown duration",
+        &movie.file(1),
+        DecodedUpTo(3600.0),
+    );
     let edit = words(&[1000, 0, 0x0001_0000]);
     for count in [4000, 60_000, 70_000, u32::MAX] {
         let edits = [words(&[0, count]), edit.repeat(count.min(65_536) as usize)].concat();
-        let film = Film {
+        let movie = Movie {
             edits: Some(edits),
-            ..Film::sound(noise(16_000))
+            ..Movie::sound(noise(16_000))
         };
-        suffer("edits", &film.file(1), Anything);
+        check("edits", &movie.file(1), Anything);
     }
     // Backwards through many samples, an edit for each.
     let mut edits = words(&[0, 100]);
     for index in (0..100_u32).rev() {
         edits.extend(words(&[1, index * 3900, 0x0001_0000]));
     }
-    let film = Film {
+    let movie = Movie {
         edits: Some(edits),
         times: [vec![400_000], [1, 1].repeat(400_000)].concat(),
         chunks: vec![1, 1, 1, 1],
         sizes: [vec![0, 400_000], vec![2; 400_000]].concat(),
         places: [vec![400_000], vec![DATA_AT; 400_000]].concat(),
         entry: entry(b"ulaw", 1, 8, 8000, &[]),
-        ..Film::sound(noise(16_000))
+        ..Movie::sound(noise(16_000))
     };
-    suffer("edits backwards", &film.file(1), Anything);
+    check("edits backwards", &movie.file(1), Anything);
 }
 
 #[test]
-fn silence_named_in_a_few_bytes() {
-    // A hundred years of nothing, then the sound.
+fn long_silence_in_a_few_bytes() {
+    // A hundred years of silence, then audio.
     let edits = words(&[0, 2, u32::MAX, u32::MAX, 0x0001_0000, 1000, 0, 0x0001_0000]);
-    let film = Film {
+    let movie = Movie {
         edits: Some(edits),
-        ..Film::sound(noise(16_000))
+        ..Movie::sound(noise(16_000))
     };
-    suffer("late", &film.file(1), Refused("max_duration"));
-    let film = Film {
+    check("late", &movie.file(1), Refused("max_duration"));
+    let movie = Movie {
         times: vec![2, 10, u32::MAX, 7990, 1],
-        ..Film::sound(noise(16_000))
+        ..Movie::sound(noise(16_000))
     };
-    suffer("slow", &film.file(1), Anything);
+    check("slow", &movie.file(1), Anything);
 }
 
 #[test]
 fn rates_and_channels() {
     for (timescale, rate) in [(0, 0), (1, 1), (u32::MAX, 0), (1, 65_535), (0, 1)] {
-        let film = Film {
+        let movie = Movie {
             timescale,
             entry: entry(b"sowt", 1, 16, rate, &[]),
-            ..Film::sound(noise(16_000))
+            ..Movie::sound(noise(16_000))
         };
-        suffer("rate", &film.file(1), Anything);
+        check("rate", &movie.file(1), Anything);
     }
     for channels in [0, 255, 65_535] {
         for kind in [b"sowt", b"mp4a", b"ima4", b".mp3", b"ulaw"] {
-            let film = Film {
+            let movie = Movie {
                 entry: entry(kind, channels, 16, 8000, &[]),
-                ..Film::sound(noise(16_000))
+                ..Movie::sound(noise(16_000))
             };
-            suffer("channels", &film.file(1), Anything);
+            check("channels", &movie.file(1), Anything);
         }
     }
     for frames in [65_536, 65_537, u32::MAX] {
         let cookie = boxed(b"alac", &[&[0; 4], &alac_cookie(frames, 8, 44_100)]);
-        let film = Film {
+        let movie = Movie {
             entry: entry(b"alac", 8, 16, 44_100, &cookie),
             sizes: vec![20, 800],
             chunks: vec![1, 1, 800, 1],
-            ..Film::sound(noise(16_000))
+            ..Movie::sound(noise(16_000))
         };
-        suffer("alac", &film.file(1), Anything);
+        check("alac", &movie.file(1), Anything);
     }
 }

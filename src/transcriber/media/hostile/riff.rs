@@ -1,6 +1,6 @@
 //! wav and AIFF.
 
-use super::{Anything, HeardUpTo, Refused, suffer};
+use super::{Anything, DecodedUpTo, Refused, check};
 
 /// A wav file of this format whose `data` claims `claimed` bytes.
 fn wav(
@@ -39,11 +39,11 @@ fn aiff(channels: u16, bits: u16, rate: [u8; 10], data: &[u8]) -> Vec<u8> {
 const RATE_8000: [u8; 10] = [0x40, 0x0b, 0xfa, 0, 0, 0, 0, 0, 0, 0];
 
 #[test]
-fn heads_that_claim_much() {
+fn headers_that_claim_much() {
     let data: Vec<u8> = (0..40_000_u32).map(|index| (index * 7) as u8).collect();
     for channels in [255, 65_535] {
         let words = "channels";
-        suffer(
+        check(
             "wav",
             &wav(
                 1,
@@ -56,19 +56,19 @@ fn heads_that_claim_much() {
             ),
             Refused(words),
         );
-        suffer(
+        check(
             "aiff",
             &aiff(channels, 16, RATE_8000, &data),
             Refused(words),
         );
-        suffer(
+        check(
             "adpcm",
             &wav(17, channels, 8000, 65_535, 4, u32::MAX, &data),
             Anything,
         );
     }
     for rate in [0, 1, u32::MAX] {
-        suffer(
+        check(
             "wav rate",
             &wav(1, 1, rate, 2, 16, 40_000, &data),
             Refused("samples per second"),
@@ -80,7 +80,7 @@ fn heads_that_claim_much() {
         [0x7f; 10],
         [0x3f, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
     ] {
-        suffer(
+        check(
             "aiff rate",
             &aiff(1, 16, rate, &data),
             Refused("samples per second"),
@@ -97,17 +97,17 @@ fn heads_that_claim_much() {
         (7, 0, 0),
         (0xfffe, 2, 16),
     ] {
-        suffer(
+        check(
             "wav format",
             &wav(tag, 1, 8000, block, bits, u32::MAX, &data),
             Anything,
         );
     }
-    suffer("no data", &wav(1, 1, 8000, 2, 16, u32::MAX, &[]), Anything);
-    suffer(
+    check("no data", &wav(1, 1, 8000, 2, 16, u32::MAX, &[]), Anything);
+    check(
         "claims 4 GiB",
         &wav(1, 1, 8000, 2, 16, u32::MAX - 5000, &data),
-        HeardUpTo(2.6),
+        DecodedUpTo(2.6),
     );
 }
 
@@ -121,7 +121,7 @@ fn sizes_of_64_bits() {
         }
         rf64.extend([0; 4]);
         rf64.extend(&wav(1, 1, 8000, 2, 16, u32::MAX, &data)[12..]);
-        suffer("rf64", &rf64, HeardUpTo(0.1));
+        check("rf64", &rf64, DecodedUpTo(0.1));
     }
 }
 
@@ -129,15 +129,15 @@ fn sizes_of_64_bits() {
 fn many_chunks() {
     let mut file = b"RIFF\xff\xff\xff\xffWAVE".to_vec();
     file.extend(b"JUNK\0\0\0\0".repeat(500_000));
-    suffer("chunks before", &file, Refused("head"));
+    check("chunks before", &file, Refused("header"));
     let mut file = wav(1, 1, 8000, 2, 16, 2, &[1, 1]);
     file.extend(b"data\x02\0\0\0\x01\x01".repeat(300_000));
-    suffer("a chunk for each sample", &file, HeardUpTo(40.0));
+    check("a chunk for each sample", &file, DecodedUpTo(40.0));
     let mut file = wav(1, 1, 8000, 2, 16, 2, &[1, 1]);
     for _ in 0..20_000 {
         file.extend(wav(1, 1, 8000, 2, 16, 20, &[1; 20]));
     }
-    suffer("files joined", &file, Anything);
+    check("files joined", &file, Anything);
     let rates = [8000, 8001, 44_101, 383_987, 11_025];
     let mut file = Vec::new();
     for index in 0..500 {
@@ -151,5 +151,5 @@ fn many_chunks() {
             &[index as u8 | 1; 40],
         ));
     }
-    suffer("files joined of all rates", &file, Refused("more often"));
+    check("files joined of all rates", &file, Refused("too often"));
 }

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use super::{HeardUpTo, suffer};
+use super::{DecodedUpTo, check};
 use crate::media::{Limits, Recording, Source, ffmpeg};
 use crate::speech::Cutter;
 use crate::testing;
 
-/// Silence of this length, coded by ffmpeg.
+/// Silence of this duration, encoded by ffmpeg.
 fn silence(duration_s: u32, extension: &str, arguments: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("silence").with_extension(extension);
@@ -31,7 +31,7 @@ fn silence(duration_s: u32, extension: &str, arguments: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn it_is_heard_and_nothing_of_it_is_worth_the_models_while() {
+fn silence_is_decoded_and_never_reaches_the_model() {
     for (extension, arguments) in [
         ("flac", &["-compression_level", "8"][..]),
         (
@@ -40,7 +40,7 @@ fn it_is_heard_and_nothing_of_it_is_worth_the_models_while() {
         ),
     ] {
         let content = silence(600, extension, arguments);
-        suffer(extension, &content, HeardUpTo(601.0));
+        check(extension, &content, DecodedUpTo(601.0));
         let (windows, audible) = windows(&content);
         assert!(
             audible == 0 && windows <= 6,
@@ -49,7 +49,7 @@ fn it_is_heard_and_nothing_of_it_is_worth_the_models_while() {
     }
 }
 
-/// Windows of a recording, and how many of them a model would be asked about.
+/// Number of windows of a recording, and how many of them a model would process.
 fn windows(content: &[u8]) -> (usize, usize) {
     let source = Source::new(testing::file(content), content.len() as u64);
     let limits = Limits {
@@ -77,8 +77,9 @@ fn windows(content: &[u8]) -> (usize, usize) {
     }
 }
 
-/// What a day of it costs, in a release build:
-/// `cargo test --release --bin scribed-transcriber a_day_of_silence_costs -- --ignored --nocapture`
+/// The cost of a day of silence, in a release build:
+/// `cargo test --release --bin scribed-transcriber a_day_of_silence_costs --
+/// --ignored --nocapture`
 #[test]
 #[ignore = "takes a while, and says something in a release build only"]
 fn a_day_of_silence_costs() {
@@ -90,7 +91,7 @@ fn a_day_of_silence_costs() {
         ),
         ("mp3", &["-c:a", "libmp3lame", "-b:a", "8k"]),
     ] {
-        // Encoders take longer than decoders: an hour of it, 24 times.
+        // Encoders are slower than decoders: an hour, 24 times.
         let content = silence(3600, extension, arguments).repeat(24);
         let begun = testing::cpu_time();
         let (windows, audible) = ffmpeg::without(|| windows(&content));

@@ -1,8 +1,8 @@
-//! Streams without a container: mp3, AAC, FLAC.
+//! Raw streams: mp3, AAC, FLAC.
 
-use super::{Anything, Refused, suffer};
+use super::{Anything, Refused, check};
 
-/// An ID3v2 tag of so many bytes.
+/// An ID3v2 tag with `body` bytes.
 fn tag(body: usize) -> Vec<u8> {
     let size = [21, 14, 7, 0].map(|shift| (body >> shift & 0x7f) as u8);
     [&b"ID3\x04\0\0"[..], &size, &vec![0; body]].concat()
@@ -16,44 +16,44 @@ fn frames(count: usize) -> Vec<u8> {
 
 #[test]
 fn mp3() {
-    suffer(
-        "zeros behind a tag",
+    check(
+        "zeros after a tag",
         &[tag(100), vec![0; 20 << 20]].concat(),
         Anything,
     );
-    suffer(
-        "zeros behind frames",
+    check(
+        "zeros after frames",
         &[frames(10), vec![0; 20 << 20]].concat(),
         Anything,
     );
-    suffer(
-        "ones behind frames",
+    check(
+        "ones after frames",
         &[frames(10), vec![0xff; 5 << 20]].concat(),
         Anything,
     );
     let heads = [0xff, 0xfb, 0x90, 0x64].repeat(1 << 20);
-    suffer(
-        "heads behind frames",
+    check(
+        "headers after frames",
         &[frames(10), heads].concat(),
         Anything,
     );
-    suffer("tags", &tag(0).repeat(500_000), Anything);
-    suffer(
-        "tags behind frames",
+    check("tags", &tag(0).repeat(500_000), Anything);
+    check(
+        "tags after frames",
         &[frames(10), tag(0).repeat(500_000)].concat(),
         Anything,
     );
-    suffer(
+    check(
         "a tag between frames",
         &[frames(1), tag(0)].concat().repeat(5000),
         Anything,
     );
-    suffer(
+    check(
         "a tag that claims much",
         &[&tag(0)[..6], &[0x7f; 4], &frames(10)].concat(),
         Anything,
     );
-    suffer(
+    check(
         "ape tags",
         &[
             frames(10),
@@ -62,19 +62,19 @@ fn mp3() {
         .concat(),
         Anything,
     );
-    // An information frame that tells of billions.
+    // An information frame that claims billions of frames.
     let mut info = frames(1);
     info[36..40].copy_from_slice(b"Xing");
     info[40..44].copy_from_slice(&[0, 0, 0, 1]);
     info[44..48].copy_from_slice(&[0xff; 4]);
-    suffer(
+    check(
         "billions of frames",
         &[info, frames(10)].concat(),
         Refused("max_duration"),
     );
-    // The signal changes with each frame.
+    // The parameters change with each frame.
     let other = [&[0xff, 0xf3, 0x90, 0x64][..], &[0; 517]].concat();
-    suffer(
+    check(
         "changes",
         &[frames(4), other.repeat(4)].concat().repeat(300),
         Anything,
@@ -103,15 +103,15 @@ fn adts() {
     for index in 0..20_000_u32 {
         content.extend(frame((index % 12) as u8, (index % 7) as u8 + 1));
     }
-    suffer("changes with each", &content, Anything);
+    check("changes with each", &content, Anything);
     let mut content = Vec::new();
     for index in 0..20_000_u32 {
         content.extend(frame((index / 3 % 12) as u8, 2));
     }
-    suffer("changes with the third", &content, Anything);
+    check("changes with the third", &content, Anything);
 }
 
-/// A head of FLAC for so many samples.
+/// A FLAC header for `total` samples.
 fn flac_head(block: [u16; 2], rate: u32, channels: u32, bits: u32, total: u64) -> Vec<u8> {
     let mut file = b"fLaC\x80\0\0\x22".to_vec();
     file.extend(block.iter().flat_map(|size| size.to_be_bytes()));
@@ -133,13 +133,13 @@ fn flac() {
     ] {
         for block in [[0, 0], [16, 65_535], [65_535, 65_535], [1, 1]] {
             let head = flac_head(block, rate, channels, bits, total);
-            suffer("no frames", &head, Anything);
-            suffer(
+            check("no frames", &head, Anything);
+            check(
                 "zeros",
                 &[head.clone(), vec![0; 1 << 20]].concat(),
                 Anything,
             );
-            suffer(
+            check(
                 "heads",
                 &[head, [0xff, 0xf8, 0xc9, 0x08, 0, 0].repeat(100_000)].concat(),
                 Anything,
@@ -148,13 +148,13 @@ fn flac() {
     }
     let mut blocks = b"fLaC".to_vec();
     blocks.extend([1, 0, 0, 0].repeat(500_000));
-    suffer("blocks", &blocks, Refused("metadata"));
+    check("blocks", &blocks, Refused("metadata"));
     let joined = [flac_head([4096, 4096], 44_100, 1, 16, 0), vec![0; 64]].concat();
-    suffer("joined", &joined.repeat(5000), Anything);
+    check("joined", &joined.repeat(5000), Anything);
     let tags = [
         flac_head([4096, 4096], 44_100, 1, 16, 0),
         tag(0).repeat(50_000),
     ]
     .concat();
-    suffer("tags", &tags, Anything);
+    check("tags", &tags, Anything);
 }

@@ -2,17 +2,17 @@
 
 use super::ebml;
 
-/// The first bytes of a block, which tell whose it is.
+/// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockHead {
+pub struct BlockHeader {
     /// Track number.
     pub track: u64,
-    /// Timestamp behind that of the cluster, in ticks of the segment.
+    /// Timestamp relative to that of the cluster, in ticks of the segment.
     pub relative: i16,
     /// How the frames are separated.
     pub lacing: Lacing,
-    /// Bytes of this head.
-    pub head_bytes: usize,
+    /// Length of this header.
+    pub header_bytes: usize,
 }
 
 /// How the frames of a block are separated.
@@ -24,11 +24,11 @@ pub enum Lacing {
     Ebml,
 }
 
-/// Longer than any [`BlockHead`].
-pub const HEAD_MAX_BYTES: usize = 11;
+/// Upper bound of a [`BlockHeader`]'s length.
+pub const HEADER_MAX_BYTES: usize = 11;
 
-impl BlockHead {
-    /// From the start of a block.
+impl BlockHeader {
+    /// Parses the start of a block.
     pub fn parse(block: &[u8]) -> Option<Self> {
         let (track, length, _) = ebml::number(block)?;
         let [high, low, flags] = *block.get(length..)?.first_chunk()?;
@@ -41,13 +41,13 @@ impl BlockHead {
                 2 => Lacing::Fixed,
                 _ => Lacing::Ebml,
             },
-            head_bytes: length + 3,
+            header_bytes: length + 3,
         })
     }
 }
 
-/// The frames in `body`, which follows the head: `None` if they do not add up. A
-/// block has 256 frames at most.
+/// The frames in `body`, which follows the header: `None` if their sizes do not
+/// add up. A block has at most 256 frames.
 pub fn frames(body: &[u8], lacing: Lacing) -> Option<Vec<&[u8]>> {
     if lacing == Lacing::None {
         return Some(vec![body]);
@@ -79,7 +79,7 @@ pub fn frames(body: &[u8], lacing: Lacing) -> Option<Vec<&[u8]>> {
                 size = if index == 0 {
                     value
                 } else {
-                    // The difference to the one before, moved so that it is positive.
+                    // Signed difference to the previous size, stored with a bias.
                     size.checked_add(value - ((1 << (7 * length - 1)) - 1))?
                 };
                 sizes.push(usize::try_from(size).ok()?);
@@ -101,26 +101,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads() {
+    fn block_headers() {
         assert_eq!(
-            BlockHead::parse(&[0x81, 0xff, 0xfe, 0x80, 9]),
-            Some(BlockHead {
+            BlockHeader::parse(&[0x81, 0xff, 0xfe, 0x80, 9]),
+            Some(BlockHeader {
                 track: 1,
                 relative: -2,
                 lacing: Lacing::None,
-                head_bytes: 4
+                header_bytes: 4
             })
         );
-        let head = BlockHead::parse(&[0x40, 0xc8, 0, 1, 0x06]).unwrap();
+        let header = BlockHeader::parse(&[0x40, 0xc8, 0, 1, 0x06]).unwrap();
         assert_eq!(
-            (head.track, head.lacing, head.head_bytes),
+            (header.track, header.lacing, header.header_bytes),
             (200, Lacing::Ebml, 5)
         );
-        assert_eq!(BlockHead::parse(&[0x81, 0, 1]), None);
+        assert_eq!(BlockHeader::parse(&[0x81, 0, 1]), None);
     }
 
     #[test]
-    fn every_lacing_and_every_way_to_be_wrong() {
+    fn lacing_is_parsed_or_refused() {
         let long = vec![7; 300];
         let xiph = [&[2, 0xff, 45, 1][..], &long, b"x", b"rest"].concat();
         let sizes = |body: &[u8], lacing| -> Option<Vec<usize>> {

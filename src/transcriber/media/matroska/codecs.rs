@@ -1,5 +1,5 @@
-//! From a Matroska codec id (RFC 9559 and draft-ietf-cellar-codec) to what a
-//! decoder is made from.
+//! Maps Matroska codec ids (RFC 9559 and draft-ietf-cellar-codec) to decoder
+//! parameters.
 
 use symphonia::core::codecs::audio::well_known::*;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO};
@@ -9,11 +9,11 @@ use super::super::codec;
 use super::super::opus_packet::claimed_frames;
 use super::super::pcm_files::{Endian, Framing, WaveFormat, channels};
 
-/// Opus is always decoded at this rate; what the track names is that of the sound
-/// before it was encoded.
+/// Opus is always decoded at this rate; the track's rate is that of the original
+/// input.
 const OPUS_RATE: u32 = 48_000;
 
-/// What a track entry tells of its sound.
+/// The audio fields of a track entry.
 #[derive(Debug, Clone, Default)]
 pub struct AudioEntry {
     pub codec_id: String,
@@ -23,7 +23,7 @@ pub struct AudioEntry {
     pub bits: u32,
 }
 
-/// Parameters and the name of the codec for people.
+/// Decoder parameters and the display name of the codec.
 pub fn parameters(entry: &AudioEntry) -> (AudioCodecParameters, String) {
     let mut parameters = AudioCodecParameters::new();
     parameters
@@ -42,7 +42,7 @@ pub fn parameters(entry: &AudioEntry) -> (AudioCodecParameters, String) {
     (parameters, name)
 }
 
-/// The codec, where symphonia may have it; completes `parameters`.
+/// The codec id, if symphonia has one; completes `parameters`.
 fn known(entry: &AudioEntry, parameters: &mut AudioCodecParameters) -> Option<AudioCodecId> {
     let private = &entry.private;
     Some(match entry.codec_id.as_str() {
@@ -51,11 +51,11 @@ fn known(entry: &AudioEntry, parameters: &mut AudioCodecParameters) -> Option<Au
             if let Some(count) = opus_channels(private) {
                 parameters.with_channels(channels(count, 0));
             }
-            // Packets tell what is to be trimmed; the decoder would trim it again.
-            let mut head = private.clone();
-            if let Some(pre_skip) = head.get_mut(10..12) {
+            // The reader trims the pre-skip; the decoder must not trim it again.
+            let mut header = private.clone();
+            if let Some(pre_skip) = header.get_mut(10..12) {
                 pre_skip.fill(0);
-                parameters.with_extra_data(head);
+                parameters.with_extra_data(header);
             }
             CODEC_ID_OPUS
         }
@@ -74,7 +74,8 @@ fn known(entry: &AudioEntry, parameters: &mut AudioCodecParameters) -> Option<Au
         "A_MPEG/L3" => CODEC_ID_MP3,
         "A_MPEG/L2" => CODEC_ID_MP2,
         "A_MPEG/L1" => CODEC_ID_MP1,
-        // The ids before 2004 name the profile; of SBR the core is at this rate.
+        // The ids before 2004 contain the profile; with SBR the rate is that of
+        // the core.
         id if id == "A_AAC" || id.starts_with("A_AAC/") => {
             let config = if private.len() >= 2 {
                 private.clone()
@@ -93,8 +94,8 @@ fn known(entry: &AudioEntry, parameters: &mut AudioCodecParameters) -> Option<Au
     })
 }
 
-/// CodecPrivate is a WAVEFORMATEX. Blocks of ADPCM are left to the other decoder:
-/// a packet may hold any number of them.
+/// CodecPrivate is a WAVEFORMATEX. ADPCM is left to the second decoder: a packet
+/// may hold any number of blocks.
 fn acm(private: &[u8], parameters: &mut AudioCodecParameters) -> Option<AudioCodecId> {
     let format = WaveFormat::parse(private, Endian::Little).ok()?;
     let signal = format.signal().ok()?;
@@ -110,7 +111,7 @@ fn acm(private: &[u8], parameters: &mut AudioCodecParameters) -> Option<AudioCod
     Some(parameters.codec)
 }
 
-/// What people call a codec that symphonia does not have.
+/// Display name of a codec that symphonia does not have.
 fn name(entry: &AudioEntry) -> String {
     let id = entry.codec_id.as_str();
     let name = match id {
@@ -153,7 +154,7 @@ fn name(entry: &AudioEntry) -> String {
     name.to_owned()
 }
 
-/// Channels in an OpusHead (RFC 7845, section 5.1).
+/// Channel count of an OpusHead (RFC 7845, section 5.1).
 fn opus_channels(private: &[u8]) -> Option<u32> {
     if !private.starts_with(b"OpusHead") {
         return None;
@@ -173,8 +174,8 @@ pub fn opus_pre_skip(private: &[u8]) -> Option<u64> {
     Some(u64::from(u16::from_le_bytes([bytes[0], bytes[1]])))
 }
 
-/// Identification and setup header, one behind the other, from CodecPrivate, where
-/// the comment header is between them in Xiph lacing.
+/// Identification and setup header, concatenated, from CodecPrivate, which also
+/// has the comment header, in Xiph lacing.
 fn vorbis_headers(private: &[u8]) -> Option<Box<[u8]>> {
     let headers = super::block::frames(private, super::block::Lacing::Xiph)?;
     let of_type = |kind: u8| {
@@ -185,7 +186,7 @@ fn vorbis_headers(private: &[u8]) -> Option<Box<[u8]>> {
     Some([*of_type(1)?, *of_type(5)?].concat().into())
 }
 
-/// The STREAMINFO block from CodecPrivate, which holds a FLAC file's head.
+/// The STREAMINFO block from CodecPrivate, which holds the start of a FLAC file.
 fn flac_stream_info(private: &[u8]) -> Option<Box<[u8]>> {
     let mut blocks = private.strip_prefix(b"fLaC")?;
     loop {
@@ -199,8 +200,8 @@ fn flac_stream_info(private: &[u8]) -> Option<Box<[u8]>> {
     }
 }
 
-/// An AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) for the old ids, which have no
-/// CodecPrivate.
+/// An AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) for the old ids, which have
+/// no CodecPrivate.
 fn aac_config(id: &str, rate: u32, channels: u32) -> Option<Box<[u8]>> {
     let object_type: u16 = match id.rsplit('/').find(|part| *part != "SBR")? {
         "MAIN" => 1,
@@ -214,7 +215,7 @@ fn aac_config(id: &str, rate: u32, channels: u32) -> Option<Box<[u8]>> {
     Some(config.to_be_bytes().into())
 }
 
-/// Frames that a packet decodes to, where that is easily seen.
+/// Decoded frames of a packet, if easily determined.
 pub fn packet_frames(parameters: &AudioCodecParameters, packet: &[u8]) -> Option<u64> {
     match parameters.codec {
         CODEC_ID_OPUS => claimed_frames(packet),
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn old_ids_of_aac_get_their_config() {
+    fn old_aac_ids_yield_a_config() {
         for (id, rate, channels, expected) in [
             ("A_AAC/MPEG4/LC", 44_100, 2, Some([0x12, 0x10])),
             ("A_AAC/MPEG4/LC/SBR", 22_050, 2, Some([0x13, 0x90])),

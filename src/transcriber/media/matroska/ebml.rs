@@ -4,32 +4,33 @@ use std::io;
 
 use super::super::forward::Forward;
 
-/// The longest head: 4 bytes of id, 8 of size.
-pub const HEAD_MAX_BYTES: usize = 12;
+/// The longest element header: 4 bytes of id, 8 of size.
+pub const HEADER_MAX_BYTES: usize = 12;
 
-/// What begins an element.
+/// An element header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// With its length marker, as in all lists of elements.
+pub struct ElementHeader {
+    /// Element id, including the length marker, as in lists of elements.
     pub id: u32,
-    /// Bytes of content. `None`: unknown, up to an element that cannot be inside.
+    /// Content size in bytes. `None`: unknown, up to an element that cannot be a
+    /// child.
     pub size_bytes: Option<u64>,
-    /// Bytes of the head itself.
-    pub head_bytes: usize,
+    /// Length of the header.
+    pub header_bytes: usize,
 }
 
-/// What lies at a place.
+/// What is at the current position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ahead {
-    Element(Head),
-    /// No element begins so.
-    Rubbish,
-    /// The input ends here, or within the head.
+    Element(ElementHeader),
+    /// Not a valid element header.
+    Invalid,
+    /// The input ends here, or within the header.
     End,
 }
 
-/// A number of variable length (RFC 8794, section 4) at the start of `bytes`, its
-/// length, and whether all its bits are set, which stands for "unknown".
+/// A variable-size integer (RFC 8794, section 4) at the start of `bytes`, its
+/// length, and whether all its bits are set, which means "unknown".
 pub fn number(bytes: &[u8]) -> Option<(u64, usize, bool)> {
     let first = *bytes.first()?;
     let length = first.leading_zeros() as usize + 1;
@@ -43,8 +44,8 @@ pub fn number(bytes: &[u8]) -> Option<(u64, usize, bool)> {
     Some((value, length, value == all_ones))
 }
 
-/// The head at the start of `bytes`: `None` if it is none, or cut off.
-pub fn head(bytes: &[u8]) -> Option<Head> {
+/// The element header at the start of `bytes`: `None` if invalid or truncated.
+pub fn header(bytes: &[u8]) -> Option<ElementHeader> {
     let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
     if id_bytes > 4 {
         return None;
@@ -54,36 +55,36 @@ pub fn head(bytes: &[u8]) -> Option<Head> {
         .iter()
         .fold(0, |id, byte| id << 8 | u32::from(*byte));
     let (size_bytes, length, unknown) = number(&bytes[id_bytes..])?;
-    Some(Head {
+    Some(ElementHeader {
         id,
         size_bytes: (!unknown).then_some(size_bytes),
-        head_bytes: id_bytes + length,
+        header_bytes: id_bytes + length,
     })
 }
 
-/// What comes next in `input`; takes nothing.
+/// What comes next in `input`, without consuming it.
 pub fn ahead(input: &mut Forward) -> io::Result<Ahead> {
-    let bytes = input.peek(HEAD_MAX_BYTES)?;
-    Ok(match head(bytes) {
-        Some(head) => Ahead::Element(head),
-        None if bytes.len() < HEAD_MAX_BYTES => Ahead::End,
-        None => Ahead::Rubbish,
+    let bytes = input.peek(HEADER_MAX_BYTES)?;
+    Ok(match header(bytes) {
+        Some(header) => Ahead::Element(header),
+        None if bytes.len() < HEADER_MAX_BYTES => Ahead::End,
+        None => Ahead::Invalid,
     })
 }
 
-/// The elements in `content`, up to the first that is damaged or cut off.
+/// The elements in `content`, up to the first that is damaged or truncated.
 pub fn children(mut content: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
-        let head = head(content)?;
-        let size_bytes = usize::try_from(head.size_bytes?).ok()?;
-        let end = head.head_bytes.checked_add(size_bytes)?;
-        let body = content.get(head.head_bytes..end)?;
+        let header = header(content)?;
+        let size_bytes = usize::try_from(header.size_bytes?).ok()?;
+        let end = header.header_bytes.checked_add(size_bytes)?;
+        let body = content.get(header.header_bytes..end)?;
         content = &content[end..];
-        Some((head.id, body))
+        Some((header.id, body))
     })
 }
 
-/// An unsigned integer; what is too long for one is `u64::MAX`.
+/// An unsigned integer; `u64::MAX` if it is too long.
 pub fn unsigned(body: &[u8]) -> u64 {
     match body.len() {
         0..=8 => body
@@ -93,7 +94,7 @@ pub fn unsigned(body: &[u8]) -> u64 {
     }
 }
 
-/// A signed integer; 0 if it is too long for one.
+/// A signed integer; 0 if it is too long.
 pub fn signed(body: &[u8]) -> i64 {
     match body.len() {
         0 => 0,
@@ -105,7 +106,7 @@ pub fn signed(body: &[u8]) -> i64 {
     }
 }
 
-/// A floating-point number of 4 or 8 bytes; 0 for others.
+/// A float of 4 or 8 bytes; 0 for other lengths.
 pub fn float(body: &[u8]) -> f64 {
     match body.len() {
         4 => f64::from(f32::from_bits(unsigned(body) as u32)),
@@ -114,7 +115,7 @@ pub fn float(body: &[u8]) -> f64 {
     }
 }
 
-/// A string, which zeros may pad.
+/// A string, possibly padded with zeros.
 pub fn string(body: &[u8]) -> String {
     String::from_utf8_lossy(body)
         .trim_end_matches('\0')
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_any_length() {
+    fn variable_size_integers() {
         for (bytes, expected) in [
             (&[0x82][..], Some((2, 1, false))),
             (&[0xff], Some((127, 1, true))),
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn children_end_at_the_first_that_is_cut() {
+    fn children_end_at_the_first_truncated_element() {
         let content = [0x86, 0x81, b'A', 0xd7, 0x81, 7, 0x83, 0x85, 1];
         let found: Vec<_> = children(&content).collect();
         assert_eq!(found, [(0x86, &b"A"[..]), (0xd7, &[7])]);

@@ -1,12 +1,12 @@
-//! What a muxer did to the frames of a track (ContentEncodings; RFC 9559, section
-//! 5.1.4.1.31): compression that is undone here, or encryption.
+//! Content encodings of a track (ContentEncodings; RFC 9559, section 5.1.4.1.31):
+//! compression, which is undone here, or encryption.
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 use super::super::reader::PACKET_MAX_BYTES;
 use super::{ebml, ids};
 
-/// More than this of them is damage.
+/// More encodings are damage.
 const ENCODINGS_MAX: usize = 8;
 
 const SCOPE_FRAMES: u64 = 1;
@@ -15,9 +15,9 @@ const SCOPE_PRIVATE: u64 = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Zlib,
-    /// Bytes that begin every frame and were left out.
+    /// Header stripping: bytes removed from the start of every frame.
     Stripped(Box<[u8]>),
-    /// Cannot be undone here; for people.
+    /// Not supported; its display text.
     Other(&'static str),
 }
 
@@ -28,12 +28,12 @@ struct Encoding {
     kind: Kind,
 }
 
-/// All encodings of a track, in the order in which they are undone.
+/// The encodings of a track, in decoding order.
 #[derive(Debug, Clone, Default)]
 pub struct Encodings(Vec<Encoding>);
 
 impl Encodings {
-    /// From the content of a ContentEncodings element.
+    /// Parses the content of a ContentEncodings element.
     pub fn parse(content: &[u8]) -> Self {
         let mut encodings: Vec<Encoding> = ebml::children(content)
             .filter(|(id, _)| *id == ids::CONTENT_ENCODING)
@@ -44,7 +44,7 @@ impl Encodings {
         Self(encodings)
     }
 
-    /// What was done to the frames and cannot be undone here, for people.
+    /// Display text of an unsupported encoding of the frames.
     pub fn obstacle(&self) -> Option<&'static str> {
         self.0.iter().find_map(|encoding| match encoding.kind {
             Kind::Other(name) if encoding.scope & SCOPE_FRAMES != 0 => Some(name),
@@ -52,13 +52,12 @@ impl Encodings {
         })
     }
 
-    /// A frame as its decoder wants it; `Err` if it is damaged or has more than
-    /// `max_bytes`.
+    /// Decodes a frame; fails if it is damaged or exceeds `max_bytes`.
     pub fn frame(&self, data: &[u8], max_bytes: usize) -> Result<Box<[u8]>, &'static str> {
         self.undo(data, SCOPE_FRAMES, max_bytes.min(PACKET_MAX_BYTES))
     }
 
-    /// CodecPrivate, likewise.
+    /// Decodes CodecPrivate.
     pub fn private(&self, data: &[u8]) -> Result<Box<[u8]>, &'static str> {
         self.undo(data, SCOPE_PRIVATE, PACKET_MAX_BYTES)
     }
@@ -73,7 +72,7 @@ impl Encodings {
                 Kind::Zlib => decompress_to_vec_zlib_with_limit(&data, max_bytes)
                     .map_err(|_| "its compression is damaged")?,
                 Kind::Stripped(start) if start.len() + data.len() > max_bytes => {
-                    return Err("what was stripped of it is too large");
+                    return Err("its stripped header is too large");
                 }
                 Kind::Stripped(start) => [start, &data[..]].concat(),
                 Kind::Other(name) => return Err(name),

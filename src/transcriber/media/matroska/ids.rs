@@ -1,4 +1,4 @@
-//! The elements of Matroska that matter for sound (RFC 9559, section 5.1) and
+//! Ids of the Matroska elements needed for audio (RFC 9559, section 5.1), and of
 //! those that end a cluster of unknown size.
 
 pub const EBML: u32 = 0x1a45_dfa3;

@@ -1,43 +1,46 @@
-//! After damage: the next place from which a file can be read.
+//! Resynchronisation after damage.
 
 use std::io;
 
 use super::super::forward::{AHEAD_MAX_BYTES, Forward};
-use super::block::{self, BlockHead};
-use super::ebml::{self, Ahead, Head};
+use super::block::{self, BlockHeader};
+use super::ebml::{self, Ahead, ElementHeader};
 use super::ids;
 
-/// Bytes that one step searches.
+/// Bytes searched in one step.
 const STEP_BYTES: u64 = 1024 * 1024;
 
-/// So far on is the list of tracks looked for.
-const HEAD_SEARCH_BYTES: u64 = 4 * 1024 * 1024;
+/// The list of tracks is searched within this many bytes.
+const TRACKS_SEARCH_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Larger blocks are not recognised by what follows them.
+/// Larger blocks cannot be verified by the element that follows.
 const BLOCK_MAX_BYTES: usize = AHEAD_MAX_BYTES / 2;
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum SearchResult {
     /// The input is at an element.
-    Place,
+    Element,
     NothingYet,
     End,
 }
 
-/// Head of the block in the SimpleBlock or BlockGroup at the current place, and
-/// where it is behind that place; takes nothing.
-pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(BlockHead, usize)>> {
-    let wanted = element.head_bytes + ebml::HEAD_MAX_BYTES + block::HEAD_MAX_BYTES;
-    let mut offset = element.head_bytes;
+/// Header of the block in the SimpleBlock or BlockGroup at the current position,
+/// and its offset from there; consumes nothing.
+pub fn block_ahead(
+    input: &mut Forward,
+    element: ElementHeader,
+) -> io::Result<Option<(BlockHeader, usize)>> {
+    let wanted = element.header_bytes + ebml::HEADER_MAX_BYTES + block::HEADER_MAX_BYTES;
+    let mut offset = element.header_bytes;
     if element.id == ids::BLOCK_GROUP {
-        // A checksum or filling may come first.
+        // A CRC-32 or Void element may come first.
         for _ in 0..4 {
             let bytes = input.peek(offset + wanted)?;
-            let Some(child) = bytes.get(offset..).and_then(ebml::head) else {
+            let Some(child) = bytes.get(offset..).and_then(ebml::header) else {
                 return Ok(None);
             };
-            offset += child.head_bytes;
+            offset += child.header_bytes;
             if child.id == ids::BLOCK {
                 break;
             }
@@ -48,14 +51,14 @@ pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(Blo
         }
     }
     let bytes = input.peek(offset + wanted)?;
-    let head = bytes.get(offset..).and_then(BlockHead::parse);
-    Ok(head.map(|head| (head, offset)))
+    let header = bytes.get(offset..).and_then(BlockHeader::parse);
+    Ok(header.map(|header| (header, offset)))
 }
 
-/// In a damaged head: searches on for the list of tracks, a bounded way.
+/// Searches a bounded part of a damaged file for the list of tracks.
 pub fn find_tracks(input: &mut Forward) -> io::Result<bool> {
     let start = input.position();
-    while input.position() - start < HEAD_SEARCH_BYTES {
+    while input.position() - start < TRACKS_SEARCH_BYTES {
         let ahead = input.peek(AHEAD_MAX_BYTES / 2)?;
         let found = ahead
             .windows(4)
@@ -72,9 +75,9 @@ pub fn find_tracks(input: &mut Forward) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Searches on for the next cluster, the next head of a file or, within the
-/// cluster, a block of a known track that another element follows.
-pub fn resync(input: &mut Forward, is_track: impl Fn(u64) -> bool) -> io::Result<Found> {
+/// Searches for the next cluster, the next EBML header or, within the cluster, a
+/// block of a known track that is followed by an element.
+pub fn resync(input: &mut Forward, is_track: impl Fn(u64) -> bool) -> io::Result<SearchResult> {
     let start = input.position();
     while input.position() - start < STEP_BYTES {
         let ahead = input.peek(AHEAD_MAX_BYTES / 2)?;
@@ -85,46 +88,46 @@ pub fn resync(input: &mut Forward, is_track: impl Fn(u64) -> bool) -> io::Result
         });
         let passed = candidate.unwrap_or(ahead.len());
         if ahead.is_empty() {
-            return Ok(Found::End);
+            return Ok(SearchResult::End);
         }
         input.consume(passed);
         if candidate.is_some() {
             if is_readable(input, &is_track)? {
-                return Ok(Found::Place);
+                return Ok(SearchResult::Element);
             }
             input.consume(1);
         }
     }
-    Ok(Found::NothingYet)
+    Ok(SearchResult::NothingYet)
 }
 
 fn is_readable(input: &mut Forward, is_track: &impl Fn(u64) -> bool) -> io::Result<bool> {
-    let Ahead::Element(head) = ebml::ahead(input)? else {
+    let Ahead::Element(header) = ebml::ahead(input)? else {
         return Ok(false);
     };
     let left_bytes = input.left_bytes().unwrap_or(u64::MAX);
-    Ok(match head.id {
+    Ok(match header.id {
         ids::CLUSTER | ids::EBML => true,
         ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => {
-            let Some(size_bytes) = head.size_bytes else {
+            let Some(size_bytes) = header.size_bytes else {
                 return Ok(false);
             };
-            if size_bytes.saturating_add(head.head_bytes as u64) > left_bytes
+            if size_bytes.saturating_add(header.header_bytes as u64) > left_bytes
                 || size_bytes > BLOCK_MAX_BYTES as u64
             {
                 return Ok(false);
             }
-            match block_ahead(input, head)? {
+            match block_ahead(input, header)? {
                 Some((block, _)) if is_track(block.track) => {}
                 _ => return Ok(false),
             }
-            let next = head.head_bytes + size_bytes as usize;
-            let bytes = input.peek(next + ebml::HEAD_MAX_BYTES)?;
+            let next = header.header_bytes + size_bytes as usize;
+            let bytes = input.peek(next + ebml::HEADER_MAX_BYTES)?;
             match bytes.get(next..) {
                 Some([]) => true,
-                Some(behind) => ebml::head(behind).is_some_and(|head| {
+                Some(behind) => ebml::header(behind).is_some_and(|header| {
                     matches!(
-                        head.id,
+                        header.id,
                         ids::SIMPLE_BLOCK
                             | ids::BLOCK_GROUP
                             | ids::CLUSTER

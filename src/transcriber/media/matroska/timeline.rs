@@ -1,45 +1,45 @@
-//! When packets are to be heard, counted from the earliest of the first blocks of
+//! Presentation times of packets, relative to the earliest of the first blocks of
 //! all tracks.
 //!
-//! That one may come behind blocks of the selected track, so its first packets are
-//! held back until all tracks have been met or the first cluster ends: a cluster
-//! begins with the blocks that are due then.
+//! That block may come after blocks of the selected track, so the first packets
+//! are held back until all tracks have been seen or the first cluster ends: a
+//! cluster begins with the earliest blocks.
 
 use std::collections::VecDeque;
 
 use super::super::reader::Packet;
 
-/// Packets held back at most, and their bytes.
+/// Limits of packets held back: their number and their bytes.
 const HELD_MAX: usize = 1024;
 const HELD_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Packets on their way to the caller.
+/// Packets between demuxer and caller.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    /// Tracks whose first block was not met yet.
-    unmet: Vec<u64>,
+    /// Tracks without a block so far.
+    awaited: Vec<u64>,
     earliest_ns: Option<i64>,
     is_settled: bool,
-    /// With the absolute time of each.
+    /// With the absolute time of each, in nanoseconds.
     held: VecDeque<(Packet, Option<i64>)>,
     held_bytes: usize,
 }
 
 impl Timeline {
-    /// Of a file with these tracks.
+    /// The timeline of a file with these tracks.
     pub fn new(tracks: Vec<u64>) -> Self {
         Self {
-            unmet: tracks,
+            awaited: tracks,
             ..Self::default()
         }
     }
 
-    /// A block of a track, selected or not.
-    pub fn meet(&mut self, track: u64, time_ns: Option<i64>) {
-        let Some(place) = self.unmet.iter().position(|unmet| *unmet == track) else {
+    /// Notes a block of any track.
+    pub fn note_block(&mut self, track: u64, time_ns: Option<i64>) {
+        let Some(place) = self.awaited.iter().position(|awaited| *awaited == track) else {
             return;
         };
-        self.unmet.swap_remove(place);
+        self.awaited.swap_remove(place);
         if let Some(time_ns) = time_ns
             && !self.is_settled
         {
@@ -50,13 +50,15 @@ impl Timeline {
         }
     }
 
-    /// A packet of the selected track; `time_ns` on the timeline of the segment.
+    /// Adds a packet of the selected track; `time_ns` is on the segment's
+    /// timeline.
     pub fn push(&mut self, packet: Packet, time_ns: Option<i64>) {
         self.held_bytes += packet.data.len();
         self.held.push_back((packet, time_ns));
     }
 
-    /// No earlier block can follow: at the end of the first cluster and of the file.
+    /// Fixes time zero: at the end of the first cluster or of the file no earlier
+    /// block can follow.
     pub fn settle(&mut self) {
         self.is_settled |= self.earliest_ns.is_some();
     }
@@ -66,10 +68,11 @@ impl Timeline {
         self.is_settled = true;
     }
 
-    /// The next packet for the caller, if its time is known by now.
+    /// The next packet, if its time is known.
     pub fn pop(&mut self) -> Option<Packet> {
-        self.is_settled |=
-            self.unmet.is_empty() || self.held.len() > HELD_MAX || self.held_bytes > HELD_MAX_BYTES;
+        self.is_settled |= self.awaited.is_empty()
+            || self.held.len() > HELD_MAX
+            || self.held_bytes > HELD_MAX_BYTES;
         if !self.is_settled {
             return None;
         }
@@ -86,13 +89,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_first_block_is_zero() {
+    fn timeline_starts_at_the_earliest_first_block() {
         let mut timeline = Timeline::new(vec![1, 2]);
-        timeline.meet(2, Some(500_000_000));
+        timeline.note_block(2, Some(500_000_000));
         timeline.push(Packet::new([1]), Some(500_000_000));
         assert_eq!(timeline.pop(), None);
-        timeline.meet(1, Some(300_000_000));
-        timeline.meet(1, Some(100_000_000));
+        timeline.note_block(1, Some(300_000_000));
+        timeline.note_block(1, Some(100_000_000));
         assert_eq!(timeline.pop().unwrap().time_s, Some(0.2));
         timeline.push(Packet::new([1]), Some(0));
         assert_eq!(timeline.pop().unwrap().time_s, Some(-0.3));
@@ -101,16 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn a_track_without_blocks_is_not_waited_for() {
+    fn tracks_without_blocks_do_not_delay_packets() {
         let mut timeline = Timeline::new(vec![1, 2]);
         timeline.settle();
-        timeline.meet(2, Some(7_000_000_000));
+        timeline.note_block(2, Some(7_000_000_000));
         timeline.push(Packet::new([1]), Some(7_000_000_000));
         assert_eq!(timeline.pop(), None);
         timeline.settle();
         assert_eq!(timeline.pop().unwrap().time_s, Some(0.0));
         let mut timeline = Timeline::new(vec![1, 2]);
-        timeline.meet(2, Some(0));
+        timeline.note_block(2, Some(0));
         for _ in 0..=HELD_MAX {
             timeline.push(Packet::new([1]), Some(0));
         }

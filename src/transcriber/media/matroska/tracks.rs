@@ -7,31 +7,31 @@ use super::codecs::{self, AudioEntry};
 use super::encodings::Encodings;
 use super::{ebml, ids};
 
-/// Longer codec data is damaged.
+/// Longer CodecPrivate is damaged.
 const PRIVATE_MAX_BYTES: usize = 1024 * 1024;
 
-/// Of so many tracks of pictures and sound the first blocks are waited for.
+/// Most tracks of video and audio whose first blocks are awaited.
 const TIMED_MAX: usize = 256;
 
-/// What is read of the name of a codec.
+/// Bytes read of a codec id.
 const CODEC_ID_MAX_BYTES: usize = 64;
 
-/// A delay that no codec has is damaged.
+/// A longer CodecDelay is damaged.
 const DELAY_MAX_NS: u64 = 1_000_000_000;
 
 const TYPE_VIDEO: u64 = 1;
 const TYPE_AUDIO: u64 = 2;
 const TYPE_SUBTITLE: u64 = 17;
 
-/// What is kept of an audio track besides its [`Track`].
+/// Demuxing information of an audio track.
 #[derive(Debug, Clone)]
 pub struct AudioTrack {
-    /// Blocks name it.
+    /// Track number in blocks.
     pub number: u64,
-    /// What is to be undone in its frames.
+    /// Encodings to undo.
     pub encodings: Encodings,
-    /// By how much its timestamps are late, since the decoder gives so much that
-    /// is to be dropped first; 0: they are right.
+    /// CodecDelay: how much its timestamps are late because of samples to drop at
+    /// the start; 0: they are right.
     pub delay_ns: u64,
     /// Decoded frames to drop at the start.
     pub delay_frames: u64,
@@ -42,9 +42,9 @@ pub struct AudioTrack {
 pub struct Tracks {
     /// For [`Reader::tracks`](super::super::reader::Reader::tracks).
     pub tracks: Vec<Track>,
-    /// The same ones.
+    /// In the same order.
     pub audio: Vec<AudioTrack>,
-    /// Numbers of those that have a part in the timeline.
+    /// Numbers of the tracks that count for the timeline.
     pub timed: Vec<u64>,
     videos: u32,
     subtitles: u32,
@@ -52,7 +52,7 @@ pub struct Tracks {
 }
 
 impl Tracks {
-    /// From the content of the element.
+    /// Parses the content of the Tracks element.
     pub fn parse(content: &[u8]) -> Self {
         let mut tracks = Self::default();
         for (_, content) in ebml::children(content).filter(|(id, _)| *id == ids::TRACK_ENTRY) {
@@ -130,13 +130,13 @@ impl Tracks {
         ])
     }
 
-    /// Whether nothing but one audio track is in the file.
+    /// Whether the file has only one track, an audio track.
     pub fn is_single(&self) -> bool {
         self.tracks.len() == 1 && self.videos + self.subtitles + self.others == 0
     }
 }
 
-/// Nanoseconds as frames.
+/// Converts nanoseconds to frames.
 pub fn frames(duration_ns: u64, rate: u32) -> u64 {
     (duration_ns as f64 * f64::from(rate) / 1e9).round() as u64
 }
@@ -153,7 +153,7 @@ struct Entry {
 
 impl Entry {
     fn parse(content: &[u8]) -> Self {
-        // Elements that are absent have these values.
+        // Default values of absent elements.
         let mut entry = Self {
             number: 0,
             kind: 0,

@@ -1,5 +1,4 @@
-//! Boxes, of which the file consists (ISO/IEC 14496-12, 4.2), in the file and in
-//! memory, and the fields in them.
+//! Boxes (ISO/IEC 14496-12, 4.2), in the file and in memory, and their fields.
 
 use super::input::Input;
 use crate::media::MediaError;
@@ -7,18 +6,18 @@ use crate::media::MediaError;
 /// A box type: four characters.
 pub type Kind = [u8; 4];
 
-/// Where a box lies in the file.
+/// The position of a box in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Header {
     /// The box type.
     pub kind: Kind,
-    /// Where it begins, in bytes from the start of the file.
+    /// Offset of the box, in bytes from the start of the file.
     pub start: u64,
-    /// Where its content begins.
+    /// Offset of its content.
     pub body: u64,
-    /// Where it ends, within what encloses it.
+    /// End of the box, within its parent.
     pub end: u64,
-    /// It claims more bytes than what encloses it has.
+    /// It claims more bytes than its parent has.
     pub is_cut: bool,
 }
 
@@ -28,8 +27,8 @@ impl Header {
         self.end - self.body
     }
 
-    /// Reads the header at `start` of a box that is enclosed by something that
-    /// ends at `limit`. `None`: no box begins there, or not a whole header.
+    /// Reads the header at `start` of a box whose parent ends at `limit`. `None`:
+    /// no complete header there.
     pub fn read(input: &mut Input, start: u64, limit: u64) -> Result<Option<Self>, MediaError> {
         let limit = limit.min(input.size_bytes());
         if limit.saturating_sub(start) < 8 {
@@ -67,7 +66,7 @@ impl Header {
     }
 }
 
-/// The boxes in `bytes`, up to the first thing that is none: their types and contents.
+/// Types and contents of the boxes in `bytes`, up to the first invalid one.
 pub fn children(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
     std::iter::from_fn(move || {
         let mut fields = Fields::new(bytes);
@@ -92,23 +91,23 @@ pub fn child(bytes: &[u8], kind: Kind) -> Option<&[u8]> {
     children(bytes).find_map(|(found, body)| (found == kind).then_some(body))
 }
 
-/// Big-endian fields one after the other; `None` where the bytes end.
+/// Reads consecutive big-endian fields; `None` at the end of the bytes.
 #[derive(Debug, Clone)]
 pub struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// From the start of `bytes`.
+    /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// The version and the flags with which a full box begins (4.2).
+    /// The version and flags of a full box (4.2).
     pub fn version_and_flags(&mut self) -> Option<(u8, u32)> {
         let word = self.u32()?;
         Some(((word >> 24) as u8, word & 0x00ff_ffff))
     }
 
-    /// All that is left.
+    /// The remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.0
     }

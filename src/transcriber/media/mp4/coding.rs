@@ -1,36 +1,36 @@
-//! How sound is coded that lies in a container of Apple's family: what its decoder
-//! is made from, and how its bytes become packets.
+//! Audio codecs in mp4 and CAF: decoder parameters, and how the data is divided
+//! into packets.
 
 use symphonia::core::audio::{Channels, Position, layouts};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO, well_known::*,
 };
 
+use super::aac_config::*;
 use super::boxes::{Fields, Kind};
-use crate::media::aac::RATES;
-use crate::media::bits::Bits;
-use crate::media::opus_packet::claimed_frames;
+use super::frames::Frames;
+use super::pcm::Pcm;
 use crate::media::reader::CHANNELS_MAX;
 
-/// Frames of PCM that are put into one packet.
+/// PCM frames in one packet.
 pub const PCM_PACKET_FRAMES: u32 = 4096;
 
-/// Frames of a block of IMA4 (Apple's QuickTime File Format, "IMA 4:1").
+/// Frames of an IMA4 block (Apple's QuickTime File Format, "IMA 4:1").
 const IMA4_BLOCK_FRAMES: u32 = 64;
 const IMA4_BLOCK_BYTES: u32 = 34;
 
-/// Frames in a packet of Apple lossless, if nothing else is said.
+/// Default frames in an ALAC packet.
 const ALAC_FRAMES: u32 = 4096;
 
-/// Larger blocks or frames are no recording's.
+/// Larger blocks or frames are refused.
 const BLOCK_FRAMES_MAX: u32 = 65_536;
 
-/// How bytes become packets.
+/// How data is divided into packets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Layout {
     /// Each sample of the container is a packet for the decoder.
     Packets(Frames),
-    /// The bytes are blocks of one size, as many as there are.
+    /// Any number of consecutive blocks of one size.
     Blocks {
         /// Bytes in a block.
         bytes: u32,
@@ -39,47 +39,16 @@ pub enum Layout {
     },
 }
 
-/// How many frames a decoder makes of a packet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Frames {
-    /// Always as many.
-    Fixed(u32),
-    /// What the packet itself says (RFC 6716, 3.1), at 48 kHz.
-    Opus,
-    /// What the packet itself says (RFC 9639, 9.1).
-    Flac,
-    /// As many, if the packet itself does not say otherwise.
-    Alac(u32),
-    /// As many as its duration in the container.
-    Duration,
-}
-
-impl Frames {
-    /// Frames that the decoder makes of `packet`, which lasts `duration` frames
-    /// in the container.
-    pub fn count(self, packet: &[u8], duration: u64) -> u64 {
-        match self {
-            Self::Fixed(frames) => frames.into(),
-            Self::Opus => opus_frames(packet).into(),
-            Self::Flac => flac_frames(packet).map_or(duration, u64::from),
-            // A damaged packet may claim anything.
-            Self::Alac(frames) => alac_frames(packet).unwrap_or(frames).min(frames).into(),
-            Self::Duration => duration,
-        }
-    }
-}
-
-/// One way of coding: a sample entry, or the description of a CAF.
+/// The coding of a sample entry or of a CAF description.
 #[derive(Debug, Clone)]
 pub struct Coding {
-    /// What the decoder is made from.
+    /// Parameters for the decoder.
     pub parameters: AudioCodecParameters,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// How bytes become packets.
+    /// How data is divided into packets.
     pub layout: Layout,
-    /// Frames before a place that the decoder must have seen to decode what
-    /// lies there as it was.
+    /// Frames that must be decoded before a position for correct output there.
     pub preroll_frames: u32,
 }
 
@@ -98,12 +67,12 @@ impl Coding {
         }
     }
 
-    /// Frames per second that the decoder gives.
+    /// Frames per second of the decoder's output.
     pub fn rate(&self) -> u32 {
         self.parameters.sample_rate.unwrap_or(0).max(1)
     }
 
-    /// A decoder made for `self` cannot go on with `other`.
+    /// Whether a decoder for `self` cannot decode `other`.
     pub fn differs(&self, other: &Self) -> bool {
         let (a, b) = (&self.parameters, &other.parameters);
         (a.codec, a.sample_rate, &a.channels, &a.extra_data)
@@ -112,7 +81,7 @@ impl Coding {
             || self.name != other.name
     }
 
-    /// A codec that has a name here and no decoder.
+    /// A codec with a display name and no decoder.
     pub fn named(name: &str, rate: u32, channels: u32) -> Self {
         Self::new(
             CODEC_ID_NULL_AUDIO,
@@ -123,7 +92,7 @@ impl Coding {
         )
     }
 
-    /// PCM; `None` for a kind that has no decoder.
+    /// PCM; `None` if there is no decoder for this kind.
     pub fn pcm(pcm: Pcm, rate: u32, channels: u32) -> Option<Self> {
         let (codec, name) = pcm.codec()?;
         let layout = Layout::Blocks {
@@ -153,8 +122,8 @@ impl Coding {
         .in_blocks(IMA4_BLOCK_FRAMES)
     }
 
-    /// Microsoft's ADPCM or IMA ADPCM as in wav, in blocks of so many bytes;
-    /// `None` if no block of these codecs can be so long.
+    /// Microsoft ADPCM or IMA ADPCM as in wav, in blocks of `bytes`; `None` if
+    /// the codec has no blocks of that size.
     pub fn ms_adpcm(codec: AudioCodecId, rate: u32, channels: u32, bytes: u32) -> Option<Self> {
         let per_channel = bytes.checked_div(channels)?;
         let (name, frames) = match codec {
@@ -189,13 +158,14 @@ impl Coding {
             channels,
             Layout::Packets(Frames::Fixed(frames)),
         );
-        // The bit reservoir reaches back 511 bytes: nine frames at the lowest rates.
+        // The bit reservoir reaches back 511 bytes: nine frames at the lowest
+        // rates.
         coding.preroll_frames = if layer == 3 { 9 * frames } else { frames };
         coding
     }
 
     /// AAC with this AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). `rate` and
-    /// `channels` are the container's, for what the config leaves open.
+    /// `channels` are the container's, for what the config does not state.
     pub fn aac(config: Option<&[u8]>, rate: u32, channels: u32) -> Self {
         let read = config.and_then(AacConfig::read);
         let object_type = read
@@ -238,8 +208,7 @@ impl Coding {
         coding
     }
 
-    /// Apple lossless with this magic cookie, bare or in the boxes that may be
-    /// around it.
+    /// ALAC with this magic cookie, possibly within boxes.
     pub fn alac(mut cookie: &[u8], rate: u32, channels: u32) -> Self {
         for wrapper in [b"frma", b"alac"] {
             if cookie.get(4..8) == Some(wrapper) {
@@ -260,9 +229,9 @@ impl Coding {
         coding
     }
 
-    /// Opus with an identification header as in Ogg (RFC 7845, 5.1) behind its
-    /// magic; also says how many frames of encoder delay it names. They are
-    /// trimmed by the reader: the decoder gets a header that names none.
+    /// Opus with an identification header as in Ogg (RFC 7845, 5.1) without its
+    /// magic, and its pre-skip in frames, which the reader trims: the decoder
+    /// gets a header with a pre-skip of 0.
     pub fn opus(header: &[u8], is_big_endian: bool) -> Option<(Self, u16)> {
         let mut head = b"OpusHead\x01".to_vec();
         head.extend_from_slice(header.get(1..)?);
@@ -280,7 +249,7 @@ impl Coding {
         Some((coding, delay))
     }
 
-    /// Opus that needs no header: one or two channels.
+    /// Opus without a header: one or two channels.
     pub fn opus_without_header(channels: u32) -> Self {
         const OPUS_RATE: u32 = 48_000;
         const OPUS_PREROLL_FRAMES: u32 = OPUS_RATE * 80 / 1000;
@@ -291,7 +260,7 @@ impl Coding {
     }
 
     /// FLAC with its STREAMINFO, with or without the header of that block or
-    /// `fLaC` before it; `None` if it is none.
+    /// `fLaC` before it; `None` if it is invalid.
     pub fn flac(mut info: &[u8]) -> Option<Self> {
         const INFO_BYTES: usize = 34;
         if let Some(rest) = info.strip_prefix(b"fLaC") {
@@ -309,7 +278,7 @@ impl Coding {
         Some(coding)
     }
 
-    /// Vorbis with its headers, laced (RFC 9559, codec mappings) or one after the other.
+    /// Vorbis with its headers, laced (RFC 9559, codec mappings) or concatenated.
     pub fn vorbis(headers: &[u8], rate: u32, channels: u32) -> Self {
         let layout = Layout::Packets(Frames::Duration);
         let mut coding = Self::new(CODEC_ID_VORBIS, "vorbis", rate, channels, layout);
@@ -323,7 +292,7 @@ impl Coding {
         Self::new(codec, name, rate, channels, layout)
     }
 
-    /// Codecs that are known by their four characters alone, in sample entries
+    /// Codecs that their four-character code alone identifies, in sample entries
     /// as in CAF.
     pub fn by_kind(kind: Kind, rate: u32, channels: u32) -> Option<Self> {
         let g711 = |codec, name| {
@@ -360,7 +329,7 @@ impl Coding {
     }
 }
 
-/// Codecs that have a name here and no decoder.
+/// Codecs with a display name and no decoder.
 fn name_of(kind: Kind) -> Option<&'static str> {
     Some(match &kind {
         b"samr" => "AMR-NB",
@@ -387,48 +356,7 @@ fn name_of(kind: Kind) -> Option<&'static str> {
     })
 }
 
-/// A kind of PCM.
-#[derive(Debug, Clone, Copy)]
-pub struct Pcm {
-    /// Bytes of one sample of one channel.
-    pub bytes: u32,
-    /// Floating point.
-    pub is_float: bool,
-    /// Silence is the middle of the range, as in 8-bit wav.
-    pub is_unsigned: bool,
-    /// The first byte is the highest.
-    pub is_big_endian: bool,
-}
-
-impl Pcm {
-    fn codec(self) -> Option<(AudioCodecId, &'static str)> {
-        let kind = (self.is_float, self.is_unsigned, self.is_big_endian);
-        Some(match (self.bytes, kind) {
-            (1, (false, true, _)) => (CODEC_ID_PCM_U8, "pcm_u8"),
-            (1, (false, false, _)) => (CODEC_ID_PCM_S8, "pcm_s8"),
-            (2, (false, true, true)) => (CODEC_ID_PCM_U16BE, "pcm_u16be"),
-            (2, (false, true, false)) => (CODEC_ID_PCM_U16LE, "pcm_u16le"),
-            (2, (false, false, true)) => (CODEC_ID_PCM_S16BE, "pcm_s16be"),
-            (2, (false, false, false)) => (CODEC_ID_PCM_S16LE, "pcm_s16le"),
-            (3, (false, true, true)) => (CODEC_ID_PCM_U24BE, "pcm_u24be"),
-            (3, (false, true, false)) => (CODEC_ID_PCM_U24LE, "pcm_u24le"),
-            (3, (false, false, true)) => (CODEC_ID_PCM_S24BE, "pcm_s24be"),
-            (3, (false, false, false)) => (CODEC_ID_PCM_S24LE, "pcm_s24le"),
-            (4, (false, true, true)) => (CODEC_ID_PCM_U32BE, "pcm_u32be"),
-            (4, (false, true, false)) => (CODEC_ID_PCM_U32LE, "pcm_u32le"),
-            (4, (false, false, true)) => (CODEC_ID_PCM_S32BE, "pcm_s32be"),
-            (4, (false, false, false)) => (CODEC_ID_PCM_S32LE, "pcm_s32le"),
-            (4, (true, _, true)) => (CODEC_ID_PCM_F32BE, "pcm_f32be"),
-            (4, (true, _, false)) => (CODEC_ID_PCM_F32LE, "pcm_f32le"),
-            (8, (true, _, true)) => (CODEC_ID_PCM_F64BE, "pcm_f64be"),
-            (8, (true, _, false)) => (CODEC_ID_PCM_F64LE, "pcm_f64le"),
-            _ => return None,
-        })
-    }
-}
-
-/// Channels in the order in which they come. Where they stand does not matter
-/// here: they become one.
+/// A set of `count` channels. Their positions do not matter: they are downmixed.
 fn channel_set(count: u32) -> Option<Channels> {
     match u16::try_from(count).ok()? {
         0 => None,
@@ -440,190 +368,5 @@ fn channel_set(count: u32) -> Option<Channels> {
     }
 }
 
-/// Frames in a packet of Opus at 48 kHz (RFC 6716, 3.1); 0 if it is none.
-fn opus_frames(packet: &[u8]) -> u32 {
-    // 63 frames of 60 ms at most.
-    claimed_frames(packet).map_or(0, |frames| frames as u32)
-}
-
-/// Frames in a packet of FLAC (RFC 9639, 9.1.1).
-fn flac_frames(packet: &[u8]) -> Option<u32> {
-    let code = packet.get(2)? >> 4;
-    // The number of the frame is coded like UTF-8.
-    let behind = 4 + match packet.get(4)?.leading_ones() as usize {
-        0 => 1,
-        ones => ones,
-    };
-    Some(match code {
-        0 => return None,
-        1 => 192,
-        2..=5 => 576 << (code - 2),
-        6 => u32::from(*packet.get(behind)?) + 1,
-        7 => {
-            let frames = [*packet.get(behind)?, *packet.get(behind + 1)?];
-            u32::from(u16::from_be_bytes(frames)) + 1
-        }
-        _ => 256 << (code - 8),
-    })
-}
-
-/// Frames in a packet of Apple lossless that is not as long as the others: the
-/// last one.
-fn alac_frames(packet: &[u8]) -> Option<u32> {
-    let mut bits = Bits::new(packet);
-    // Kind of element, its instance, unused.
-    bits.take(3 + 4 + 12)?;
-    let is_partial = bits.take(1)? == 1;
-    // Shift, escape.
-    bits.take(3)?;
-    bits.take(32).filter(|_| is_partial)
-}
-
-const OBJECT_TYPE_LC: u32 = 2;
-const OBJECT_TYPE_LD: u32 = 23;
-const OBJECT_TYPE_LAYER_1: u32 = 32;
-const OBJECT_TYPE_LAYER_3: u32 = 34;
-const OBJECT_TYPE_ALS: u32 = 36;
-const OBJECT_TYPE_ELD: u32 = 39;
-const OBJECT_TYPE_USAC: u32 = 42;
-
-/// What an AudioSpecificConfig says of the core that is decoded.
-struct AacConfig {
-    object_type: u32,
-    /// Of the core: half of what is heard with spectral band replication.
-    core_rate: Option<u32>,
-    channels: Option<u32>,
-    /// Of the core, in a packet.
-    frames: u32,
-}
-
-impl AacConfig {
-    fn read(config: &[u8]) -> Option<Self> {
-        let mut bits = Bits::new(config);
-        let mut object_type = take_object_type(&mut bits)?;
-        let core_rate = take_rate(&mut bits)?;
-        let channels = bits.take(4)?;
-        if let 5 | 29 = object_type {
-            take_rate(&mut bits)?;
-            object_type = take_object_type(&mut bits)?;
-        }
-        let is_short = bits.take(1)? == 1;
-        Some(Self {
-            object_type,
-            core_rate,
-            channels: match channels {
-                channels @ 1..=6 => Some(channels),
-                7 | 12 | 14 => Some(8),
-                11 => Some(7),
-                _ => None,
-            },
-            frames: if is_short { 960 } else { 1024 },
-        })
-    }
-}
-
-fn take_object_type(bits: &mut Bits<'_>) -> Option<u32> {
-    match bits.take(5)? {
-        31 => Some(32 + bits.take(6)?),
-        object_type => Some(object_type),
-    }
-}
-
-/// The outer `None`: the config ends. The inner one: a reserved index.
-fn take_rate(bits: &mut Bits<'_>) -> Option<Option<u32>> {
-    match bits.take(4)? {
-        15 => bits.take(24).map(Some),
-        index => Some(RATES.get(index as usize).copied()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn aac_configs_tell_the_core() {
-        type Case = (&'static str, &'static [u8], u32, u32, u32);
-        let cases: [Case; 5] = [
-            ("LC, 44.1 kHz stereo", &[0x12, 0x10], 44_100, 2, 1024),
-            ("LC, 960 frames", &[0x12, 0x14], 44_100, 2, 960),
-            (
-                "HE, core 22.05 kHz",
-                &[0x2b, 0x92, 0x08, 0],
-                22_050,
-                2,
-                1024,
-            ),
-            ("HE v2, mono core", &[0xeb, 0x8a, 0x08, 0], 22_050, 1, 1024),
-            (
-                "rate in 24 bits",
-                &[0x17, 0x80, 0x2b, 0x11, 0x10],
-                22_050,
-                2,
-                1024,
-            ),
-        ];
-        for (name, config, rate, channels, frames) in cases {
-            let coding = Coding::aac(Some(config), 1, 1);
-            assert_eq!(coding.rate(), rate, "{name}");
-            let found = coding.parameters.channels.unwrap().count();
-            assert_eq!(found as u32, channels, "{name}");
-            assert_eq!(
-                coding.layout,
-                Layout::Packets(Frames::Fixed(frames)),
-                "{name}"
-            );
-        }
-        assert_eq!(
-            Coding::aac(Some(&[0xf9, 0x40, 0]), 1, 1).name,
-            "xHE-AAC (USAC)"
-        );
-    }
-
-    #[test]
-    fn opus_packets_tell_their_length() {
-        for (packet, frames) in [
-            (&[][..], 0),
-            (&[0xfc], 960),
-            (&[0x08 << 3 | 1], 960),
-            (&[0x03 << 3 | 2], 5760),
-            (&[0x1f << 3 | 3, 3], 2880),
-            (&[0x1f << 3 | 3], 0),
-            (&[16 << 3], 120),
-        ] {
-            assert_eq!(opus_frames(packet), frames, "{packet:?}");
-        }
-    }
-
-    #[test]
-    fn lossless_packets_tell_their_length() {
-        for (packet, frames) in [
-            (&[0xff, 0xf8, 0x46, 8, 0][..], Some(2304)),
-            (&[0xff, 0xf8, 0x06, 8, 0], None),
-            (&[0xff, 0xf8, 0x16, 8, 0], Some(192)),
-            (&[0xff, 0xf8, 0x56, 8, 0], Some(4608)),
-            (&[0xff, 0xf8, 0xc6, 8, 0], Some(4096)),
-            (&[0xff, 0xf8, 0x66, 8, 5, 99], Some(100)),
-            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3, 0xe7], Some(1000)),
-            (&[0xff, 0xf8, 0x76, 8, 0xc4, 0x80, 3], None),
-        ] {
-            assert_eq!(flac_frames(packet), frames, "{packet:?}");
-        }
-        // 19 bits, partial, 3 bits, 32 bits of 1000.
-        let partial = [0, 0, 0x10, 0, 0, 0x07, 0xd0];
-        assert_eq!(alac_frames(&partial), Some(1000));
-        assert_eq!(alac_frames(&[0, 0, 0, 0, 0, 0x07, 0xd0]), None);
-    }
-
-    #[test]
-    fn the_opus_header_names_no_delay_to_the_decoder() {
-        let (coding, delay) =
-            Coding::opus(&[0, 2, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0xff, 0xfe, 0], true).unwrap();
-        assert_eq!(delay, 312);
-        assert_eq!(
-            coding.parameters.extra_data.as_deref(),
-            Some(&b"OpusHead\x01\x02\0\0\x80\xbb\0\0\xfe\xff\0"[..])
-        );
-        assert!(Coding::opus(&[0, 2, 1], true).is_none());
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! Descriptors of MPEG-4 systems, in which a decoder's config is wrapped
-//! (ISO/IEC 14496-1, 7.2.6), as in `esds` boxes and in the cookies of CAF.
+//! Descriptors of MPEG-4 systems, which contain a decoder's config (ISO/IEC
+//! 14496-1, 7.2.6), as in `esds` boxes and in CAF cookies.
 
 use super::boxes::Fields;
 
@@ -7,7 +7,7 @@ const TAG_STREAM: u8 = 3;
 const TAG_DECODER_CONFIG: u8 = 4;
 const TAG_DECODER_SPECIFIC: u8 = 5;
 
-/// What a stream is coded with.
+/// `DecoderConfigDescriptor`.
 #[derive(Debug, PartialEq)]
 pub struct DecoderConfig<'a> {
     /// `objectTypeIndication`.
@@ -16,7 +16,7 @@ pub struct DecoderConfig<'a> {
     pub specific: Option<&'a [u8]>,
 }
 
-/// Reads a stream's descriptor, or a decoder's config without one around it.
+/// Reads an `ES_Descriptor`, or a `DecoderConfigDescriptor` by itself.
 pub fn decoder_config(bytes: &[u8]) -> Option<DecoderConfig<'_>> {
     let (tag, mut fields) = descriptor(&mut Fields::new(bytes))?;
     let mut config = match tag {
@@ -40,7 +40,7 @@ pub fn decoder_config(bytes: &[u8]) -> Option<DecoderConfig<'_>> {
         _ => return None,
     };
     let object_type = config.u8()?;
-    // Kind of stream, size of buffers and bit rates.
+    // Stream type, buffer size and bit rates.
     config.take(12)?;
     let specific = descriptor(&mut config)
         .and_then(|(tag, content)| (tag == TAG_DECODER_SPECIFIC).then_some(content.rest()));
@@ -50,7 +50,7 @@ pub fn decoder_config(bytes: &[u8]) -> Option<DecoderConfig<'_>> {
     })
 }
 
-/// The next descriptor: its tag and content, as much as there is.
+/// The next descriptor: its tag and content, possibly truncated.
 fn descriptor<'a>(fields: &mut Fields<'a>) -> Option<(u8, Fields<'a>)> {
     let tag = fields.u8()?;
     let mut length = 0_usize;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_config_is_found_in_its_wrappers() {
+    fn config_is_found_in_nested_descriptors() {
         let mut decoder = vec![4, 17, 0x40, 0x15];
         decoder.extend_from_slice(&[0; 11]);
         decoder.extend_from_slice(&[5, 2, 0x12, 0x10]);

@@ -1,48 +1,48 @@
-//! Edit lists: which stretches of a track's media are to be heard, and when
-//! (ISO/IEC 14496-12, 8.6.6).
+//! Edit lists: which parts of a track's media are presented, and when (ISO/IEC
+//! 14496-12, 8.6.6).
 
 use super::boxes::Fields;
 use crate::media::MediaError;
 
-/// Entries of an edit list that are read; a list of more is refused, for what
-/// it cuts away must not be heard.
+/// Most entries of an edit list; a longer list is refused, since media that it
+/// removes must not be presented.
 const ENTRIES_MAX: usize = 65_536;
 
-/// Stretches that are left where entries that continue each other are one.
+/// Most edits after merging contiguous entries.
 const WINDOWS_MAX: usize = 4_096;
 
-/// Content of the box with this many entries.
+/// Content length of a box with that many entries.
 pub const BOX_MAX_BYTES: usize = 8 + ENTRIES_MAX * 20;
 
-/// A stretch of media that is heard. Times of media are in units of the track's
-/// time scale.
+/// An edit: a part of the media that is presented. Media times are in units of
+/// the track's time scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
-    /// Media before this time is not heard.
+    /// Media before this time is not presented.
     pub start: i64,
-    /// Media from this time on is not heard.
+    /// Media from this time on is not presented.
     pub end: i64,
     /// This media time ...
     pub origin: i64,
-    /// ... is heard so many seconds from the start of the recording.
+    /// ... is presented this many seconds from the start of the recording.
     pub at_s: f64,
 }
 
 impl Window {
-    /// When the media of this time is heard, in seconds.
+    /// Presentation time of a media time, in seconds.
     pub fn time_s(&self, time: i64, timescale: u32) -> f64 {
         self.at_s + time.saturating_sub(self.origin) as f64 / f64::from(timescale)
     }
 }
 
-/// All of them, in the order in which they are heard.
+/// All edits, in presentation order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edits {
     windows: Vec<Window>,
 }
 
 impl Edits {
-    /// No edit list: all of the media at its own times.
+    /// No edit list: all media at its own times.
     pub fn none() -> Self {
         Self {
             windows: vec![Window {
@@ -54,8 +54,8 @@ impl Edits {
         }
     }
 
-    /// No edit list, but this many units of encoder delay at the start and
-    /// `length` units behind it: heard from second 0 on.
+    /// No edit list, but `delay` units of encoder delay at the start and `length`
+    /// units of audio after it, presented from second 0 on.
     pub fn after_delay(delay: i64, length: i64) -> Self {
         Self {
             windows: vec![Window {
@@ -67,8 +67,8 @@ impl Edits {
         }
     }
 
-    /// No edit list, and media before `delay` is none: all behind it at its own
-    /// times, as players do it with Opus.
+    /// No edit list, and media before `delay` is dropped: the rest is presented
+    /// at its own times, as players do with Opus.
     pub fn without_delay(delay: i64) -> Self {
         Self {
             windows: vec![Window {
@@ -80,10 +80,10 @@ impl Edits {
         }
     }
 
-    /// From the content of an `elst` box.
+    /// Parses the content of an `elst` box.
     ///
-    /// Entries without media and those that dwell on one instant (rate 0) are
-    /// silence. Other rates than 1 are taken for 1: players of sound do so.
+    /// Empty edits and dwells (rate 0) are silence. Other rates than 1 are
+    /// treated as 1, as audio players do.
     pub fn read(
         content: &[u8],
         movie_timescale: u32,
@@ -121,7 +121,8 @@ impl Edits {
             }
             let start = i64::try_from(media_time).unwrap_or(i64::MAX);
             let end = match entry.duration {
-                // To the end, as in files whose length was unknown when they were begun.
+                // To the end, as in files whose duration was unknown when they
+                // were begun.
                 0 if index == last => i64::MAX,
                 0 => continue,
                 duration => start.saturating_add(scale.to_track(duration)),
@@ -145,9 +146,8 @@ impl Edits {
         Ok(Self { windows })
     }
 
-    /// Where the list reaches to the end of the samples that the table of
-    /// contents has, which is at `media_end`, it was written before the fragments
-    /// that follow: it reaches to their end.
+    /// Extends a list that ends with the samples of the sample table, at
+    /// `media_end`, to the end of the fragments: it was written before them.
     pub fn extend_beyond(&mut self, media_end: i64) {
         if let Some(last) = self.windows.last_mut()
             && media_end > 0
@@ -157,12 +157,12 @@ impl Edits {
         }
     }
 
-    /// The stretches.
+    /// The edits.
     pub fn windows(&self) -> &[Window] {
         &self.windows
     }
 
-    /// When the last stretch ends, in seconds, if the media itself ends at `media_end`.
+    /// End of the last edit, in seconds, if the media ends at `media_end`.
     pub fn end_s(&self, media_end: i64, timescale: u32) -> f64 {
         self.windows
             .iter()
@@ -212,13 +212,13 @@ impl Scale {
         i64::try_from((product + movie / 2) / movie).unwrap_or(i64::MAX)
     }
 
-    /// An entry that starts at `start`, heard from `begin` on, goes on where
-    /// `before` ends: what lies between them is below the movie's resolution.
+    /// Whether an entry with media time `start`, presented from `begin` on,
+    /// continues `before`: a smaller gap is below the movie's resolution.
     fn is_continued(&self, before: &Window, start: i64, begin: u64) -> bool {
         let slack = self.track.div_ceil(self.movie);
-        let heard_until_s =
+        let before_end_s =
             before.at_s + before.end.saturating_sub(before.start) as f64 / self.track as f64;
-        let apart_s = begin as f64 / self.movie as f64 - heard_until_s;
+        let apart_s = begin as f64 / self.movie as f64 - before_end_s;
         start.abs_diff(before.end) <= slack && apart_s.abs() <= 1.5 / self.movie as f64
     }
 }
@@ -246,11 +246,11 @@ mod tests {
     }
 
     #[test]
-    fn entries_become_stretches_of_media() {
+    fn entries_become_edits() {
         const OPEN: i64 = i64::MAX;
         type Entries = &'static [(u64, i64, u16)];
         type Expected = &'static [(i64, i64, f64)];
-        // The movie counts milliseconds, the track 48,000 units a second.
+        // Movie time scale 1,000, track time scale 48,000.
         let cases: [(&str, Entries, Expected); 11] = [
             ("priming", &[(2000, 1024, 1)], &[(1024, 97_024, 0.0)]),
             ("late", &[(6000, -1, 1), (2000, 0, 1)], &[(0, 96_000, 6.0)]),
@@ -265,23 +265,23 @@ mod tests {
                 &[(96_000, 144_000, 0.0), (0, 48_000, 1.0)],
             ),
             (
-                "a cut that is none",
+                "contiguous entries",
                 &[(1000, 0, 1), (1000, 48_010, 1)],
                 &[(0, 96_010, 0.0)],
             ),
             (
-                "the same again",
+                "repeated media",
                 &[(1000, 0, 1), (1000, 0, 1)],
                 &[(0, 48_000, 0.0), (0, 48_000, 1.0)],
             ),
             ("to the end", &[(0, 312, 1)], &[(312, OPEN, 0.0)]),
             (
-                "nothing, then the rest",
+                "silence, then the rest",
                 &[(0, 5, 1), (0, 312, 1)],
                 &[(312, OPEN, 0.0)],
             ),
             (
-                "dwelling on an instant",
+                "dwell",
                 &[(1000, 0, 0), (1000, 48_000, 1)],
                 &[(48_000, 96_000, 1.0)],
             ),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_in_front_of_fragments_reaches_to_their_end() {
+    fn edit_list_before_fragments_extends_to_their_end() {
         for (media_end, expected) in [(96_000, i64::MAX), (96_001, 96_000), (0, 96_000)] {
             let mut edits = Edits::read(&list(0, &[(2000, 0, 1)]), 1000, 48_000).unwrap();
             edits.extend_beyond(media_end);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_lists_are_refused_or_bounded() {
+    fn oversized_edit_lists_are_refused_or_bounded() {
         let empty = Edits::read(&[], 1000, 48_000).unwrap();
         assert_eq!(empty, Edits::none());
         let many = vec![(1000, 0, 1); WINDOWS_MAX + 1];

@@ -1,22 +1,24 @@
 //! Sample entries: how the samples of a track are coded (ISO/IEC 14496-12, 8.5.2
-//! and 12.2.3), with the sound descriptions of Apple's QuickTime File Format.
+//! and 12.2.3), including the sound descriptions of Apple's QuickTime File
+//! Format.
 
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
 
 use super::boxes::{Fields, Kind, child, children};
-use super::coding::{Coding, Pcm};
+use super::coding::Coding;
 use super::descriptors::{DecoderConfig, decoder_config};
+use super::pcm::Pcm;
 use crate::media::reader::CHANNELS_MAX;
 
-/// Sample entries of a track that are looked at.
+/// Most sample entries of a track.
 const ENTRIES_MAX: usize = 256;
 
-/// One sample entry.
+/// A sample entry.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// How its samples are coded.
+    /// Coding of its samples.
     pub coding: Coding,
-    /// Frames of encoder delay that the entry itself names.
+    /// Encoder delay in frames stated by the entry itself.
     pub delay_frames: u32,
 }
 
@@ -30,7 +32,7 @@ pub fn entries(content: &[u8], timescale: u32) -> Vec<Entry> {
     children(fields.rest())
         .take(count.min(ENTRIES_MAX))
         .map(|(kind, body)| {
-            SoundDescription::read(body, version, timescale).map_or_else(
+            AudioDescription::read(body, version, timescale).map_or_else(
                 || Entry::plain(Coding::named(&printable(kind), timescale, 0)),
                 |description| description.entry(kind),
             )
@@ -38,7 +40,7 @@ pub fn entries(content: &[u8], timescale: u32) -> Vec<Entry> {
         .collect()
 }
 
-/// A box type for people.
+/// A printable box type.
 pub fn printable(kind: Kind) -> String {
     kind.escape_ascii().to_string()
 }
@@ -52,8 +54,8 @@ impl Entry {
     }
 }
 
-/// The fields that all sample entries of sound share.
-struct SoundDescription<'a> {
+/// The fields common to all audio sample entries.
+struct AudioDescription<'a> {
     rate: u32,
     channels: u32,
     bits: u32,
@@ -61,24 +63,24 @@ struct SoundDescription<'a> {
     packet_bytes: Option<u32>,
     /// Flags of linear PCM, version 2.
     pcm_flags: Option<u32>,
-    /// The boxes behind the fields.
+    /// The boxes after the fields.
     extensions: &'a [u8],
 }
 
-impl<'a> SoundDescription<'a> {
-    /// `list_version` is that of the `stsd` box around it: entries of version 1
-    /// are ISO's own in one of version 1 and have no more fields than those of
-    /// version 0, but are QuickTime's in one of version 0.
+impl<'a> AudioDescription<'a> {
+    /// `list_version` is that of the enclosing `stsd` box: entries of version 1
+    /// are ISO's in an `stsd` of version 1 and have the same fields as version 0,
+    /// but are QuickTime's in an `stsd` of version 0.
     fn read(body: &'a [u8], list_version: u8, timescale: u32) -> Option<Self> {
         let mut fields = Fields::new(body);
-        // Reserved, and the data reference.
+        // Reserved, data reference index.
         fields.take(8)?;
         let version = fields.u16()?;
         // Revision and vendor.
         fields.take(6)?;
         let channels = fields.u16()?;
         let bits = fields.u16()?;
-        // Compression and size of packets.
+        // Compression id and packet size.
         fields.take(4)?;
         let rate = fields.u32()? >> 16;
         let mut description = Self {
@@ -91,7 +93,7 @@ impl<'a> SoundDescription<'a> {
         };
         match (version, list_version) {
             (1, 0) => {
-                // Frames in a packet, bytes of a channel's packet.
+                // Frames per packet, bytes per channel packet.
                 fields.take(8)?;
                 description.packet_bytes = fields.u32();
                 fields.u32()?;
@@ -128,7 +130,7 @@ impl<'a> SoundDescription<'a> {
         child(self.extensions, kind).or_else(|| {
             let wave = child(self.extensions, *b"wave")?;
             children(wave).find_map(|(found, body)| {
-                // `mp4a` and `alac` may be once more around it.
+                // `mp4a` and `alac` may be nested in a box of the same type.
                 (found == kind && body.len() >= 5).then_some(body)
             })
         })
@@ -183,7 +185,8 @@ impl<'a> SoundDescription<'a> {
         }
     }
 
-    /// The object types are of ISO/IEC 14496-1, 7.2.6.6, and <https://mp4ra.org>.
+    /// Object types are those of ISO/IEC 14496-1, 7.2.6.6, and
+    /// <https://mp4ra.org>.
     fn mpeg4(&self) -> Coding {
         let (rate, channels) = (self.rate, self.channels);
         let descriptor = self.extension(*b"esds").or_else(|| {
@@ -201,7 +204,7 @@ impl<'a> SoundDescription<'a> {
             .and_then(|content| content.get(4..))
             .and_then(decoder_config)
         else {
-            // What is left is the same as in a bare stream.
+            // The rest is as in a raw stream.
             return Coding::aac(None, rate, channels);
         };
         let by_kind = |kind| {
@@ -226,7 +229,7 @@ impl<'a> SoundDescription<'a> {
         }
     }
 
-    /// Which kind of PCM these four characters are here, if any.
+    /// The PCM format of this four-character code, if it is one.
     fn pcm(&self, kind: Kind) -> Option<Pcm> {
         let signed = |bits: u32, is_big_endian| Pcm {
             bytes: bits.div_ceil(8),
@@ -277,7 +280,7 @@ impl<'a> SoundDescription<'a> {
         const IS_BIG_ENDIAN: u32 = 1 << 1;
         const IS_SIGNED: u32 = 1 << 2;
         let flags = self.pcm_flags.unwrap_or(IS_SIGNED);
-        // 20 bits in 3 or 4 bytes: the packet knows, not the number of bits.
+        // 20 bits in 3 or 4 bytes: the packet size determines which.
         let bytes = self
             .packet_bytes
             .filter(|_| self.pcm_flags.is_some())

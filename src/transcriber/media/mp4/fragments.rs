@@ -1,111 +1,14 @@
-//! Movie fragments: samples of a stretch of time in front of their data
-//! (ISO/IEC 14496-12, 8.8).
+//! Movie fragments: samples of a period, stored before their data (ISO/IEC
+//! 14496-12, 8.8).
 
 use std::collections::VecDeque;
 
 use super::boxes::{Fields, child, children};
-use super::tables::Piece;
+use super::piece::Piece;
+use super::run::{Defaults, Run, entry_bytes, read_run, sample};
 
-/// A `moof` that is larger is no recording's: it describes hours.
+/// A larger `moof` is refused: it would describe hours.
 pub const MOOF_MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// What holds for samples of which nothing else is said (`trex`, 8.8.3).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Defaults {
-    /// Sample description, counted from 1.
-    pub description: u32,
-    /// In units of the track's time scale.
-    pub duration: u32,
-    /// In bytes.
-    pub size: u32,
-}
-
-impl Defaults {
-    /// Of which track, and what, from the content of a `trex` box.
-    pub fn read(content: &[u8]) -> Option<(u32, Self)> {
-        let mut fields = Fields::new(content);
-        fields.version_and_flags()?;
-        let track = fields.u32()?;
-        let defaults = Self {
-            description: fields.u32()?,
-            duration: fields.u32()?,
-            size: fields.u32()?,
-        };
-        Some((track, defaults))
-    }
-}
-
-/// The samples of a run (`trun`, 8.8.8), still as in the file.
-#[derive(Debug)]
-struct Run {
-    entries: Vec<u8>,
-    flags: u32,
-    defaults: Defaults,
-    left: u64,
-    offset_bytes: u64,
-    time: i64,
-}
-
-const RUN_HAS_OFFSET: u32 = 0x1;
-const RUN_HAS_FIRST_FLAGS: u32 = 0x4;
-const SAMPLE_HAS_DURATION: u32 = 0x100;
-const SAMPLE_HAS_SIZE: u32 = 0x200;
-const SAMPLE_HAS_FLAGS: u32 = 0x400;
-const SAMPLE_HAS_COMPOSITION: u32 = 0x800;
-
-/// A sample as a run tells it.
-struct Sample {
-    duration: u32,
-    size: u32,
-    composition: i32,
-}
-
-fn sample(fields: &mut Fields<'_>, flags: u32, defaults: Defaults) -> Option<Sample> {
-    let mut word = |flag, default| match flags & flag {
-        0 => Some(default),
-        _ => fields.u32(),
-    };
-    let duration = word(SAMPLE_HAS_DURATION, defaults.duration)?;
-    let size = word(SAMPLE_HAS_SIZE, defaults.size)?;
-    word(SAMPLE_HAS_FLAGS, 0)?;
-    // Signed in version 1, and meant so by writers of version 0.
-    let composition = word(SAMPLE_HAS_COMPOSITION, 0)? as i32;
-    Some(Sample {
-        duration,
-        size,
-        composition,
-    })
-}
-
-fn entry_bytes(flags: u32) -> usize {
-    (flags & 0xf00).count_ones() as usize * 4
-}
-
-impl Run {
-    /// Where its data ends, and its last sample.
-    fn end(&self) -> (u64, i64) {
-        if entry_bytes(self.flags) == 0 {
-            let (size, duration) = (self.defaults.size, self.defaults.duration);
-            return (
-                self.offset_bytes
-                    .saturating_add(self.left.saturating_mul(size.into())),
-                self.time.saturating_add(
-                    i64::try_from(self.left.saturating_mul(duration.into())).unwrap_or(i64::MAX),
-                ),
-            );
-        }
-        let mut fields = Fields::new(&self.entries);
-        let mut end = (self.offset_bytes, self.time);
-        for _ in 0..self.left {
-            let Some(sample) = sample(&mut fields, self.flags, self.defaults) else {
-                break;
-            };
-            end.0 = end.0.saturating_add(sample.size.into());
-            end.1 = end.1.saturating_add(sample.duration.into());
-        }
-        end
-    }
-}
 
 /// The samples of one track in the fragments of a file.
 #[derive(Debug)]
@@ -114,14 +17,15 @@ pub struct Fragments {
     defaults: Defaults,
     runs: VecDeque<Run>,
     position: usize,
-    /// Decoding time of the next sample if its fragment names none.
+    /// Decoding time of the next sample if its fragment has no `tfdt`.
     time: i64,
-    /// What the first fragment begins with is time 0, see [`Fragments::read`].
+    /// Offset that makes the first fragment begin at time 0, see
+    /// [`Fragments::read`].
     shift: Option<i64>,
 }
 
 impl Fragments {
-    /// Of the track with this id, whose samples go on from `time`.
+    /// The fragments of this track.
     pub fn new(track: u32, defaults: Defaults) -> Self {
         Self {
             track,
@@ -133,28 +37,27 @@ impl Fragments {
         }
     }
 
-    /// Samples before the fragments ended at `time`, in the track's units: the
-    /// fragments belong behind them.
+    /// Appends the fragments to samples that end at `time`, in the track's units.
     pub fn continue_from(&mut self, time: i64) {
         self.time = time;
         self.shift = Some(0);
     }
 
-    /// All samples that were read have been given.
+    /// Whether all samples that were read have been returned.
     pub fn is_drained(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Reads the content of a `moof` box that begins at `start`. `timescales`
-    /// are the units per second of the tracks by their ids.
+    /// Reads the content of a `moof` box at offset `start`. `timescales` are the
+    /// units per second of the tracks by their ids.
     ///
-    /// A stretch cut out of a broadcast counts its times from the broadcast's
-    /// start, and its fragments from more than 1: it begins at time 0 here.
+    /// A part of a broadcast has times from the broadcast's start and sequence
+    /// numbers above 1: it begins at time 0 here.
     pub fn read(&mut self, content: &[u8], start: u64, timescales: &[(u32, u32)]) {
         if self.shift.is_none() {
             self.shift = Some(self.shift_of(content, timescales));
         }
-        // Of the data of the track fragment before (8.8.7).
+        // Relative to the end of the previous track fragment's data (8.8.7).
         let mut data_end = start;
         for (index, (_, fragment)) in children(content)
             .filter(|(kind, _)| kind == b"traf")
@@ -172,7 +75,7 @@ impl Fragments {
         }
     }
 
-    /// Reads a track fragment. Returns where its data ends.
+    /// Reads a track fragment. Returns the end of its data.
     fn read_track(&mut self, fragment: &[u8], header: &TrackHeader, base: u64) -> u64 {
         let is_ours = header.track == self.track;
         let defaults = header.defaults(self.defaults);
@@ -180,8 +83,8 @@ impl Fragments {
             let time = i64::try_from(time)
                 .unwrap_or(i64::MAX)
                 .saturating_sub(self.shift.unwrap_or(0));
-            // Times never run backwards within a track: a recorder that began
-            // anew goes on where it was.
+            // Times do not go back within a track: a restarted recorder continues
+            // where it was.
             self.time = self.time.max(time);
         }
         let mut offset_bytes = base;
@@ -226,8 +129,8 @@ impl Fragments {
         }
     }
 
-    /// The next sample of those that were read. Where `bulk_bytes` is given,
-    /// samples of that size follow each other in one piece.
+    /// The next sample. If `bulk_bytes` is given, consecutive samples of that
+    /// size are returned as one piece.
     pub fn next(&mut self, bulk_bytes: impl Fn(u32) -> Option<u32>) -> Option<Piece> {
         loop {
             let run = self.runs.front_mut()?;
@@ -261,7 +164,7 @@ impl Fragments {
         }
     }
 
-    /// Leaves out the rest of the current run, which the file does not have.
+    /// Skips the rest of the current run, which the file does not contain.
     pub fn skip_run(&mut self) {
         self.runs.pop_front();
         self.position = 0;
@@ -273,40 +176,6 @@ fn decode_time(fragment: &[u8]) -> Option<u64> {
     let mut fields = Fields::new(child(fragment, *b"tfdt")?);
     let (version, _) = fields.version_and_flags()?;
     fields.by_version(version)
-}
-
-fn read_run(
-    content: &[u8],
-    defaults: Defaults,
-    base: u64,
-    offset_bytes: u64,
-    time: i64,
-) -> Option<Run> {
-    let mut fields = Fields::new(content);
-    let (_, flags) = fields.version_and_flags()?;
-    let count = u64::from(fields.u32()?);
-    let offset_bytes = match flags & RUN_HAS_OFFSET {
-        0 => offset_bytes,
-        _ => base.saturating_add_signed(i64::from(fields.u32()? as i32)),
-    };
-    if flags & RUN_HAS_FIRST_FLAGS != 0 {
-        fields.u32()?;
-    }
-    let entries = fields.rest();
-    let there = match entry_bytes(flags) {
-        // Samples of no size: there are none.
-        0 if defaults.size == 0 => 0,
-        0 => count,
-        entry_bytes => (entries.len() / entry_bytes) as u64,
-    };
-    Some(Run {
-        entries: entries.to_vec(),
-        flags,
-        defaults,
-        left: count.min(there),
-        offset_bytes,
-        time,
-    })
 }
 
 /// `tfhd`, 8.8.7.
@@ -352,150 +221,4 @@ impl TrackHeader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn boxed(kind: &[u8; 4], words: &[u32]) -> Vec<u8> {
-        let mut content = ((8 + words.len() * 4) as u32).to_be_bytes().to_vec();
-        content.extend_from_slice(kind);
-        content.extend(words.iter().flat_map(|word| word.to_be_bytes()));
-        content
-    }
-
-    fn wrapped(kind: &[u8; 4], content: &[Vec<u8>]) -> Vec<u8> {
-        let content = content.concat();
-        let mut wrapped = ((8 + content.len()) as u32).to_be_bytes().to_vec();
-        wrapped.extend_from_slice(kind);
-        wrapped.extend(content);
-        wrapped
-    }
-
-    /// Where samples lie, how long they are, and when they are heard.
-    fn pieces(fragments: &mut Fragments) -> Vec<(u64, u64, i64)> {
-        std::iter::from_fn(|| fragments.next(|_| None))
-            .map(|piece| (piece.offset_bytes, piece.size_bytes, piece.time))
-            .collect()
-    }
-
-    const DEFAULTS: Defaults = Defaults {
-        description: 1,
-        duration: 10,
-        size: 4,
-    };
-    const BASE_IS_MOOF: u32 = 0x02_0000;
-
-    #[test]
-    fn data_lie_where_flags_say() {
-        // Two tracks; ours, 7, is the second.
-        let other = |flags: u32| {
-            wrapped(
-                b"traf",
-                &[
-                    boxed(b"tfhd", &[flags, 3]),
-                    boxed(b"trun", &[RUN_HAS_OFFSET | SAMPLE_HAS_SIZE, 2, 100, 30, 40]),
-                ],
-            )
-        };
-        let run = |words: &[u32]| boxed(b"trun", words);
-        for (name, header, runs, expected) in [
-            (
-                "from the moof",
-                vec![BASE_IS_MOOF, 7],
-                vec![run(&[RUN_HAS_OFFSET, 2, 50])],
-                vec![(1050, 4, 0), (1054, 4, 10)],
-            ),
-            (
-                "behind the track before",
-                vec![0, 7],
-                vec![
-                    run(&[0, 1]),
-                    run(&[SAMPLE_HAS_SIZE | SAMPLE_HAS_DURATION, 1, 5, 6]),
-                ],
-                vec![(1170, 4, 0), (1174, 6, 10)],
-            ),
-            (
-                "from the start of the file, with defaults of its own",
-                vec![1 | 8 | 0x10, 7, 0, 2000, 20, 9],
-                vec![run(&[RUN_HAS_FIRST_FLAGS, 2, 0])],
-                vec![(2000, 9, 0), (2009, 9, 20)],
-            ),
-            (
-                "before the moof, heard later",
-                vec![BASE_IS_MOOF, 7],
-                vec![run(&[
-                    RUN_HAS_OFFSET | SAMPLE_HAS_COMPOSITION,
-                    1,
-                    -900_i32 as u32,
-                    33,
-                ])],
-                vec![(100, 4, 33)],
-            ),
-            (
-                "more samples than there are",
-                vec![BASE_IS_MOOF, 7],
-                vec![run(&[SAMPLE_HAS_SIZE, u32::MAX, 8])],
-                vec![(1000, 8, 0)],
-            ),
-        ] {
-            let ours = [vec![boxed(b"tfhd", &header)], runs].concat();
-            let content = [other(BASE_IS_MOOF), wrapped(b"traf", &ours)].concat();
-            let mut fragments = Fragments::new(7, DEFAULTS);
-            fragments.read(&content, 1000, &[]);
-            assert_eq!(pieces(&mut fragments), expected, "{name}");
-            assert!(fragments.is_drained());
-        }
-    }
-
-    #[test]
-    fn times_are_those_of_the_fragments() {
-        let fragment = |sequence, time: Option<u32>| {
-            let mut content = vec![boxed(b"tfhd", &[BASE_IS_MOOF, 7])];
-            content.extend(time.map(|time| boxed(b"tfdt", &[0, time])));
-            content.push(boxed(b"trun", &[0, 1]));
-            [
-                boxed(b"mfhd", &[0, sequence]),
-                wrapped(
-                    b"traf",
-                    &[
-                        boxed(b"tfhd", &[BASE_IS_MOOF, 3]),
-                        boxed(b"tfdt", &[0, 400]),
-                    ],
-                ),
-                wrapped(b"traf", &content),
-            ]
-            .concat()
-        };
-        for (name, first, times, expected) in [
-            ("one after the other", 1, [None, None, None], [0, 10, 20]),
-            ("a gap", 1, [Some(0), Some(70), None], [0, 70, 80]),
-            (
-                "late",
-                1,
-                [Some(300), None, Some(310)],
-                [300, 310, 310 + 10],
-            ),
-            (
-                "never backwards",
-                1,
-                [Some(300), Some(0), Some(900)],
-                [300, 310, 900],
-            ),
-            // The other track counts 100 units a second and begins at 4 s.
-            (
-                "out of a broadcast",
-                5000,
-                [Some(4070), Some(4080), None],
-                [70, 80, 90],
-            ),
-        ] {
-            let mut fragments = Fragments::new(7, DEFAULTS);
-            let mut found = Vec::new();
-            for (index, time) in times.into_iter().enumerate() {
-                let content = fragment(first + index as u32, time);
-                fragments.read(&content, 0, &[(3, 100), (7, 1000)]);
-                found.extend(pieces(&mut fragments).iter().map(|piece| piece.2));
-            }
-            assert_eq!(found, expected, "{name}");
-        }
-    }
-}
+mod tests;

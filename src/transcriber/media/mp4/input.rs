@@ -1,4 +1,4 @@
-//! Buffered reading of a [`Source`] at positions that a container names.
+//! Buffered reading of a [`Source`] at the offsets of a container.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -6,10 +6,10 @@ use crate::media::{MediaError, Source};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Bytes that are allocated ahead of what has been read.
+/// Bytes allocated ahead of what has been read.
 const AHEAD_BYTES: usize = 1024 * 1024;
 
-/// The file, read forwards through a buffer; short ways ahead are taken within it.
+/// The file, read through a buffer; short forward seeks stay within it.
 pub struct Input {
     reader: BufReader<Source>,
     offset_bytes: u64,
@@ -17,7 +17,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// From the start of `source`.
+    /// Starts at the beginning of `source`.
     pub fn new(source: Source) -> Self {
         Self {
             size_bytes: source.size_bytes(),
@@ -26,7 +26,7 @@ impl Input {
         }
     }
 
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
@@ -66,7 +66,7 @@ impl Input {
     }
 
     /// Appends `length_bytes` from `offset_bytes` on to `out`; less only at the
-    /// end of the file. What is allocated follows what is there.
+    /// end of the file. Memory is allocated only for bytes that exist.
     pub fn append(
         &mut self,
         offset_bytes: u64,

@@ -1,61 +1,71 @@
-//! Reads mp4, m4a, mov, 3gp and what else is of that family, whole or in
-//! fragments (ISO/IEC 14496-12 and Apple's QuickTime File Format).
+//! Reads mp4, m4a, mov, 3gp and related formats, fragmented or not (ISO/IEC
+//! 14496-12 and Apple's QuickTime File Format).
 //!
 //! The boxes are parsed here because the maintained crates do not cover what
-//! recordings need: `shiguredo_mp4` and `re_mp4` know no QuickTime sound and
-//! build a vector of all samples, `mp4parse` reads two edits and no fragments.
+//! recordings need: `shiguredo_mp4` and `re_mp4` do not support QuickTime audio
+//! and build a vector of all samples, `mp4parse` reads two edits and no
+//! fragments.
 //!
 //! The timeline is that of the movie: its presentation time 0 is second 0.
 //!
 //! - [`input`], [`boxes`]: bytes, boxes and fields;
-//! - [`movie`], [`entry`], [`coding`], [`descriptors`]: what tracks there are and
-//!   how they are coded;
-//! - [`tables`], [`fragments`], [`samples`]: where their samples lie;
-//! - [`edits`], [`player`]: which of them are heard, and when.
+//! - [`movie`], [`entry`], [`coding`], [`aac_config`], [`pcm`], [`frames`],
+//!   [`descriptors`]: the tracks and their coding;
+//! - [`tables`], [`cursor`], [`run`], [`fragments`], [`samples`]: offsets, sizes and
+//!   times of their samples, in units of a [`piece`];
+//! - [`edits`], [`player`]: which of them are presented, and when.
 
+mod aac_config;
 mod boxes;
 pub(super) mod coding;
+mod cursor;
 pub(super) mod descriptors;
 mod edits;
 mod entry;
 mod fragments;
+pub(super) mod frames;
 pub(super) mod input;
 mod movie;
+pub(super) mod pcm;
+mod piece;
 mod player;
+mod run;
 mod samples;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
 use boxes::{Fields, Header};
-use coding::{Frames, Layout};
+use coding::Layout;
+use cursor::Cursor;
 use fragments::Fragments;
+use frames::Frames;
 use input::Input;
-use movie::{Movie, SoundTrack};
+use movie::{AudioTrack, Movie};
 use player::Player;
 use samples::Samples;
-use tables::{Cursor, Tables};
+use tables::Tables;
 
 use super::reader::{Reader, Step, Track};
 use super::{MediaError, Source};
 
-/// An opened file.
+/// An open file.
 pub struct Mp4 {
     input: Input,
     container: &'static str,
     movie: Movie,
     tracks: Vec<Track>,
-    /// The entries of the tracks that their first samples belong to.
+    /// The sample entries of the tracks' first samples.
     first_entries: Vec<u32>,
-    /// Where the table of contents ends.
-    contents_end: u64,
+    /// End of `moov`.
+    moov_end: u64,
     selected: usize,
     player: Option<Player>,
     is_cut_short: bool,
 }
 
 impl Mp4 {
-    /// Reads the table of contents of `source`.
+    /// Reads the `moov` box of `source`.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let mut input = Input::new(source);
         let mut container = "mov";
@@ -82,7 +92,7 @@ impl Mp4 {
             movie,
             tracks: Vec::new(),
             first_entries: Vec::new(),
-            contents_end: contents.end,
+            moov_end: contents.end,
             selected: 0,
             player: None,
             is_cut_short: contents.is_cut,
@@ -97,8 +107,8 @@ impl Mp4 {
     fn describe_tracks(&mut self) -> Result<(), MediaError> {
         let first_enabled = self.movie.tracks.iter().position(|track| track.is_enabled);
         for (index, track) in self.movie.tracks.iter().enumerate() {
-            let first_entry = match &track.places.chunks {
-                // The description of the first chunk.
+            let first_entry = match &track.tables.chunks {
+                // Sample description of the first chunk.
                 Some(chunks) if chunks.end - chunks.start >= 20 => {
                     let first = self.input.bytes(chunks.start + 16, 4)?;
                     Fields::new(&first).u32()
@@ -113,7 +123,7 @@ impl Mp4 {
             let Some(entry) = entry else {
                 self.tracks.push(Track {
                     parameters: Default::default(),
-                    codec: "unknown (the track does not say how it is coded)".to_owned(),
+                    codec: "unknown (the track has no sample description)".to_owned(),
                     default: first_enabled == Some(index),
                     duration_s: None,
                 });
@@ -140,7 +150,7 @@ impl Mp4 {
         Ok(())
     }
 
-    fn defaults(&self, track: u32) -> Option<fragments::Defaults> {
+    fn defaults(&self, track: u32) -> Option<run::Defaults> {
         let mut defaults = self.movie.defaults.iter();
         defaults.find_map(|(id, defaults)| (*id == track).then_some(*defaults))
     }
@@ -151,7 +161,7 @@ impl Mp4 {
         };
         let first_entry = self.first_entries[self.selected];
         let windows = self.movie.edits(&track)?.windows().to_vec();
-        let tables = Tables::load(&mut self.input, &track.places)?;
+        let tables = Tables::load(&mut self.input, &track.tables)?;
         let cursor = Cursor::new(tables, default_delta(&track, first_entry));
         let can_seek = !self.movie.is_fragmented && !cursor.is_empty();
         if cursor.is_empty() && self.is_cut_short {
@@ -162,7 +172,7 @@ impl Mp4 {
             Some(cursor),
             Fragments::new(track.id, defaults),
             std::mem::take(&mut self.movie.timescales),
-            self.contents_end,
+            self.moov_end,
         );
         let mut player = Player::new(
             samples,
@@ -226,8 +236,8 @@ fn container_of(brand: &[u8]) -> &'static str {
     }
 }
 
-/// How long the samples of a track last that has no table of times.
-fn default_delta(track: &SoundTrack, entry: u32) -> u32 {
+/// Sample duration of a track without `stts`.
+fn default_delta(track: &AudioTrack, entry: u32) -> u32 {
     let Some(entry) = track.entries.get(entry as usize) else {
         return 0;
     };

@@ -1,74 +1,74 @@
-//! The table of contents, `moov` (ISO/IEC 14496-12, 8.2.1): which tracks there
-//! are, how they are coded, and where their tables lie.
+//! The `moov` box (ISO/IEC 14496-12, 8.2.1): the tracks, their coding, and the
+//! positions of their tables.
 
 use std::ops::Range;
 
 use super::boxes::{Fields, Header, Kind, child, children};
 use super::edits::{self, Edits};
 use super::entry::{self, Entry};
-use super::fragments::Defaults;
 use super::input::Input;
-use super::tables::Places;
+use super::run::Defaults;
+use super::tables::TableRanges;
 use crate::media::MediaError;
 use crate::media::reader::{TRACKS_MAX, name_tracks};
 
-/// Content of the boxes that are read whole; longer ones are cut there.
+/// Limit of boxes that are read into memory; longer ones are truncated.
 const SMALL_BYTES: u64 = 4096;
 
-/// Sample entries, with pictures of codecs' configs and encryption.
+/// Limit of the sample entries, which include codec configs and encryption data.
 const ENTRIES_MAX_BYTES: u64 = 1024 * 1024;
 
-/// `moov/trak/mdia/minf/stbl`: nothing that is needed lies deeper in the file.
+/// `moov/trak/mdia/minf/stbl`: deeper boxes are not needed.
 const DEPTH_MAX: usize = 6;
 
-/// Of so many tracks of other kinds the time scales are kept.
+/// Most other tracks whose time scales are kept.
 const TIMESCALES_MAX: usize = 1024;
 
-/// A table of times of this length is summed up; of longer ones the media header
-/// is believed.
+/// An `stts` up to this length is summed up; for longer ones the media header's
+/// duration is used.
 const TIMES_SUMMED_BYTES: u64 = 1024 * 1024;
 
-/// A sound track.
+/// An audio track.
 #[derive(Debug, Clone, Default)]
-pub struct SoundTrack {
-    /// Its id.
+pub struct AudioTrack {
+    /// Its track id.
     pub id: u32,
-    /// It is meant to be played.
+    /// The enabled flag of its header.
     pub is_enabled: bool,
     /// Units per second of its times.
     pub timescale: u32,
-    /// Units from its first sample to the end of its last.
+    /// Duration of its samples in these units.
     pub media_duration: u64,
     /// Content of its edit list.
     pub edit_list: Option<Vec<u8>>,
-    /// How its samples are coded.
+    /// Its sample entries.
     pub entries: Vec<Entry>,
-    /// Where its tables lie.
-    pub places: Places,
+    /// Positions of its tables.
+    pub tables: TableRanges,
 }
 
-/// What the table of contents says.
+/// The parsed `moov` box.
 #[derive(Debug, Default)]
 pub struct Movie {
     /// Units per second of edits.
     pub timescale: u32,
-    /// The sound tracks, [`TRACKS_MAX`] at most.
-    pub tracks: Vec<SoundTrack>,
-    /// Units per second of all tracks, by their ids.
+    /// The audio tracks, at most [`TRACKS_MAX`].
+    pub tracks: Vec<AudioTrack>,
+    /// Units per second of all tracks, by track id.
     pub timescales: Vec<(u32, u32)>,
     /// Tracks of other kinds.
     pub others: Others,
-    /// Samples lie in fragments behind the table (`mvex`, 8.8.1).
+    /// Whether fragments may follow (`mvex`, 8.8.1).
     pub is_fragmented: bool,
-    /// Length with all fragments, in units of `timescale` (`mehd`, 8.8.2).
+    /// Duration including fragments, in units of `timescale` (`mehd`, 8.8.2).
     pub fragments_duration: Option<u64>,
-    /// For the samples of fragments, by track.
+    /// Defaults for fragments, by track id.
     pub defaults: Vec<(u32, Defaults)>,
-    /// Encoder delay and length in frames, as iTunes notes them.
+    /// Encoder delay and length in frames, by iTunes.
     pub gapless: Option<(i64, i64)>,
 }
 
-/// How many tracks there are besides sound.
+/// Number of tracks besides audio.
 #[derive(Debug, Default)]
 pub struct Others {
     video: u32,
@@ -85,7 +85,7 @@ impl Others {
         } += 1;
     }
 
-    /// For people: `1 video track and 2 subtitle tracks`.
+    /// Display text: `1 video track and 2 subtitle tracks`.
     pub fn describe(&self) -> String {
         name_tracks(&[
             (self.video, "video"),
@@ -154,7 +154,7 @@ impl Movie {
     }
 
     fn read_track(&mut self, input: &mut Input, trak: &Header) -> Result<(), MediaError> {
-        let mut track = SoundTrack::default();
+        let mut track = AudioTrack::default();
         let mut handler = None;
         let mut descriptions = None;
         let mut enclosing = vec![(trak.body, trak.end)];
@@ -185,19 +185,19 @@ impl Movie {
                         (track.timescale, track.media_duration) = (timescale, duration);
                     }
                 }
-                // QuickTime has another one, of the data, in `minf`.
+                // QuickTime has another one, for the data handler, in `minf`.
                 b"hdlr" if handler.is_none() => {
                     let content = content(input, &header, SMALL_BYTES)?;
                     handler = content.get(8..12).and_then(|kind| kind.try_into().ok());
                 }
                 b"stsd" => descriptions = Some(header),
-                b"stts" => track.places.times = Some(place),
-                b"ctts" => track.places.offsets = Some(place),
-                b"stsc" => track.places.chunks = Some(place),
-                b"stsz" => track.places.sizes = Some((place, true)),
-                b"stz2" => track.places.sizes = Some((place, false)),
-                b"co64" => track.places.places = Some((place, true)),
-                b"stco" => track.places.places = Some((place, false)),
+                b"stts" => track.tables.times = Some(place),
+                b"ctts" => track.tables.composition_offsets = Some(place),
+                b"stsc" => track.tables.chunks = Some(place),
+                b"stsz" => track.tables.sizes = Some((place, true)),
+                b"stz2" => track.tables.sizes = Some((place, false)),
+                b"co64" => track.tables.chunk_offsets = Some((place, true)),
+                b"stco" => track.tables.chunk_offsets = Some((place, false)),
                 _ => {}
             }
         }
@@ -219,15 +219,15 @@ impl Movie {
         if track.timescale == 0 {
             track.timescale = track.entries.first().map_or(1, |entry| entry.coding.rate());
         }
-        if let Some(duration) = summed_duration(input, track.places.times.as_ref())? {
+        if let Some(duration) = summed_duration(input, track.tables.times.as_ref())? {
             track.media_duration = duration;
         }
         self.tracks.push(track);
         Ok(())
     }
 
-    /// The edit list of a track, or what stands for it.
-    pub fn edits(&self, track: &SoundTrack) -> Result<Edits, MediaError> {
+    /// The edit list of a track, or its equivalent.
+    pub fn edits(&self, track: &AudioTrack) -> Result<Edits, MediaError> {
         if let Some(list) = &track.edit_list {
             let timescale = match self.timescale {
                 0 => track.timescale,
@@ -258,7 +258,7 @@ impl Movie {
 fn times(content: &[u8]) -> Option<(u32, u64)> {
     let mut fields = Fields::new(content);
     let (version, _) = fields.version_and_flags()?;
-    // Creation and modification.
+    // Creation and modification time.
     fields.by_version(version)?;
     fields.by_version(version)?;
     Some((fields.u32()?, fields.by_version(version)?))
@@ -273,7 +273,7 @@ fn track_header(content: &[u8]) -> Option<(u32, bool)> {
     Some((fields.u32()?, flags & 1 != 0))
 }
 
-/// Units from the first sample to the end of the last.
+/// Sum of the sample durations in `stts`.
 fn summed_duration(
     input: &mut Input,
     place: Option<&Range<u64>>,
@@ -297,8 +297,8 @@ fn summed_duration(
     Ok(Some(sum))
 }
 
-/// Encoder delay and length in frames that iTunes notes in its tag `iTunSMPB`:
-/// hexadecimal numbers, the second the delay and the fourth the length.
+/// Encoder delay and length in frames from iTunes' tag `iTunSMPB`: hexadecimal
+/// numbers, the second the delay and the fourth the length.
 fn gapless(input: &mut Input, udta: &Header) -> Result<Option<(i64, i64)>, MediaError> {
     let mut enclosing = *udta;
     for kind in [*b"meta", *b"ilst"] {

@@ -1,37 +1,37 @@
-//! From samples and edits to packets: what is to be heard of a track, in the
-//! order in which it is heard.
+//! Applies edits to samples: the packets of a track in presentation order.
 
-use super::coding::{Coding, Frames, Layout, PCM_PACKET_FRAMES};
+use super::coding::{Coding, Layout, PCM_PACKET_FRAMES};
 use super::edits::Window;
 use super::entry::Entry;
+use super::frames::Frames;
 use super::input::Input;
+use super::piece::Piece;
 use super::samples::{Next, Samples};
-use super::tables::Piece;
 use crate::media::MediaError;
 use crate::media::reader::{PACKET_MAX_BYTES, Packet, Step};
 
-/// Samples that are passed over in one go.
+/// Samples skipped in one step.
 const PASSED_MAX: usize = 16_384;
 
-/// All packets together may be so many times as long as the file. More is sound
-/// that edits or tables name again and again.
+/// All packets together may be this many times as long as the file. More means
+/// that edits or tables refer to the same data repeatedly.
 const REPEATED_MAX: u64 = 4;
 const REPEATED_MIN_BYTES: u64 = 1024 * 1024;
 
-/// What a packet counts for at least: it takes time, too.
+/// Least bytes that a packet counts for, since each also takes time.
 const PACKET_MIN_BYTES: u64 = 16;
 
-/// As [`Packet`] says: all of them.
+/// Trims the whole packet, see [`Packet`].
 const TRIM_ALL: u64 = u32::MAX as u64;
 
-/// A piece of which the first frames have been given.
+/// A piece whose first frames were already returned.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     piece: Piece,
     from_frame: u64,
 }
 
-/// Gives the packets of a track.
+/// Returns the packets of a track.
 pub struct Player {
     /// The track's samples.
     pub samples: Samples,
@@ -39,20 +39,20 @@ pub struct Player {
     timescale: u32,
     windows: Vec<Window>,
     window: usize,
-    /// Edits may go back, for the tables know all samples.
+    /// Whether edits may go back: only within sample tables.
     can_seek: bool,
-    /// Of the entry that the decoder was made for.
+    /// Sample entry that the decoder was created for.
     entry: u32,
     held: Option<Held>,
     given_bytes: u64,
     loss: Option<String>,
-    /// Found while a packet was put together: said after it.
+    /// A loss found while a packet was built; returned after it.
     late_loss: Option<String>,
 }
 
 impl Player {
-    /// The packets of `samples`, coded as `entries` say, of which the `entry`th
-    /// is known to the decoder, in the stretches of `windows`.
+    /// The packets of `samples`, coded as in `entries`, within `windows`; the
+    /// decoder was created for entry `entry`.
     pub fn new(
         samples: Samples,
         entries: Vec<Entry>,
@@ -76,7 +76,7 @@ impl Player {
         }
     }
 
-    /// Goes to where the first stretch begins.
+    /// Seeks to the start of the first edit.
     pub fn start(&mut self) -> Result<(), MediaError> {
         self.enter_window()
     }
@@ -90,7 +90,7 @@ impl Player {
         let Some(window) = self.windows.get(self.window) else {
             return Ok(());
         };
-        // At first the samples are where they begin.
+        // Initially the samples are at their start.
         if self.can_seek && (window.start > 0 || self.window > 0) {
             let preroll = self
                 .coding(self.entry)
@@ -102,13 +102,13 @@ impl Player {
         Ok(())
     }
 
-    /// The next stretch. `piece` lies behind the current one.
+    /// Starts the next edit. `piece` comes after the current one.
     fn next_window(&mut self, piece: Option<Piece>) -> Result<(), MediaError> {
         self.window += 1;
         if self.can_seek {
             return self.enter_window();
         }
-        // Forwards only: what a stretch names that has gone by stays unheard.
+        // Forward only: media before this position cannot be presented again.
         self.held = piece.map(|piece| Held {
             piece,
             from_frame: 0,
@@ -129,7 +129,7 @@ impl Player {
         })
     }
 
-    /// One step.
+    /// Reads on by one step.
     pub fn step(&mut self, input: &mut Input) -> Result<Step, MediaError> {
         if let Some(reason) = self.late_loss.take() {
             return Ok(lost(reason));
@@ -144,7 +144,7 @@ impl Player {
             let held = match self.next(input)? {
                 Ok(held) => held,
                 Err(Next::Lost(reason)) => return Ok(lost(reason)),
-                // Another stretch may lie before the end of what is there.
+                // Another edit may lie before the end of the samples.
                 Err(Next::End) if self.can_seek => {
                     self.next_window(None)?;
                     continue;
@@ -169,9 +169,7 @@ impl Player {
             }
             if piece.entry != self.entry {
                 let Some(coding) = self.coding(piece.entry) else {
-                    if let Some(step) =
-                        self.lose("samples of a kind that the file does not describe")
-                    {
+                    if let Some(step) = self.report_loss("samples without a sample description") {
                         return Ok(step);
                     }
                     continue;
@@ -187,7 +185,7 @@ impl Player {
                 }
             }
             let step = match self.coding(piece.entry).map(|coding| coding.layout) {
-                None => self.lose("samples of a kind that the file does not describe"),
+                None => self.report_loss("samples without a sample description"),
                 Some(Layout::Packets(frames)) => self.packet(input, piece, window, frames)?,
                 Some(Layout::Blocks { bytes, frames }) => {
                     self.blocks(input, held, window, bytes.into(), frames.into())?
@@ -203,7 +201,7 @@ impl Player {
                 if self.given_bytes > limit_bytes.max(REPEATED_MIN_BYTES) {
                     self.window = self.windows.len();
                     return Ok(lost(
-                        "the file names the same sound over and over".to_owned(),
+                        "the file refers to the same audio data too often".to_owned(),
                     ));
                 }
             }
@@ -212,8 +210,8 @@ impl Player {
         Ok(Step::Nothing)
     }
 
-    /// Says once for all of a row that something is lost.
-    fn lose(&mut self, reason: &str) -> Option<Step> {
+    /// Reports a loss, once for consecutive ones.
+    fn report_loss(&mut self, reason: &str) -> Option<Step> {
         if self.loss.as_deref() == Some(reason) {
             return None;
         }
@@ -221,12 +219,12 @@ impl Player {
         Some(lost(reason.to_owned()))
     }
 
-    /// Units of the track's time scale that so many frames last.
+    /// Converts frames to units of the track's time scale.
     fn units(&self, frames: u64, coding: &Coding) -> i64 {
         scaled(frames, self.timescale, coding.rate())
     }
 
-    /// Frames in so many units of the track's time scale.
+    /// Converts units of the track's time scale to frames.
     fn frames(&self, units: i64, coding: &Coding) -> u64 {
         scaled(
             u64::try_from(units).unwrap_or(0),
@@ -235,7 +233,7 @@ impl Player {
         ) as u64
     }
 
-    /// A sample that is a packet; `None` if it is not heard.
+    /// Returns a sample as a packet; `None` if it is not presented.
     fn packet(
         &mut self,
         input: &mut Input,
@@ -259,7 +257,10 @@ impl Player {
             return Ok(None);
         }
         if piece.size_bytes > PACKET_MAX_BYTES as u64 {
-            return Ok(self.lose("a packet is absurdly large"));
+            return Ok(self.report_loss(&format!(
+                "a packet is larger than {} MiB",
+                PACKET_MAX_BYTES >> 20
+            )));
         }
         let data = input.bytes(piece.offset_bytes, piece.size_bytes as usize)?;
         if (data.len() as u64) < piece.size_bytes {
@@ -271,27 +272,28 @@ impl Player {
             true => self.frames(window.start.saturating_sub(piece.time), coding),
             false => 0,
         };
-        let heard = match window.end {
+        let presented = match window.end {
             i64::MAX => u64::MAX,
             end => self.frames(end.saturating_sub(piece.time), coding),
         };
-        let after = frames.saturating_sub(heard);
-        // A packet whose length is unknown is not cut at its end: it is left out.
-        let is_heard = before < frames.min(heard) || frames == 0 && before == 0;
+        let after = frames.saturating_sub(presented);
+        // A packet of unknown duration cannot be trimmed at its end: it is
+        // dropped.
+        let is_presented = before < frames.min(presented) || frames == 0 && before == 0;
         let packet = Packet {
             data: data.into(),
             time_s: Some(window.time_s(piece.time.max(window.start), self.timescale)),
-            trim_start_frames: if is_heard { before } else { TRIM_ALL },
-            trim_end_frames: if is_heard { after } else { 0 },
+            trim_start_frames: if is_presented { before } else { TRIM_ALL },
+            trim_end_frames: if is_presented { after } else { 0 },
         };
         if !self.can_seek && end >= window.end {
-            // The next stretch may begin within the same packet.
+            // The next edit may begin within the same packet.
             self.next_window(Some(piece))?;
         }
         Ok(Some(Step::Packet(packet)))
     }
 
-    /// Blocks of one size; `None` if none of them is heard.
+    /// Returns blocks of one size; `None` if none of them is presented.
     fn blocks(
         &mut self,
         input: &mut Input,
@@ -303,7 +305,7 @@ impl Player {
         let mut data = Vec::new();
         let mut begin = None;
         let mut next = held;
-        // ADPCM: one block, for its decoder must be told how many there are.
+        // ADPCM: one block, since its decoder needs the number of frames.
         let frames_max = match block_frames {
             1 => u64::from(PCM_PACKET_FRAMES),
             frames => frames,
@@ -321,20 +323,20 @@ impl Player {
                 blocks.saturating_mul(block_frames),
                 piece.size_bytes / block_bytes * block_frames,
             );
-            let heard_from = match window.start > piece.time {
+            let presented_from = match window.start > piece.time {
                 true => self.frames(window.start.saturating_sub(piece.time), coding),
                 false => 0,
             };
-            let heard_to = match window.end {
+            let presented_to = match window.end {
                 i64::MAX => total,
                 end => self
                     .frames(end.saturating_sub(piece.time), coding)
                     .min(total),
             };
-            let from = from_frame.max(heard_from);
-            // The first block that is heard at all, and as many as there is room for.
+            let from = from_frame.max(presented_from);
+            // The first presented block, and as many as fit in a packet.
             let first_block = from / block_frames;
-            let to = (first_block * block_frames + frames_left).min(heard_to);
+            let to = (first_block * block_frames + frames_left).min(presented_to);
             if from < to {
                 let last_block = to.div_ceil(block_frames);
                 let count_bytes = (last_block - first_block) * block_bytes;
@@ -355,7 +357,7 @@ impl Player {
                 )?;
                 frames_left -= to - from;
             }
-            if from < heard_to && to < heard_to {
+            if from < presented_to && to < presented_to {
                 self.held = Some(Held {
                     piece,
                     from_frame: to,
@@ -366,8 +368,8 @@ impl Player {
                 self.samples.skip_missing();
                 break;
             }
-            if !self.can_seek && heard_to < all {
-                // The rest may be heard in the next stretch.
+            if !self.can_seek && presented_to < all {
+                // The next edit may present the rest.
                 self.next_window(Some(piece))?;
                 break;
             }
@@ -415,7 +417,7 @@ fn lost(reason: String) -> Step {
     }
 }
 
-/// `value / from * to` to the nearest, within what can be a time.
+/// `value / from * to`, rounded and limited to the range of times.
 fn scaled(value: u64, to: u32, from: u32) -> i64 {
     let from = u128::from(from.max(1));
     let scaled = (u128::from(value) * u128::from(to) + from / 2) / from;

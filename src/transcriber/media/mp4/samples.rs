@@ -1,27 +1,28 @@
-//! The samples of a track in the order of the file: those of its tables, then
-//! those of the fragments that follow.
+//! The samples of a track in file order: those of its tables, then those of the
+//! fragments that follow.
 
 use super::boxes::Header;
 use super::coding::Layout;
+use super::cursor::Cursor;
 use super::entry::Entry;
 use super::fragments::{Fragments, MOOF_MAX_BYTES};
 use super::input::Input;
-use super::tables::{Cursor, Piece};
+use super::piece::Piece;
 use crate::media::MediaError;
 
-/// Boxes between two samples that are stepped over in one go.
+/// Boxes between two samples that are skipped in one step.
 const BOXES_MAX: usize = 1024;
 
-/// What comes next.
+/// The next item.
 #[derive(Debug)]
 pub enum Next {
-    /// A sample, or several.
+    /// One or more samples.
     Piece(Piece),
-    /// None in a long stretch of the file.
+    /// None in a bounded part of the file.
     Nothing,
-    /// A fragment is too large to be read.
+    /// A fragment's table is too large.
     Lost(String),
-    /// No more.
+    /// The end of the samples.
     End,
 }
 
@@ -31,18 +32,18 @@ pub struct Samples {
     cursor: Option<Cursor>,
     fragments: Fragments,
     timescales: Vec<(u32, u32)>,
-    /// Where the next box of the file begins.
+    /// Offset of the next box of the file.
     next_box: u64,
-    /// The data of the fragments that were read has been reached.
+    /// Whether the data of the fragments that were read has been reached.
     is_ready: bool,
-    /// The file ends within a box.
+    /// Whether the file ends within a box.
     pub is_cut_short: bool,
-    /// Where another file begins behind this one, in bytes.
+    /// Offset at which an appended file begins, in bytes.
     pub end_bytes: Option<u64>,
 }
 
 impl Samples {
-    /// Those of `cursor`, then those of the fragments from `next_box` on.
+    /// The samples of `cursor`, then those of the fragments from `next_box` on.
     pub fn new(
         cursor: Option<Cursor>,
         fragments: Fragments,
@@ -60,7 +61,7 @@ impl Samples {
         }
     }
 
-    /// Goes to where `time` lies. Only for samples in tables.
+    /// Seeks to `time`. Only for samples in tables.
     pub fn seek(&mut self, time: i64, entries: &[Entry]) -> Result<(), MediaError> {
         match &mut self.cursor {
             Some(cursor) => cursor.seek(time, |entry| layout(entries, entry)),
@@ -68,8 +69,8 @@ impl Samples {
         }
     }
 
-    /// Leaves out what follows the last piece in its chunk or run: the file does
-    /// not reach so far.
+    /// Skips what follows the last piece in its chunk or run: it is beyond the
+    /// end of the file.
     pub fn skip_missing(&mut self) {
         self.is_cut_short = true;
         match &mut self.cursor {
@@ -144,7 +145,7 @@ impl Samples {
         Ok(Next::Nothing)
     }
 
-    /// Goes on to where another file may begin, whatever lies before it. False:
+    /// Reads on to where an appended file may begin, skipping other boxes. False:
     /// call again.
     pub fn find_end(&mut self, input: &mut Input) -> Result<bool, MediaError> {
         for _ in 0..BOXES_MAX {

@@ -1,6 +1,6 @@
-//! Sample tables: where the samples of a track lie and when they are heard
-//! (ISO/IEC 14496-12, 8.6.1, 8.7). They stay as they are in the file and are
-//! read entry by entry.
+//! Sample tables: offsets, sizes and times of the samples of a track (ISO/IEC
+//! 14496-12, 8.6.1, 8.7). They are kept as stored in the file and read entry by
+//! entry.
 
 use std::ops::Range;
 
@@ -8,66 +8,74 @@ use super::coding::Layout;
 use super::input::Input;
 use crate::media::MediaError;
 
-/// All tables of the selected track: a day of sound needs about half of it.
+/// Limit of all tables of the selected track: a day of audio needs about half of
+/// it.
 const TABLES_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Where in the file the contents of a track's table boxes lie.
+/// Byte ranges of the contents of a track's table boxes.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct TableRanges {
     /// Decoding time to sample, `stts`.
     pub times: Option<Range<u64>>,
     /// Composition offset, `ctts`.
-    pub offsets: Option<Range<u64>>,
+    pub composition_offsets: Option<Range<u64>>,
     /// Sample to chunk, `stsc`.
     pub chunks: Option<Range<u64>>,
     /// Sample sizes, `stsz` (true) or `stz2`.
     pub sizes: Option<(Range<u64>, bool)>,
     /// Chunk offsets, `co64` (true) or `stco`.
-    pub places: Option<(Range<u64>, bool)>,
+    pub chunk_offsets: Option<(Range<u64>, bool)>,
 }
 
-/// Entries of one width.
+/// A table of entries of one size.
 #[derive(Debug, Default)]
-struct Table {
-    bytes: Vec<u8>,
-    head_bytes: usize,
-    entry_bytes: usize,
-    len: usize,
+pub struct Table {
+    /// The content of the box.
+    pub bytes: Vec<u8>,
+    /// Length of the header before the entries.
+    pub header_bytes: usize,
+    /// Length of an entry.
+    pub entry_bytes: usize,
+    /// Number of entries.
+    pub len: usize,
 }
 
 impl Table {
-    /// A full box that holds, behind `head_bytes`, entries of `entry_bytes`; the
-    /// last four bytes of the head are their number.
+    /// Loads a full box with a header of `header_bytes`, whose last four bytes are
+    /// the entry count, and entries of `entry_bytes`.
     fn load(
         input: &mut Input,
-        place: Option<&Range<u64>>,
-        head_bytes: usize,
+        range: Option<&Range<u64>>,
+        header_bytes: usize,
         entry_bytes: usize,
     ) -> Result<Self, MediaError> {
-        let Some(place) = place else {
+        let Some(range) = range else {
             return Ok(Self::default());
         };
-        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        let bytes = input.bytes(place.start, length)?;
-        let Some(mut count) = head_bytes.checked_sub(4).and_then(|at| be_u32(&bytes, at)) else {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let bytes = input.bytes(range.start, length)?;
+        let Some(mut count) = header_bytes
+            .checked_sub(4)
+            .and_then(|at| be_u32(&bytes, at))
+        else {
             return Ok(Self::default());
         };
-        let there = (bytes.len() - head_bytes) / entry_bytes;
+        let there = (bytes.len() - header_bytes) / entry_bytes;
         count = count.min(u32::try_from(there).unwrap_or(u32::MAX));
         Ok(Self {
             bytes,
-            head_bytes,
+            header_bytes,
             entry_bytes,
             len: count as usize,
         })
     }
 
-    /// The `word`th 32-bit word of an entry; 0 where there is none.
-    fn u32(&self, entry: usize, word: usize) -> u32 {
+    /// The `word`th 32-bit word of an entry; 0 if it does not exist.
+    pub fn u32(&self, entry: usize, word: usize) -> u32 {
         if entry >= self.len {
             return 0;
         }
-        let at = self.head_bytes + entry * self.entry_bytes + word * 4;
+        let at = self.header_bytes + entry * self.entry_bytes + word * 4;
         be_u32(&self.bytes, at).unwrap_or(0)
     }
 }
@@ -77,31 +85,33 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
 
-/// How large samples are.
+/// Sample sizes.
 #[derive(Debug)]
-enum Sizes {
-    /// All the same, and as many.
+pub enum Sizes {
+    /// A common size and a count.
     Constant { bytes: u32, count: u64 },
     /// `stsz`
     Words(Table),
-    /// `stz2` with this many bits each.
+    /// `stz2` with this many bits per entry.
     Fields(Table, u8),
 }
 
 impl Sizes {
-    fn count(&self) -> u64 {
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
         match self {
             Self::Constant { count, .. } => *count,
             Self::Words(table) => table.len as u64,
             Self::Fields(table, bits) => {
                 let count = be_u32(&table.bytes, 8).unwrap_or(0);
-                let there = (table.bytes.len() - table.head_bytes) * 8 / usize::from(*bits);
+                let there = (table.bytes.len() - table.header_bytes) * 8 / usize::from(*bits);
                 u64::from(count).min(there as u64)
             }
         }
     }
 
-    fn bytes(&self, sample: u64) -> u32 {
+    /// Size of a sample in bytes.
+    pub fn bytes(&self, sample: u64) -> u32 {
         let Ok(index) = usize::try_from(sample) else {
             return 0;
         };
@@ -109,7 +119,7 @@ impl Sizes {
             Self::Constant { bytes, .. } => *bytes,
             Self::Words(table) => table.u32(index, 0),
             Self::Fields(table, bits) => {
-                let at = table.head_bytes + index * usize::from(*bits) / 8;
+                let at = table.header_bytes + index * usize::from(*bits) / 8;
                 let byte = u32::from(table.bytes.get(at).copied().unwrap_or(0));
                 match bits {
                     4 if index.is_multiple_of(2) => byte >> 4,
@@ -125,27 +135,32 @@ impl Sizes {
 /// The tables of a track.
 #[derive(Debug)]
 pub struct Tables {
-    times: Table,
-    offsets: Table,
-    chunks: Table,
-    sizes: Sizes,
-    places: Table,
+    /// `stts`.
+    pub times: Table,
+    /// `ctts`.
+    pub composition_offsets: Table,
+    /// `stsc`.
+    pub chunks: Table,
+    /// `stsz` or `stz2`.
+    pub sizes: Sizes,
+    /// `stco` or `co64`.
+    pub chunk_offsets: Table,
 }
 
 impl Tables {
-    /// Reads them.
-    pub fn load(input: &mut Input, places: &Places) -> Result<Self, MediaError> {
+    /// Loads the tables.
+    pub fn load(input: &mut Input, ranges: &TableRanges) -> Result<Self, MediaError> {
         let lengths = [
-            places.times.as_ref(),
-            places.offsets.as_ref(),
-            places.chunks.as_ref(),
-            places.sizes.as_ref().map(|(place, _)| place),
-            places.places.as_ref().map(|(place, _)| place),
+            ranges.times.as_ref(),
+            ranges.composition_offsets.as_ref(),
+            ranges.chunks.as_ref(),
+            ranges.sizes.as_ref().map(|(range, _)| range),
+            ranges.chunk_offsets.as_ref().map(|(range, _)| range),
         ]
         .into_iter()
         .flatten()
-        .fold(0_u64, |sum, place| {
-            sum.saturating_add(place.end - place.start)
+        .fold(0_u64, |sum, range| {
+            sum.saturating_add(range.end - range.start)
         });
         if lengths > TABLES_MAX_BYTES {
             return Err(MediaError::Damaged(format!(
@@ -154,12 +169,12 @@ impl Tables {
                 TABLES_MAX_BYTES >> 20
             )));
         }
-        let sizes = match &places.sizes {
+        let sizes = match &ranges.sizes {
             None => Sizes::Constant { bytes: 0, count: 0 },
-            Some((place, true)) => {
-                let head = input.bytes(place.start, 12)?;
-                match (be_u32(&head, 4), be_u32(&head, 8)) {
-                    (Some(0), _) => Sizes::Words(Table::load(input, Some(place), 12, 4)?),
+            Some((range, true)) => {
+                let header = input.bytes(range.start, 12)?;
+                match (be_u32(&header, 4), be_u32(&header, 8)) {
+                    (Some(0), _) => Sizes::Words(Table::load(input, Some(range), 12, 4)?),
                     (Some(bytes), Some(count)) => Sizes::Constant {
                         bytes,
                         count: count.into(),
@@ -167,9 +182,10 @@ impl Tables {
                     _ => Sizes::Constant { bytes: 0, count: 0 },
                 }
             }
-            Some((place, false)) => {
-                // Entries of less than a byte: the table's own count goes unused.
-                let table = Table::load(input, Some(place), 12, 1)?;
+            Some((range, false)) => {
+                // Entries may be smaller than a byte: the count is read
+                // separately.
+                let table = Table::load(input, Some(range), 12, 1)?;
                 match table.bytes.get(7) {
                     Some(bits @ (4 | 8 | 16)) => {
                         let bits = *bits;
@@ -180,30 +196,31 @@ impl Tables {
             }
         };
         Ok(Self {
-            times: Table::load(input, places.times.as_ref(), 8, 8)?,
-            offsets: Table::load(input, places.offsets.as_ref(), 8, 8)?,
-            chunks: Table::load(input, places.chunks.as_ref(), 8, 12)?,
+            times: Table::load(input, ranges.times.as_ref(), 8, 8)?,
+            composition_offsets: Table::load(input, ranges.composition_offsets.as_ref(), 8, 8)?,
+            chunks: Table::load(input, ranges.chunks.as_ref(), 8, 12)?,
             sizes,
-            places: match &places.places {
-                Some((place, true)) => Table::load(input, Some(place), 8, 8)?,
-                Some((place, false)) => Table::load(input, Some(place), 8, 4)?,
+            chunk_offsets: match &ranges.chunk_offsets {
+                Some((range, true)) => Table::load(input, Some(range), 8, 8)?,
+                Some((range, false)) => Table::load(input, Some(range), 8, 4)?,
                 None => Table::default(),
             },
         })
     }
 
-    fn place(&self, chunk: usize) -> u64 {
-        let high = u64::from(self.places.u32(chunk, 0));
-        match self.places.entry_bytes {
-            8 => high << 32 | u64::from(self.places.u32(chunk, 1)),
+    /// Offset of a chunk in the file.
+    pub fn chunk_offset(&self, chunk: usize) -> u64 {
+        let high = u64::from(self.chunk_offsets.u32(chunk, 0));
+        match self.chunk_offsets.entry_bytes {
+            8 => high << 32 | u64::from(self.chunk_offsets.u32(chunk, 1)),
             _ => high,
         }
     }
 
-    /// Samples are single frames of which `Layout::Blocks` tells the size, not
-    /// the table: there 1 often stands for all sizes (QuickTime File Format,
+    /// Whether samples are single frames whose size `Layout::Blocks` gives, not
+    /// the table, which often states 1 for all sizes (QuickTime File Format,
     /// "Sample Size Atoms").
-    fn samples_are_frames(&self, layout: Layout) -> bool {
+    pub fn samples_are_frames(&self, layout: Layout) -> bool {
         let (Layout::Blocks { bytes, frames }, Sizes::Constant { bytes: size, .. }) =
             (layout, &self.sizes)
         else {
@@ -212,362 +229,8 @@ impl Tables {
         if frames > 1 {
             return *size < bytes;
         }
-        // Some writers make samples of many frames of PCM.
+        // Some writers use samples of many PCM frames.
         let many = *size / bytes.max(1);
         !(many > 1 && size.is_multiple_of(bytes) && self.times.u32(0, 1) == many)
-    }
-}
-
-/// A sample, or several that follow each other in time and in the file.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Piece {
-    /// Where its first byte lies in the file.
-    pub offset_bytes: u64,
-    /// All of them.
-    pub size_bytes: u64,
-    /// When it is heard, in units of the track's time scale.
-    pub time: i64,
-    /// How long, in the same units.
-    pub duration: u64,
-    /// Index of the sample entry, from 0.
-    pub entry: u32,
-}
-
-/// A place in the tables.
-#[derive(Debug, Clone, Default)]
-struct Place {
-    sample: u64,
-    chunk: usize,
-    /// Samples of this chunk that are left.
-    left: u64,
-    offset_bytes: u64,
-    chunk_run: usize,
-    time_run: usize,
-    time_used: u64,
-    offset_run: usize,
-    offset_used: u64,
-    time: i64,
-}
-
-/// Reads the samples one after the other.
-#[derive(Debug)]
-pub struct Cursor {
-    tables: Tables,
-    at: Place,
-    default_delta: u32,
-    /// Steps that seeking has taken, see [`Cursor::seek`].
-    steps: u64,
-}
-
-/// Steps through tables that all seeks together may take: a few seconds. Lists
-/// of thousands of edits in tables of millions of entries are no recording's.
-const SEEK_STEPS_MAX: u64 = 1 << 28;
-
-impl Cursor {
-    /// At the first sample. `default_delta` is how long samples last if the
-    /// table of times is missing.
-    pub fn new(tables: Tables, default_delta: u32) -> Self {
-        let mut cursor = Self {
-            tables,
-            at: Place::default(),
-            default_delta,
-            steps: 0,
-        };
-        cursor.rewind();
-        cursor
-    }
-
-    fn rewind(&mut self) {
-        self.at = Place::default();
-        self.enter_chunk();
-        // Over empty runs.
-        self.advance(0, 0);
-    }
-
-    /// There are no samples in these tables.
-    pub fn is_empty(&self) -> bool {
-        self.tables.sizes.count() == 0 || self.tables.places.len == 0
-    }
-
-    /// When the next sample is decoded: at the end, when the last one ends.
-    pub fn time(&self) -> i64 {
-        self.at.time
-    }
-
-    /// Index, from 0, of the sample entry of the next sample.
-    fn entry(&self) -> u32 {
-        self.tables
-            .chunks
-            .u32(self.at.chunk_run, 2)
-            .saturating_sub(1)
-    }
-
-    /// Sets out at the beginning of `self.at.chunk`.
-    fn enter_chunk(&mut self) {
-        let (at, chunks) = (&mut self.at, &self.tables.chunks);
-        // Chunks are counted from 1 in the table.
-        while at.chunk_run + 1 < chunks.len
-            && chunks.u32(at.chunk_run + 1, 0) as usize <= at.chunk + 1
-        {
-            at.chunk_run += 1;
-        }
-        at.left = chunks.u32(at.chunk_run, 1).into();
-        at.offset_bytes = self.tables.place(at.chunk);
-    }
-
-    /// The next samples; `None` at the end of the tables. `layout` is that of an
-    /// entry, `None` if it is unknown.
-    pub fn next(&mut self, layout: impl Fn(u32) -> Option<Layout>) -> Option<Piece> {
-        while self.at.left == 0 {
-            if self.at.chunk >= self.tables.places.len {
-                return None;
-            }
-            self.at.chunk += 1;
-            self.enter_chunk();
-        }
-        let samples_left = self.tables.sizes.count().checked_sub(self.at.sample)?;
-        if samples_left == 0 || self.at.chunk >= self.tables.places.len {
-            return None;
-        }
-        let entry = self.entry();
-        let frames_mode = layout(entry).filter(|layout| self.tables.samples_are_frames(*layout));
-        let (count, size_bytes) = match frames_mode {
-            Some(Layout::Blocks { bytes, frames }) => {
-                let in_time_run = self.time_run_left();
-                let mut count = self.at.left.min(samples_left).min(in_time_run);
-                if count > u64::from(frames) {
-                    count -= count % u64::from(frames);
-                }
-                let blocks = count / u64::from(frames);
-                (count, blocks.saturating_mul(bytes.into()))
-            }
-            _ => (1, self.tables.sizes.bytes(self.at.sample).into()),
-        };
-        let piece = Piece {
-            offset_bytes: self.at.offset_bytes,
-            size_bytes,
-            time: self.at.time.saturating_add(self.composition_offset()),
-            duration: u64::from(self.delta()).saturating_mul(count),
-            entry,
-        };
-        self.advance(count, size_bytes);
-        Some(piece)
-    }
-
-    /// Goes over the rest of the current chunk, which the file does not have.
-    pub fn skip_chunk(&mut self) {
-        let left = self.at.left;
-        let mut left = left.min(self.tables.sizes.count().saturating_sub(self.at.sample));
-        while left > 0 {
-            let count = left.min(self.time_run_left());
-            self.advance(count, 0);
-            left -= count;
-        }
-    }
-
-    fn advance(&mut self, count: u64, size_bytes: u64) {
-        let delta = self.delta();
-        let at = &mut self.at;
-        at.sample += count;
-        at.left -= count;
-        at.offset_bytes = at.offset_bytes.saturating_add(size_bytes);
-        let duration = i64::try_from(u64::from(delta).saturating_mul(count)).unwrap_or(i64::MAX);
-        at.time = at.time.saturating_add(duration);
-        let (times, offsets) = (&self.tables.times, &self.tables.offsets);
-        at.time_used += count;
-        // No loss: a piece never reaches beyond a run of times.
-        while at.time_run < times.len && at.time_used >= times.u32(at.time_run, 0).into() {
-            at.time_run += 1;
-            at.time_used = 0;
-        }
-        at.offset_used += count;
-        while at.offset_run < offsets.len
-            && let run = u64::from(offsets.u32(at.offset_run, 0))
-            && at.offset_used >= run
-        {
-            at.offset_used -= run;
-            at.offset_run += 1;
-        }
-    }
-
-    /// Units of time from a sample to the next.
-    fn delta(&self) -> u32 {
-        let times = &self.tables.times;
-        if times.len == 0 {
-            return self.default_delta;
-        }
-        // The last entry holds for samples that the table lacks.
-        times.u32(self.at.time_run.min(times.len - 1), 1)
-    }
-
-    /// Samples, the next one and others, of one delta: 1 at least.
-    fn time_run_left(&self) -> u64 {
-        let (times, run) = (&self.tables.times, self.at.time_run);
-        if run >= times.len {
-            return u64::from(u32::MAX);
-        }
-        u64::from(times.u32(run, 0)).saturating_sub(self.at.time_used)
-    }
-
-    fn composition_offset(&self) -> i64 {
-        // Signed in version 1, and meant so by writers of version 0.
-        i64::from(self.tables.offsets.u32(self.at.offset_run, 1) as i32)
-    }
-
-    /// Goes to the first sample that is heard at or after `time`, or begins
-    /// before and lasts until after it. An error: too much work for a recording.
-    pub fn seek(
-        &mut self,
-        time: i64,
-        layout: impl Fn(u32) -> Option<Layout>,
-    ) -> Result<(), MediaError> {
-        self.rewind();
-        let mut steps = 0_u64;
-        loop {
-            let before = self.at.clone();
-            // Whole runs of equal duration within a chunk.
-            let count = self.at.left.min(self.time_run_left());
-            let run = i64::try_from(u64::from(self.delta()).saturating_mul(count));
-            let end = run.ok().and_then(|run| self.at.time.checked_add(run));
-            steps += 1;
-            let is_skippable = count > 0
-                && self.tables.offsets.len == 0
-                && end.is_some_and(|end| end <= time)
-                && self.tables.sizes.count() > self.at.sample + count;
-            if is_skippable && count == self.at.left {
-                // Where in the chunk it ended does not matter.
-                self.advance(count, 0);
-                continue;
-            }
-            let Some(piece) = self.next(&layout) else {
-                self.at = before;
-                break;
-            };
-            let end = i64::try_from(piece.duration)
-                .ok()
-                .and_then(|duration| piece.time.checked_add(duration));
-            if end.is_none_or(|end| end > time) {
-                self.at = before;
-                break;
-            }
-        }
-        self.steps = self.steps.saturating_add(steps);
-        if self.steps > SEEK_STEPS_MAX {
-            return Err(MediaError::Damaged(
-                "its edit list jumps about too much in its sample tables".to_owned(),
-            ));
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::Source;
-    use crate::testing;
-
-    fn input(content: &[u8]) -> Input {
-        Input::new(Source::new(testing::file(content), content.len() as u64))
-    }
-
-    /// The content of a table box and its place behind `content`.
-    fn table(content: &mut Vec<u8>, words: &[u32]) -> Range<u64> {
-        let start = content.len() as u64;
-        content.extend(words.iter().flat_map(|word| word.to_be_bytes()));
-        start..content.len() as u64
-    }
-
-    /// Three chunks of two, two and one samples; the fourth lasts long.
-    fn cursor() -> Cursor {
-        let mut content = Vec::new();
-        let places = Places {
-            times: Some(table(&mut content, &[0, 3, 3, 10, 0, 77, 2, 50])),
-            offsets: Some(table(&mut content, &[0, 2, 4, 0, 1, 5])),
-            chunks: Some(table(&mut content, &[0, 2, 1, 2, 1, 3, 1, 2])),
-            sizes: Some((table(&mut content, &[0, 0, 5, 1, 2, 3, 4, 5]), true)),
-            places: Some((table(&mut content, &[0, 3, 100, 200, 300]), false)),
-        };
-        Cursor::new(Tables::load(&mut input(&content), &places).unwrap(), 0)
-    }
-
-    #[test]
-    fn samples_are_found_through_all_tables() {
-        let mut cursor = cursor();
-        let found: Vec<_> = std::iter::from_fn(|| cursor.next(|_| None))
-            .map(|piece| {
-                let Piece {
-                    offset_bytes,
-                    size_bytes,
-                    time,
-                    duration,
-                    entry,
-                } = piece;
-                (offset_bytes, size_bytes, time, duration, entry)
-            })
-            .collect();
-        assert_eq!(
-            found,
-            [
-                (100, 1, 0, 10, 0),
-                (101, 2, 10, 10, 0),
-                (200, 3, 20, 10, 0),
-                (203, 4, 30, 50, 0),
-                (300, 5, 85, 50, 1),
-            ]
-        );
-        assert_eq!(cursor.time(), 130);
-    }
-
-    #[test]
-    fn seeking_finds_the_sample_that_lasts_until_behind_a_time() {
-        let mut cursor = cursor();
-        for (time, size_bytes) in [(0, 1), (9, 1), (10, 2), (79, 4), (80, 5), (-5, 1), (134, 5)] {
-            cursor.seek(time, |_| None).unwrap();
-            assert_eq!(
-                cursor.next(|_| None).unwrap().size_bytes,
-                size_bytes,
-                "{time}"
-            );
-        }
-        cursor.seek(1000, |_| None).unwrap();
-        assert_eq!(cursor.next(|_| None), None);
-    }
-
-    #[test]
-    fn small_sizes_are_unpacked() {
-        for (bits, data, expected) in [
-            (4, [0x12, 0x34], [1, 2, 3]),
-            (8, [7, 200], [7, 200, 0]),
-            (16, [1, 2], [258, 0, 0]),
-        ] {
-            let mut content = Vec::new();
-            table(&mut content, &[0, bits, 3]);
-            content.extend_from_slice(&data);
-            let places = Places {
-                sizes: Some((0..content.len() as u64, false)),
-                ..Places::default()
-            };
-            let tables = Tables::load(&mut input(&content), &places).unwrap();
-            let count = (16 / u64::from(bits)).min(3);
-            assert_eq!(tables.sizes.count(), count, "{bits}");
-            for index in 0..count {
-                assert_eq!(
-                    tables.sizes.bytes(index),
-                    expected[index as usize],
-                    "{bits}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn tables_of_weeks_are_refused() {
-        let places = Places {
-            sizes: Some((0..1 << 27, true)),
-            ..Places::default()
-        };
-        let error = Tables::load(&mut input(&[]), &places).err().unwrap();
-        assert!(error.to_string().contains("takes 128 MiB"), "{error}");
     }
 }

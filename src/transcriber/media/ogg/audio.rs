@@ -1,4 +1,4 @@
-//! One audio stream: from its pages to packets that know when they are heard.
+//! One audio stream: turns its pages into packets with times.
 
 use super::codec::{Codec, Header};
 use super::packets::Assembler;
@@ -6,61 +6,62 @@ use super::page::{POSITION_MAX_S, Page};
 use crate::media::MediaError;
 use crate::media::reader::PACKET_MAX_BYTES;
 
-/// No more of a header is kept. Setup headers have some KiB; comment headers with
-/// pictures have many MiB but are of no use here.
+/// Longer headers are truncated. Setup headers have some KiB; comment headers
+/// with pictures have many MiB but are not needed.
 const HEADER_MAX_BYTES: usize = 1024 * 1024;
 
-/// Granule positions that go back by more than this begin a new count.
+/// Granule positions that go back by more than this restart the count.
 const BACKWARDS_MAX_S: i64 = 1;
 
-/// An audio stream that is being read.
+/// An audio stream being read.
 #[derive(Debug, Clone)]
 pub struct AudioStream {
     codec: Codec,
     headers: Headers,
     assembler: Assembler,
-    /// What is added to granule positions.
+    /// Added to granule positions.
     shift: i64,
-    /// Granule position behind the last packet.
+    /// Granule position after the last packet.
     end: Option<i64>,
-    /// Of the pre-skip, what has not been trimmed yet.
+    /// The part of the pre-skip that is not trimmed yet.
     pre_skip_left: u64,
     begun: bool,
 }
 
-/// Which packets are headers.
+/// Progress of the header packets.
 #[derive(Debug, Clone)]
 enum Headers {
-    /// So many have been read; more are expected.
+    /// This many have been read; more are expected.
     Expected(usize),
-    /// So many in the whole are to be stepped over again.
+    /// All are known; `left` of `total` are still to be skipped.
     Known { total: usize, left: usize },
-    /// There is something wrong with them.
+    /// They are invalid.
     Failed,
 }
 
-/// A packet of sound.
+/// An audio packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TimedPacket {
-    /// Its bytes.
+    /// The payload.
     pub data: Vec<u8>,
-    /// Position of its first frame that is left after trimming, if its page tells.
+    /// Position of its first frame after trimming, if its page has a granule
+    /// position.
     pub position: Option<i64>,
-    /// Frames to drop at its beginning.
+    /// Frames to drop at its start.
     pub trim_start: u64,
     /// Frames to drop at its end.
     pub trim_end: u64,
 }
 
-/// What a page gives.
+/// The content of a page.
 #[derive(Debug, Default)]
-pub struct Sound {
+pub struct PageContent {
     /// Its packets.
     pub packets: Vec<TimedPacket>,
-    /// Something is missing before them.
+    /// Data before the packets is missing.
     pub lost: bool,
-    /// Nothing was heard before: the stream may have been tapped after its
-    /// headers, and pages between are not missed.
+    /// No audio came before: the stream may have been joined after its headers,
+    /// so missing pages before it are not a loss.
     pub first: bool,
 }
 
@@ -71,7 +72,7 @@ struct Measured {
 }
 
 impl AudioStream {
-    /// A stream whose first packet said that it is this.
+    /// A stream identified as this codec by its first packet.
     pub fn new(codec: Codec) -> Self {
         Self {
             pre_skip_left: codec.pre_skip(),
@@ -84,17 +85,17 @@ impl AudioStream {
         }
     }
 
-    /// The codec; complete once [`AudioStream::is_ready`].
+    /// The codec; complete after [`AudioStream::is_ready`].
     pub fn codec(&self) -> &Codec {
         &self.codec
     }
 
-    /// All headers have been read.
+    /// Whether all headers have been read.
     pub fn is_ready(&self) -> bool {
         matches!(self.headers, Headers::Known { .. })
     }
 
-    /// The same stream from its first page on; its headers are stepped over.
+    /// The same stream from its first page on; its headers are skipped.
     pub fn restarted(&self) -> Self {
         let mut stream = Self::new(self.codec.clone());
         stream.codec.reset();
@@ -104,22 +105,22 @@ impl AudioStream {
         stream
     }
 
-    /// Seconds on the stream's own clock, on which its pre-skip is cut off.
+    /// A granule position as seconds on the stream's clock, without its pre-skip.
     pub fn seconds(&self, position: i64) -> f64 {
         position as f64 / f64::from(self.codec.rate().max(1))
     }
 
-    /// Where the sound of a page ends, on the same clock.
+    /// End of a page's audio, on the same clock.
     pub fn page_end_s(&self, page: &Page) -> Option<f64> {
         Some(self.seconds(self.granule(page)? - self.pre_skip()))
     }
 
-    /// Where the sound read so far ends, in seconds on its own clock.
+    /// End of the audio read so far, in seconds on the stream's clock.
     pub fn end_s(&self) -> Option<f64> {
         Some(self.seconds(self.end? - self.pre_skip()))
     }
 
-    /// A packet has begun whose end has not come.
+    /// Whether a packet has begun and not ended.
     pub fn is_within_packet(&self) -> bool {
         self.assembler.is_within_packet()
     }
@@ -128,15 +129,15 @@ impl AudioStream {
         self.codec.pre_skip() as i64
     }
 
-    /// Takes the next page of this stream. An error, once: it cannot be decoded.
-    pub fn page(&mut self, page: &Page) -> Result<Sound, MediaError> {
+    /// Reads the next page of this stream. Fails, once, if it cannot be decoded.
+    pub fn page(&mut self, page: &Page) -> Result<PageContent, MediaError> {
         let keep_bytes = match self.headers {
             Headers::Expected(_) | Headers::Known { left: 1.., .. } => HEADER_MAX_BYTES,
             Headers::Known { .. } => PACKET_MAX_BYTES,
-            Headers::Failed => return Ok(Sound::default()),
+            Headers::Failed => return Ok(PageContent::default()),
         };
         let completed = self.assembler.page(page, keep_bytes);
-        let mut sound = Sound {
+        let mut content = PageContent {
             packets: Vec::new(),
             lost: completed.lost,
             first: !self.begun,
@@ -168,7 +169,7 @@ impl AudioStream {
                 }
             }
             if packet.truncated {
-                sound.lost = true;
+                content.lost = true;
             } else if let Some(length) = self.codec.measure(&packet.data) {
                 measured.push(Measured {
                     data: packet.data,
@@ -176,17 +177,17 @@ impl AudioStream {
                     lead_in: length.lead_in,
                 });
             } else if !packet.data.is_empty() {
-                sound.lost = true;
+                content.lost = true;
             }
         }
         if !measured.is_empty() {
-            sound.packets = self.place(page, measured);
+            content.packets = self.place(page, measured);
             self.begun = true;
         }
-        Ok(sound)
+        Ok(content)
     }
 
-    /// Finds out when the packets are heard and what of them is not.
+    /// Determines positions and trimming of packets.
     fn place(&mut self, page: &Page, measured: Vec<Measured>) -> Vec<TimedPacket> {
         let total = measured.iter().map(|packet| packet.frames).sum::<u64>();
         let place = self
@@ -199,7 +200,7 @@ impl AudioStream {
             .map(|start| start + total.cast_signed() - place.trim_end.cast_signed());
         let mut trim_start = (self.pre_skip_left + place.trim_start).min(total);
         self.pre_skip_left = self.pre_skip_left.saturating_sub(total);
-        // Of the first frame that is left.
+        // Of the first frame after trimming.
         let skipped = (trim_start + self.pre_skip_left).cast_signed();
         let mut position = place.start.map(|start| start + skipped - self.pre_skip());
         let mut packets = Vec::with_capacity(measured.len());
@@ -222,7 +223,7 @@ impl AudioStream {
         packets
     }
 
-    /// The granule position of a page, if it can be one.
+    /// The granule position of a page, if it is valid.
     fn granule(&self, page: &Page) -> Option<i64> {
         let rate = i64::from(self.codec.rate());
         let sane = |granule: &i64| rate > 0 && granule / rate < POSITION_MAX_S;
@@ -232,56 +233,57 @@ impl AudioStream {
             .filter(sane)
     }
 
-    /// Where `total` frames lie that end at `granule`.
-    fn place_at(&mut self, granule: i64, total: i64, last: bool) -> Place {
+    /// Positions of `total` frames that end at `granule`.
+    fn place_at(&mut self, granule: i64, total: i64, last: bool) -> Placement {
         let start = granule - total;
         let Some(expected) = self.end else {
             if start >= 0 {
-                return Place::at(start);
+                return Placement::at(start);
             }
             let surplus = total - granule;
-            // A stream of one page of sound says how much of it is to be heard.
+            // In a stream of one audio page, its granule position gives the
+            // length.
             if last {
-                return Place {
+                return Placement {
                     trim_end: surplus.cast_unsigned(),
-                    ..Place::at(0)
+                    ..Placement::at(0)
                 };
             }
-            // Granule positions that are all 0 would silence everything.
+            // Granule positions that are all 0 must not trim everything.
             if self.codec.trims_start() && granule > 0 {
-                return Place {
+                return Placement {
                     trim_start: surplus.cast_unsigned(),
-                    ..Place::at(start)
+                    ..Placement::at(start)
                 };
             }
-            return Place::at(start);
+            return Placement::at(start);
         };
         if last && (expected..expected + total).contains(&granule) {
-            return Place {
+            return Placement {
                 trim_end: (expected + total - granule).cast_unsigned(),
-                ..Place::at(expected)
+                ..Placement::at(expected)
             };
         }
         if start < expected - BACKWARDS_MAX_S * i64::from(self.codec.rate()) {
             self.shift += expected - start;
-            return Place::at(expected);
+            return Placement::at(expected);
         }
-        Place::at(start)
+        Placement::at(start)
     }
 }
 
-/// Where the packets of a page lie.
+/// Position and trimming of the packets of a page.
 #[derive(Debug, Default)]
-struct Place {
+struct Placement {
     /// Granule position of the first frame.
     start: Option<i64>,
-    /// Frames that are not to be heard, from the first on.
+    /// Frames to drop at the start.
     trim_start: u64,
-    /// The same, up to the last.
+    /// Frames to drop at the end.
     trim_end: u64,
 }
 
-impl Place {
+impl Placement {
     fn at(start: i64) -> Self {
         Self {
             start: Some(start),

@@ -1,18 +1,18 @@
-//! Numbers out of a Vorbis header: bits, least significant first (Vorbis I,
-//! section 2).
+//! Bit fields of Vorbis headers, least significant bit first (Vorbis I, section
+//! 2).
 
-/// Reads bits.
+/// Reads bit fields.
 pub struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// The header ends before the number that was asked for.
+/// The header ends before the requested bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
 
 impl<'a> Bits<'a> {
-    /// From the first bit of `bytes`.
+    /// Starts at the first bit of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -39,7 +39,7 @@ impl<'a> Bits<'a> {
         Ok(self.take(1)? == 1)
     }
 
-    /// Steps over `count` bits.
+    /// Skips `count` bits.
     pub fn skip(&mut self, count: usize) -> Result<(), Ended> {
         self.at = self.at.checked_add(count).ok_or(Ended)?;
         if self.at > self.bytes.len() * 8 {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_come_from_the_low_end_of_each_byte() {
+    fn bits_are_read_least_significant_first() {
         let mut bits = Bits::new(&[0b1010_0111, 0xff, 0x01]);
         assert_eq!(bits.take(3), Ok(0b111));
         assert_eq!(bits.take(7), Ok(0b11_10100));

@@ -1,33 +1,33 @@
-//! What lies in a logical stream, told by its first packet, and how long its
-//! packets are.
+//! Identifies the content of a logical stream by its first packet, and determines
+//! packet durations.
 
 use symphonia::core::audio::{Channels, layouts};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 
 use super::opus;
-use super::packets::Whole;
+use super::packets::RawPacket;
 use super::video::Clock;
 use super::vorbis_setup::{self, Identification, Modes};
 use crate::media::MediaError;
 use crate::media::flac::frame as flac_frame;
 
-/// What a logical stream holds.
+/// Content of a logical stream.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// Sound.
+    /// Audio.
     Audio(Codec),
-    /// Pictures, and their clock where it is known.
+    /// Video, with its clock if known.
     Video(Option<Clock>),
     /// Subtitles.
     Text,
-    /// Facts about the other streams (Skeleton).
+    /// Data about the other streams (Skeleton).
     Metadata,
-    /// A first packet that is known here to no codec.
+    /// A first packet of no known codec.
     Unknown,
 }
 
-/// An audio codec, as far as its headers have been read.
+/// An audio codec with the headers read so far.
 #[derive(Debug, Clone)]
 pub enum Codec {
     /// RFC 7845.
@@ -38,7 +38,7 @@ pub enum Codec {
     Flac(flac_frame::StreamInfo),
     /// Speex manual, section 5.
     Speex(Speex),
-    /// Only its name is known.
+    /// Identified only by its name.
     Named(&'static str),
 }
 
@@ -49,7 +49,7 @@ pub struct Vorbis {
     /// The identification header, then the setup header.
     extra_data: Vec<u8>,
     modes: Option<Modes>,
-    /// Samples in the block of the packet before.
+    /// Block size of the previous packet, in samples.
     previous: Option<u32>,
 }
 
@@ -63,27 +63,27 @@ pub struct Speex {
     extra_headers: u32,
 }
 
-/// What a packet at the beginning of a stream is.
+/// Kind of a packet at the start of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
     /// A header; another one follows.
     More,
     /// The last header.
     Last,
-    /// No header any more but sound.
+    /// Not a header: audio.
     Data,
 }
 
-/// How long a packet is.
+/// Duration of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
-    /// Frames that the decoder gives and that count on the stream's clock.
+    /// Decoded frames that count on the stream's clock.
     pub frames: u64,
-    /// Frames before them that a decoder may give but that do not count.
+    /// Frames before them that a decoder may output but that do not count.
     pub lead_in: u64,
 }
 
-/// First bytes of streams that are told apart but not decoded.
+/// Magic numbers of streams that are identified but not decoded.
 const AUDIO: &[(&[u8], &str)] = &[
     (b"CELT    ", "CELT"),
     (b"PCM     ", "PCM in Ogg"),
@@ -100,8 +100,8 @@ const VIDEO: &[&[u8]] = &[
 const TEXT: &[&[u8]] = &[b"\x80kate\0\0\0", b"CMML\0\0\0\0", b"\x01text\0\0\0\0"];
 
 impl Content {
-    /// Judges by the first packet of a stream. An error: a codec that is known
-    /// with a header that is damaged.
+    /// Identifies a stream by its first packet. Fails for a known codec with a
+    /// damaged header.
     pub fn identify(packet: &[u8]) -> Result<Self, MediaError> {
         let damaged = |codec| MediaError::Damaged(format!("the {codec} header is damaged"));
         if packet.starts_with(b"OpusHead") {
@@ -147,7 +147,7 @@ impl Content {
 }
 
 impl Codec {
-    /// For people.
+    /// Display name.
     pub fn name(&self) -> String {
         match self {
             Self::Opus(head) if head.channels <= 2 && head.streams > 1 => {
@@ -161,7 +161,7 @@ impl Codec {
         }
     }
 
-    /// Granule positions per second; they count decoded frames. 0: not known.
+    /// Granule positions per second; they count decoded frames. 0: unknown.
     pub fn rate(&self) -> u32 {
         match self {
             Self::Opus(_) => opus::RATE,
@@ -172,8 +172,8 @@ impl Codec {
         }
     }
 
-    /// Frames at the very beginning that are not to be heard and that the
-    /// granule positions count.
+    /// Frames to drop at the start of the stream, which granule positions
+    /// include.
     pub fn pre_skip(&self) -> u64 {
         match self {
             Self::Opus(head) => head.pre_skip,
@@ -181,14 +181,14 @@ impl Codec {
         }
     }
 
-    /// A first page whose granule position is smaller than its sound: the
-    /// beginning of that sound is not to be heard (Vorbis I, section A.2).
+    /// Whether a granule position of the first page that is smaller than the
+    /// page's audio trims its start (Vorbis I, section A.2).
     pub fn trims_start(&self) -> bool {
         matches!(self, Self::Vorbis(_) | Self::Speex(_))
     }
 
-    /// Takes packet `index` of the stream, while headers are expected.
-    pub fn header(&mut self, index: usize, packet: &Whole) -> Result<Header, MediaError> {
+    /// Reads packet `index` of the stream while headers are expected.
+    pub fn header(&mut self, index: usize, packet: &RawPacket) -> Result<Header, MediaError> {
         let data = packet.data.as_slice();
         if index == 0 {
             return Ok(match self {
@@ -212,14 +212,15 @@ impl Codec {
         }
     }
 
-    /// Forgets the packets that were measured.
+    /// Resets the state of packet durations.
     pub fn reset(&mut self) {
         if let Self::Vorbis(vorbis) = self {
             vorbis.previous = None;
         }
     }
 
-    /// Measures the next packet; `None` if it is no sound of this codec.
+    /// Duration of the next packet; `None` if it is not an audio packet of this
+    /// codec.
     pub fn measure(&mut self, packet: &[u8]) -> Option<Length> {
         let frames = match self {
             Self::Opus(_) => opus::frames(packet)?,
@@ -231,8 +232,8 @@ impl Codec {
         Some(Length { frames, lead_in: 0 })
     }
 
-    /// What a decoder is made from. Codecs that symphonia has no decoder for
-    /// have `CODEC_ID_NULL_AUDIO`.
+    /// Decoder parameters. Codecs without a symphonia decoder have
+    /// `CODEC_ID_NULL_AUDIO`.
     pub fn parameters(&self) -> AudioCodecParameters {
         let mut parameters = AudioCodecParameters::new();
         if self.rate() > 0 {
@@ -240,8 +241,8 @@ impl Codec {
         }
         match self {
             Self::Opus(head) => {
-                // Two streams of one channel each are no packets for a decoder
-                // that knows one stream only.
+                // Two streams of one channel each cannot be decoded as a single
+                // stream.
                 if head.channels > 2 || head.streams == 1 {
                     parameters.for_codec(CODEC_ID_OPUS);
                 }
@@ -274,7 +275,7 @@ impl Codec {
 }
 
 impl Vorbis {
-    fn header(&mut self, packet: &Whole) -> Result<Header, MediaError> {
+    fn header(&mut self, packet: &RawPacket) -> Result<Header, MediaError> {
         match packet.data.first() {
             Some(3) => Ok(Header::More),
             Some(5) if packet.truncated => Err(MediaError::Damaged(
@@ -294,8 +295,8 @@ impl Vorbis {
         }
     }
 
-    /// Vorbis I, sections 4.3.1 and 4.3.8: blocks overlap, so a packet gives
-    /// what lies between the middles of its block and of the one before.
+    /// Vorbis I, sections 4.3.1 and 4.3.8: blocks overlap, so a packet returns
+    /// the samples between the centres of its block and of the previous one.
     fn measure(&mut self, packet: &[u8]) -> Option<Length> {
         let modes = self.modes.as_ref()?;
         let first = *packet.first()?;
@@ -339,7 +340,7 @@ impl Speex {
     }
 }
 
-/// The first packet of FLAC in Ogg: a mapping version 1, the native signature, and
+/// The first packet of FLAC in Ogg: mapping version 1, the native signature, and
 /// a STREAMINFO block with its header (RFC 9639, section 10.1).
 fn flac_stream_info(packet: &[u8]) -> Option<flac_frame::StreamInfo> {
     let native = packet.strip_prefix(b"\x7fFLAC\x01")?.get(3..)?;

@@ -3,10 +3,11 @@
 
 const POLYNOMIAL: u32 = 0x04c1_1db7;
 
-/// How many bytes are taken at once.
+/// Bytes processed at once.
 const SLICES: usize = 8;
 
-/// `TABLES[n][byte]`: what `byte` does to the checksum when `n` bytes follow it.
+/// `TABLES[n][byte]`: contribution of `byte` to the checksum when `n` bytes
+/// follow it.
 static TABLES: [[u32; 256]; SLICES] = tables();
 
 const fn tables() -> [[u32; 256]; SLICES] {
@@ -39,7 +40,7 @@ const fn tables() -> [[u32; 256]; SLICES] {
     tables
 }
 
-/// The checksum of `bytes` behind other bytes whose checksum is `crc` (0 at first).
+/// The checksum of `bytes` appended to bytes with checksum `crc` (initially 0).
 pub fn update(mut crc: u32, bytes: &[u8]) -> u32 {
     let mut chunks = bytes.chunks_exact(SLICES);
     for chunk in &mut chunks {
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_that_of_the_catalogue_however_it_is_cut() {
+    fn checksum_matches_the_catalogue_in_pieces_of_any_size() {
         // CRC-32/MPEG-2 with start value 0 is CRC-32/CKSUM without its length
         // and final inversion: "123456789" gives the value below.
         let bytes = b"123456789";

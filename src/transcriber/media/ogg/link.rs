@@ -1,82 +1,82 @@
-//! One link of a chained Ogg file: the streams that begin together and the zero of
-//! their clocks (RFC 3533, section 4).
+//! A link of a chained Ogg file: its multiplexed streams and the origin of their
+//! clocks (RFC 3533, section 4).
 
 use std::io;
 
 use super::audio::AudioStream;
 use super::codec::Content;
-use super::page::{Found, Page, Pages};
+use super::page::{Page, PageEvent, Pages};
 use super::video::Clock;
 use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
 
 use crate::media::{MediaError, Source};
 
-/// More streams in a link than this are ignored.
+/// Further streams of a link are ignored.
 const STREAMS_MAX: usize = 256;
 
-/// How far behind the last header the first sound or picture of a stream is
-/// looked for.
+/// The first audio or video packet of a stream is searched within this many bytes
+/// after the last header.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Headers that end behind this are not found.
+/// Headers that end after this offset are not found.
 const HEADERS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// One of its streams.
-pub struct Logical {
-    /// Named by its pages.
+/// A logical stream.
+pub struct LogicalStream {
+    /// Its serial number.
     pub serial: u32,
-    /// What it holds.
+    /// Its content.
     pub kind: Kind,
-    /// When its first packet is heard or shown, on its own clock.
+    /// Start of its first packet in seconds, on its own clock.
     pub start_s: Option<f64>,
 }
 
-/// What a stream holds.
+/// Content of a stream.
 pub enum Kind {
-    /// Sound that can be told apart into packets.
+    /// Audio that can be divided into packets.
     Audio(Box<AudioStream>),
-    /// Sound whose headers are damaged, missing or refused.
+    /// Audio with damaged, missing or refused headers.
     Broken(Option<MediaError>),
-    /// Pictures.
+    /// Video.
     Video(Option<Clock>),
     /// Subtitles.
     Text,
-    /// Facts about other streams.
+    /// Data about other streams.
     Metadata,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
 /// The streams of a link.
 pub struct Link {
-    /// In the order in which they begin.
-    pub streams: Vec<Logical>,
-    /// The start of the earliest one.
+    /// In order of their first pages.
+    pub streams: Vec<LogicalStream>,
+    /// Start of the earliest one in seconds.
     pub zero_s: f64,
 }
 
 impl Link {
-    /// Reads the link whose first page begins at `offset_bytes`: its headers and
-    /// on until each stream has told when it begins, within bounds.
-    pub fn survey(source: &Source, offset_bytes: u64) -> io::Result<Self> {
+    /// Reads the link whose first page is at `offset_bytes`: its headers, and
+    /// within bounds up to the first packet of each stream.
+    pub fn read(source: &Source, offset_bytes: u64) -> io::Result<Self> {
         let mut pages = Pages::new(source.again(), offset_bytes)?;
-        let mut streams: Vec<Logical> = Vec::new();
+        let mut streams: Vec<LogicalStream> = Vec::new();
         let mut headers_end_bytes = offset_bytes;
         let mut only_first_pages = true;
         while pages.offset_bytes() < headers_end_bytes + LOOK_BYTES
             && pages.offset_bytes() < offset_bytes + HEADERS_MAX_BYTES
         {
             let page = match pages.next()? {
-                Found::Page(page) => page,
-                Found::Damaged | Found::Junk { .. } => continue,
-                Found::End => break,
+                PageEvent::Page(page) => page,
+                PageEvent::Damaged | PageEvent::Junk { .. } => continue,
+                PageEvent::End => break,
             };
             if page.is_first() {
                 if !only_first_pages {
                     break;
                 }
-                let stream = Logical::new(&page);
-                let audio = |stream: &Logical| matches!(stream.kind, Kind::Audio(_));
+                let stream = LogicalStream::new(&page);
+                let audio = |stream: &LogicalStream| matches!(stream.kind, Kind::Audio(_));
                 let tracks = streams.iter().filter(|stream| audio(stream)).count();
                 if streams.len() < STREAMS_MAX && (tracks < TRACKS_MAX || !audio(&stream)) {
                     streams.push(stream);
@@ -90,12 +90,12 @@ impl Link {
             {
                 headers_end_bytes = pages.offset_bytes();
             }
-            if !only_first_pages && streams.iter().all(Logical::is_known) {
+            if !only_first_pages && streams.iter().all(LogicalStream::is_known) {
                 break;
             }
         }
         for stream in &mut streams {
-            stream.give_up();
+            stream.end_header_search();
         }
         let zero_s = streams
             .iter()
@@ -105,7 +105,7 @@ impl Link {
         Ok(Self { streams, zero_s })
     }
 
-    /// Its audio streams that can be read, as indexes into `streams`.
+    /// Its readable audio streams, with their indices in `streams`.
     pub fn audio(&self) -> impl Iterator<Item = (usize, &AudioStream)> {
         self.streams
             .iter()
@@ -116,7 +116,7 @@ impl Link {
             })
     }
 
-    /// Why the first of its audio streams that cannot be read cannot be read.
+    /// The error of its first audio stream that cannot be read.
     pub fn take_failure(&mut self) -> Option<MediaError> {
         self.streams
             .iter_mut()
@@ -126,7 +126,7 @@ impl Link {
             })
     }
 
-    /// What it holds besides sound, for people.
+    /// Display text of its other streams.
     pub fn others(&self) -> String {
         let kinds = [
             ("video", self.count(|kind| matches!(kind, Kind::Video(_)))),
@@ -152,7 +152,7 @@ impl Link {
     }
 }
 
-impl Logical {
+impl LogicalStream {
     fn new(page: &Page) -> Self {
         let kind = match Content::identify(page.first_piece()) {
             Ok(Content::Audio(codec)) => {
@@ -180,14 +180,14 @@ impl Logical {
         }
     }
 
-    /// Takes one of its pages. True: headers were expected of it.
+    /// Reads one of its pages. True if headers were expected.
     fn look(&mut self, page: &Page) -> bool {
         match &mut self.kind {
             Kind::Audio(audio) => {
                 let expected = !audio.is_ready();
                 match audio.page(page) {
-                    Ok(sound) => {
-                        let position = sound.packets.iter().find_map(|packet| packet.position);
+                    Ok(content) => {
+                        let position = content.packets.iter().find_map(|packet| packet.position);
                         self.start_s = self
                             .start_s
                             .or(position.map(|position| audio.seconds(position)));
@@ -205,7 +205,7 @@ impl Logical {
         }
     }
 
-    /// Nothing more is to be found out about it.
+    /// Whether nothing more can be learned about it.
     fn is_known(&self) -> bool {
         match &self.kind {
             Kind::Audio(audio) => {
@@ -216,8 +216,8 @@ impl Logical {
         }
     }
 
-    /// Headers that were not found are not there.
-    fn give_up(&mut self) {
+    /// Ends the search for headers: those not found are missing.
+    fn end_header_search(&mut self) {
         if let Kind::Audio(audio) = &self.kind
             && !audio.is_ready()
         {

@@ -1,6 +1,5 @@
-//! Ogg files (RFC 3533): several streams side by side, and one file behind the
-//! other. Granule positions are followed, so that sound that begins late or has
-//! gaps is heard when it was recorded.
+//! Ogg files (RFC 3533): multiplexed streams, and chained files. Granule
+//! positions determine times, so that a late start or gaps are preserved.
 
 mod audio;
 mod bits;
@@ -18,25 +17,25 @@ pub mod vorbis_setup;
 
 use std::collections::VecDeque;
 
-use audio::{AudioStream, Sound};
+use audio::{AudioStream, PageContent};
 use link::{Kind, Link};
-use page::{Found, Page, Pages};
+use page::{Page, PageEvent, Pages};
 
 use super::reader::{Packet, Reader, Step, Track};
 
 use super::{MediaError, Source};
 
-/// A page that begins a stream is looked for up to here.
+/// A page that begins a stream is searched up to this offset.
 const BEGINNING_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Pages of other streams that are stepped over at once.
+/// Pages of other streams skipped in one step.
 const PAGES_PER_STEP: usize = 64;
 
-/// So many bytes between two files that were joined may be padding or a tag;
-/// more are a file of another kind.
+/// This many bytes between two joined files may be padding or a tag; more are a
+/// file of another format.
 const PADDING_MAX_BYTES: u64 = 4096;
 
-/// An Ogg file being read.
+/// An open Ogg file.
 pub struct OggReader {
     source: Source,
     pages: Pages,
@@ -44,21 +43,20 @@ pub struct OggReader {
     others: String,
     selected: usize,
     link: Link,
-    /// What is read of the selected track in this link: an index into its streams.
+    /// The selected track in this link: an index into its streams.
     current: Option<Current>,
-    /// Where the link begins on the timeline of the recording.
+    /// Start of the link on the timeline of the recording.
     link_start_s: f64,
-    /// Where the latest of its streams ends there, as far as it was read.
+    /// End of its longest stream there, as far as it was read.
     link_end_s: f64,
     /// All pages of this link so far begin a stream.
     only_first_pages: bool,
-    /// Streams of this link that have not ended.
+    /// Serial numbers of the streams of this link that have not ended.
     open_streams: Vec<u32>,
     steps: VecDeque<Step>,
-    /// Something that is no page, or a damaged one, came since the last page of
-    /// the selected track.
+    /// Damage occurred since the last page of the selected track.
     damaged: bool,
-    /// Where bytes begin behind the last page that are none.
+    /// Offset of bytes after the last page that are not pages.
     junk_bytes: Option<u64>,
     cut_short: bool,
     ended: bool,
@@ -70,11 +68,11 @@ struct Current {
 }
 
 impl OggReader {
-    /// Reads the headers of the first streams. An error: it is no Ogg file, or
-    /// none of its audio streams has headers that can be used.
+    /// Reads the headers of the first link. Fails if the file is not Ogg, or none
+    /// of its audio streams has valid headers.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         let offset_bytes = first_page(&source)?;
-        let mut link = Link::survey(&source, offset_bytes)?;
+        let mut link = Link::read(&source, offset_bytes)?;
         let ends_s = tail::ends_s(&source, &link, offset_bytes)?;
         let tracks: Vec<Track> = link
             .audio()
@@ -112,7 +110,7 @@ impl OggReader {
         Ok(reader)
     }
 
-    /// Looks for the selected track among the streams of the link.
+    /// Finds the selected track among the streams of the link.
     fn begin_link(&mut self) {
         let audio: Vec<_> = self.link.audio().collect();
         self.current = audio
@@ -127,15 +125,15 @@ impl OggReader {
         self.only_first_pages = true;
     }
 
-    /// A page that begins a stream behind others that had begun.
+    /// Handles a page that begins a stream after others had begun.
     fn next_link(&mut self, offset_bytes: u64) -> Result<(), MediaError> {
-        // The part before ends with damage or within a packet.
+        // The previous link ends with damage or within a packet.
         if std::mem::take(&mut self.damaged) && !self.open_streams.is_empty()
             || self.within_packet()
         {
-            self.lost("the end of a part is damaged or missing".to_owned());
+            self.lost("the end of a chained part is damaged or missing".to_owned());
         }
-        self.link = Link::survey(&self.source, offset_bytes)?;
+        self.link = Link::read(&self.source, offset_bytes)?;
         self.link_start_s = self.link_end_s;
         self.begin_link();
         match (&self.current, self.link.take_failure()) {
@@ -143,7 +141,7 @@ impl OggReader {
                 let parameters = current.audio.codec().parameters();
                 self.steps.push_back(Step::Changed(Box::new(parameters)));
             }
-            (None, Some(failure)) => self.lost(format!("a part that was joined on: {failure}")),
+            (None, Some(failure)) => self.lost(format!("a chained part: {failure}")),
             (None, None) => {}
         }
         Ok(())
@@ -162,25 +160,25 @@ impl OggReader {
         });
     }
 
-    /// Takes one page, or what is there in its place.
+    /// Reads one page, or what is in its place.
     fn advance(&mut self) -> Result<(), MediaError> {
         match self.pages.next()? {
-            Found::Page(page) => self.page(&page)?,
-            Found::Damaged => {
+            PageEvent::Page(page) => self.page(&page)?,
+            PageEvent::Damaged => {
                 self.damaged = true;
                 self.junk_bytes = None;
             }
-            Found::Junk { offset_bytes } => {
+            PageEvent::Junk { offset_bytes } => {
                 let begin_bytes = *self.junk_bytes.get_or_insert(offset_bytes);
-                // Behind the last page of all streams another file may begin.
+                // After the last page of all streams another file may begin.
                 self.ended = self.open_streams.is_empty()
                     && !self.damaged
                     && self.pages.offset_bytes() - begin_bytes > PADDING_MAX_BYTES;
                 self.damaged = !self.open_streams.is_empty();
             }
-            Found::End => {
+            PageEvent::End => {
                 if self.damaged && self.junk_bytes.is_none() {
-                    self.lost("damaged Ogg pages were left out".to_owned());
+                    self.lost("damaged Ogg pages were skipped".to_owned());
                 }
                 self.cut_short = self.pages.is_cut_short() || self.within_packet();
                 self.ended = true;
@@ -210,7 +208,7 @@ impl OggReader {
             self.follow_clock(page);
             return Ok(());
         }
-        let Sound {
+        let PageContent {
             packets,
             lost,
             first,
@@ -229,7 +227,7 @@ impl OggReader {
         let damaged = std::mem::take(&mut self.damaged);
         if lost && (damaged || !first) {
             let reason = if damaged {
-                "damaged Ogg pages were left out"
+                "damaged Ogg pages were skipped"
             } else {
                 "Ogg pages are missing"
             };
@@ -245,7 +243,7 @@ impl OggReader {
         Ok(())
     }
 
-    /// The end of a link is the end of its longest stream, heard or not.
+    /// A link ends with its longest stream, selected or not.
     fn follow_clock(&mut self, page: &Page) {
         let stream = self
             .link
@@ -264,23 +262,23 @@ impl OggReader {
     }
 }
 
-/// Where the first page is that begins a stream.
+/// Offset of the first page that begins a stream.
 fn first_page(source: &Source) -> Result<u64, MediaError> {
     let mut pages = Pages::new(source.again(), 0)?;
     let mut is_ogg = false;
     while pages.offset_bytes() < BEGINNING_MAX_BYTES {
         match pages.next()? {
-            Found::Page(page) if page.is_first() && page.whole => return Ok(page.offset_bytes),
-            Found::Page(_) => is_ogg = true,
-            Found::Damaged | Found::Junk { .. } => {}
-            Found::End if pages.is_cut_short() => return Err(MediaError::Truncated),
-            Found::End => break,
+            PageEvent::Page(page) if page.is_first() && page.whole => return Ok(page.offset_bytes),
+            PageEvent::Page(_) => is_ogg = true,
+            PageEvent::Damaged | PageEvent::Junk { .. } => {}
+            PageEvent::End if pages.is_cut_short() => return Err(MediaError::Truncated),
+            PageEvent::End => break,
         }
     }
     Err(MediaError::Damaged(
         match is_ogg {
-            true => "the beginning of its Ogg streams, which says how they are coded, is missing",
-            false => "it has no valid Ogg page",
+            true => "the headers of its Ogg streams are missing",
+            false => "it contains no valid Ogg page",
         }
         .to_owned(),
     ))

@@ -1,32 +1,32 @@
-//! Opus in Ogg (RFC 7845) and the length of its packets.
+//! Opus in Ogg (RFC 7845) and the duration of its packets.
 
 use crate::media::opus_packet::claimed_frames;
 
-/// Granule positions and decoded samples count at this rate, whatever the input was.
+/// Rate of granule positions and decoded samples, whatever the input rate was.
 pub const RATE: u32 = 48_000;
 
 /// 120 ms, the longest packet.
 const PACKET_MAX_FRAMES: u64 = 5_760;
 
-/// Where the pre-skip stands in the header.
+/// Byte range of the pre-skip in the header.
 const PRE_SKIP_AT: std::ops::Range<usize> = 10..12;
 
 /// The identification header.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// For the decoder: as in the file, but without pre-skip. The decoder would
-    /// cut it from its first packet, and only as much as that packet has.
+    /// The header for the decoder, with a pre-skip of 0: the decoder would trim
+    /// only the first packet.
     pub extra_data: Box<[u8]>,
     /// Output channels.
     pub channels: u8,
-    /// Frames at the beginning that are not to be heard.
+    /// Frames to drop at the start.
     pub pre_skip: u64,
-    /// Opus streams in each packet: more than one for surround sound.
+    /// Opus streams in each packet: more than one for surround.
     pub streams: u8,
 }
 
 impl Head {
-    /// Reads the header packet.
+    /// Parses the header packet.
     pub fn parse(packet: &[u8]) -> Option<Self> {
         const FIXED_BYTES: usize = 19;
         if packet.len() < FIXED_BYTES || packet[8] & 0xf0 != 0 || packet[9] == 0 {
@@ -46,7 +46,7 @@ impl Head {
     }
 }
 
-/// Decoded frames in a packet, `None` if it is no valid one.
+/// Decoded frames of a packet, `None` if it is invalid.
 pub fn frames(packet: &[u8]) -> Option<u64> {
     claimed_frames(packet).filter(|frames| (1..=PACKET_MAX_FRAMES).contains(frames))
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_byte_tells_the_length() {
+    fn toc_byte_states_the_duration() {
         for (packet, expected) in [
             (&[][..], None),
             (&[0 << 3][..], Some(480)),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decoder_is_not_told_of_the_pre_skip() {
+    fn header_for_the_decoder_has_no_pre_skip() {
         let packet = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
         let head = Head::parse(packet).unwrap();
         assert_eq!((head.channels, head.pre_skip, head.streams), (2, 312, 1));

@@ -1,34 +1,35 @@
-//! Packets of one logical stream out of its pages (RFC 3533, section 5).
+//! Reassembles the packets of one logical stream from its pages (RFC 3533,
+//! section 5).
 
 use super::page::Page;
 
 /// One packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
-    /// Its bytes, at most as many as were to be kept.
+pub struct RawPacket {
+    /// The payload, possibly truncated.
     pub data: Vec<u8>,
-    /// It had more bytes than were to be kept.
+    /// It was longer than the limit.
     pub truncated: bool,
 }
 
-/// What a page completes.
+/// Packets completed by a page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Completed {
     /// The packets that end on it.
-    pub packets: Vec<Whole>,
+    pub packets: Vec<RawPacket>,
     /// Pages before it, or the rest of a packet, are missing.
     pub lost: bool,
 }
 
-/// Puts packets together.
+/// Reassembles packets.
 #[derive(Debug, Clone, Default)]
 pub struct Assembler {
-    /// The beginning of a packet that has not ended.
-    partial: Option<Whole>,
+    /// The start of a packet that has not ended.
+    partial: Option<RawPacket>,
     next_sequence: Option<u32>,
 }
 
-impl Whole {
+impl RawPacket {
     fn extend(&mut self, piece: &[u8], keep_bytes: usize) {
         let room_bytes = keep_bytes.saturating_sub(self.data.len());
         self.truncated |= piece.len() > room_bytes;
@@ -38,8 +39,8 @@ impl Whole {
 }
 
 impl Assembler {
-    /// Takes the next page of the stream; of each packet at most `keep_bytes`
-    /// are kept.
+    /// Reads the next page of the stream; keeps at most `keep_bytes` of each
+    /// packet.
     pub fn page(&mut self, page: &Page, keep_bytes: usize) -> Completed {
         let mut completed = Completed::default();
         let follows = self.next_sequence.is_none_or(|next| next == page.sequence);
@@ -48,14 +49,14 @@ impl Assembler {
             completed.lost = true;
             self.partial = None;
         }
-        // The end of a packet whose beginning is not there.
+        // The end of a packet whose start is missing.
         let mut skipping = page.is_continued() && self.partial.is_none();
         completed.lost |= skipping;
         let mut at = 0;
         for lacing in &page.lacing {
             let end = at + usize::from(*lacing);
             let Some(piece) = page.body.get(at..end) else {
-                // The file ends within this piece.
+                // The file ends within this segment.
                 break;
             };
             at = end;
@@ -64,7 +65,7 @@ impl Assembler {
                 skipping = !ends;
                 continue;
             }
-            let partial = self.partial.get_or_insert_with(|| Whole {
+            let partial = self.partial.get_or_insert_with(|| RawPacket {
                 data: Vec::new(),
                 truncated: false,
             });
@@ -76,7 +77,7 @@ impl Assembler {
         completed
     }
 
-    /// A packet has begun whose end has not come.
+    /// Whether a packet has begun and not ended.
     pub fn is_within_packet(&self) -> bool {
         self.partial.is_some()
     }

@@ -1,31 +1,32 @@
-//! Pages of an Ogg file (RFC 3533, section 6), found again behind damage.
+//! Pages of an Ogg file (RFC 3533, section 6), with resynchronisation after
+//! damage.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::crc;
 use crate::media::Source;
 
-/// The bytes that every page begins with.
+/// The capture pattern.
 pub const CAPTURE: &[u8; 4] = b"OggS";
 
-/// A page header before its lacing values.
+/// Length of a page header without its lacing values.
 const HEADER_BYTES: usize = 27;
 
 /// The largest page: 255 lacing values of 255.
 pub const PAGE_MAX_BYTES: usize = HEADER_BYTES + 255 + 255 * 255;
 
-/// No recording lasts longer (3,000 years); granule positions beyond are damaged.
+/// Granule positions of more than this (3,000 years) are damaged.
 pub const POSITION_MAX_S: i64 = 100_000_000_000;
 
-/// Room for two pages, so that the one behind a damaged one can be seen.
+/// Room for two pages, so that the page after a damaged one can be checked.
 const BUFFER_BYTES: usize = 2 * PAGE_MAX_BYTES;
 
-/// After so many bytes were checksummed in vain, false pages are stepped over as
-/// a whole: data made of them would otherwise cost a checksum of 64 KiB every few
-/// bytes.
+/// After this many bytes were checksummed without success, false pages are
+/// skipped as a whole: data made of them would otherwise cost a checksum of 64
+/// KiB every few bytes.
 const WASTED_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// So many bytes may be wasted for each byte of a page that is right.
+/// Bytes that may be wasted for each byte of a valid page.
 const WASTED_PER_BYTE: usize = 4;
 
 const CONTINUED: u8 = 1;
@@ -35,50 +36,50 @@ const LAST: u8 = 4;
 /// One page.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Where it begins, in bytes from the start of the file.
+    /// Offset of the page, in bytes from the start of the file.
     pub offset_bytes: u64,
     flags: u8,
     granule: i64,
-    /// Names the logical stream that it belongs to.
+    /// Serial number of its logical stream.
     pub serial: u32,
-    /// Counts the pages of that stream.
+    /// Page sequence number in that stream.
     pub sequence: u32,
-    /// Lengths of the pieces in `body`; a packet ends with the first below 255.
+    /// Segment lengths; a packet ends with the first below 255.
     pub lacing: Vec<u8>,
-    /// The pieces.
+    /// The segments.
     pub body: Vec<u8>,
-    /// False: the file ends within this page and `body` is what there is of it.
+    /// False: the file ends within this page and `body` is truncated.
     pub whole: bool,
 }
 
 impl Page {
-    /// Its first piece continues the last packet of the page before.
+    /// Whether its first segment continues the last packet of the previous page.
     pub fn is_continued(&self) -> bool {
         self.flags & CONTINUED != 0
     }
 
-    /// It begins a logical stream.
+    /// Whether it begins a logical stream.
     pub fn is_first(&self) -> bool {
         self.flags & FIRST != 0
     }
 
-    /// It ends its logical stream.
+    /// Whether it ends its logical stream.
     pub fn is_last(&self) -> bool {
         self.flags & LAST != 0 && self.whole
     }
 
-    /// The granule position at the end of the last packet that ends on this
-    /// page; `None` where the page has none or the file ends within it.
+    /// The granule position of the last packet that ends on this page; `None` if
+    /// there is none or the page is truncated.
     pub fn granule(&self) -> Option<i64> {
         (self.granule >= 0 && self.whole && self.packets() > 0).then_some(self.granule)
     }
 
-    /// How many packets end on it.
+    /// Number of packets that end on it.
     pub fn packets(&self) -> usize {
         self.lacing.iter().filter(|length| **length < 255).count()
     }
 
-    /// The piece of its first packet.
+    /// The part of its first packet on this page.
     pub fn first_piece(&self) -> &[u8] {
         let mut length = 0;
         for lacing in &self.lacing {
@@ -110,27 +111,27 @@ impl Page {
 
 /// What comes next in the file.
 #[derive(Debug)]
-pub enum Found {
-    /// A page whose checksum is right, or the beginning of the last one.
+pub enum PageEvent {
+    /// A page with a valid checksum, or the truncated last one.
     Page(Page),
-    /// A page with a wrong checksum was stepped over.
+    /// A page with a wrong checksum was skipped.
     Damaged,
-    /// Bytes that are no page; at most a buffer of them at once.
+    /// Bytes that are not a page; at most a buffer of them at once.
     Junk {
-        /// Where they begin.
+        /// Offset of the first one.
         offset_bytes: u64,
     },
     /// The end of the file.
     End,
 }
 
-/// Reads pages one after the other.
+/// Reads consecutive pages.
 pub struct Pages {
     source: Source,
     buffer: Vec<u8>,
-    /// Where in `buffer` the next page begins.
+    /// Offset of the next page in `buffer`.
     start: usize,
-    /// Of `buffer[0]`, in bytes from the start of the file.
+    /// Offset of `buffer[0]`, in bytes from the start of the file.
     buffer_offset_bytes: u64,
     at_end: bool,
     wasted_bytes: usize,
@@ -138,7 +139,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// From `offset_bytes` on.
+    /// Starts at `offset_bytes`.
     pub fn new(mut source: Source, offset_bytes: u64) -> io::Result<Self> {
         source.seek(SeekFrom::Start(offset_bytes))?;
         Ok(Self {
@@ -152,70 +153,69 @@ impl Pages {
         })
     }
 
-    /// Where the next page or junk begins.
+    /// Offset of the next page or junk.
     pub fn offset_bytes(&self) -> u64 {
         self.buffer_offset_bytes + self.start as u64
     }
 
-    /// The file ends within a page.
+    /// Whether the file ends within a page.
     pub fn is_cut_short(&self) -> bool {
         self.cut_short
     }
 
-    /// The next page, or what is there in its place. Bounded work: it reads at
-    /// most one buffer.
-    pub fn next(&mut self) -> io::Result<Found> {
+    /// The next page, or what is in its place. Reads at most one buffer.
+    pub fn next(&mut self) -> io::Result<PageEvent> {
         self.fill()?;
         let rest = &self.buffer[self.start..];
         if rest.is_empty() {
-            return Ok(Found::End);
+            return Ok(PageEvent::End);
         }
         let offset_bytes = self.offset_bytes();
         if !could_be_page(rest) {
             self.start += junk_bytes(rest);
-            return Ok(Found::Junk { offset_bytes });
+            return Ok(PageEvent::Junk { offset_bytes });
         }
         let Some(claimed_bytes) = claimed_bytes(rest) else {
             // The file ends within the header.
             self.start = self.buffer.len();
             self.cut_short = true;
-            return Ok(Found::End);
+            return Ok(PageEvent::End);
         };
         if claimed_bytes > rest.len() {
             let header_bytes = HEADER_BYTES + usize::from(rest[26]);
-            // A later page that is whole shows that the length is the damage.
-            if let Some(at) = whole_page(&rest[CAPTURE.len()..]) {
+            // A later complete page shows that the length was damaged.
+            if let Some(at) = find_valid_page(&rest[CAPTURE.len()..]) {
                 self.start += CAPTURE.len() + at;
-                return Ok(Found::Damaged);
+                return Ok(PageEvent::Damaged);
             }
             let page = (header_bytes <= rest.len()).then(|| Page::parse(rest, offset_bytes, false));
             self.start = self.buffer.len();
             self.cut_short = true;
-            return Ok(page.map_or(Found::End, Found::Page));
+            return Ok(page.map_or(PageEvent::End, PageEvent::Page));
         }
-        if is_right(&rest[..claimed_bytes]) {
+        if is_valid(&rest[..claimed_bytes]) {
             let page = Page::parse(&rest[..claimed_bytes], offset_bytes, true);
             self.start += claimed_bytes;
             self.wasted_bytes = self
                 .wasted_bytes
                 .saturating_sub(claimed_bytes * WASTED_PER_BYTE);
-            return Ok(Found::Page(page));
+            return Ok(PageEvent::Page(page));
         }
         self.wasted_bytes += claimed_bytes;
-        // Where a page follows, the length was right and the content is damaged.
-        let behind = &rest[claimed_bytes..];
-        self.start += if behind.starts_with(CAPTURE)
-            || behind.is_empty()
+        // If a page follows, the length was right and the content is damaged.
+        let following = &rest[claimed_bytes..];
+        self.start += if following.starts_with(CAPTURE)
+            || following.is_empty()
             || self.wasted_bytes > WASTED_MAX_BYTES
         {
             claimed_bytes
         } else {
             CAPTURE.len()
         };
-        Ok(Found::Damaged)
+        Ok(PageEvent::Damaged)
     }
 
-    /// Makes sure that the largest page is in the buffer, if the file has so much.
+    /// Ensures that the largest page is in the buffer, if the file is long enough.
     fn fill(&mut self) -> io::Result<()> {
         if self.at_end || self.buffer.len() - self.start > PAGE_MAX_BYTES + CAPTURE.len() {
             return Ok(());
@@ -233,13 +233,13 @@ impl Pages {
     }
 }
 
-/// Whether a page may begin here, as far as can be seen at the end of the file.
+/// Whether a page may begin here, as far as the rest of the file shows.
 fn could_be_page(rest: &[u8]) -> bool {
     let seen = rest.len().min(CAPTURE.len());
     rest[..seen] == CAPTURE[..seen] && rest.get(4).is_none_or(|version| *version == 0)
 }
 
-/// Length of the page that begins here, `None` if its header is not all there.
+/// Length of the page that begins here, `None` if its header is truncated.
 fn claimed_bytes(rest: &[u8]) -> Option<usize> {
     let segments = usize::from(*rest.get(26)?);
     let lacing = rest.get(HEADER_BYTES..HEADER_BYTES + segments);
@@ -250,15 +250,15 @@ fn claimed_bytes(rest: &[u8]) -> Option<usize> {
     Some(HEADER_BYTES + segments + body)
 }
 
-/// How far it is to the next place where a page may begin.
+/// Distance to the next position where a page may begin.
 fn junk_bytes(rest: &[u8]) -> usize {
     (1..rest.len())
         .find(|at| rest[*at] == CAPTURE[0] && could_be_page(&rest[*at..]))
         .unwrap_or(rest.len())
 }
 
-/// Where in `bytes` the first page begins that is whole and right.
-fn whole_page(bytes: &[u8]) -> Option<usize> {
+/// Offset of the first complete and valid page in `bytes`.
+fn find_valid_page(bytes: &[u8]) -> Option<usize> {
     let mut wasted_bytes = 0;
     let mut at = 0;
     while at < bytes.len() && wasted_bytes < WASTED_MAX_BYTES {
@@ -267,7 +267,7 @@ fn whole_page(bytes: &[u8]) -> Option<usize> {
             && let Some(claimed) = claimed_bytes(rest)
             && claimed <= rest.len()
         {
-            if is_right(&rest[..claimed]) {
+            if is_valid(&rest[..claimed]) {
                 return Some(at);
             }
             wasted_bytes += claimed;
@@ -277,7 +277,7 @@ fn whole_page(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn is_right(page: &[u8]) -> bool {
+fn is_valid(page: &[u8]) -> bool {
     let claimed = [22, 23, 24, 25].map(|at| page[at]);
     let head = crc::update(0, &page[..22]);
     let crc = crc::update(crc::update(head, &[0; 4]), &page[26..]);

@@ -1,23 +1,22 @@
-//! How long an Ogg file is, from its last pages.
+//! Duration of an Ogg file, from its last pages.
 
 use std::io;
 
 use super::link::{Kind, Link};
-use super::page::{Found, PAGE_MAX_BYTES, Pages};
+use super::page::{PAGE_MAX_BYTES, PageEvent, Pages};
 use crate::media::Source;
 
-/// How much is looked at in one place: one page at least.
+/// Bytes read at each position: at least one page.
 const WINDOW_BYTES: u64 = PAGE_MAX_BYTES as u64;
 
-/// How many places are looked at, from the beginning to the end of the file.
-/// Files that were joined end to end may have the same serial numbers, so that
-/// the last page tells the length of one part only; but then their clocks do not
-/// run on from place to place.
+/// Number of positions that are examined between the start and the end of the
+/// file. Files that were joined may have the same serial numbers, so that the
+/// last page gives the duration of one part only; but then their granule
+/// positions do not increase from position to position.
 const WINDOWS: u64 = 8;
 
-/// The end of each stream of `link` on the timeline of the recording, `None` where
-/// that is not sure; `link` is the first one of the file and begins at
-/// `offset_bytes`.
+/// The end of each stream of `link` on the timeline of the recording, `None` if
+/// uncertain; `link` is the first one of the file and begins at `offset_bytes`.
 pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec<Option<f64>>> {
     let unsure = vec![None; link.streams.len()];
     let mut ends_s: Vec<Option<f64>> = unsure.clone();
@@ -26,9 +25,9 @@ pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec
         let mut pages = Pages::new(source.again(), from_bytes)?;
         while pages.offset_bytes() < to_bytes {
             let page = match pages.next()? {
-                Found::Page(page) => page,
-                Found::Damaged | Found::Junk { .. } => continue,
-                Found::End => break,
+                PageEvent::Page(page) => page,
+                PageEvent::Damaged | PageEvent::Junk { .. } => continue,
+                PageEvent::End => break,
             };
             at_beginning &= page.is_first();
             let stream = link
@@ -56,7 +55,7 @@ pub fn ends_s(source: &Source, link: &Link, offset_bytes: u64) -> io::Result<Vec
         .collect())
 }
 
-/// The places that are looked at, from where to where, in bytes.
+/// Start and end of the examined byte ranges.
 fn windows(offset_bytes: u64, size_bytes: u64) -> Vec<(u64, u64)> {
     let length_bytes = size_bytes.saturating_sub(offset_bytes);
     if length_bytes <= WINDOWS * WINDOW_BYTES {

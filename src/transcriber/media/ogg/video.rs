@@ -1,13 +1,12 @@
-//! The clocks of video streams, which tell whether sound begins later than the
-//! picture.
+//! Clocks of video streams, which show whether audio begins later than the video.
 
 use super::page::{POSITION_MAX_S, Page};
 
-/// Turns granule positions into times.
+/// Converts granule positions to times.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     frames_per_s: f64,
-    /// Bits that count frames since the key frame, and whether the first frame
+    /// Bits of the frame count since the key frame, and whether the first frame
     /// has number 1.
     layout: Layout,
 }
@@ -21,7 +20,8 @@ enum Layout {
 }
 
 impl Clock {
-    /// Of a Theora stream, out of its first header (Theora specification, 6.2).
+    /// The clock of a Theora stream, from its first header (Theora specification,
+    /// 6.2).
     pub fn theora(packet: &[u8]) -> Option<Self> {
         let version = packet.get(7..10)?;
         let tail = packet.get(40..42)?;
@@ -34,7 +34,7 @@ impl Clock {
         })
     }
 
-    /// Of a VP8 stream, out of its first header.
+    /// The clock of a VP8 stream, from its first header.
     pub fn vp8(packet: &[u8]) -> Option<Self> {
         Some(Self {
             frames_per_s: ratio(packet, 18)?,
@@ -42,8 +42,8 @@ impl Clock {
         })
     }
 
-    /// When the first frame that ends on `page` is shown and when the last one
-    /// ends, in seconds of the stream's own clock. `None` for headers.
+    /// Start of the first and end of the last frame that end on `page`, in
+    /// seconds on the stream's own clock. `None` for headers.
     pub fn times_s(&self, page: &Page) -> Option<(f64, f64)> {
         let granule = page.granule().filter(|granule| *granule > 0)?;
         let frames = match self.layout {
@@ -61,7 +61,7 @@ impl Clock {
     }
 }
 
-/// A fraction of two numbers of 32 bits that is the rate of a film.
+/// A ratio of two 32-bit numbers that is a plausible frame rate.
 fn ratio(packet: &[u8], at: usize) -> Option<f64> {
     let word = |at: usize| {
         let bytes = packet.get(at..at + 4)?;

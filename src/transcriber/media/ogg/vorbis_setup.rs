@@ -1,32 +1,33 @@
-//! The headers of a Vorbis stream (Vorbis I, sections 4.2 and 3.2.1), read before
-//! a decoder is made of them: a few hundred bytes may describe codebooks that
-//! take gigabytes once they are unpacked.
+//! Checks the headers of a Vorbis stream (Vorbis I, sections 4.2 and 3.2.1)
+//! before a decoder is created: a few hundred bytes may describe codebooks that
+//! take gigabytes once unpacked.
 //!
-//! What encoders really use, measured over libvorbis 1.3.7 (all qualities, 8 to
-//! 192 kHz, 1 to 8 channels) and the encoder of ffmpeg: at most 49 books; in one of
-//! them at most 6,561 entries of 8 dimensions; in all of a stream 19,413 entries,
-//! 85,928 values and 876,800 table slots as they are estimated here. aoTuV uses
-//! the books of libvorbis. The limits leave room for several times as much.
+//! What encoders use, measured with libvorbis 1.3.7 (all qualities, 8 to 192 kHz,
+//! 1 to 8 channels) and the encoder of ffmpeg: at most 49 books; in one of them
+//! at most 6,561 entries of 8 dimensions; in a whole stream 19,413 entries,
+//! 85,928 values and 876,800 table slots as estimated here. aoTuV uses the books
+//! of libvorbis. The limits allow several times as much.
 
 use super::bits::{Bits, Ended};
 
-/// Entries of one codebook.
+/// Most entries of one codebook.
 const BOOK_ENTRIES_MAX: u32 = 32 * 1024;
 
-/// Numbers in one entry.
+/// Most dimensions of an entry.
 const DIMENSIONS_MAX: u32 = 64;
 
-/// Entries of all codebooks of a stream.
+/// Most entries of all codebooks of a stream.
 const ENTRIES_MAX: u64 = 256 * 1024;
 
-/// Entries times dimensions, the numbers that a decoder unpacks, of all codebooks.
+/// Most values (entries times dimensions) that a decoder unpacks, of all
+/// codebooks.
 const VALUES_MAX: u64 = 1024 * 1024;
 
-/// Slots in the tables that a decoder looks codewords up in, of all codebooks; a
+/// Most slots in the decoder's codeword lookup tables, of all codebooks; a
 /// codeword of 32 bits may take several tables of 256 slots.
 const TABLE_SLOTS_MAX: u64 = 8 * 1024 * 1024;
 
-/// Slots of one such table.
+/// Slots of one lookup table.
 const TABLE_SLOTS: u64 = 256;
 
 /// Length of the identification header.
@@ -35,10 +36,10 @@ pub const IDENTIFICATION_BYTES: usize = 30;
 /// Why a Vorbis stream cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VorbisRefusal {
-    /// A header ends too early.
+    /// A header is truncated.
     #[error("a Vorbis header is incomplete")]
     Incomplete,
-    /// A header breaks the specification.
+    /// A header violates the specification.
     #[error("a Vorbis header is damaged: {0}")]
     Damaged(&'static str),
     /// Codebooks far beyond those of any encoder.
@@ -54,7 +55,7 @@ impl From<Ended> for VorbisRefusal {
 
 use VorbisRefusal::{Damaged, Incomplete, TooLarge};
 
-/// What the identification header tells.
+/// The parsed identification header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identification {
     /// 1 to 255.
@@ -65,22 +66,22 @@ pub struct Identification {
     pub block_samples: [u32; 2],
 }
 
-/// What the headers tell about the length of packets.
+/// Data from the headers that determines packet durations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modes {
     /// The identification header.
     pub identification: Identification,
-    /// For each mode: its blocks are the long ones.
+    /// Whether each mode uses long blocks.
     pub long: Vec<bool>,
 }
 
-/// Reads the identification header, a packet of 30 bytes.
+/// Parses the identification header, a packet of 30 bytes.
 pub fn identification(packet: &[u8]) -> Result<Identification, VorbisRefusal> {
     if packet.len() < IDENTIFICATION_BYTES {
         return Err(Incomplete);
     }
     if !packet.starts_with(b"\x01vorbis\0\0\0\0") {
-        return Err(Damaged("it is no identification header of version 0"));
+        return Err(Damaged("it is not an identification header of version 0"));
     }
     let exponents = [packet[28] & 0x0f, packet[28] >> 4];
     let identification = Identification {
@@ -92,7 +93,7 @@ pub fn identification(packet: &[u8]) -> Result<Identification, VorbisRefusal> {
         return Err(Damaged("no channels or no sample rate"));
     }
     if exponents[0] > exponents[1] || exponents.iter().any(|size| !(6..=13).contains(size)) {
-        return Err(Damaged("the block sizes are none that Vorbis has"));
+        return Err(Damaged("invalid block sizes"));
     }
     Ok(identification)
 }
@@ -127,9 +128,9 @@ pub fn check(identification_packet: &[u8], setup: &[u8]) -> Result<Modes, Vorbis
     })
 }
 
-/// Checks what Matroska and mp4 keep of the headers: all three with the lengths
-/// of the first two before them ("Xiph lacing"); or what symphonia's Ogg reader
-/// makes of them: the first and the third, one behind the other.
+/// Checks the headers as stored in Matroska and mp4 (all three with the lengths
+/// of the first two before them, "Xiph lacing") or by symphonia's Ogg reader (the
+/// first and the third, concatenated).
 pub fn check_extra_data(extra_data: &[u8]) -> Result<Modes, VorbisRefusal> {
     if extra_data.first() != Some(&2) {
         let (identification, setup) = extra_data
@@ -141,8 +142,8 @@ pub fn check_extra_data(extra_data: &[u8]) -> Result<Modes, VorbisRefusal> {
     let mut laced = || {
         let mut length = 0_usize;
         loop {
-            let (byte, behind) = rest.split_first()?;
-            rest = behind;
+            let (byte, following) = rest.split_first()?;
+            rest = following;
             length += usize::from(*byte);
             if *byte < 255 {
                 return Some(length);
@@ -157,7 +158,7 @@ pub fn check_extra_data(extra_data: &[u8]) -> Result<Modes, VorbisRefusal> {
     check(identification, rest.get(comment_bytes..).ok_or(Incomplete)?)
 }
 
-/// What all codebooks take together.
+/// Total size of all codebooks.
 #[derive(Debug, Default)]
 struct Size {
     entries: u64,
@@ -190,7 +191,7 @@ fn codebook(bits: &mut Bits, size: &mut Size) -> Result<(), VorbisRefusal> {
             "one with {entries} entries of {dimensions} values"
         )));
     }
-    // How many codewords have more than 8, 16 and 24 bits.
+    // Number of codewords with more than 8, 16 and 24 bits.
     let mut long = [0_u64; 3];
     let mut codewords = |count: u32, length: u32| {
         for (at, longer) in long.iter_mut().enumerate() {
@@ -205,7 +206,7 @@ fn codebook(bits: &mut Bits, size: &mut Size) -> Result<(), VorbisRefusal> {
         while entry < entries {
             let count = bits.take(ilog(entries - entry))?;
             if count > entries - entry || length > 32 {
-                return Err(Damaged("the lengths of codewords do not fit"));
+                return Err(Damaged("invalid codeword lengths"));
             }
             codewords(count, length);
             entry += count;
@@ -235,19 +236,19 @@ fn codebook(bits: &mut Bits, size: &mut Size) -> Result<(), VorbisRefusal> {
         _ => return Err(Damaged("a codebook has an unknown lookup type")),
     }
     size.entries += u64::from(entries);
-    // A table below the first has at least two codewords in it, or the tree of
-    // codewords would not be complete; and there are only so many prefixes.
+    // A table below the first has at least two codewords, or the codeword tree
+    // would be incomplete; and the number of prefixes is limited.
     let tables = 1 + (long[0] / 2).min(1 << 8) + (long[1] / 2).min(1 << 16) + long[2] / 2;
     size.slots += tables * TABLE_SLOTS;
     Ok(())
 }
 
-/// Bits that are needed for `value` (section 9.2.1).
+/// Bits needed for `value` (section 9.2.1).
 fn ilog(value: u32) -> u32 {
     u32::BITS - value.leading_zeros()
 }
 
-/// The largest number whose power of `dimensions` is not above `entries`
+/// The largest number whose power of `dimensions` does not exceed `entries`
 /// (section 9.2.3).
 fn lookup1_values(entries: u32, dimensions: u32) -> u32 {
     if dimensions == 0 {
@@ -370,7 +371,7 @@ mod tests {
             self
         }
 
-        /// A codebook whose entries all have codewords of one length.
+        /// A codebook whose codewords all have the same length.
         fn book(&mut self, [dimensions, entries, length, lookup]: [u64; 4]) {
             self.put(0x56_43_42, 24)
                 .put(dimensions, 16)
@@ -384,7 +385,7 @@ mod tests {
             }
         }
 
-        /// The rest of a setup header: one of each, of the simplest kind.
+        /// The rest of a setup header: one of each kind, the simplest.
         fn rest(&mut self) -> Vec<u8> {
             self.put(0, 6).put(0, 16);
             // Floor 1 without partitions.
@@ -402,13 +403,13 @@ mod tests {
                 .put(0, 1)
                 .put(0, 2)
                 .put(0, 24);
-            // Two modes, of short and of long blocks.
+            // Two modes, of short and long blocks.
             self.put(1, 6).put(0, 41).put(1, 1).put(0, 40).put(1, 1);
             [b"\x05vorbis", self.bytes.as_slice()].concat()
         }
     }
 
-    /// A setup header of so many equal codebooks.
+    /// A setup header with `books` equal codebooks.
     fn setup(books: u64, book: [u64; 4]) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.put(books - 1, 8);
@@ -419,16 +420,16 @@ mod tests {
     }
 
     #[test]
-    fn books_are_accepted_up_to_the_limits() {
+    fn codebooks_are_accepted_up_to_the_limits() {
         // The largest of libvorbis.
         let real = [8, 6_561, 13, 1];
         for (books, book, accepted) in [
             (1, real, true),
             (15, real, true),
-            // Too many values in the whole.
+            // Too many values in total.
             (20, real, false),
             (255, [2, 400, 8, 1], true),
-            // Too many entries in the whole, none of them a vector.
+            // Too many entries in total, without vectors.
             (50, [1, 6_000, 13, 0], false),
             // Too many entries or dimensions in one.
             (1, [1, 131_072, 17, 0], false),
@@ -445,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_found_in_all_forms_of_the_headers() {
+    fn modes_are_parsed_from_all_header_layouts() {
         let setup = setup(3, [2, 16, 4, 1]);
         let modes = check(IDENTIFICATION, &setup).unwrap();
         assert_eq!(modes.long, [false, true]);
@@ -461,7 +462,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(check_extra_data(&laced).as_ref(), Ok(&modes));
-        // Cut anywhere, a header is refused.
+        // A header truncated at any position is refused.
         for length in 0..laced.len() {
             assert!(check_extra_data(&laced[..length]).is_err(), "{length}");
         }

@@ -1,17 +1,17 @@
-//! Files that were cut short or damaged, and what recorders leave that were killed
-//! or that could not go back to mend the head.
+//! Truncated and damaged files, and files of recorders that were killed or could
+//! not seek back to complete the header.
 
 use super::expected::{Expected, Part, Warning};
 use super::made::{self, Made};
 
-/// A file that is cut in its middle.
-struct Whole {
+/// A file that is truncated or damaged in the middle.
+struct Original {
     name: &'static str,
     extension: &'static str,
     arguments: &'static str,
-    /// Whether the file itself shows that it was cut.
+    /// Whether its structure shows a truncation.
     shows: Warning,
-    /// Whether it shows damage in the middle.
+    /// Whether checksums show damage in the middle.
     checked: bool,
 }
 
@@ -21,8 +21,8 @@ const fn whole(
     arguments: &'static str,
     shows: Warning,
     checked: bool,
-) -> Whole {
-    Whole {
+) -> Original {
+    Original {
         name,
         extension,
         arguments,
@@ -31,7 +31,7 @@ const fn whole(
     }
 }
 
-const WHOLES: &[Whole] = &[
+const ORIGINALS: &[Original] = &[
     whole("wav", "wav", "-c:a pcm_s16le", Warning::Must, false),
     whole("wav float", "wav", "-c:a pcm_f32le", Warning::Must, false),
     whole("wav adpcm", "wav", "-c:a adpcm_ms", Warning::Must, false),
@@ -125,7 +125,7 @@ const WHOLES: &[Whole] = &[
     whole("tta", "tta", "-c:a tta", Warning::May, true),
 ];
 
-/// Numbers from 0 to 1, the same ones in each run.
+/// Pseudo-random numbers from 0 to 1, the same in each run.
 fn random(seed: usize) -> f64 {
     let mut state = seed as u64 + 1;
     for _ in 0..4 {
@@ -137,7 +137,7 @@ fn random(seed: usize) -> f64 {
 }
 
 fn cut(rows: &mut Vec<Made>) {
-    for (number, whole) in WHOLES.iter().enumerate() {
+    for (number, whole) in ORIGINALS.iter().enumerate() {
         for third in 0..3 {
             let fraction = (f64::from(third) + random(number * 3 + third as usize)) / 3.0;
             let fraction = fraction.clamp(0.15, 0.97);
@@ -153,7 +153,7 @@ fn cut(rows: &mut Vec<Made>) {
                         .within(0.2)
                         .with_seams()
                         .warning(whole.shows)
-                        .because("as far as it goes"))
+                        .because("up to the truncation"))
                 },
             ));
         }
@@ -166,13 +166,13 @@ fn cut(rows: &mut Vec<Made>) {
             kit.ffmpeg(&format!("-i speech-7000.wav -c:a aac {name}"))?;
             let bytes = kit.bytes(&name);
             kit.write(file, &bytes[..bytes.len() * 8 / 10]);
-            Ok(Expected::refused().because("nobody knows where its packets are"))
+            Ok(Expected::refused().because("the packet offsets are missing"))
         },
     ));
 }
 
 fn damaged(rows: &mut Vec<Made>) {
-    for whole in WHOLES.iter().filter(|whole| whole.checked) {
+    for whole in ORIGINALS.iter().filter(|whole| whole.checked) {
         rows.push(Made::new(
             format!("damaged in the middle: {}", whole.name),
             whole.extension,
@@ -189,16 +189,16 @@ fn damaged(rows: &mut Vec<Made>) {
                     .within(0.3)
                     .damaged(4.0, 8.5)
                     .warning(Warning::Must)
-                    .because("what is damaged is left out, which is told; the rest is heard"))
+                    .because("damaged data is skipped with a warning; the rest is decoded"))
             },
         ));
     }
 }
 
-/// What is not sound at either end of the file.
+/// Data other than audio at either end of the file.
 fn surrounded(rows: &mut Vec<Made>) {
     let mut ape = b"APETAGEX\xd0\x07\0\0\x36\0\0\0\x01\0\0\0\0\0\0\xa0\0\0\0\0\0\0\0\0".to_vec();
-    ape.extend_from_slice(b"\x08\0\0\0\0\0\0\0Artist\0somebody");
+    ape.extend_from_slice(b"\x08\0\0\0\0\0\0\0Artist\0anybody");
     ape.resize(32 + 0x36 - 32, b' ');
     ape.extend_from_slice(b"APETAGEX\xd0\x07\0\0\x36\0\0\0\x01\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0");
     let mut id3v1 = b"TAGsome title".to_vec();
@@ -235,7 +235,7 @@ fn surrounded(rows: &mut Vec<Made>) {
             ("zeros last", Vec::new(), vec![0; 5000]),
         ] {
             let bare = ["mp3", "mp3 without xing", "adts", "ac3"].contains(&name);
-            // Formats with a head of their own are no recordings behind something else.
+            // Formats with a header are not recordings if something precedes it.
             if kind.ends_with("first") && !bare && !kind.contains("id3v2") {
                 continue;
             }
@@ -250,7 +250,7 @@ fn surrounded(rows: &mut Vec<Made>) {
                     kit.ffmpeg(&format!("-i speech-4000.wav {arguments} {name}"))?;
                     kit.write(file, &[&before[..], &kit.bytes(&name), &behind].concat());
                     let expected = Expected::parts([Part::All(kit.path(&name))]);
-                    // Nobody puts tags behind AC-3: a warning does no harm.
+                    // Tags after AC-3 are unusual: a warning is acceptable.
                     Ok(if kind.contains("tag") && extension != "ac3" {
                         expected
                     } else {
@@ -262,7 +262,7 @@ fn surrounded(rows: &mut Vec<Made>) {
     }
 }
 
-/// Written into a pipe: lengths in heads are unknown.
+/// Written into a pipe: lengths in headers are unknown.
 fn piped(rows: &mut Vec<Made>) {
     for (name, extension, arguments) in [
         ("wav", "wav", "-c:a pcm_s16le -f wav"),
@@ -331,7 +331,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
     for (codec, bytes_per_s) in [("pcm_s16le", 32_000), ("pcm_f32le", 64_000)] {
         for (kind, riff, data) in HEADS {
             rows.push(Made::new(
-                format!("wav head says {kind}: {codec}"),
+                format!("wav header claims {kind}: {codec}"),
                 "wav",
                 move |kit, file| {
                     let name = format!("whole-{file}");
@@ -346,7 +346,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
                     bytes[at..at + 4].copy_from_slice(&data.to_le_bytes());
                     kit.write(file, &bytes);
                     Ok(Expected::parts([Part::All(kit.path(&name))])
-                        .because("all that is there is heard"))
+                        .because("all existing data is decoded"))
                 },
             ));
         }
@@ -361,7 +361,7 @@ fn killed_wav(rows: &mut Vec<Made>) {
             },
         ));
         rows.push(Made::new(
-            format!("wav head says less than there is: {codec}"),
+            format!("wav header claims too little: {codec}"),
             "wav",
             move |kit, file| {
                 let name = format!("whole-{file}");
@@ -372,30 +372,30 @@ fn killed_wav(rows: &mut Vec<Made>) {
                 let at = bytes.windows(4).position(|word| word == b"data").unwrap() + 4;
                 bytes[at..at + 4].copy_from_slice(&(bytes_per_s as u32).to_le_bytes());
                 kit.write(file, &bytes);
-                // The head of a recorder that mends it every second.
+                // The header of a recorder that updates it every second.
                 Ok(Expected::parts([Part::All(kit.path(&name))])
                     .warning(Warning::May)
                     .or(Expected::parts([Part::Cut(kit.path(&name), 0.0, 1.0)])
                         .warning(Warning::Must))
-                    .because("what lies behind is heard or told of"))
+                    .because("data after it is decoded or a warning is given"))
             },
         ));
     }
 }
 
 #[test]
-fn damaged_files_are_heard_as_far_as_they_go_and_say_so() {
+fn damaged_files_are_decoded_with_a_warning() {
     let mut rows = Vec::new();
     cut(&mut rows);
     damaged(&mut rows);
-    made::judge("damage", rows);
+    made::check_rows("damage", rows);
 }
 
 #[test]
-fn heads_without_lengths_and_what_surrounds_the_sound_do_no_harm() {
+fn unknown_lengths_and_surrounding_data_are_harmless() {
     let mut rows = Vec::new();
     surrounded(&mut rows);
     piped(&mut rows);
     killed_wav(&mut rows);
-    made::judge("heads", rows);
+    made::check_rows("headers", rows);
 }

@@ -1,4 +1,4 @@
-//! What a recording should sound like, and whether it does.
+//! The expected result of a recording, and its verification.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,119 +7,120 @@ use std::sync::{Arc, Mutex};
 use super::compare::{self, Difference, Level, Tolerance};
 use super::kit::Kit;
 use super::reference::{self, Times};
-use super::{SAMPLE_RATE, heard};
+use super::{SAMPLE_RATE, actual};
 
-/// The same between what a file was made from and what ffmpeg makes of it, where
-/// lossy codecs add their delay.
+/// Tolerance between the source of a file and ffmpeg's decoding, where lossy
+/// codecs add their delay.
 const TRUTH: Tolerance = Tolerance {
     time_s: 0.1,
     correlation: 0.8,
     level: Level::Any,
 };
 
-/// The same in the neighbourhood of missing packets.
+/// Smallest correlation next to missing packets.
 const SEAM_CORRELATION_MIN: f64 = 0.85;
 
-/// What a recording should sound like.
+/// The expected result of a recording.
 #[derive(Debug, Clone)]
 pub struct Expected {
-    /// Each of them is right.
-    pub answers: Vec<Answer>,
-    /// How much may differ.
+    /// Accepted results; any of them may occur.
+    pub accepted: Vec<Accepted>,
+    /// Allowed differences.
     pub tolerance: Tolerance,
-    /// What the file was made from: ffmpeg is held to it as well.
+    /// What the file was made from: ffmpeg's output is compared with it as well.
     pub truth: Option<Vec<Part>>,
-    /// Differences that begin in these stretches (seconds) are those of damage.
+    /// Differences that begin in these periods (seconds) are caused by damage.
     pub damaged_s: Vec<(f64, f64)>,
-    /// Why it is not just what ffmpeg makes of the file.
+    /// Why it differs from ffmpeg's output.
     pub reason: Option<&'static str>,
 }
 
-/// One right answer.
+/// An accepted result.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    sound: Sound,
+pub struct Accepted {
+    sound: Reference,
     warning: Warning,
 }
 
 #[derive(Debug, Clone)]
-enum Sound {
-    /// What ffmpeg makes of this track of the file.
+enum Reference {
+    /// This track as decoded by ffmpeg.
     Track(usize, Times),
-    /// What ffmpeg makes of the first track, but only of this channel.
+    /// This channel of the first track as decoded by ffmpeg.
     Channel(usize),
-    /// What ffmpeg makes of these, one behind the other.
+    /// These parts as decoded by ffmpeg, concatenated.
     Parts(Vec<Part>),
-    /// The beginning of what ffmpeg makes of this whole file, at least as far as it
-    /// hears the one that was cut.
+    /// The start of this complete file as decoded by ffmpeg, at least as long as
+    /// ffmpeg's output of the truncated one.
     BeginningOf(PathBuf),
-    /// None, and an error that says so.
+    /// An error.
     Refused,
-    /// Whatever it is, or an error.
+    /// Any samples, or an error.
     Any,
 }
 
-/// A stretch of an expected recording.
+/// A part of an expected recording.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// All that ffmpeg makes of a file.
+    /// A whole file as decoded by ffmpeg.
     All(PathBuf),
-    /// From here to there, in seconds.
+    /// A range in seconds.
     Cut(PathBuf, f64, f64),
-    /// So many seconds of silence.
+    /// Silence of this many seconds.
     Silence(f64),
 }
 
-/// Whether a recording comes with a warning.
+/// Whether a warning is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warning {
-    /// Nothing is wrong with it.
+    /// Nothing is wrong.
     None,
-    /// Nobody can know whether something is wrong with it.
+    /// Damage is not detectable for certain.
     May,
-    /// Something is missing, and this must be told.
+    /// Something is missing, and a warning is required.
     Must,
 }
 
 impl Expected {
-    /// The first audio track, as ffmpeg hears it, without a warning.
+    /// The first audio track as decoded by ffmpeg, without a warning.
     pub fn like_ffmpeg() -> Self {
         Self::track(0, Times::Mended)
     }
 
-    /// This audio track, as ffmpeg hears it, without a warning.
+    /// This audio track as decoded by ffmpeg, without a warning.
     pub fn track(track: usize, times: Times) -> Self {
-        Self::one(Sound::Track(track, times), Warning::None)
+        Self::one(Reference::Track(track, times), Warning::None)
     }
 
-    /// Only this channel of the first track, as ffmpeg hears it, without a warning.
+    /// Only this channel of the first track as decoded by ffmpeg, without a
+    /// warning.
     pub fn channel(channel: usize) -> Self {
-        Self::one(Sound::Channel(channel), Warning::None)
+        Self::one(Reference::Channel(channel), Warning::None)
     }
 
-    /// What is heard in these files, one behind the other, without a warning.
+    /// These parts, concatenated, without a warning.
     pub fn parts(parts: impl Into<Vec<Part>>) -> Self {
-        Self::one(Sound::Parts(parts.into()), Warning::None)
+        Self::one(Reference::Parts(parts.into()), Warning::None)
     }
 
-    /// The beginning of this file, of which ffmpeg may hear less, with a warning.
+    /// The start of this file, of which ffmpeg may decode less, with a warning.
     pub fn beginning_of(whole: PathBuf) -> Self {
-        Self::one(Sound::BeginningOf(whole), Warning::Must)
+        Self::one(Reference::BeginningOf(whole), Warning::Must)
     }
 
-    /// No sound, but an error.
+    /// An error.
     pub fn refused() -> Self {
-        Self::one(Sound::Refused, Warning::None)
+        Self::one(Reference::Refused, Warning::None)
     }
 
-    /// Any sound or error: there is nothing to compare with.
+    /// Any samples or error: there is no reference.
     pub fn anything() -> Self {
-        Self::one(Sound::Any, Warning::May)
+        Self::one(Reference::Any, Warning::May)
     }
 
-    fn one(sound: Sound, warning: Warning) -> Self {
+    fn one(sound: Reference, warning: Warning) -> Self {
         Self {
-            answers: vec![Answer { sound, warning }],
+            accepted: vec![Accepted { sound, warning }],
             tolerance: Tolerance::STRICT,
             truth: None,
             damaged_s: Vec::new(),
@@ -127,85 +128,93 @@ impl Expected {
         }
     }
 
-    /// With this about warnings.
+    /// With this requirement on warnings.
     pub fn warning(mut self, warning: Warning) -> Self {
-        for answer in &mut self.answers {
-            answer.warning = warning;
+        for accepted_result in &mut self.accepted {
+            accepted_result.warning = warning;
         }
         self
     }
 
-    /// Or any of the answers of `other`.
+    /// Or any result that `other` accepts.
     pub fn or(mut self, other: Self) -> Self {
-        self.answers.extend(other.answers);
+        self.accepted.extend(other.accepted);
         self
     }
 
-    /// If ffmpeg makes this of it (leaving aside what the codec loses).
+    /// Only if ffmpeg's output equals this (except for codec losses).
     pub fn made_from(mut self, parts: impl Into<Vec<Part>>) -> Self {
         self.truth = Some(parts.into());
         self
     }
 
-    /// With sounds that may be so far off.
+    /// With this tolerance of times in seconds.
     pub fn within(mut self, time_s: f64) -> Self {
         self.tolerance.time_s = time_s;
         self
     }
 
-    /// With times that may be so far off, for they are in ffmpeg, too.
+    /// With this tolerance of times, which ffmpeg itself has.
     pub fn inexact_in_ffmpeg(mut self, time_s: f64, reason: &'static str) -> Self {
         self.tolerance.time_s = self.tolerance.time_s.max(time_s);
         self.reason = self.reason.or(Some(reason));
         self
     }
 
-    /// With moments in which decoders differ: where packets are missing, or where
-    /// a stream begins anew.
+    /// With positions at which decoders differ: where packets are missing, or a
+    /// stream restarts.
     pub fn with_seams(mut self) -> Self {
         self.tolerance.correlation = SEAM_CORRELATION_MIN;
         self
     }
 
-    /// With parts that may have levels of their own.
+    /// With parts of different levels.
     pub fn at_any_level(mut self) -> Self {
         self.tolerance.level = Level::Any;
         self
     }
 
-    /// With damage there.
+    /// With damage in this period.
     pub fn damaged(mut self, start_s: f64, end_s: f64) -> Self {
         self.damaged_s.push((start_s, end_s));
         self
     }
 
-    /// Not just what ffmpeg makes of it, because of this.
+    /// Notes why it differs from ffmpeg's output.
     pub fn because(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
         self
     }
 
-    /// What is wrong with what is heard in the file at `path`.
-    pub fn verdict(&self, path: &Path) -> Result<(), String> {
-        let heard = heard(path);
+    /// Decodes the file at `path`; fails with a description of the differences.
+    pub fn check(&self, path: &Path) -> Result<(), String> {
+        let actual = actual(path);
         let mut complaints = Vec::new();
-        for answer in &self.answers {
-            match (&answer.sound, &heard) {
+        for accepted_result in &self.accepted {
+            match (&accepted_result.sound, &actual) {
                 (_, Err(super::MediaError::Panicked)) => {
                     complaints.push("panicked".to_owned());
                 }
-                (Sound::Refused | Sound::Any, Err(_)) | (Sound::Any, Ok(_)) => return Ok(()),
-                (Sound::Refused, Ok(heard)) => complaints.push(format!(
+                (Reference::Refused | Reference::Any, Err(_)) | (Reference::Any, Ok(_)) => {
+                    return Ok(());
+                }
+                (Reference::Refused, Ok(actual)) => complaints.push(format!(
                     "not refused, {:.2} s",
-                    heard.samples.len() as f64 / f64::from(SAMPLE_RATE)
+                    actual.samples.len() as f64 / f64::from(SAMPLE_RATE)
                 )),
                 (_, Err(error)) => complaints.push(brief(&error.to_string())),
-                (sound, Ok(heard)) => match self.compared(sound, path, &heard.samples) {
-                    Ok(()) if answer.warning == Warning::Must && heard.warnings.is_empty() => {
+                (sound, Ok(actual)) => match self.compared(sound, path, &actual.samples) {
+                    Ok(())
+                        if accepted_result.warning == Warning::Must
+                            && actual.warnings.is_empty() =>
+                    {
                         complaints.push("the right sound, but no warning".to_owned());
                     }
-                    Ok(()) if answer.warning == Warning::None && !heard.warnings.is_empty() => {
-                        complaints.push(format!("false warning: {}", heard.warnings.join(", ")));
+                    Ok(())
+                        if accepted_result.warning == Warning::None
+                            && !actual.warnings.is_empty() =>
+                    {
+                        complaints.push(format!("false warning: {}", actual.warnings.join(", ")));
                     }
                     Ok(()) => return Ok(()),
                     Err(complaint) => complaints.push(complaint),
@@ -216,34 +225,34 @@ impl Expected {
         Err(complaints.join("; or "))
     }
 
-    fn compared(&self, sound: &Sound, path: &Path, heard: &[f32]) -> Result<(), String> {
+    fn compared(&self, sound: &Reference, path: &Path, actual: &[f32]) -> Result<(), String> {
         let reference = match sound {
-            Sound::Track(track, times) => {
+            Reference::Track(track, times) => {
                 reference::decoded(path, *track, reference::Channels::Mixed, *times)?
             }
-            Sound::Channel(channel) => {
+            Reference::Channel(channel) => {
                 let channel = reference::Channels::One(*channel);
                 reference::decoded(path, 0, channel, Times::Mended)?
             }
-            Sound::Parts(parts) => joined(parts)?,
-            Sound::BeginningOf(whole) => {
+            Reference::Parts(parts) => joined(parts)?,
+            Reference::BeginningOf(whole) => {
                 let mut whole =
                     reference::decoded(whole, 0, reference::Channels::Mixed, Times::Mended)?;
                 let cut = reference::decoded(path, 0, reference::Channels::Mixed, Times::Mended)
                     .unwrap_or_default();
-                // Shorter than both: the difference in length tells.
-                whole.truncate(heard.len().max(cut.len()));
+                // Shorter than both: reported as a difference in length.
+                whole.truncate(actual.len().max(cut.len()));
                 whole
             }
-            Sound::Refused | Sound::Any => Vec::new(),
+            Reference::Refused | Reference::Any => Vec::new(),
         };
-        if let (Sound::Track(..) | Sound::Channel(_), Some(truth)) = (sound, &self.truth) {
+        if let (Reference::Track(..) | Reference::Channel(_), Some(truth)) = (sound, &self.truth) {
             let differences = compare::differences(&joined(truth)?, &reference, TRUTH);
             if let Some(difference) = differences.iter().find(|difference| !is_loss(difference)) {
                 return Err(format!("ffmpeg itself is wrong: {difference}"));
             }
         }
-        let differences: Vec<Difference> = compare::differences(&reference, heard, self.tolerance)
+        let differences: Vec<Difference> = compare::differences(&reference, actual, self.tolerance)
             .into_iter()
             .filter(|difference| !self.is_damage(difference))
             .collect();
@@ -271,18 +280,18 @@ impl Expected {
     }
 }
 
-/// What a lossy codec may do to the recording that a file was made from.
+/// Whether a lossy codec may cause this difference from its source.
 fn is_loss(difference: &Difference) -> bool {
     matches!(difference, Difference::Treble { .. })
 }
 
-/// An error without the list of all formats that follows.
+/// An error without the list of accepted formats.
 fn brief(error: &str) -> String {
     let end = error.find("; ").unwrap_or(error.len());
     error[..end].to_owned()
 }
 
-/// Decoded once for each of the recordings that many rows are made from.
+/// Decodes a file, caching the speech files that many rows use.
 fn decoded(path: &Path) -> Result<Arc<Vec<f32>>, String> {
     static SPOKEN: Mutex<BTreeMap<PathBuf, Arc<Vec<f32>>>> = Mutex::new(BTreeMap::new());
     if let Some(samples) = SPOKEN.lock().unwrap().get(path) {

@@ -1,17 +1,16 @@
-//! Containers, the codecs that they come with, and the rates and channels that
-//! these can have.
+//! Containers with their codecs, sample rates and channel layouts.
 
-/// One container with one codec.
+/// A container with a codec.
 pub struct Family {
-    /// Container and codec, for people; unique.
+    /// Display name; unique.
     pub name: &'static str,
-    /// Of the file's name.
+    /// File name extension.
     pub extension: &'static str,
-    /// What ffmpeg is told of its output.
+    /// ffmpeg output options.
     pub arguments: &'static str,
     /// Samples per second; each with the first layout.
     pub rates: &'static [u32],
-    /// Channels; each with one of the rates.
+    /// Channel layouts; each with one of the rates.
     pub layouts: &'static [&'static str],
 }
 
@@ -57,8 +56,8 @@ const TWO: &[&str] = &["mono", "stereo"];
 const STEREO: &[&str] = &["stereo", "mono"];
 const MONO: &[&str] = &["mono"];
 
-/// Names of encoders that nobody has here or that ffmpeg lacks: there is no row for
-/// these, and what decodes them is tested with recordings only.
+/// Encoders that ffmpeg lacks or that are not installed: these have no rows, and
+/// their decoders are tested with recordings only.
 pub const NO_ENCODER: &[&str] = &[
     "AMR-NB and AMR-WB (shared recordings have one)",
     "HE-AAC (libfdk_aac)",
@@ -73,7 +72,7 @@ pub const NO_ENCODER: &[&str] = &[
     "iLBC",
 ];
 
-/// All of them.
+/// All families.
 pub const FAMILIES: &[Family] = &[
     // RIFF and its relatives
     family("wav s16", "wav", "-c:a pcm_s16le", EVERY, ALL),
@@ -101,7 +100,7 @@ pub const FAMILIES: &[Family] = &[
     family("wav flac", "wav", "-c:a flac", FEW, TWO),
     family("wav wma", "wav", "-c:a wmav2", FEW, TWO),
     family(
-        "wav tiny head",
+        "wav minimal header",
         "wav",
         "-c:a pcm_s16le -fflags +bitexact",
         FEW,
@@ -410,7 +409,7 @@ pub const FAMILIES: &[Family] = &[
     family("mkv tta", "mkv", "-c:a tta", FEW, TWO),
     family("mkv wma", "mkv", "-c:a wmav2", FEW, TWO),
     family("mkv speex", "mkv", "-c:a libspeex", SPEEX, MONO),
-    // what only ffmpeg decodes
+    // decoded by ffmpeg only
     family("wma 2", "wma", "-c:a wmav2", WMA, TWO),
     family("wma 1", "wma", "-c:a wmav1", FEW, TWO),
     family("asf mp3", "asf", "-c:a libmp3lame", FEW, TWO),

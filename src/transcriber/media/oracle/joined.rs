@@ -1,4 +1,4 @@
-//! Files that were appended to others, and streams that change in the middle.
+//! Joined files, and streams that change in the middle.
 
 use super::expected::{Expected, Part, Warning};
 use super::kit::Kit;
@@ -7,13 +7,13 @@ use super::made::{self, Made};
 /// Encoders add silence at both ends of each part.
 const TOLERANCE_S: f64 = 0.2;
 
-/// How a second part is to be treated.
+/// Requirement on the second part.
 #[derive(Clone, Copy)]
 enum Second {
-    /// The format allows it.
-    Heard,
-    /// The format has no place for it: it is heard, or a warning tells of it.
-    HeardOrTold,
+    /// The format supports it.
+    Decoded,
+    /// The format does not support it: it is decoded, or a warning is given.
+    DecodedOrWarned,
 }
 
 struct Pair {
@@ -45,223 +45,247 @@ const VORBIS: &str = "-c:a libvorbis -f ogg";
 const MP3: &str = "-c:a libmp3lame -ar 44100";
 
 const PAIRS: &[Pair] = &[
-    pair("mp3", "mp3", MP3, MP3, Second::Heard),
+    pair("mp3", "mp3", MP3, MP3, Second::Decoded),
     pair(
         "mp3 without xing",
         "mp3",
         "-c:a libmp3lame -ar 44100 -write_xing 0 -id3v2_version 0",
         "-c:a libmp3lame -ar 44100 -write_xing 0 -id3v2_version 0",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 vbr",
         "mp3",
         "-c:a libmp3lame -q:a 5",
         "-c:a libmp3lame -q:a 3",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 id3v1 in between",
         "mp3",
         "-c:a libmp3lame -write_id3v1 1 -metadata title=x",
         MP3,
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 mono, then stereo",
         "mp3",
         "-c:a libmp3lame -ac 1",
         "-c:a libmp3lame -ac 2",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 stereo, then mono",
         "mp3",
         "-c:a libmp3lame -ac 2",
         "-c:a libmp3lame -ac 1",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 44.1 kHz, then 22.05",
         "mp3",
         MP3,
         "-c:a libmp3lame -ar 22050",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "mp3 8 kHz, then 48",
         "mp3",
         "-c:a libmp3lame -ar 8000",
         "-c:a libmp3lame -ar 48000",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("mp2", "mp2", "-c:a mp2", "-c:a mp2", Second::Heard),
+    pair("mp2", "mp2", "-c:a mp2", "-c:a mp2", Second::Decoded),
     pair(
         "adts",
         "aac",
         "-c:a aac -ar 44100",
         "-c:a aac -ar 44100",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "adts 44.1 kHz, then 22.05",
         "aac",
         "-c:a aac -ar 44100",
         "-c:a aac -ar 22050",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "adts mono, then stereo",
         "aac",
         "-c:a aac -ac 1",
         "-c:a aac -ac 2",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("ac3", "ac3", "-c:a ac3", "-c:a ac3", Second::Heard),
+    pair("ac3", "ac3", "-c:a ac3", "-c:a ac3", Second::Decoded),
     pair(
         "ac3 mono, then 5.1",
         "ac3",
         "-c:a ac3 -ac 1",
         "-c:a ac3 -ac 6",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("ogg opus", "opus", OPUS, OPUS, Second::Heard),
+    pair("ogg opus", "opus", OPUS, OPUS, Second::Decoded),
     pair(
         "ogg opus mono, then stereo",
         "opus",
         OPUS,
         "-c:a libopus -ac 2 -f ogg",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("ogg vorbis", "ogg", VORBIS, VORBIS, Second::Heard),
+    pair("ogg vorbis", "ogg", VORBIS, VORBIS, Second::Decoded),
     pair(
         "ogg vorbis 44.1 kHz, then 22.05",
         "ogg",
         "-c:a libvorbis -ar 44100",
         "-c:a libvorbis -ar 22050",
-        Second::Heard,
+        Second::Decoded,
     ),
     pair(
         "ogg vorbis stereo, then mono",
         "ogg",
         "-c:a libvorbis -ac 2",
         "-c:a libvorbis -ac 1",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("ogg vorbis, then opus", "ogg", VORBIS, OPUS, Second::Heard),
-    pair("ogg opus, then vorbis", "ogg", OPUS, VORBIS, Second::Heard),
+    pair(
+        "ogg vorbis, then opus",
+        "ogg",
+        VORBIS,
+        OPUS,
+        Second::Decoded,
+    ),
+    pair(
+        "ogg opus, then vorbis",
+        "ogg",
+        OPUS,
+        VORBIS,
+        Second::Decoded,
+    ),
     pair(
         "ogg flac",
         "oga",
         "-c:a flac -f ogg",
         "-c:a flac -f ogg",
-        Second::Heard,
+        Second::Decoded,
     ),
-    pair("ts", "ts", "-c:a aac", "-c:a aac", Second::Heard),
-    pair("ts mp2", "ts", "-c:a mp2", "-c:a mp2", Second::Heard),
+    pair("ts", "ts", "-c:a aac", "-c:a aac", Second::Decoded),
+    pair("ts mp2", "ts", "-c:a mp2", "-c:a mp2", Second::Decoded),
     pair(
         "flac",
         "flac",
         "-c:a flac",
         "-c:a flac",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "flac 48 kHz, then 16",
         "flac",
         "-c:a flac -ar 48000",
         "-c:a flac -ar 16000",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "webm",
         "webm",
         "-c:a libopus",
         "-c:a libopus",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "webm live",
         "webm",
         "-c:a libopus -live 1",
         "-c:a libopus -live 1",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
-    pair("mkv", "mkv", "-c:a aac", "-c:a aac", Second::HeardOrTold),
+    pair(
+        "mkv",
+        "mkv",
+        "-c:a aac",
+        "-c:a aac",
+        Second::DecodedOrWarned,
+    ),
     pair(
         "mkv mp3, then flac",
         "mkv",
         "-c:a libmp3lame",
         "-c:a flac",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
-    pair("mp4", "mp4", "-c:a aac", "-c:a aac", Second::HeardOrTold),
+    pair(
+        "mp4",
+        "mp4",
+        "-c:a aac",
+        "-c:a aac",
+        Second::DecodedOrWarned,
+    ),
     pair(
         "mp4 faststart",
         "mp4",
         "-c:a aac -movflags +faststart",
         "-c:a aac -movflags +faststart",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "mp4 fragments",
         "mp4",
         "-c:a aac -movflags +frag_keyframe+empty_moov -frag_duration 500000",
         "-c:a aac -movflags +frag_keyframe+empty_moov -frag_duration 500000",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "wav",
         "wav",
         "-c:a pcm_s16le",
         "-c:a pcm_s16le",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "wav 16 bits, then float",
         "wav",
         "-c:a pcm_s16le",
         "-c:a pcm_f32le",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "w64",
         "w64",
         "-c:a pcm_s16le",
         "-c:a pcm_s16le",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "aiff",
         "aiff",
         "-c:a pcm_s16be",
         "-c:a pcm_s16be",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "caf",
         "caf",
         "-c:a pcm_s16le",
         "-c:a pcm_s16le",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "avi",
         "avi",
         "-c:a pcm_s16le",
         "-c:a pcm_s16le",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
     pair(
         "wma",
         "wma",
         "-c:a wmav2",
         "-c:a wmav2",
-        Second::HeardOrTold,
+        Second::DecodedOrWarned,
     ),
 ];
 
-/// Both halves in files of their own; their names.
+/// Writes both halves as separate files; returns their names.
 fn halves(kit: &Kit, pair: &Pair, file: &str) -> Result<[String; 2], String> {
     let names = [format!("first-{file}"), format!("second-{file}")];
     kit.ffmpeg(&format!(
@@ -288,17 +312,17 @@ fn appended(rows: &mut Vec<Made>) {
                     .within(TOLERANCE_S)
                     .with_seams()
                     .at_any_level()
-                    .because("both halves are to be heard");
+                    .because("both halves must be decoded");
                 Ok(match pair.treated {
-                    Second::Heard => both,
-                    Second::HeardOrTold => both
+                    Second::Decoded => both,
+                    Second::DecodedOrWarned => both
                         .warning(Warning::May)
                         .or(Expected::parts([first]).warning(Warning::Must)),
                 })
             },
         ));
     }
-    // What a browser sends whose recorder was stopped and started again.
+    // What a browser sends if its recorder is stopped and restarted.
     rows.push(Made::new(
         "joined: webm three times",
         "webm",
@@ -321,14 +345,14 @@ fn appended(rows: &mut Vec<Made>) {
                 .damaged(2.9, 4.0)
                 .warning(Warning::May)
                 .or(Expected::parts([first]).warning(Warning::Must))
-                .because("all parts are to be heard"))
+                .because("all parts must be decoded"))
         },
     ));
 }
 
 #[test]
-fn all_parts_of_joined_files_are_heard() {
+fn all_parts_of_joined_files_are_decoded() {
     let mut rows = Vec::new();
     appended(&mut rows);
-    made::judge("joined", rows);
+    made::check_rows("joined", rows);
 }

@@ -1,4 +1,4 @@
-//! Speech to encode, and ffmpeg to encode it with.
+//! Speech to encode, and ffmpeg to encode it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// No two sentences have a word in common, so that no stretch sounds like another.
+/// No two sentences share a word, so that no two parts sound alike.
 const TEXT: &str = "The harbour master wrote down every ship that left before noon. Eleven barges \
     carried timber, two brought salt, and one was empty. Her brother preferred his quiet road \
     behind our orchard, where foxes crossed at dusk. Please fetch three jugs of cold water with a \
@@ -15,19 +15,19 @@ const TEXT: &str = "The harbour master wrote down every ship that left before no
     laughed because my grandfather danced, singing loudly about a purple elephant. We shall \
     answer your letters next Thursday, unless heavy storms delay postal trains again.";
 
-/// Lengths of the recordings that are encoded, in milliseconds.
+/// Lengths of the encoded recordings in milliseconds.
 pub const LENGTHS_MS: [u32; 8] = [50, 120, 300, 1000, 2500, 4000, 7000, 12000];
 
 /// The longest one.
 pub const LONG_MS: u32 = 40_000;
 
-/// A folder for the files of one test, and what they are made from.
+/// A folder for the files of one test, and their sources.
 pub struct Kit {
     folder: TempDir,
 }
 
 impl Kit {
-    /// Speaks all lengths.
+    /// Synthesises speech of all lengths.
     pub fn new() -> Self {
         let mut folder = tempfile::tempdir().unwrap();
         if std::env::var_os("ORACLE_KEEP").is_some() {
@@ -41,7 +41,7 @@ impl Kit {
             .arg(&spoken)
             .arg(TEXT))
         .unwrap();
-        // A faint hiss: pauses are no digital silence, and no two are the same.
+        // Faint noise: pauses are not digital silence, and no two are the same.
         let mut ffmpeg = command();
         ffmpeg.arg("-i").arg(&spoken).args([
             "-f",
@@ -58,7 +58,7 @@ impl Kit {
             graph += &format!("[s{length_ms}]");
         }
         for length_ms in &lengths {
-            // Short ones from the middle of a word.
+            // Short ones start in the middle of a word.
             let start_s = if *length_ms < 2000 { 1.3 } else { 0.0 };
             graph += &format!(
                 ";[s{length_ms}]atrim={start_s}:{},asetpts=PTS-STARTPTS[t{length_ms}]",
@@ -91,8 +91,8 @@ impl Kit {
             .is_some_and(|name| name.to_string_lossy().starts_with("speech-"))
     }
 
-    /// ffmpeg in the folder, with these arguments, separated by blanks; `'` around
-    /// those that contain one.
+    /// Runs ffmpeg in the folder with these arguments, separated by blanks; `'`
+    /// quotes arguments that contain one.
     pub fn ffmpeg(&self, arguments: &str) -> Result<(), String> {
         let mut ffmpeg = command();
         ffmpeg.current_dir(self.folder.path());
@@ -100,8 +100,8 @@ impl Kit {
         run(&mut ffmpeg)
     }
 
-    /// What ffmpeg writes into a pipe, where it cannot go back to mend its head;
-    /// the output must be `-`.
+    /// What ffmpeg writes into a pipe, where it cannot seek back to complete the
+    /// header; the output must be `-`.
     pub fn piped(&self, arguments: &str) -> Result<Vec<u8>, String> {
         let mut ffmpeg = command();
         ffmpeg.current_dir(self.folder.path());
@@ -128,14 +128,14 @@ impl Kit {
     }
 }
 
-/// ffmpeg that asks nothing.
+/// A non-interactive ffmpeg.
 pub fn command() -> Command {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-y"]);
     ffmpeg
 }
 
-/// Arguments, separated by blanks, but within `'`.
+/// Splits at blanks, except within `'`.
 pub fn words(arguments: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in arguments.split('\'').enumerate() {
@@ -148,7 +148,7 @@ pub fn words(arguments: &str) -> Vec<String> {
     words
 }
 
-/// Runs a command; fails with its first words.
+/// Runs a command; fails with the start of its error output.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let output = command
         .stdin(Stdio::null())
@@ -162,6 +162,6 @@ pub fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// Whether a file has more than a header.
-pub fn is_something(path: &Path) -> bool {
+pub fn has_content(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }

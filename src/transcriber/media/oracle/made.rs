@@ -1,13 +1,13 @@
-//! Rows of which each is made in a way of its own.
+//! Rows with individual construction.
 
 use super::expected::Expected;
 use super::kit::Kit;
 use super::report::{self, Row};
 
-/// Makes the file of that name in the folder.
+/// Creates the file of that name in the folder.
 type Make = dyn Fn(&Kit, &str) -> Result<Expected, String> + Send + Sync;
 
-/// How to make a row.
+/// Constructs a row.
 pub struct Made {
     name: String,
     file_name: String,
@@ -37,8 +37,8 @@ impl Made {
     }
 }
 
-/// Makes all rows and listens to them.
-pub fn judge(group: &str, rows: Vec<Made>) {
+/// Creates and checks all rows.
+pub fn check_rows(group: &str, rows: Vec<Made>) {
     let rows: Vec<Made> = rows
         .into_iter()
         .filter(|row| !report::is_left_out(&row.name))
@@ -55,5 +55,5 @@ pub fn judge(group: &str, rows: Vec<Made>) {
             Err(reason) => skipped.push((row.name, reason)),
         }
     }
-    report::judge(group, &judged, &skipped);
+    report::check_rows(group, &judged, &skipped);
 }

@@ -1,4 +1,4 @@
-//! Files of every kind that ffmpeg can make, see [`super::families`].
+//! Files of every format that ffmpeg can write, see [`super::families`].
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::report::{self, Row};
 /// Outputs of one ffmpeg process.
 const BATCH: usize = 16;
 
-/// A file to be made.
+/// A file to be created.
 struct Recipe {
     name: String,
     file_name: String,
@@ -38,8 +38,7 @@ impl Recipe {
     }
 }
 
-/// The same speech in all channels, in each at another level; none in the one
-/// for low frequencies.
+/// The same speech in all channels at different levels, except for LFE.
 fn pan(layout: &str) -> String {
     let channels = match layout {
         "mono" => return "pan=mono|c0=c0".to_owned(),
@@ -72,7 +71,7 @@ fn recipes() -> Vec<Recipe> {
                 (rate, *layout)
             });
         for (index, (rate, layout)) in rates.chain(layouts).enumerate() {
-            // Most are of middling length; each family has a very short one, and
+            // Most have a medium length; each family has a very short one, and
             // some have a long one.
             let length_ms = match index {
                 0 if family_number % 9 == 0 => LONG_MS,
@@ -89,8 +88,8 @@ fn recipes() -> Vec<Recipe> {
     recipes
 }
 
-/// Makes all of `recipes`, which have the same length; the reasons why some
-/// could not be made.
+/// Creates the files of `recipes`, which have the same length; returns the
+/// errors.
 fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
     let Some(first) = recipes.first() else {
         return Vec::new();
@@ -103,7 +102,7 @@ fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
     let made = kit.ffmpeg(&format!("{input} {}", outputs.join(" ")));
     let made = match made {
         Err(error) if recipes.len() == 1 => vec![Err(error)],
-        // One that cannot be made spoils all of the process.
+        // One failure aborts the whole process.
         Err(_) => {
             let (left, right) = recipes.split_at(recipes.len() / 2);
             let mut made = make(kit, left);
@@ -116,7 +115,7 @@ fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
         .iter()
         .zip(made)
         .map(|(recipe, made)| match made {
-            Ok(()) if !kit::is_something(Path::new(&kit.path(&recipe.file_name))) => {
+            Ok(()) if !kit::has_content(Path::new(&kit.path(&recipe.file_name))) => {
                 Err("nothing was written".to_owned())
             }
             made => made,
@@ -125,7 +124,7 @@ fn make(kit: &Kit, recipes: &[&Recipe]) -> Vec<Result<(), String>> {
 }
 
 #[test]
-fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
+fn every_container_codec_rate_and_layout_matches_ffmpeg() {
     let kit = Kit::new();
     let mut recipes = recipes();
     recipes.sort_by_key(|recipe| recipe.length_ms);
@@ -151,10 +150,10 @@ fn every_container_codec_rate_and_layout_sounds_like_in_ffmpeg() {
     for codec in NO_ENCODER {
         println!("NO ENCODER here: {codec}");
     }
-    report::judge("matrix", &rows, &skipped);
+    report::check_rows("matrix", &rows, &skipped);
 }
 
-/// Of rows that are not just what ffmpeg makes of them.
+/// Expectations that differ from ffmpeg's output.
 fn expected(recipe: &Recipe) -> Expected {
     let name = recipe.name.as_str();
     let begins = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
@@ -179,7 +178,7 @@ fn expected(recipe: &Recipe) -> Expected {
     if begins(&["sbc"]) {
         return Expected::like_ffmpeg()
             .or(Expected::refused())
-            .because("a bare SBC stream is no recording that anybody has");
+            .because("raw SBC streams do not occur as recordings");
     }
     if begins(&["ogg speex"]) {
         return Expected::like_ffmpeg()
@@ -187,7 +186,7 @@ fn expected(recipe: &Recipe) -> Expected {
             .because("two decoders of Speex do not agree in all bits");
     }
     if begins(&["m4a", "mp4", "mov", "3g", "f4v", "ismv"]) && recipe.rate <= 16_000 {
-        // A frame of AAC and a bit.
+        // An AAC frame and a little more.
         return Expected::like_ffmpeg().inexact_in_ffmpeg(
             1100.0 / f64::from(recipe.rate),
             "ffmpeg does not trim the first or the last frame where the edit list does",

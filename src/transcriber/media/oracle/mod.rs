@@ -1,8 +1,8 @@
-//! Decodes recordings with ffmpeg and compares what the model hears.
+//! Compares decoded recordings with ffmpeg's output.
 //!
-//! ffmpeg is the reference for everything that a recording holds: which sound,
-//! at which time, of which length. Where it is wrong itself, or where two answers
-//! are right, a row says so; see [`expected::Expected`].
+//! ffmpeg is the reference for content, times and length. A row states where
+//! ffmpeg itself is wrong or where two results are right; see
+//! [`expected::Expected`].
 //!
 //! `cargo test --bin scribed-transcriber media::oracle` runs all of it, in a few
 //! minutes; with `media::oracle::matrix` or `media::oracle::recordings` a part,
@@ -32,24 +32,24 @@ use std::time::{Duration, Instant};
 
 use super::{Limits, MediaError, Recording, SAMPLE_RATE, Source};
 
-/// Whatever takes longer than this to decode hangs.
+/// Decoding that takes longer is considered hung.
 const DECODE_MAX: Duration = Duration::from_secs(120);
 
 /// No recording here is longer.
 const LENGTH_MAX_S: usize = 1200;
 
-/// What comes out of a recording.
-struct Heard {
+/// Decoded output of a recording.
+struct Actual {
     samples: Vec<f32>,
     warnings: Vec<String>,
 }
 
-/// All of a recording, in the way of the program.
-fn heard(path: &Path) -> Result<Heard, MediaError> {
+/// Decodes a recording like the program.
+fn actual(path: &Path) -> Result<Actual, MediaError> {
     catch_unwind(AssertUnwindSafe(|| decoded(path))).unwrap_or(Err(MediaError::Panicked))
 }
 
-fn decoded(path: &Path) -> Result<Heard, MediaError> {
+fn decoded(path: &Path) -> Result<Actual, MediaError> {
     let file = File::open(path)?;
     let size_bytes = file.metadata()?.len();
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -64,5 +64,5 @@ fn decoded(path: &Path) -> Result<Heard, MediaError> {
         assert!(begun.elapsed() < DECODE_MAX, "decoding does not end");
     }
     let warnings = recording.warning().into_iter().collect();
-    Ok(Heard { samples, warnings })
+    Ok(Actual { samples, warnings })
 }

@@ -1,21 +1,21 @@
-//! Puts edit lists into mp4 files whose index lies behind the sound.
+//! Inserts edit lists into mp4 files with `moov` after the data.
 
-/// The same file with an edit list of these entries: the duration in units of the
-/// film, and where in the track it begins in units of the track; -1 for silence.
+/// The file with an edit list of these entries: duration in the movie's units,
+/// media time in the track's units; -1 for silence.
 pub fn with_edits(file: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, content) in boxes(file) {
         match name {
-            b"moov" => put(&mut out, name, &with_edits_in_film(content, edits)),
+            b"moov" => put(&mut out, name, &with_edits_in_moov(content, edits)),
             _ => put(&mut out, name, content),
         }
     }
     out
 }
 
-fn with_edits_in_film(film: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
+fn with_edits_in_moov(movie: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     let mut out = Vec::new();
-    for (name, content) in boxes(film) {
+    for (name, content) in boxes(movie) {
         match name {
             b"trak" => put(&mut out, name, &with_edits_in_track(content, edits)),
             _ => put(&mut out, name, content),
@@ -48,7 +48,7 @@ fn with_edits_in_track(track: &[u8], edits: &[(u32, i32)]) -> Vec<u8> {
     out
 }
 
-/// Names and contents, of boxes with sizes of 32 bits.
+/// Types and contents of boxes with 32-bit sizes.
 fn boxes(mut bytes: &[u8]) -> Vec<(&[u8; 4], &[u8])> {
     let mut boxes = Vec::new();
     while let Some((head, _)) = bytes.split_first_chunk::<8>() {

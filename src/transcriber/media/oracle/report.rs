@@ -1,4 +1,4 @@
-//! Runs rows side by side and lists what came out.
+//! Runs rows in parallel and lists the results.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -6,27 +6,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::expected::Expected;
 
-/// Threads that work on rows.
+/// Worker threads.
 pub const THREADS: usize = 2;
 
-/// Rows, as they are printed, that may differ, and why: what is known to be
-/// weaker than it should be.
+/// Rows, by their printed names, that may differ, with the reason: known
+/// weaknesses.
 const MAY_DIFFER: [(&str, &str); 14] = [
     (
         "dts 48000 5.1 50 ms",
-        "ffmpeg needs more of it to know it in a pipe",
+        "ffmpeg needs more data to detect it in a pipe",
     ),
     (
         "loas 16000 mono 50 ms",
-        "ffmpeg needs more of it to know it in a pipe",
+        "ffmpeg needs more data to detect it in a pipe",
     ),
     (
         "truehd 48000 mono 120 ms",
-        "nothing marks so short a bare stream",
+        "a raw stream this short is not detected",
     ),
     (
         "mp4 vorbis 16000 mono 50 ms",
-        "the first of two packets is all there is",
+        "only the first of two packets exists",
     ),
     (
         "wavpack 16000 4.0 1000 ms",
@@ -36,15 +36,15 @@ const MAY_DIFFER: [(&str, &str); 14] = [
         "wavpack 48000 5.1 2500 ms",
         "ffmpeg cannot read more than two channels of it from a pipe",
     ),
-    ("joined: caf", "what follows is not looked for"),
+    ("joined: caf", "appended files are not searched"),
     ("joined: wma", "ffmpeg ends with the first file"),
     (
-        "wav head says less than there is: pcm_s16le",
-        "what lies behind is no part of it by its head",
+        "wav header claims too little: pcm_s16le",
+        "the data after it does not belong to the file by its header",
     ),
     (
-        "wav head says less than there is: pcm_f32le",
-        "what lies behind is no part of it by its head",
+        "wav header claims too little: pcm_f32le",
+        "the data after it does not belong to the file by its header",
     ),
     (
         "cut at 27.7 %: mp2",
@@ -54,17 +54,17 @@ const MAY_DIFFER: [(&str, &str); 14] = [
     ("damaged in the middle: tta", "ffmpeg checks no sums"),
     (
         "damaged in the middle: flac",
-        "damage that decodes is not heard to be damage",
+        "damage that decodes is not detected",
     ),
 ];
 
-/// A file and what is expected of it.
+/// A file and its expected result.
 pub struct Row {
-    /// For people; unique.
+    /// Display name; unique.
     pub name: String,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What should be heard.
+    /// The expected result.
     pub expected: Expected,
 }
 
@@ -85,8 +85,8 @@ impl Row {
     }
 }
 
-/// Applies `function` to all of `items` on [`THREADS`] threads; results come in
-/// the same order.
+/// Applies `function` to all of `items` on [`THREADS`] threads; results keep the
+/// order.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(items.len()));
@@ -108,18 +108,18 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Whether only some rows are asked for, and this is none of them.
+/// Whether the selection of rows excludes this one.
 pub fn is_left_out(name: &str) -> bool {
     std::env::var("ORACLE").is_ok_and(|wanted| !name.contains(&wanted))
 }
 
-/// Listens to every row and prints what differs; `skipped` are names with the
+/// Checks every row and prints the differences; `skipped` are names with the
 /// reason why there is no file. Panics if any row differs.
-pub fn judge(group: &str, rows: &[Row], skipped: &[(String, String)]) {
-    let verdicts = side_by_side(rows, |row| row.expected.verdict(&row.path));
+pub fn check_rows(group: &str, rows: &[Row], skipped: &[(String, String)]) {
+    let verdicts = side_by_side(rows, |row| row.expected.check(&row.path));
     let mut failed = 0;
-    for (row, verdict) in rows.iter().zip(&verdicts) {
-        if let Err(complaint) = verdict {
+    for (row, check) in rows.iter().zip(&verdicts) {
+        if let Err(complaint) = check {
             if let Some((_, reason)) = MAY_DIFFER.iter().find(|(name, _)| *name == row.name) {
                 println!("KNOWN {group}: {}: {complaint} [{reason}]", row.name);
                 continue;
@@ -137,7 +137,7 @@ pub fn judge(group: &str, rows: &[Row], skipped: &[(String, String)]) {
     }
     let named = rows.iter().filter(|row| row.expected.reason.is_some());
     println!(
-        "{group}: {} rows, {failed} differ, {} are not just what ffmpeg hears, {} skipped",
+        "{group}: {} rows, {failed} differ, {} are expected to differ from ffmpeg, {} skipped",
         rows.len(),
         named.count(),
         skipped.len()

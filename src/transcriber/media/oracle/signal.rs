@@ -1,27 +1,27 @@
-//! The arithmetic of [`super::compare`]. Tests are not optimised, so that all of
-//! it is plain loops that run a few million times at most.
+//! Signal processing for [`super::compare`]. Tests are not optimised, so these
+//! are plain loops of at most a few million iterations.
 
 use std::ops::Range;
 
 use super::super::SAMPLE_RATE;
 
-/// Samples of a signal for each one of [`Band::coarse`].
+/// Samples per element of [`Band::coarse`].
 pub const COARSE: usize = 8;
 
-/// A signal, and what lies below 4 kHz of it: there decoders agree, while above
-/// they may fill in noise of their own.
+/// A signal and its part below 4 kHz, where decoders agree; above they may add
+/// their own noise.
 pub struct Band<'a> {
-    /// As it is.
+    /// The signal itself.
     pub all: &'a [f32],
     low: Vec<f32>,
-    /// Of `low` every second sample, from the first and from the second on.
+    /// Every second sample of `low`, starting with the first and with the second.
     halves: [Vec<f32>; 2],
     /// Means of [`COARSE`] samples of `low`.
     coarse: Vec<f32>,
 }
 
 impl<'a> Band<'a> {
-    /// Of these samples.
+    /// The bands of these samples.
     pub fn new(all: &'a [f32]) -> Self {
         let low = low_pass(all);
         let half = |first: usize| low.iter().skip(first).step_by(2).copied().collect();
@@ -36,12 +36,12 @@ impl<'a> Band<'a> {
         }
     }
 
-    /// Mean power below 4 kHz, without any constant.
+    /// Mean power below 4 kHz, without DC.
     pub fn power(&self, range: Range<usize>) -> f64 {
         variance(&self.low[range])
     }
 
-    /// The same of every 10 ms.
+    /// The same for every 10 ms.
     pub fn frame_powers(&self, range: Range<usize>) -> Vec<f64> {
         frame_powers(&self.low[range])
     }
@@ -56,8 +56,8 @@ impl<'a> Band<'a> {
         sum / range.len() as f64
     }
 
-    /// How similar `range` of this one is to what lies `offset` later in `other`:
-    /// 1 is the same shape at any level and of any polarity, 0 is nothing in common.
+    /// Correlation of `range` with the part of `other` that is `offset` later: 1
+    /// for the same waveform at any level and polarity, 0 for uncorrelated ones.
     pub fn correlation(&self, range: &Range<usize>, other: &Band<'_>, offset: isize) -> f64 {
         correlation(
             &self.halves[0],
@@ -67,7 +67,7 @@ impl<'a> Band<'a> {
         )
     }
 
-    /// The same, roughly: `offset` counts in [`COARSE`] samples.
+    /// The same, coarsely: `offset` counts [`COARSE`] samples.
     pub fn coarse_correlation(&self, range: &Range<usize>, other: &Band<'_>, offset: isize) -> f64 {
         correlation(
             &self.coarse,
@@ -79,7 +79,7 @@ impl<'a> Band<'a> {
 }
 
 fn correlation(these: &[f32], range: &Range<usize>, others: &[f32], offset: isize) -> f64 {
-    // What lies outside is left out, if that is less than half.
+    // What lies outside is ignored, if it is less than half.
     let start = (range.start as isize).max(-offset);
     let end = (range.end as isize).min(others.len() as isize - offset);
     if end < start + range.len() as isize / 2 || end <= start {
@@ -104,7 +104,8 @@ fn correlation(these: &[f32], range: &Range<usize>, others: &[f32], offset: isiz
     ((ab - a * b / count) / power.sqrt()).abs()
 }
 
-/// The top of a curve of which the highest of three points is in the middle.
+/// Position of the maximum of a parabola through three points, the middle one
+/// highest.
 pub fn peak(before: f64, here: f64, behind: f64) -> f64 {
     let bend = 2.0 * here - before - behind;
     if bend <= 0.0 || before > here || behind > here {
@@ -113,7 +114,7 @@ pub fn peak(before: f64, here: f64, behind: f64) -> f64 {
     (here + (behind - before).powi(2) / (8.0 * bend)).min(1.0)
 }
 
-/// Power of every 10 ms, without any constant.
+/// Power of every 10 ms, without DC.
 pub fn frame_powers(samples: &[f32]) -> Vec<f64> {
     samples
         .chunks(SAMPLE_RATE as usize / 100)
@@ -136,10 +137,10 @@ pub fn runs<T>(elements: &[T], holds: impl Fn(&T) -> bool) -> Vec<Range<usize>> 
     runs
 }
 
-/// What lies below 4 kHz.
+/// The part below 4 kHz.
 pub fn low_pass(samples: &[f32]) -> Vec<f32> {
     const HALF: usize = 7;
-    // A windowed sinc; symmetric, so that nothing is delayed.
+    // A windowed sinc; symmetric, so that it adds no delay.
     let mut taps = [0.0_f32; HALF + 1];
     for (distance, tap) in taps.iter_mut().enumerate() {
         let at = std::f32::consts::PI * distance as f32;
@@ -153,7 +154,7 @@ pub fn low_pass(samples: &[f32]) -> Vec<f32> {
     let padded = [&padding, samples, &padding].concat();
     let mut low = vec![0.0; samples.len()];
     for (distance, tap) in taps.iter().enumerate() {
-        // Every second tap of a filter for half the band is zero.
+        // In a half-band filter every second tap is zero.
         if distance > 0 && distance % 2 == 0 {
             continue;
         }

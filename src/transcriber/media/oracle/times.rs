@@ -1,5 +1,5 @@
-//! Sound that begins later than the picture, that has gaps, or that an edit list
-//! cuts: what is heard when.
+//! Presentation times of audio that begins later than the video, has gaps, or has
+//! an edit list.
 
 use super::expected::{Expected, Part};
 use super::kit::Kit;
@@ -7,8 +7,8 @@ use super::made::{self, Made};
 use super::mp4;
 use super::reference::Times;
 
-/// A container with a picture.
-struct Film {
+/// A container with video.
+struct Movie {
     name: &'static str,
     extension: &'static str,
     picture: &'static str,
@@ -16,14 +16,14 @@ struct Film {
     rate: u32,
 }
 
-const fn film(
+const fn movie(
     name: &'static str,
     extension: &'static str,
     picture: &'static str,
     sound: &'static str,
     rate: u32,
-) -> Film {
-    Film {
+) -> Movie {
+    Movie {
         name,
         extension,
         picture,
@@ -32,68 +32,68 @@ const fn film(
     }
 }
 
-const FILMS: &[Film] = &[
-    film("mkv aac", "mkv", "mpeg4", "aac", 44100),
-    film("mkv opus", "mkv", "mpeg4", "libopus", 48000),
-    film("mkv vorbis", "mkv", "mpeg4", "libvorbis", 44100),
-    film("mkv mp3", "mkv", "mpeg4", "libmp3lame", 44100),
-    film("mkv pcm", "mkv", "mpeg4", "pcm_s16le", 48000),
-    film("mkv flac", "mkv", "mpeg4", "flac", 48000),
-    film("mkv ac3", "mkv", "mpeg4", "ac3", 48000),
-    film(
+const MOVIES: &[Movie] = &[
+    movie("mkv aac", "mkv", "mpeg4", "aac", 44100),
+    movie("mkv opus", "mkv", "mpeg4", "libopus", 48000),
+    movie("mkv vorbis", "mkv", "mpeg4", "libvorbis", 44100),
+    movie("mkv mp3", "mkv", "mpeg4", "libmp3lame", 44100),
+    movie("mkv pcm", "mkv", "mpeg4", "pcm_s16le", 48000),
+    movie("mkv flac", "mkv", "mpeg4", "flac", 48000),
+    movie("mkv ac3", "mkv", "mpeg4", "ac3", 48000),
+    movie(
         "webm opus",
         "webm",
         "libvpx -deadline realtime -cpu-used 8",
         "libopus",
         48000,
     ),
-    film(
+    movie(
         "webm vorbis",
         "webm",
         "libvpx -deadline realtime -cpu-used 8",
         "libvorbis",
         48000,
     ),
-    film("mp4 aac", "mp4", "mpeg4", "aac", 44100),
-    film("mp4 mp3", "mp4", "mpeg4", "libmp3lame", 44100),
-    film(
+    movie("mp4 aac", "mp4", "mpeg4", "aac", 44100),
+    movie("mp4 mp3", "mp4", "mpeg4", "libmp3lame", 44100),
+    movie(
         "mp4 faststart",
         "mp4",
         "mpeg4 -movflags +faststart",
         "aac",
         48000,
     ),
-    film(
+    movie(
         "mp4 fragments",
         "mp4",
         "mpeg4 -g 10 -movflags +frag_keyframe+empty_moov",
         "aac",
         48000,
     ),
-    film(
+    movie(
         "mp4 delayed moov",
         "mp4",
         "mpeg4 -g 10 -movflags +frag_keyframe+delay_moov",
         "aac",
         48000,
     ),
-    film("mov pcm", "mov", "mpeg4", "pcm_s16le", 48000),
-    film("mov aac", "mov", "mpeg4", "aac", 44100),
-    film("mov alac", "mov", "mpeg4", "alac", 44100),
-    film("ts mp2", "ts", "mpeg2video -r 25", "mp2", 48000),
-    film("ts aac", "ts", "mpeg2video -r 25", "aac", 48000),
-    film("ts ac3", "ts", "mpeg2video -r 25", "ac3", 48000),
-    film("mpg mp2", "mpg", "mpeg2video -r 25", "mp2", 48000),
-    film("avi mp3", "avi", "mpeg4", "libmp3lame", 44100),
-    film("avi pcm", "avi", "mpeg4", "pcm_s16le", 44100),
-    film("flv mp3", "flv", "flv", "libmp3lame", 44100),
-    film("flv aac", "flv", "flv", "aac", 44100),
-    film("asf wma", "asf", "msmpeg4", "wmav2", 44100),
+    movie("mov pcm", "mov", "mpeg4", "pcm_s16le", 48000),
+    movie("mov aac", "mov", "mpeg4", "aac", 44100),
+    movie("mov alac", "mov", "mpeg4", "alac", 44100),
+    movie("ts mp2", "ts", "mpeg2video -r 25", "mp2", 48000),
+    movie("ts aac", "ts", "mpeg2video -r 25", "aac", 48000),
+    movie("ts ac3", "ts", "mpeg2video -r 25", "ac3", 48000),
+    movie("mpg mp2", "mpg", "mpeg2video -r 25", "mp2", 48000),
+    movie("avi mp3", "avi", "mpeg4", "libmp3lame", 44100),
+    movie("avi pcm", "avi", "mpeg4", "pcm_s16le", 44100),
+    movie("flv mp3", "flv", "flv", "libmp3lame", 44100),
+    movie("flv aac", "flv", "flv", "aac", 44100),
+    movie("asf wma", "asf", "msmpeg4", "wmav2", 44100),
 ];
 
 const PICTURE: &str = "-f lavfi -i testsrc=size=64x48:rate=10:duration=7";
 
-/// Audio alone, with lost packets.
+/// Audio only, with lost packets.
 const GAPPED: &[(&str, &str, &str, u32)] = &[
     ("webm opus", "webm", "libopus", 48000),
     ("webm vorbis", "webm", "libvorbis", 48000),
@@ -122,22 +122,22 @@ const GAPPED: &[(&str, &str, &str, u32)] = &[
 ];
 
 fn late(rows: &mut Vec<Made>) {
-    for film in FILMS {
-        // AVI knows no times, and ffmpeg's muxer writes no silence.
-        let late: &[f64] = if film.extension == "avi" {
+    for movie in MOVIES {
+        // AVI has no timestamps, and ffmpeg's muxer writes no silence.
+        let late: &[f64] = if movie.extension == "avi" {
             &[]
         } else {
             &[0.4, 2.3]
         };
         for late_s in late {
             rows.push(Made::new(
-                format!("late by {late_s} s: {}", film.name),
-                film.extension,
+                format!("late by {late_s} s: {}", movie.name),
+                movie.extension,
                 move |kit, file| {
                     kit.ffmpeg(&format!(
                         "{PICTURE} -itsoffset {late_s} -i speech-4000.wav -map 0:v -map 1:a -c:v {} \
                          -c:a {} -ar {} {file}",
-                        film.picture, film.sound, film.rate
+                        movie.picture, movie.sound, movie.rate
                     ))?;
                     Ok(Expected::track(0, Times::Kept).made_from([
                         Part::Silence(*late_s),
@@ -147,13 +147,13 @@ fn late(rows: &mut Vec<Made>) {
             ));
         }
         rows.push(Made::new(
-            format!("picture late: {}", film.name),
-            film.extension,
+            format!("picture late: {}", movie.name),
+            movie.extension,
             move |kit, file| {
                 kit.ffmpeg(&format!(
                     "-itsoffset 1.2 {PICTURE} -i speech-4000.wav -map 0:v -map 1:a -c:v {} \
                      -c:a {} -ar {} {file}",
-                    film.picture, film.sound, film.rate
+                    movie.picture, movie.sound, movie.rate
                 ))?;
                 Ok(Expected::track(0, Times::Kept).made_from([Part::All(kit.speech(4000))]))
             },
@@ -161,13 +161,13 @@ fn late(rows: &mut Vec<Made>) {
     }
 }
 
-/// Leaves out the packets from `start_s` to `end_s`; times stay.
+/// Drops the packets from `start_s` to `end_s`; times stay.
 fn drop(kit: &Kit, from: &str, to: &str, gaps_s: &[(f64, f64)]) -> Result<(), String> {
     let gaps: Vec<String> = gaps_s
         .iter()
         .map(|(start_s, end_s)| format!("between(pts*tb,{start_s},{end_s})"))
         .collect();
-    // What tells one time for many packets could not tell where the gap is.
+    // One timestamp for many packets could not show where the gap is.
     let pages = match from.rsplit('.').next() {
         Some("ogg" | "opus") => "-page_duration 1",
         Some("ts") => "-pes_payload_size 0",
@@ -210,7 +210,7 @@ fn gaps(rows: &mut Vec<Made>) {
             ));
         }
     }
-    // Longer than any jitter that players hide.
+    // Longer than the jitter that players hide.
     for (name, extension, sound) in [
         ("webm opus", "webm", "libopus"),
         ("mkv mp3", "mka", "libmp3lame"),
@@ -237,7 +237,7 @@ fn gaps(rows: &mut Vec<Made>) {
     }
 }
 
-/// The clock of the recorder did not begin at zero.
+/// The recorder's clock did not begin at zero.
 fn offsets(rows: &mut Vec<Made>) {
     for (name, extension, sound) in [
         ("webm opus", "webm", "libopus"),
@@ -272,7 +272,7 @@ fn offsets(rows: &mut Vec<Made>) {
                         return Ok(like_ffmpeg);
                     }
                     let clock_s = clock_s.parse().map_err(|_| "no number")?;
-                    // The sound of the same file that starts at once.
+                    // The audio of the same file without an offset.
                     let whole = format!("whole-{file}");
                     kit.ffmpeg(&format!(
                         "-i speech-4000.wav -c:a {sound} -ar 44100 {whole}"
@@ -319,10 +319,11 @@ fn edits(rows: &mut Vec<Made>) {
                 },
             ));
         }
-        // Timescales as ffmpeg writes them: 1000 of the film, 44100 of the sound.
+        // Time scales as ffmpeg writes them: 1000 for the movie, 44100 for the
+        // track.
         for (kind, edits, truth) in [
             (
-                "two stretches",
+                "two parts",
                 vec![(1000, 22_050), (1500, 4 * 44_100)],
                 vec![(0.5, 1.5), (4.0, 5.5)],
             ),
@@ -347,7 +348,7 @@ fn edits(rows: &mut Vec<Made>) {
                 extension,
                 move |kit, file| {
                     let whole = format!("whole-{file}");
-                    // The index behind the sound: it may grow.
+                    // `moov` after the data, so that it may grow.
                     let sound = sound.replace(" -movflags +faststart", "");
                     kit.ffmpeg(&format!(
                         "-i speech-7000.wav -c:a {sound} -ar 44100 {whole}"
@@ -368,11 +369,11 @@ fn edits(rows: &mut Vec<Made>) {
 }
 
 #[test]
-fn sound_is_heard_at_its_time() {
+fn audio_keeps_its_times() {
     let mut rows = Vec::new();
     late(&mut rows);
     gaps(&mut rows);
     offsets(&mut rows);
     edits(&mut rows);
-    made::judge("times", rows);
+    made::check_rows("times", rows);
 }

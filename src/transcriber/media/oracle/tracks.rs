@@ -1,4 +1,4 @@
-//! Which track is heard, and which of its channels.
+//! Selection of tracks, and downmix of their channels.
 
 use super::expected::{Expected, Part, Warning};
 use super::made::{self, Made};
@@ -27,7 +27,7 @@ fn several_tracks(rows: &mut Vec<Made>) {
                 Ok(Expected::like_ffmpeg().made_from([Part::All(kit.speech(4000))]))
             },
         ));
-        // Others have no such flag.
+        // Other formats have no such flag.
         if !["ts", "avi"].contains(&extension) {
             rows.push(Made::new(
                 format!("two tracks, the second is the default: {name}"),
@@ -75,7 +75,7 @@ fn several_tracks(rows: &mut Vec<Made>) {
     }
 }
 
-/// Pictures, subtitles and chapters beside the sound.
+/// Pictures, subtitles and chapters beside the audio.
 fn other_tracks(rows: &mut Vec<Made>) {
     for (name, extension, arguments) in [
         ("mp3", "mp3", "-c:a libmp3lame -id3v2_version 3"),
@@ -145,7 +145,7 @@ fn channels(rows: &mut Vec<Made>) {
         ("ogg vorbis", "ogg", "libvorbis -q:a 6"),
         ("ac3", "ac3", "ac3"),
     ] {
-        // The fourth channel is for low frequencies, which nobody speaks in.
+        // The fourth channel is LFE, which carries no speech.
         for channel in [0, 1, 2, 4, 5] {
             rows.push(Made::new(
                 format!("5.1, only channel {channel} speaks: {name}"),
@@ -216,10 +216,10 @@ fn channels(rows: &mut Vec<Made>) {
 }
 
 #[test]
-fn the_right_track_is_heard_and_all_of_its_channels() {
+fn the_right_track_is_decoded_with_all_channels() {
     let mut rows = Vec::new();
     several_tracks(&mut rows);
     other_tracks(&mut rows);
     channels(&mut rows);
-    made::judge("tracks", rows);
+    made::check_rows("tracks", rows);
 }

@@ -1,4 +1,4 @@
-//! Heads of AIFF and AIFF-C (Apple, Audio Interchange File Format 1.3 and the
+//! Headers of AIFF and AIFF-C (Apple, Audio Interchange File Format 1.3 and the
 //! AIFF-C draft of 1991).
 
 use symphonia::core::codecs::audio::well_known::*;
@@ -7,30 +7,30 @@ use super::super::MediaError;
 use super::super::forward::Forward;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
-/// Chunks before the sound.
+/// Most chunks before the audio data.
 const CHUNKS_MAX: usize = 4096;
 
 const STYLE: Style = Style::Riff(Endian::Big);
 
-/// A packet of `ima4`: of one channel, and the frames in it.
+/// Bytes and frames of an `ima4` packet, which holds one channel.
 const IMA4_BYTES: u32 = 34;
 const IMA4_FRAMES: u32 = 64;
 
-/// Whether a file that begins so is one.
+/// Whether `head` begins such a file.
 pub fn recognise(head: &[u8]) -> bool {
     head.starts_with(b"FORM") && matches!(head.get(8..12), Some(b"AIFF" | b"AIFC"))
 }
 
-/// Reads to the start of the sound.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+/// Reads to the start of the audio data.
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     input.skip(12)?;
     let mut signal = None;
-    let mut sound: Option<(u64, Chunk)> = None;
+    let mut data: Option<(u64, Chunk)> = None;
     for _ in 0..CHUNKS_MAX {
-        if signal.is_some() && sound.is_some() {
+        if signal.is_some() && data.is_some() {
             break;
         }
         let Some(chunk) = STYLE.take(input)? else {
@@ -45,8 +45,9 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
                 signal = Some(read_common(&common)?);
             }
             b"SSND" => {
-                sound = Some((input.position(), chunk));
-                // The order of chunks is free, but a stream cannot be gone back in.
+                data = Some((input.position(), chunk));
+                // Chunks may come in any order, but a stream cannot seek
+                // backwards.
                 if signal.is_some() || !input.is_file() {
                     break;
                 }
@@ -56,11 +57,11 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
         STYLE.finish(input, chunk, taken_bytes)?;
     }
     let missing = |chunk: &str| MediaError::Damaged(format!("no {chunk} chunk was found in it"));
-    let signal = signal.ok_or_else(|| match sound {
+    let signal = signal.ok_or_else(|| match data {
         None => MediaError::Truncated,
         Some(_) => missing("COMM"),
     })?;
-    let Some((position, chunk)) = sound else {
+    let Some((position, chunk)) = data else {
         return Err(match input.peek(1)? {
             [] => MediaError::Truncated,
             _ => missing("SSND"),
@@ -73,8 +74,8 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
         return Err(MediaError::Truncated);
     };
     let offset_bytes = u32::from_be_bytes([a, b, c, d]);
-    // The size counts these two fields and the offset; recorders that were killed
-    // leave 0, or what they began with: 8.
+    // The size includes these two fields and the offset; killed recorders leave
+    // 0, or the initial value 8.
     let claimed_bytes = u32::try_from(chunk.size_bytes).unwrap_or(u32::MAX);
     let counted_bytes = 8_u32.saturating_add(offset_bytes);
     input.skip(u64::from(offset_bytes))?;
@@ -87,13 +88,13 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
             input,
         ),
     };
-    let mut head = Head::new("aiff", signal, extent, input);
-    head.chunks = Some(STYLE);
-    Ok(head)
+    let mut header = Header::new("aiff", signal, extent, input);
+    header.chunks = Some(STYLE);
+    Ok(header)
 }
 
-/// The COMM chunk: channels, frames, bits of a sample, rate, in AIFF-C also a
-/// compression and its name.
+/// Parses the COMM chunk: channels, frames, bits per sample, rate, in AIFF-C also
+/// a compression type and its name.
 fn read_common(common: &[u8]) -> Result<Signal, MediaError> {
     let Some((fields, rest)) = common.split_first_chunk::<18>() else {
         return Err(MediaError::Damaged(format!(
@@ -167,8 +168,7 @@ fn name(compression: &[u8; 4], bits: u32) -> String {
     name.to_owned()
 }
 
-/// The 80 bits of an extended-precision number (IEEE 754), as a rate; 0 where it
-/// is none.
+/// An 80-bit extended-precision number (IEEE 754) as a rate; 0 if it is invalid.
 fn rate(extended: [u8; 10]) -> u32 {
     let [sign_and_exponent @ .., a, b, c, d, e, f, g, h] = extended;
     let exponent = i32::from(u16::from_be_bytes(sign_and_exponent));

@@ -1,11 +1,12 @@
-//! Heads of AU, also called SND (Sun, NeXT), and of its little-endian twin (DEC).
+//! Headers of AU, also called SND (Sun, NeXT), and of its little-endian variant
+//! (DEC).
 
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
 use super::super::forward::Forward;
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
 const HEAD_BYTES: u32 = 24;
@@ -18,13 +19,13 @@ fn endian(head: &[u8]) -> Option<Endian> {
     }
 }
 
-/// Whether a file that begins so is one.
+/// Whether `head` begins such a file.
 pub fn recognise(head: &[u8]) -> bool {
     endian(head).is_some()
 }
 
-/// Reads to the start of the sound.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+/// Reads to the start of the audio data.
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     let Some(head) = input.take::<{ HEAD_BYTES as usize }>()? else {
         return Err(MediaError::Truncated);
     };
@@ -50,11 +51,11 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
         Some((codec, bytes)) => Signal::pcm(codec, bytes, channels, rate),
         None => Signal::named(name(encoding), channels, rate),
     };
-    // An annotation of any length, which ends with zeros.
+    // An annotation of any length, terminated with zeros.
     input.skip(u64::from(offset_bytes.saturating_sub(HEAD_BYTES)))?;
     let nothing_follows = input.peek(1)?.is_empty();
     let extent = Extent::from_u32(size_bytes, nothing_follows, input);
-    Ok(Head::new("au", signal, extent, input))
+    Ok(Header::new("au", signal, extent, input))
 }
 
 fn name(encoding: u32) -> String {

@@ -1,15 +1,15 @@
 //! Chunks of RIFF (Multimedia Programming Interface), RF64 (EBU Tech 3306) and
-//! Wave64 (Sony), one behind the other.
+//! Wave64 (Sony).
 
 use std::io;
 
 use super::super::forward::Forward;
 use super::signal::Endian;
 
-/// In a damaged head, so far on is the next chunk looked for.
+/// In a damaged header, the next chunk is searched within this many bytes.
 const RESYNC_MAX_BYTES: u64 = 1024 * 1024;
 
-/// Chunks that are found behind one another in real files.
+/// Chunk ids of real files.
 const KNOWN: [&[u8; 4]; 34] = [
     b"fmt ", b"data", b"fact", b"LIST", b"list", b"INFO", b"JUNK", b"junk", b"PAD ", b"FLLR",
     b"bext", b"iXML", b"aXML", b"axml", b"chna", b"umid", b"cue ", b"smpl", b"inst", b"PEAK",
@@ -17,25 +17,25 @@ const KNOWN: [&[u8; 4]; 34] = [
     b"cart", b"plst", b"ds64", b"labl",
 ];
 
-/// How a chunk's head is written.
+/// Format of a chunk header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// 4 characters, 4 bytes of size, padded to 2 bytes.
+    /// Four-character id, 32-bit size, padded to 2 bytes.
     Riff(Endian),
-    /// A GUID, 8 bytes of size that count the head, padded to 8 bytes.
+    /// A GUID, 64-bit size including the header, padded to 8 bytes.
     Wave64,
 }
 
-/// The head of a chunk.
+/// A chunk header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
-    /// Four characters; of a GUID of Wave64 the first.
+    /// Four-character id; of a Wave64 GUID the first four bytes.
     pub id: [u8; 4],
-    /// Bytes of its content, as claimed.
+    /// Claimed content size in bytes.
     pub size_bytes: u64,
 }
 
-/// Bytes 4 to 16 of the GUIDs in Wave64, all but that of the file itself.
+/// Bytes 4 to 16 of the chunk GUIDs in Wave64; the file's own GUID differs.
 const WAVE64_GUID: [u8; 12] = [
     0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a,
 ];
@@ -47,7 +47,7 @@ fn is_known(id: &[u8]) -> bool {
 }
 
 impl Style {
-    /// Takes the head of the next chunk: `None` where there is none.
+    /// Consumes the next chunk header: `None` if there is none.
     pub fn take(self, input: &mut Forward) -> io::Result<Option<Chunk>> {
         let Some(chunk) = self.peek(input)? else {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Style {
         }
     }
 
-    /// Whether a chunk that real files have at such a place begins here.
+    /// Whether a chunk with a known id begins here.
     pub fn is_known_ahead(self, input: &mut Forward) -> io::Result<bool> {
         Ok(match self.peek(input)? {
             Some(chunk) => {
@@ -101,12 +101,12 @@ impl Style {
         })
     }
 
-    /// Steps over what is left of a chunk of which `taken_bytes` were taken, and
-    /// the bytes that pad it.
+    /// Skips the rest of a chunk of which `taken_bytes` were read, and its
+    /// padding.
     pub fn finish(self, input: &mut Forward, chunk: Chunk, taken_bytes: u64) -> io::Result<()> {
         input.skip(chunk.size_bytes.saturating_sub(taken_bytes))?;
         match self {
-            // Some writers forget the padding.
+            // Some writers omit the padding.
             Self::Riff(_) if !chunk.size_bytes.is_multiple_of(2) => {
                 let ahead = input.peek(5)?;
                 let padded = ahead.first() == Some(&0)
@@ -125,8 +125,8 @@ impl Style {
         Ok(())
     }
 
-    /// After something that is no chunk: goes on to the next `fmt ` or `data`, a
-    /// bounded way.
+    /// After an invalid chunk: searches a bounded part for the next `fmt ` or
+    /// `data`.
     pub fn resync(self, input: &mut Forward) -> io::Result<bool> {
         let start = input.position();
         while input.position() - start < RESYNC_MAX_BYTES {

@@ -1,28 +1,28 @@
-//! How much sound a head claims, and how much of that is believed.
+//! Extent of the audio data: the claimed size, and how far it is trusted.
 
 use super::super::forward::Forward;
 
-/// Heads that count themselves, or other parts of the file, claim so much more
-/// than there is without anything missing.
+/// Headers that count themselves, or other parts of the file, claim up to this
+/// many bytes more than exist, although nothing is missing.
 const SLOPPY_BYTES: u64 = 128;
 
-/// Where the sound of a file ends.
+/// End of the audio data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// After so many bytes.
+    /// After this many bytes.
     Bytes(u64),
-    /// Where the file ends: whoever wrote the head did not know.
+    /// At the end of the file: its size was unknown when the header was written.
     ToTheEnd,
 }
 
 impl Extent {
-    /// From a size in 32 bits, read at the start of the data. Recorders and
-    /// programs that write to a pipe leave in it what they began with: 0,
-    /// `FFFFFFFF`, or a little less than 2 or 4 GiB (arecord, sox). Sizes of more
-    /// than 4 GiB are known modulo 2^32.
+    /// From a 32-bit size, read at the start of the data. Recorders and programs
+    /// that write to a pipe leave the initial value: 0, `FFFFFFFF`, or a little
+    /// less than 2 or 4 GiB (arecord, sox). Sizes of more than 4 GiB are stored
+    /// modulo 2^32.
     ///
-    /// `nothing_follows`: the file ends here or goes on with what is no sound, so
-    /// that 0 means 0.
+    /// `nothing_follows`: the file ends here or continues with something that is
+    /// not audio, so that 0 means 0.
     pub fn from_u32(size_bytes: u32, nothing_follows: bool, input: &Forward) -> Self {
         let left_bytes = input.left_bytes();
         match size_bytes {
@@ -35,13 +35,13 @@ impl Extent {
             }
             size_bytes => {
                 let size_bytes = u64::from(size_bytes);
-                let behind_bytes = left_bytes.unwrap_or(0).saturating_sub(size_bytes);
-                Self::Bytes(size_bytes + (behind_bytes >> 32 << 32))
+                let excess_bytes = left_bytes.unwrap_or(0).saturating_sub(size_bytes);
+                Self::Bytes(size_bytes + (excess_bytes >> 32 << 32))
             }
         }
     }
 
-    /// From a size in 64 bits.
+    /// From a 64-bit size.
     pub fn from_u64(size_bytes: u64, nothing_follows: bool) -> Self {
         match size_bytes {
             0 if nothing_follows => Self::Bytes(0),
@@ -50,7 +50,7 @@ impl Extent {
         }
     }
 
-    /// How many bytes there really are, read at the start of the data.
+    /// Bytes that exist, determined at the start of the data.
     pub fn present_bytes(self, input: &Forward) -> Option<u64> {
         match (self, input.left_bytes()) {
             (Self::Bytes(size_bytes), Some(left_bytes)) => Some(size_bytes.min(left_bytes)),
@@ -59,7 +59,7 @@ impl Extent {
         }
     }
 
-    /// Whether a file that ends with `missing_bytes` still to come was cut short.
+    /// Whether a file that lacks `missing_bytes` at its end was truncated.
     pub fn is_cut_short(missing_bytes: u64) -> bool {
         missing_bytes > SLOPPY_BYTES
     }

@@ -1,15 +1,15 @@
-//! Files of samples behind a head: wav in all its kinds (RIFF, RIFX, RF64, BW64,
-//! Wave64), AU, AIFF and NIST SPHERE.
+//! PCM files with a header: all variants of wav (RIFF, RIFX, RF64, BW64, Wave64),
+//! AU, AIFF and NIST SPHERE.
 //!
-//! symphonia's readers want a head that is complete and right. Those of killed
-//! recorders, of programs that write to a pipe and of telephone systems are not,
-//! and what is behind them is sound nevertheless.
+//! symphonia's readers require a complete and valid header. Killed recorders,
+//! programs that write to a pipe and telephone systems do not write one, but the
+//! audio data after it is valid.
 
 mod aiff;
 mod au;
 mod chunks;
 mod data;
-mod head;
+mod header;
 mod signal;
 mod sphere;
 mod wave;
@@ -27,11 +27,11 @@ use super::forward::Forward;
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use data::Extent;
-use head::Next;
+use header::AfterData;
 pub use signal::{Endian, Framing, channels};
 pub use wave_format::WaveFormat;
 
-/// So much of the start of a file is enough for [`recognises`].
+/// Bytes at the start of a file that [`recognises`] needs.
 pub const RECOGNISE_BYTES: usize = 40;
 
 /// Whether [`PcmFile`] reads files that begin with `head`.
@@ -42,7 +42,7 @@ pub fn recognises(head: &[u8]) -> bool {
         || sphere::recognise(head)
 }
 
-/// A file of samples behind a head, read forward.
+/// A PCM file with a header, read forward.
 pub struct PcmFile {
     input: Forward,
     container: &'static str,
@@ -50,7 +50,7 @@ pub struct PcmFile {
     framing: Framing,
     chunks: Option<chunks::Style>,
     extent: Extent,
-    /// Where the sound begins, and where it is clipped at the end of the file.
+    /// Byte range of the audio data, clipped to the file.
     data: Range<u64>,
     taken_bytes: u64,
     state: State,
@@ -65,13 +65,13 @@ enum State {
 }
 
 impl PcmFile {
-    /// Reads the head of a file.
+    /// Reads the header of a file.
     pub fn open(source: Source) -> Result<Self, MediaError> {
         Self::read(Forward::file(source))
     }
 
-    /// Reads the head from a stream (a pipe); sound follows until its `read`
-    /// gives 0 bytes.
+    /// Reads the header from a stream (a pipe); audio data follows until its
+    /// `read` returns 0 bytes.
     #[cfg(test)]
     pub fn from_stream(stream: impl Read + Send + 'static) -> Result<Self, MediaError> {
         Self::read(Forward::stream(stream))
@@ -79,34 +79,34 @@ impl PcmFile {
 
     fn read(mut input: Forward) -> Result<Self, MediaError> {
         let start = input.peek(RECOGNISE_BYTES)?.to_vec();
-        let head = if let Some((container, style)) = wave::recognise(&start) {
-            wave::read_head(&mut input, container, style)?
+        let header = if let Some((container, style)) = wave::recognise(&start) {
+            wave::read_header(&mut input, container, style)?
         } else if au::recognise(&start) {
-            au::read_head(&mut input)?
+            au::read_header(&mut input)?
         } else if aiff::recognise(&start) {
-            aiff::read_head(&mut input)?
+            aiff::read_header(&mut input)?
         } else if sphere::recognise(&start) {
-            sphere::read_head(&mut input)?
+            sphere::read_header(&mut input)?
         } else {
             return Err(MediaError::Unrecognised);
         };
         let begin = input.position();
-        let end = head
+        let end = header
             .extent
             .present_bytes(&input)
             .map_or(u64::MAX, |data_bytes| begin.saturating_add(data_bytes));
         Ok(Self {
             input,
-            container: head.container,
+            container: header.container,
             tracks: [Track {
-                parameters: head.signal.parameters,
-                codec: head.signal.codec,
+                parameters: header.signal.parameters,
+                codec: header.signal.codec,
                 default: true,
-                duration_s: head.duration_s,
+                duration_s: header.duration_s,
             }],
-            framing: head.signal.framing,
-            chunks: head.chunks,
-            extent: head.extent,
+            framing: header.signal.framing,
+            chunks: header.chunks,
+            extent: header.extent,
             data: begin..end,
             taken_bytes: 0,
             state: State::Sound,
@@ -114,9 +114,9 @@ impl PcmFile {
         })
     }
 
-    /// Where the sound is a stream of MPEG audio frames (mp3 in wav): the bytes of
-    /// the file that it lies in. [`Reader::step`] gives nothing then. The end is
-    /// `u64::MAX` in a stream that does not tell its length.
+    /// If the data is a stream of MPEG audio frames (mp3 in wav): its byte range
+    /// in the file. [`Reader::step`] returns no packets then. The end is
+    /// `u64::MAX` in a stream of unknown length.
     pub fn mpeg_audio(&self) -> Option<Range<u64>> {
         (self.framing == Framing::Mpeg).then(|| self.data.clone())
     }
@@ -129,12 +129,12 @@ impl PcmFile {
     fn end(&mut self) -> Result<Step, MediaError> {
         self.state = State::Ended;
         let next = match (self.extent, self.chunks) {
-            (Extent::ToTheEnd, _) => Next::Nothing,
+            (Extent::ToTheEnd, _) => AfterData::Nothing,
             (Extent::Bytes(size_bytes), _) if self.taken_bytes < size_bytes => {
                 if Extent::is_cut_short(size_bytes - self.taken_bytes) {
                     self.state = State::CutShort;
                 }
-                Next::Nothing
+                AfterData::Nothing
             }
             (Extent::Bytes(size_bytes), Some(style)) => {
                 wave::next(&mut self.input, style, size_bytes, |input| {
@@ -142,19 +142,19 @@ impl PcmFile {
                 })?
             }
             (Extent::Bytes(_), None) if recognises(self.input.peek(RECOGNISE_BYTES)?) => {
-                Next::AnotherFile(self.input.position())
+                AfterData::AnotherFile(self.input.position())
             }
-            (Extent::Bytes(_), None) => Next::Nothing,
+            (Extent::Bytes(_), None) => AfterData::Nothing,
         };
         match next {
-            Next::MoreSound(extent) => {
+            AfterData::MoreData(extent) => {
                 self.extent = extent;
                 self.taken_bytes = 0;
                 self.state = State::Sound;
                 return Ok(Step::Nothing);
             }
-            Next::AnotherFile(position) => self.end_bytes = Some(position),
-            Next::Nothing => {}
+            AfterData::AnotherFile(position) => self.end_bytes = Some(position),
+            AfterData::Nothing => {}
         }
         Ok(Step::End)
     }
@@ -194,7 +194,8 @@ impl Reader for PcmFile {
         if frames == 1 {
             data.truncate(data.len() / unit_bytes * unit_bytes);
         } else if !data.is_empty() && data.len() < unit_bytes {
-            // The decoder refuses a block that was cut off, the sound in it is good.
+            // The decoder refuses a truncated block, whose samples are valid: it
+            // is padded, and the padding trimmed.
             packet.trim_end_frames =
                 u64::from(frames) * (unit_bytes - data.len()) as u64 / u64::from(bytes);
             data.resize(unit_bytes, 0);

@@ -1,4 +1,4 @@
-//! How the sound lies in the data of a PCM file.
+//! Sample format and layout of a PCM file's data.
 
 use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::*;
@@ -7,42 +7,42 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, CODEC_I
 use super::super::reader::CHANNELS_MAX;
 use super::super::{MediaError, codec};
 
-/// Frames of a packet where every sample has the same size.
+/// Frames in a packet if all samples have the same size.
 const PACKET_FRAMES: u32 = 4096;
 
-/// Codec and arrangement of a file's only track.
+/// Codec and framing of a file's only track.
 #[derive(Debug, Clone)]
 pub struct Signal {
     /// For its decoder.
     pub parameters: AudioCodecParameters,
-    /// For people.
+    /// Display name.
     pub codec: String,
-    /// How the data is cut into packets.
+    /// How the data is divided into packets.
     pub framing: Framing,
 }
 
-/// How data is cut into packets.
+/// How data is divided into packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// Units of one size: one frame of all channels, or a block of ADPCM.
+    /// Units of constant size: a frame of all channels, or an ADPCM block.
     Units {
         /// Bytes of one unit, not 0.
         bytes: u32,
-        /// Frames that it decodes to.
+        /// Frames of a decoded unit.
         frames: u32,
         /// Units in a packet.
         per_packet: u32,
     },
-    /// A stream of MPEG audio frames (layers I to III), which are found by their
-    /// own headers.
+    /// A stream of MPEG audio frames (layers I to III), delimited by their own
+    /// headers.
     Mpeg,
     /// AAC in ADTS frames, likewise.
     Adts,
-    /// Unknown here, for want of a decoder.
+    /// Unknown, since there is no decoder.
     Other,
 }
 
-/// Refuses signals that no recording has, before anything is allocated for them.
+/// Refuses unrealistic formats before memory is allocated for them.
 pub fn check(channels: u32, rate: u32) -> Result<(), MediaError> {
     if channels == 0 || channels > u32::from(CHANNELS_MAX) {
         return Err(MediaError::Damaged(format!(
@@ -55,8 +55,8 @@ pub fn check(channels: u32, rate: u32) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// Channels with their places where `mask` (dwChannelMask of
-/// WAVEFORMATEXTENSIBLE; 0: none) names as many as there are.
+/// A channel set with the positions in `mask` (dwChannelMask of
+/// WAVEFORMATEXTENSIBLE; 0: none) if it names `count` of them.
 pub fn channels(count: u32, mask: u32) -> Channels {
     match Position::from_wave_channel_mask(mask) {
         Some(positions) if positions.bits().count_ones() == count => {
@@ -71,7 +71,7 @@ pub fn channels(count: u32, mask: u32) -> Channels {
 }
 
 impl Signal {
-    /// Samples of `sample_bytes` each, frame by frame.
+    /// Interleaved samples of `sample_bytes` each.
     pub fn pcm(codec: AudioCodecId, sample_bytes: u32, channels: Channels, rate: u32) -> Self {
         let bytes = sample_bytes * channels.count() as u32;
         let mut signal = Self::named(codec::name(codec), channels, rate);
@@ -87,9 +87,8 @@ impl Signal {
         signal
     }
 
-    /// Blocks of ADPCM, each a packet of its own: the decoder wants to be told
-    /// how many frames a packet has, and so these are always the same
-    /// (`max_frames_per_packet`).
+    /// ADPCM blocks, each a packet of its own: the decoder needs the number of
+    /// frames of a packet, which must be constant (`max_frames_per_packet`).
     pub fn blocks(
         codec: AudioCodecId,
         bytes: u32,
@@ -125,7 +124,7 @@ impl Signal {
         }
     }
 
-    /// How many frames `data_bytes` of data hold, where that can be calculated.
+    /// Frames in `data_bytes` of data, if they can be calculated.
     pub fn frames(&self, data_bytes: u64) -> Option<u64> {
         match self.framing {
             Framing::Units { bytes, frames, .. } => {
@@ -139,9 +138,9 @@ impl Signal {
 /// Byte order of numbers and samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endian {
-    /// Lowest byte first.
+    /// Least significant byte first.
     Little,
-    /// Highest byte first.
+    /// Most significant byte first.
     Big,
 }
 
@@ -162,7 +161,7 @@ impl Endian {
         }
     }
 
-    /// Signed integers of so many bytes.
+    /// Signed integers of this size.
     pub fn signed(self, sample_bytes: u32) -> Option<AudioCodecId> {
         Some(match (sample_bytes, self) {
             (1, _) => CODEC_ID_PCM_S8,
@@ -176,7 +175,7 @@ impl Endian {
         })
     }
 
-    /// Floating point of so many bytes.
+    /// Floating point of this size.
     pub fn float(self, sample_bytes: u32) -> Option<AudioCodecId> {
         Some(match (sample_bytes, self) {
             (4, Self::Little) => CODEC_ID_PCM_F32LE,

@@ -1,24 +1,25 @@
-//! Heads of NIST SPHERE, the format of speech corpora: lines of text, then samples.
+//! Headers of NIST SPHERE, the format of speech corpora: lines of text, then
+//! samples.
 
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
 use super::super::forward::{AHEAD_MAX_BYTES, Forward};
 use super::data::Extent;
-use super::head::Head;
+use super::header::Header;
 use super::signal::{self, Endian, Signal};
 
-/// The first line and the second, which tells the length of the head.
+/// The first line; the second states the length of the header.
 const START: &[u8] = b"NIST_1A\n";
 const START_BYTES: usize = 16;
 
-/// Whether a file that begins so is one.
+/// Whether `head` begins such a file.
 pub fn recognise(head: &[u8]) -> bool {
     head.starts_with(START)
 }
 
-/// Reads to the start of the sound.
-pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
+/// Reads to the start of the audio data.
+pub fn read_header(input: &mut Forward) -> Result<Header, MediaError> {
     let head_bytes = std::str::from_utf8(input.peek(START_BYTES)?)
         .ok()
         .and_then(|start| start.get(START.len()..)?.trim().parse::<usize>().ok())
@@ -68,17 +69,16 @@ pub fn read_head(input: &mut Forward) -> Result<Head, MediaError> {
             rate,
         ),
     };
-    // Frames, to be exact. Behind them the file should end; it is the end that counts
-    // where it comes first.
+    // The number of frames; the end of the file limits it.
     let size_bytes = match (number("sample_count"), sample) {
         (Some(frames), Some((_, bytes))) => u64::from(frames) * u64::from(count) * u64::from(bytes),
         _ => 0,
     };
     let nothing_follows = input.peek(1)?.is_empty();
     let extent = Extent::from_u64(size_bytes, nothing_follows);
-    Ok(Head::new("sphere", signal, extent, input))
+    Ok(Header::new("sphere", signal, extent, input))
 }
 
 fn damaged(what: &str) -> MediaError {
-    MediaError::Damaged(format!("its SPHERE head tells no {what}"))
+    MediaError::Damaged(format!("its SPHERE header has no {what}"))
 }

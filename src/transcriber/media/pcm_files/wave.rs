@@ -1,4 +1,4 @@
-//! Heads of wav: RIFF and RIFX, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088),
+//! Headers of wav: RIFF and RIFX, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088),
 //! Sony Wave64.
 
 use std::io;
@@ -7,11 +7,11 @@ use super::super::MediaError;
 use super::super::forward::Forward;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
-use super::head::{Head, Next};
+use super::header::{AfterData, Header};
 use super::signal::Endian;
 use super::wave_format::{self, WaveFormat};
 
-/// Chunks before the sound; more are no recording but a trap.
+/// Most chunks before the audio data.
 const CHUNKS_MAX: usize = 4096;
 
 /// Bytes 4 to 16 of the GUID that begins a Wave64 file, after `riff`.
@@ -19,7 +19,8 @@ const WAVE64_FILE: &[u8] = &[
     0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00,
 ];
 
-/// Container and chunks of a file that begins so; 40 bytes are enough.
+/// Container and chunk style of a file that begins with `head`; 40 bytes are
+/// enough.
 pub fn recognise(head: &[u8]) -> Option<(&'static str, Style)> {
     let form = head.get(8..12);
     let riff = match head.get(..4)? {
@@ -35,29 +36,29 @@ pub fn recognise(head: &[u8]) -> Option<(&'static str, Style)> {
     (form == Some(b"WAVE")).then_some(riff)
 }
 
-/// What was read on the way to the sound.
+/// Chunks read before the audio data.
 #[derive(Default)]
-struct Found {
+struct ParsedChunks {
     format: Option<WaveFormat>,
-    /// Size of the data from `ds64`.
+    /// Data size from `ds64`.
     long_size_bytes: Option<u64>,
     /// Frames from `fact`.
     fact_frames: Option<u32>,
-    /// Sound that came before its `fmt `: where, and what its chunk claimed.
+    /// Audio data before its `fmt `: offset, and claimed size.
     early: Option<(u64, u64)>,
 }
 
-/// Reads to the start of the sound.
-pub fn read_head(
+/// Reads to the start of the audio data.
+pub fn read_header(
     input: &mut Forward,
     container: &'static str,
     style: Style,
-) -> Result<Head, MediaError> {
+) -> Result<Header, MediaError> {
     input.skip(match style {
         Style::Riff(_) => 12,
         Style::Wave64 => 40,
     })?;
-    let mut found = Found::default();
+    let mut found = ParsedChunks::default();
     let mut size_bytes = None;
     for _ in 0..CHUNKS_MAX {
         let Some(chunk) = style.take(input)? else {
@@ -89,36 +90,36 @@ pub fn read_head(
     let size_bytes = size_bytes.ok_or_else(|| ended(input, "`data`"))?;
     let signal = format.signal()?;
     let extent = extent(input, style, size_bytes, found.long_size_bytes)?;
-    let mut head = Head::new(container, signal, extent, input);
-    // Of other codecs only an average is known: believed if two agree.
+    let mut header = Header::new(container, signal, extent, input);
+    // For other codecs only an average is known: used if two fields agree.
     if let (None, Some(frames), Some(data_bytes)) = (
-        head.duration_s,
+        header.duration_s,
         found.fact_frames,
         extent.present_bytes(input),
     ) {
         let fact_s = f64::from(frames) / f64::from(format.rate());
         let average_s = data_bytes as f64 / f64::from(format.bytes_per_second());
         if (fact_s - average_s).abs() < 0.02 * fact_s + 0.1 {
-            head.duration_s = Some(fact_s);
+            header.duration_s = Some(fact_s);
         }
     }
-    head.chunks = Some(style);
-    Ok(head)
+    header.chunks = Some(style);
+    Ok(header)
 }
 
 fn ended(input: &mut Forward, chunk: &str) -> MediaError {
     match input.peek(1) {
         Ok([]) => MediaError::Truncated,
-        _ => MediaError::Damaged(format!("no {chunk} chunk was found in its head")),
+        _ => MediaError::Damaged(format!("no {chunk} chunk was found in its header")),
     }
 }
 
-/// False where the chunk claims more than there is, so that nothing follows it.
+/// False if the chunk exceeds the file, so that nothing follows it.
 fn read_chunk(
     input: &mut Forward,
     style: Style,
     chunk: Chunk,
-    found: &mut Found,
+    found: &mut ParsedChunks,
 ) -> Result<bool, MediaError> {
     let size_bytes = usize::try_from(chunk.size_bytes).unwrap_or(usize::MAX);
     let endian = match style {
@@ -156,7 +157,7 @@ fn read_chunk(
     Ok(true)
 }
 
-/// At the start of the content of `data`.
+/// Called at the start of the content of `data`.
 fn extent(
     input: &mut Forward,
     style: Style,
@@ -173,14 +174,14 @@ fn extent(
     })
 }
 
-/// What follows sound of `size_bytes` that has just been read. `is_at_file` says
-/// whether another file begins at the current place.
+/// What follows audio data of `size_bytes` that was just read. `is_at_file` says
+/// whether another file begins at the current position.
 pub fn next(
     input: &mut Forward,
     style: Style,
     size_bytes: u64,
     is_at_file: fn(&mut Forward) -> io::Result<bool>,
-) -> Result<Next, MediaError> {
+) -> Result<AfterData, MediaError> {
     let mut chunk = Chunk {
         id: *b"data",
         size_bytes,
@@ -190,11 +191,11 @@ pub fn next(
         style.finish(input, chunk, taken_bytes)?;
         let position = input.position();
         if is_at_file(input)? {
-            return Ok(Next::AnotherFile(position));
+            return Ok(AfterData::AnotherFile(position));
         }
         match style.take(input)? {
             Some(found) if found.id == *b"data" => {
-                return Ok(Next::MoreSound(extent(
+                return Ok(AfterData::MoreData(extent(
                     input,
                     style,
                     found.size_bytes,
@@ -205,5 +206,5 @@ pub fn next(
             None => break,
         }
     }
-    Ok(Next::Nothing)
+    Ok(AfterData::Nothing)
 }

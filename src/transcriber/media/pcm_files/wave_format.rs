@@ -2,13 +2,13 @@
 //! WAVEFORMATEX (18 and more) and WAVEFORMATEXTENSIBLE (40) of the Multimedia
 //! Programming Interface; also in Matroska (`A_MS/ACM`) and AVI.
 //!
-//! Recorders fill it with contradictions. What is trusted:
-//! - integers: the bits of a sample, rounded up to bytes; a larger container
-//!   (20 bits in 4 bytes) only where `nBlockAlign` and `nAvgBytesPerSec` agree on
-//!   it; without usable bits, `nBlockAlign`. Valid bits are the upper ones of
-//!   their container, so that their number does not matter;
-//! - A-law and mu-law: one byte a sample, whatever else is said;
-//! - the rate, unless it is impossible and the other fields tell another;
+//! Recorders write contradictory fields. What is used:
+//! - integers: the bits per sample, rounded up to bytes; a larger container
+//!   (20 bits in 4 bytes) only if `nBlockAlign` and `nAvgBytesPerSec` agree on
+//!   it; without usable bits, `nBlockAlign`. Valid bits are the most significant
+//!   ones of their container, so their number does not matter;
+//! - A-law and mu-law: one byte per sample, whatever other fields state;
+//! - the rate, unless it is impossible and other fields imply another;
 //! - ADPCM: `nBlockAlign`, from which the frames of a block follow.
 
 use symphonia::core::audio::Channels;
@@ -18,7 +18,7 @@ use super::super::MediaError;
 use super::signal::{self, Endian, Framing, Signal};
 use super::wave_tags;
 
-/// Of a longer chunk no more is read: extensions that matter are shorter.
+/// Only this much of the chunk is read: the extensions in use are shorter.
 pub const READ_MAX_BYTES: usize = 4096;
 
 const TAG_PCM: u16 = 0x0001;
@@ -33,11 +33,12 @@ const TAG_AAC: u16 = 0x00ff;
 const TAG_ADTS: u16 = 0x1600;
 const TAG_EXTENSIBLE: u16 = 0xfffe;
 
-/// KSDATAFORMAT_SUBTYPE_*: behind the tag, in the first 2 bytes, always this.
+/// KSDATAFORMAT_SUBTYPE_*: the bytes after the format tag, which is in the first
+/// two.
 const SUBTYPE_OF_TAG: &[u8] = &[
     0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71,
 ];
-/// The same of Ambisonic B-format files.
+/// The same for Ambisonic B-format files.
 const SUBTYPE_OF_AMBISONIC: &[u8] = &[
     0x00, 0x00, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0x00, 0x00, 0x00,
 ];
@@ -46,22 +47,22 @@ const SUBTYPE_OF_AMBISONIC: &[u8] = &[
 #[derive(Debug, Clone)]
 pub struct WaveFormat {
     endian: Endian,
-    /// Format tag; of WAVEFORMATEXTENSIBLE the one in the sub-format, `Err` with
-    /// the first bytes of one that stands for no tag.
+    /// Format tag; for WAVEFORMATEXTENSIBLE that of the sub-format, or `Err` with
+    /// the first bytes of a sub-format without a tag.
     tag: Result<u16, u32>,
     channels: u16,
     rate: u32,
     bytes_per_second: u32,
     block_bytes: u16,
-    /// Of a sample in its container; 0: not given.
+    /// Bits of a sample in its container; 0: not given.
     bits: u16,
     channel_mask: u32,
-    /// Behind WAVEFORMATEX, without WAVEFORMATEXTENSIBLE.
+    /// The bytes after WAVEFORMATEX, without WAVEFORMATEXTENSIBLE.
     extra: Vec<u8>,
 }
 
 impl WaveFormat {
-    /// The fields of a chunk, of which [`READ_MAX_BYTES`] are enough.
+    /// Parses a chunk, of which [`READ_MAX_BYTES`] are enough.
     pub fn parse(chunk: &[u8], endian: Endian) -> Result<Self, MediaError> {
         let half = |offset: usize| {
             let bytes = chunk.get(offset..offset + 2)?;
@@ -97,11 +98,11 @@ impl WaveFormat {
         Ok(format)
     }
 
-    /// WAVEFORMATEXTENSIBLE: what wins over the fields before it.
+    /// Applies WAVEFORMATEXTENSIBLE, which overrides the fields before it.
     fn extend(&mut self, channel_mask: u32, subtype: &[u8]) {
         self.channel_mask = channel_mask;
         self.tag = match subtype.split_at_checked(2) {
-            // Cut away or left empty: samples, presumably.
+            // Truncated or left empty: presumably PCM.
             None => Ok(TAG_PCM),
             _ if subtype.iter().all(|byte| *byte == 0) => Ok(TAG_PCM),
             Some((tag, SUBTYPE_OF_TAG | SUBTYPE_OF_AMBISONIC)) => {
@@ -118,34 +119,36 @@ impl WaveFormat {
         self.rate
     }
 
-    /// The rate that the other fields tell, where the one given is impossible.
+    /// The rate implied by the other fields, if the rate field is impossible.
     fn corrected_rate(&self) -> u32 {
         const POSSIBLE: std::ops::RangeInclusive<u32> = 4_000..=384_000;
-        let told = self
+        let implied = self
             .bytes_per_second
             .checked_div(u32::from(self.block_bytes));
-        match told {
-            Some(told) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&told) => told,
+        match implied {
+            Some(implied) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&implied) => {
+                implied
+            }
             _ => self.rate,
         }
     }
 
-    /// The average that the chunk claims.
+    /// The average stated by the chunk.
     pub fn bytes_per_second(&self) -> u32 {
         self.bytes_per_second
     }
 
-    /// Codec data behind the fields.
+    /// Codec data after the fields.
     pub fn extra(&self) -> &[u8] {
         &self.extra
     }
 
-    /// AAC without frames of its own; [`WaveFormat::extra`] is its config.
+    /// AAC without ADTS headers; [`WaveFormat::extra`] is its config.
     pub fn is_raw_aac(&self) -> bool {
         self.tag == Ok(TAG_AAC)
     }
 
-    /// The codec for people.
+    /// Display name of the codec.
     pub fn name(&self) -> String {
         match self.tag {
             Ok(tag) => wave_tags::name(tag),
@@ -155,7 +158,7 @@ impl WaveFormat {
         }
     }
 
-    /// What is to be decoded.
+    /// The decoder parameters and framing.
     pub fn signal(&self) -> Result<Signal, MediaError> {
         let count = u32::from(self.channels);
         signal::check(count, self.rate)?;
@@ -181,14 +184,14 @@ impl WaveFormat {
         })
     }
 
-    /// Bytes of one sample after `nBlockAlign`, if that is a multiple of the channels.
+    /// Bytes per sample by `nBlockAlign`, if that is a multiple of the channels.
     fn aligned_bytes(&self) -> Option<u32> {
         let bytes = self.block_bytes / self.channels;
         (bytes > 0 && self.block_bytes.is_multiple_of(self.channels)).then_some(u32::from(bytes))
     }
 
-    /// The floats of Cool Edit call themselves integers: 24 bits in 4 bytes, or 32
-    /// bits with the number 1 behind the fields. They are scaled to those bits.
+    /// Cool Edit's floats are labelled as integers: 24 bits in 4 bytes, or 32
+    /// bits with the number 1 after the fields. They are scaled to those bits.
     fn is_cool_edit(&self) -> bool {
         self.aligned_bytes() == Some(4)
             && match self.bits {
@@ -244,7 +247,7 @@ impl WaveFormat {
         let count = u32::from(self.channels);
         let block_bytes = u32::from(self.block_bytes);
         let head_bytes = count * if tag == TAG_ADPCM_MS { 7 } else { 4 };
-        // The decoder knows these; the other decoder of the system knows more.
+        // symphonia decodes only these; ffmpeg decodes the others.
         if count > 2 || !matches!(self.bits, 0 | 4) || self.endian == Endian::Big {
             return Ok(Signal::named(wave_tags::name(tag), channels, self.rate));
         }

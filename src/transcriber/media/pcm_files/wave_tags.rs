@@ -1,7 +1,7 @@
-//! Names of the codecs that a WAVE format tag stands for (RFC 2361 and
-//! Microsoft's mmreg.h), as far as recordings of speech have been seen with them.
+//! Names of codecs by WAVE format tag (RFC 2361 and Microsoft's mmreg.h), limited
+//! to those seen in speech recordings.
 
-/// What people call the codec of `tag`.
+/// The common name of the codec of `tag`.
 pub fn name(tag: u16) -> String {
     let name = match tag {
         0x0001 => "PCM",

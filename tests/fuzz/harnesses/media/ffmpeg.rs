@@ -4,10 +4,10 @@
 use std::io::{Cursor, Read};
 
 use super::matroska::Parser;
-use super::messages::Said;
+use super::messages::Parsed;
 use super::reorder::Ordered;
 
-/// Its output, in pieces; the first byte is their size.
+/// Its output, in pieces whose size the first byte gives.
 pub fn media_output(input: &[u8]) {
     let Some((size, bytes)) = input.split_first() else {
         return;
@@ -26,15 +26,15 @@ pub fn media_output(input: &[u8]) {
     parser.is_between_elements();
 }
 
-/// What it says on standard error.
+/// Its standard error.
 pub fn media_messages(input: &[u8]) {
-    let mut said = Said::default();
+    let mut parsed = Parsed::default();
     let mut line = Vec::new();
     for piece in input.chunks(100) {
-        said.push(piece, &mut line);
+        parsed.push(piece, &mut line);
     }
-    assert!(said.reason().len() < 4096);
-    if let Some(input) = &said.input {
+    assert!(parsed.reason().len() < 4096);
+    if let Some(input) = &parsed.input {
         assert!(input.duration_s.is_none_or(|duration_s| duration_s >= 0.0));
     }
 }

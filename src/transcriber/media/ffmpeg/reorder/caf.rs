@@ -1,4 +1,4 @@
-//! CAF: the packet table (`pakt`) may come behind the data that it describes.
+//! CAF: the packet table (`pakt`) may come after the data that it describes.
 
 use std::io::{self, Read, Seek};
 
@@ -7,7 +7,7 @@ use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
 const FILE_HEADER_BYTES: u64 = 8;
 const CHUNK_HEADER_BYTES: u64 = 12;
 
-/// All other chunks first, the data last; `None` if it is no CAF file or in that
+/// Moves the data chunk to the end; `None` if the file is not CAF or is in that
 /// order already.
 pub fn pieces(
     recording: &mut (impl Read + Seek),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_table_behind_its_data_is_moved() {
+    fn packet_table_after_data_is_moved() {
         for (chunks, expected) in [
             (
                 &[(b"desc", 32, 32), (b"data", 100, 100), (b"pakt", 24, 24)][..],

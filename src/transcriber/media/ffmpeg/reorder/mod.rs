@@ -1,5 +1,5 @@
-//! Files whose table of contents lies behind their data cannot be read from a
-//! pipe: they are handed over in another order, made on the fly.
+//! Reorders files whose index comes after the data, on the fly: they cannot be
+//! read from a pipe otherwise.
 
 mod caf;
 mod mp4;
@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use piece::Piece;
 
-/// A recording, its parts in an order that can be read from a pipe.
+/// A recording whose parts are in an order that can be read from a pipe.
 pub struct Ordered<R> {
     recording: R,
     pieces: std::vec::IntoIter<Piece>,
@@ -18,9 +18,9 @@ pub struct Ordered<R> {
 }
 
 impl<R: Read + Seek> Ordered<R> {
-    /// `recording` from its start to `size_bytes`; as it is, unless it is a file
-    /// that must be reordered and can be. Damaged files are left alone: ffmpeg
-    /// has a word for them.
+    /// `recording` from its start to `size_bytes`, reordered if necessary and
+    /// possible. Damaged files are passed on as they are: ffmpeg reports the
+    /// damage.
     pub fn new(mut recording: R, size_bytes: u64) -> io::Result<Self> {
         let pieces = match mp4::pieces(&mut recording, size_bytes)? {
             Some(pieces) => pieces,
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_read_in_their_order() {
+    fn pieces_are_read_in_order() {
         let mut ordered = Ordered {
             recording: Cursor::new(b"0123456789"),
             pieces: vec![
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_stay_as_they_are() {
+    fn other_files_are_unchanged() {
         for content in [&b""[..], b"caff", b"RIFF\0\0\0\0WAVE", &[0; 100]] {
             let mut ordered = Ordered::new(Cursor::new(content), content.len() as u64).unwrap();
             let mut read = Vec::new();

@@ -1,5 +1,5 @@
-//! mp4, mov, 3gp (ISO/IEC 14496-12): the table of contents (`moov`) may come behind
-//! the data (`mdat`) that it describes by offsets in the file.
+//! mp4, mov, 3gp (ISO/IEC 14496-12): `moov` may come after the `mdat` that it
+//! refers to by file offsets.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,22 +8,22 @@ use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
 const BOX_HEADER_BYTES: usize = 8;
 const LARGE_HEADER_BYTES: usize = 16;
 
-/// The boxes between `moov` and the tables of offsets.
+/// The boxes between `moov` and the chunk offset tables.
 const CONTAINERS: [&[u8; 4]; 4] = [b"trak", b"mdia", b"minf", b"stbl"];
 
-/// Boxes that such files begin with.
+/// Boxes that begin such files.
 const FIRST: [&[u8; 4]; 8] = [
     b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide", b"pnot", b"uuid",
 ];
 
-/// `moov` first, its offsets moved; `None` if the file is not of this kind, has
-/// that order already, comes in fragments, or cannot be understood.
+/// Moves `moov` to the front and adjusts its chunk offsets; `None` if the file is
+/// of another kind, in that order already, fragmented or damaged.
 pub fn pieces(
     recording: &mut (impl Read + Seek),
     size_bytes: u64,
 ) -> io::Result<Option<Vec<Piece>>> {
     let mut offset = 0;
-    // Behind `ftyp`.
+    // After `ftyp`.
     let mut insert = 0;
     let mut data_seen = false;
     for _ in 0..PARTS_MAX {
@@ -58,7 +58,7 @@ pub fn pieces(
     Ok(None)
 }
 
-/// Kind and whole size of the box at `offset`.
+/// Type and size of the box at `offset`.
 fn top_box(recording: &mut (impl Read + Seek), offset: u64) -> io::Result<Option<([u8; 4], u64)>> {
     let Some(kind) = bytes_at::<4>(recording, offset + 4)? else {
         return Ok(None);
@@ -68,13 +68,14 @@ fn top_box(recording: &mut (impl Read + Seek), offset: u64) -> io::Result<Option
         1 => bytes_at::<8>(recording, offset + 8)?.map_or(0, u64::from_be_bytes),
         size => u64::from(size),
     };
-    // Of size 0 is a box that goes on to the end of the file: nothing follows it.
+    // Size 0: the box extends to the end of the file, so nothing follows it.
     Ok((size >= BOX_HEADER_BYTES as u64).then_some((kind, size)))
 }
 
-/// `moov`, taken from `from` to `to`, before it.
+/// `moov` with offsets adjusted for its move from `from` to `to`.
 fn moved(moov: &[u8], to: u64, from: u64) -> Option<Vec<u8>> {
-    // All tables become those of 64 bits, so the length does not depend on the offsets.
+    // All tables are converted to 64 bits (`co64`), so the length does not depend
+    // on the offsets.
     let length = rewrite(moov, &|offset| Some(offset))?.len() as u64;
     rewrite(moov, &|offset| {
         if offset < to {
@@ -87,7 +88,7 @@ fn moved(moov: &[u8], to: u64, from: u64) -> Option<Vec<u8>> {
     })
 }
 
-/// The box, with each offset in it passed through `shift`.
+/// The box with `shift` applied to each chunk offset.
 fn rewrite(bytes: &[u8], shift: &dyn Fn(u64) -> Option<u64>) -> Option<Vec<u8>> {
     let (kind, content, rest) = split(bytes)?;
     if !rest.is_empty() {
@@ -105,7 +106,7 @@ fn write_boxes(
     shift: &dyn Fn(u64) -> Option<u64>,
     out: &mut Vec<u8>,
 ) -> Option<()> {
-    // QuickTime ends some lists with four zeros.
+    // QuickTime terminates some lists with four zeros.
     while bytes.len() >= BOX_HEADER_BYTES {
         let (kind, content, rest) = split(bytes)?;
         let start = out.len();
@@ -128,7 +129,7 @@ fn write_content(
     match kind {
         b"stco" => write_table::<4>(content, shift, out),
         b"co64" => write_table::<8>(content, shift, out),
-        // Compressed: its offsets are out of sight.
+        // Compressed: the offsets are not accessible.
         b"cmov" => None,
         kind if kind == b"moov" || CONTAINERS.contains(&kind) => write_boxes(content, shift, out),
         _ => {
@@ -138,7 +139,7 @@ fn write_content(
     }
 }
 
-/// Version and flags, number of entries, offsets of `N` bytes each.
+/// Version and flags, entry count, offsets of `N` bytes each.
 fn write_table<const N: usize>(
     content: &[u8],
     shift: &dyn Fn(u64) -> Option<u64>,
@@ -157,7 +158,7 @@ fn write_table<const N: usize>(
     Some(())
 }
 
-/// The first box: kind, content, and what follows it.
+/// The first box: type, content, and the bytes after it.
 fn split(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     let size = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?);
     let kind = bytes.get(4..BOX_HEADER_BYTES)?.try_into().ok()?;
@@ -222,7 +223,7 @@ mod tests {
         read
     }
 
-    /// Offsets of all tables of 64 bits in a file.
+    /// Offsets in all `co64` tables of a file.
     fn offsets(content: &[u8]) -> Vec<usize> {
         let tables = content.windows(4).enumerate();
         let tables = tables.filter(|(_, kind)| kind == b"co64");
@@ -236,9 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn offsets_lead_to_the_same_bytes() {
+    fn adjusted_offsets_refer_to_the_same_bytes() {
         let file_type = boxed(b"ftyp", b"3gp4\0\0\0\0");
-        // mdat, moov, one more mdat: the marks are at 24, 28 and 16 behind moov's end.
+        // mdat, moov, another mdat: the marks are at 24, 28 and 16 bytes after
+        // moov.
         let first = boxed(b"mdat", b"AAAABBBB");
         let second = boxed(b"mdat", b"CCCC");
         for kind in [b"stco", b"co64"] {
@@ -255,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn offsets_of_32_bits_may_become_longer() {
+    fn stco_is_converted_to_co64() {
         let moov = moov(&[table(b"stco", &[u64::from(u32::MAX)])]);
         let moved = moved(&moov, 16, u64::from(u32::MAX) + 100).unwrap();
         assert_eq!(offsets(&moved), [u32::MAX as usize + moved.len()]);
     }
 
     #[test]
-    fn what_is_not_understood_stays_as_it_is() {
+    fn unsupported_files_are_unchanged() {
         let file_type = boxed(b"ftyp", b"3gp4\0\0\0\0");
         let data = boxed(b"mdat", b"AAAABBBB");
         let good = moov(&[table(b"stco", &[24])]);
@@ -271,7 +273,7 @@ mod tests {
         let mut endless = data.clone();
         endless[..4].copy_from_slice(&0_u32.to_be_bytes());
         for content in [
-            // In order already; in fragments; no table; cut short; compressed.
+            // In order already; fragmented; no table; truncated; compressed.
             [&*file_type, &good, &data].concat(),
             [&*file_type, &boxed(b"moof", b""), &data, &good].concat(),
             [&*file_type, &data].concat(),

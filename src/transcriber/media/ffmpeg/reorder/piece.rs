@@ -1,24 +1,24 @@
-//! What a reordered file is made of.
+//! Parts of a reordered file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// A table of contents is kept in memory; a day of audio needs a few megabytes.
+/// The index is kept in memory; a day of audio needs a few megabytes.
 pub const TABLE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The boxes or chunks at the top of a file are few.
+/// Most top-level boxes or chunks.
 pub const PARTS_MAX: usize = 4096;
 
-/// A stretch of the file as it is handed over.
+/// A part of the reordered file.
 #[derive(Debug, PartialEq)]
 pub enum Piece {
-    /// These bytes of the recording.
+    /// A byte range of the recording.
     Original(Range<u64>),
-    /// Something written anew.
+    /// New content.
     Replaced(Vec<u8>),
 }
 
-/// The `N` bytes at `offset_bytes`; `None` if the file ends before.
+/// The `N` bytes at `offset_bytes`; `None` at the end of the file.
 pub fn bytes_at<const N: usize>(
     recording: &mut (impl Read + Seek),
     offset_bytes: u64,

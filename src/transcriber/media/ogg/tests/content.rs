@@ -1,9 +1,9 @@
-//! What lies in the file: codecs, tracks, headers.
+//! Content of files: codecs, tracks, headers.
 
 use super::*;
 
 #[test]
-fn it_sounds_as_ffmpeg_decodes_it() {
+fn output_matches_ffmpeg() {
     for (arguments, rate) in [
         (&["-c:a", "libopus"][..], 48_000),
         (
@@ -25,17 +25,17 @@ fn it_sounds_as_ffmpeg_decodes_it() {
         ),
     ] {
         let content = ogg(arguments);
-        let heard = heard(&content);
+        let output = output(&content);
         let expected = ffmpeg(&content, rate);
         let name = format!("{arguments:?}");
-        assert_eq!(heard.rate, rate, "{name}");
-        assert_same(&heard.samples, &expected, rate, &name);
-        assert!(heard.lost.is_empty() && heard.damaged == 0, "{heard:?}");
-        assert!(!heard.cut_short && heard.end_bytes.is_none());
+        assert_eq!(output.rate, rate, "{name}");
+        assert_same(&output.samples, &expected, rate, &name);
+        assert!(output.lost.is_empty() && output.damaged == 0, "{output:?}");
+        assert!(!output.cut_short && output.end_bytes.is_none());
         let reader = open(&content).unwrap();
         let claimed_s = reader.tracks()[0].duration_s.unwrap();
         assert!(
-            (claimed_s - heard.seconds()).abs() < 0.001,
+            (claimed_s - output.seconds()).abs() < 0.001,
             "{name}: {claimed_s}"
         );
         assert_eq!(reader.others(), "");
@@ -43,7 +43,7 @@ fn it_sounds_as_ffmpeg_decodes_it() {
 }
 
 #[test]
-fn each_of_several_tracks_can_be_chosen() {
+fn each_track_can_be_selected() {
     let arguments = [
         "-i",
         "SPEECH",
@@ -64,14 +64,14 @@ fn each_of_several_tracks_can_be_chosen() {
     let reader = open(&content).unwrap();
     let names: Vec<&str> = reader.tracks().iter().map(|track| &*track.codec).collect();
     assert_eq!(names, ["vorbis", "opus"]);
-    let speech = heard(&ogg(&["-c:a", "libopus"]));
+    let speech = output(&ogg(&["-c:a", "libopus"]));
     assert_same(&play(reader, 1).samples, &speech.samples, 48_000, "second");
     let sine = play(open(&content).unwrap(), 0);
     assert!((sine.seconds() - 3.0).abs() < 0.01);
 }
 
 #[test]
-fn what_cannot_be_decoded_here_is_named() {
+fn unsupported_codecs_are_named() {
     let speex = ogg(&["-c:a", "libspeex", "-ar", "16000"]);
     let surround = ogg(&["-c:a", "libopus", "-ac", "6"]);
     let pcm = page(
@@ -106,7 +106,7 @@ fn what_cannot_be_decoded_here_is_named() {
 }
 
 #[test]
-fn long_comments_are_stepped_over() {
+fn long_comments_are_skipped() {
     let whole = ogg(OPUS);
     let all = pages(&whole);
     let serial = u32::from_le_bytes(all[0][14..18].try_into().unwrap());
@@ -127,8 +127,8 @@ fn long_comments_are_stepped_over() {
         seal(&mut page);
         content.extend(page);
     }
-    let long = heard(&content);
-    let short = heard(&whole);
+    let long = output(&content);
+    let short = output(&whole);
     assert!(long.lost.is_empty(), "{:?}", long.lost);
     assert_eq!(long.samples.len(), short.samples.len());
 }
@@ -150,7 +150,7 @@ fn codebooks_that_take_gigabytes_are_refused() {
 }
 
 #[test]
-fn all_recordings_of_the_collection_sound_as_ffmpeg_decodes_them() {
+fn shared_recordings_match_ffmpeg() {
     for folder in ["", "findings"] {
         let Ok(files) = std::fs::read_dir(shared_folder().join(folder)) else {
             return;
@@ -163,15 +163,15 @@ fn all_recordings_of_the_collection_sound_as_ffmpeg_decodes_them() {
             }
             let content = std::fs::read(&path).unwrap();
             let name = path.display().to_string();
-            let heard = heard(&content);
-            assert!(heard.lost.is_empty() && heard.damaged == 0, "{name}");
-            assert!(!heard.cut_short && heard.end_bytes.is_none(), "{name}");
-            let expected = ffmpeg(&content, heard.rate);
-            assert_same(&heard.samples, &expected, heard.rate, &name);
+            let output = output(&content);
+            assert!(output.lost.is_empty() && output.damaged == 0, "{name}");
+            assert!(!output.cut_short && output.end_bytes.is_none(), "{name}");
+            let expected = ffmpeg(&content, output.rate);
+            assert_same(&output.samples, &expected, output.rate, &name);
             let claimed_s = open(&content).unwrap().tracks()[0].duration_s;
             let claimed_s = claimed_s.unwrap_or_else(|| panic!("{name} has no length"));
             assert!(
-                (claimed_s - heard.seconds()).abs() < 0.01,
+                (claimed_s - output.seconds()).abs() < 0.01,
                 "{name}: {claimed_s}"
             );
         }

@@ -1,42 +1,42 @@
-//! Files that are damaged, cut or made by an enemy.
+//! Damaged, truncated and hostile files.
 
 use super::*;
 
 #[test]
-fn another_kind_of_file_behind_it_is_left_to_others() {
+fn an_appended_file_of_another_format_is_left_to_the_caller() {
     let content = ogg(OPUS);
     let wav = testing::bytes(&spoken());
     let joined = [content.clone(), wav].concat();
-    let heard = heard(&joined);
-    assert_eq!(heard.end_bytes, Some(content.len() as u64));
-    assert!(heard.lost.is_empty() && !heard.cut_short);
+    let output = output(&joined);
+    assert_eq!(output.end_bytes, Some(content.len() as u64));
+    assert!(output.lost.is_empty() && !output.cut_short);
 }
 
 #[test]
-fn a_damaged_page_costs_what_it_holds() {
+fn a_damaged_page_loses_only_its_content() {
     for arguments in [OPUS, VORBIS, FLAC] {
         let whole = ogg(arguments);
-        let whole_heard = heard(&whole);
+        let whole_output = output(&whole);
         let all = pages(&whole);
         let middle = all.len() / 2;
         let before: usize = all[..middle].iter().map(Vec::len).sum();
-        let back = granule(&all[middle]) as f64 / f64::from(whole_heard.rate);
+        let back = granule(&all[middle]) as f64 / f64::from(whole_output.rate);
         // In its body, its checksum, its capture pattern, its lacing values, its
-        // length; and everything.
+        // length; and the whole page.
         for damage in [200..201, 22..23, 0..1, 27..29, 26..27, 0..all[middle].len()] {
             let mut content = whole.clone();
             content[before..][damage.clone()].fill(0x55);
-            let heard = heard(&content);
+            let output = output(&content);
             let name = format!("{arguments:?} {damage:?}");
-            assert_eq!(heard.lost.len(), 1, "{name}: {:?}", heard.lost);
+            assert_eq!(output.lost.len(), 1, "{name}: {:?}", output.lost);
             assert!(
-                (heard.seconds() - whole_heard.seconds()).abs() < 0.001,
+                (output.seconds() - whole_output.seconds()).abs() < 0.001,
                 "{name}"
             );
             assert_same(
-                heard.part(back + 0.1, 1e9),
-                whole_heard.part(back + 0.1, 1e9),
-                heard.rate,
+                output.part(back + 0.1, 1e9),
+                whole_output.part(back + 0.1, 1e9),
+                output.rate,
                 &name,
             );
         }
@@ -44,7 +44,7 @@ fn a_damaged_page_costs_what_it_holds() {
 }
 
 #[test]
-fn damage_at_the_end_of_a_part_is_reported() {
+fn damage_at_the_end_of_a_link_is_reported() {
     let whole = ogg(OPUS);
     let mut damaged = whole.clone();
     let last = damaged.len() - 10;
@@ -55,15 +55,15 @@ fn damage_at_the_end_of_a_part_is_reported() {
         ([damaged, whole.clone()].concat(), 1, 1),
         ([cut, whole.clone()].concat(), 1, 1),
     ] {
-        let heard = heard(&content);
-        assert_eq!(heard.lost.len(), lost, "{:?}", heard.lost);
-        assert_eq!(heard.changes, changes);
-        assert!(!heard.cut_short);
+        let output = output(&content);
+        assert_eq!(output.lost.len(), lost, "{:?}", output.lost);
+        assert_eq!(output.changes, changes);
+        assert!(!output.cut_short);
     }
 }
 
 #[test]
-fn granule_positions_out_of_this_world_do_no_harm() {
+fn extreme_granule_positions_are_harmless() {
     let whole = ogg(OPUS);
     let mut all = pages(&whole);
     for (number, page) in all.iter_mut().enumerate().skip(2) {
@@ -93,10 +93,10 @@ fn granule_positions_out_of_this_world_do_no_harm() {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_read_as_far_as_it_goes() {
+fn truncated_files_are_read_to_their_end() {
     for arguments in [OPUS, VORBIS, FLAC] {
         let whole = ogg(arguments);
-        let whole_s = heard(&whole).seconds();
+        let whole_s = output(&whole).seconds();
         let borders: Vec<usize> = pages(&whole)
             .iter()
             .scan(0, |at, page| {
@@ -109,13 +109,13 @@ fn a_file_cut_anywhere_is_read_as_far_as_it_goes() {
             let name = format!("{arguments:?} {cut} of {}", whole.len());
             match open(&whole[..cut]) {
                 Ok(reader) => {
-                    let heard = play(reader, 0);
+                    let output = play(reader, 0);
                     let at_border = borders.contains(&cut);
-                    assert_eq!(heard.cut_short, !at_border, "{name}");
-                    assert!(heard.lost.is_empty(), "{name}: {:?}", heard.lost);
+                    assert_eq!(output.cut_short, !at_border, "{name}");
+                    assert!(output.lost.is_empty(), "{name}: {:?}", output.lost);
                     let expected_s = whole_s * cut as f64 / whole.len() as f64;
                     assert!(
-                        heard.rate == 0 || heard.seconds() > expected_s - 0.7,
+                        output.rate == 0 || output.seconds() > expected_s - 0.7,
                         "{name}"
                     );
                 }
@@ -136,7 +136,7 @@ fn flipped_bytes_neither_panic_nor_hang() {
         let whole = ogg(arguments);
         let all = pages(&whole);
         for round in 0..40 {
-            // Half of them in pages whose checksum is right nevertheless.
+            // Half of them in pages with a valid checksum.
             let mut content = if round % 2 == 0 {
                 let mut all = all.clone();
                 for _ in 0..=random(4) {
@@ -167,7 +167,7 @@ fn flipped_bytes_neither_panic_nor_hang() {
 }
 
 #[test]
-fn pages_that_are_none_cost_little() {
+fn false_pages_are_cheap() {
     let whole = ogg(OPUS);
     let all = pages(&whole);
     let middle = all.len() / 2;
@@ -178,8 +178,8 @@ fn pages_that_are_none_cost_little() {
     let flood = false_page.repeat(8 * 1024 * 1024 / false_page.len());
     let content = [all[..middle].concat(), flood, all[middle..].concat()].concat();
     let begun = std::time::Instant::now();
-    let heard = heard(&content);
+    let output = output(&content);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
-    let whole = self::heard(&whole);
-    assert!((heard.seconds() - whole.seconds()).abs() < 0.001);
+    let whole = self::output(&whole);
+    assert!((output.seconds() - whole.seconds()).abs() < 0.001);
 }

@@ -1,4 +1,4 @@
-//! Ogg files as encoders make them, and as they become on their way here.
+//! Ogg files as encoders write them, and modified ones.
 
 mod content;
 mod damage;
@@ -15,28 +15,28 @@ use crate::testing::{self, converted};
 
 const PHRASE: &str = "hello world please open the door, and one more sentence for good measure";
 
-/// What a file sounds like, mixed to one channel.
+/// Decoded output of a file, downmixed to mono.
 #[derive(Debug, Default)]
-struct Heard {
-    /// From the start of the recording, gaps as silence.
+struct Output {
+    /// From the start of the recording, gaps filled with silence.
     samples: Vec<f32>,
     rate: u32,
-    /// Changes of the decoder.
+    /// Number of decoder changes.
     changes: usize,
-    /// What was reported as lost.
+    /// Reasons of losses.
     lost: Vec<String>,
-    /// Frames that no decoder could decode.
+    /// Frames that failed to decode.
     damaged: usize,
     cut_short: bool,
     end_bytes: Option<u64>,
 }
 
-impl Heard {
+impl Output {
     fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.rate)
     }
 
-    /// From second to second.
+    /// A range in seconds.
     fn part(&self, from_s: f64, to_s: f64) -> &[f32] {
         let at = |s: f64| ((s * f64::from(self.rate)) as usize).min(self.samples.len());
         &self.samples[at(from_s)..at(to_s)]
@@ -48,43 +48,43 @@ fn open(content: &[u8]) -> Result<OggReader, MediaError> {
     OggReader::open(Source::new(file, content.len() as u64))
 }
 
-fn heard(content: &[u8]) -> Heard {
+fn output(content: &[u8]) -> Output {
     play(open(content).unwrap(), 0)
 }
 
-/// Decodes as another part of this program will: places by times, trims.
-fn play(mut reader: OggReader, track: usize) -> Heard {
-    let mut heard = Heard::default();
+/// Decodes like the recording module: applies times and trimming.
+fn play(mut reader: OggReader, track: usize) -> Output {
+    let mut output = Output::default();
     let mut decoder = codec::decoder(&reader.tracks()[track].parameters).unwrap();
     let mut planes: Vec<Vec<f32>> = Vec::new();
     reader.select(track);
-    // A bounded number of steps for any file of a test.
+    // A bound on the steps for any test file.
     for _ in 0..1_000_000 {
         match reader.step().unwrap() {
             Step::Packet(packet) => {
                 let data = CodecPacket::new(0, Timestamp::ZERO, Duration::ZERO, packet.data);
                 let Ok(buffer) = decoder.decode(&data) else {
-                    heard.damaged += 1;
+                    output.damaged += 1;
                     continue;
                 };
                 if let Some(time_s) = packet.time_s
-                    && heard.rate > 0
+                    && output.rate > 0
                 {
-                    let at = (time_s * f64::from(heard.rate)).round() as i64;
+                    let at = (time_s * f64::from(output.rate)).round() as i64;
                     let at = usize::try_from(at).unwrap_or(0);
                     assert!(at < 100_000_000, "{time_s} s");
-                    heard.samples.resize(at, 0.0);
+                    output.samples.resize(at, 0.0);
                 }
                 if buffer.is_empty() {
                     continue;
                 }
-                // One rate for all, the first: files of tests do not differ in it
-                // or are compared by length only.
-                if heard.rate == 0 {
-                    heard.rate = buffer.spec().rate();
+                // The first rate for all: test files have one rate or are
+                // compared by length only.
+                if output.rate == 0 {
+                    output.rate = buffer.spec().rate();
                     if let Some(time_s) = packet.time_s {
-                        let silence = (time_s * f64::from(heard.rate)).round().max(0.0);
-                        heard.samples.resize(silence as usize, 0.0);
+                        let silence = (time_s * f64::from(output.rate)).round().max(0.0);
+                        output.samples.resize(silence as usize, 0.0);
                     }
                 }
                 buffer.copy_to_vecs_planar(&mut planes);
@@ -93,30 +93,30 @@ fn play(mut reader: OggReader, track: usize) -> Heard {
                 let to = frames
                     .saturating_sub(packet.trim_end_frames as usize)
                     .max(from);
-                let ratio = f64::from(heard.rate) / f64::from(buffer.spec().rate());
+                let ratio = f64::from(output.rate) / f64::from(buffer.spec().rate());
                 let wanted = ((to - from) as f64 * ratio).round() as usize;
-                heard.samples.extend((0..wanted).map(|at| {
+                output.samples.extend((0..wanted).map(|at| {
                     let at = (from + (at as f64 / ratio) as usize).min(to - 1);
                     planes.iter().map(|plane| plane[at]).sum::<f32>() / planes.len() as f32
                 }));
             }
             Step::Changed(parameters) => {
-                heard.changes += 1;
+                output.changes += 1;
                 decoder = codec::decoder(&parameters).unwrap();
             }
-            Step::Lost { reason, .. } => heard.lost.push(reason),
+            Step::Lost { reason, .. } => output.lost.push(reason),
             Step::Nothing => {}
             Step::End => {
-                heard.cut_short = reader.is_cut_short();
-                heard.end_bytes = reader.end_bytes();
-                return heard;
+                output.cut_short = reader.is_cut_short();
+                output.end_bytes = reader.end_bytes();
+                return output;
             }
         }
     }
     panic!("no end");
 }
 
-/// The same by ffmpeg; with libopus, for its own decoder shifts noise a little.
+/// Decoded by ffmpeg; with libopus, since its own decoder shifts noise a little.
 fn ffmpeg(content: &[u8], rate: u32) -> Vec<f32> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("content");
@@ -153,7 +153,7 @@ fn correlation(left: &[f32], right: &[f32]) -> f64 {
     product(left, right) / power
 }
 
-/// The best correlation within a shift of so many samples, and that shift.
+/// The best correlation within a shift of `most` samples, and that shift.
 fn aligned(left: &[f32], right: &[f32], most: u32) -> (f64, i64) {
     let most = i64::from(most);
     let shifted = |shift: i64| match usize::try_from(shift) {
@@ -176,10 +176,10 @@ fn aligned(left: &[f32], right: &[f32], most: u32) -> (f64, i64) {
 }
 
 #[track_caller]
-fn assert_same(heard: &[f32], expected: &[f32], rate: u32, name: &str) {
-    let difference_s = (heard.len() as f64 - expected.len() as f64) / f64::from(rate);
+fn assert_same(output: &[f32], expected: &[f32], rate: u32, name: &str) {
+    let difference_s = (output.len() as f64 - expected.len() as f64) / f64::from(rate);
     assert!(difference_s.abs() < 0.05, "{name}: {difference_s} s longer");
-    let (correlation, shift) = aligned(heard, expected, rate / 100);
+    let (correlation, shift) = aligned(output, expected, rate / 100);
     assert!(correlation > 0.99, "{name}: {correlation} at {shift}");
     assert!(
         shift.unsigned_abs() * 1_000 <= u64::from(rate),
@@ -197,7 +197,7 @@ fn ogg(arguments: &[&str]) -> Vec<u8> {
     testing::bytes(&converted(&spoken(), &all))
 }
 
-/// The pages of a file, to be changed.
+/// The pages of a file, for modification.
 fn pages(content: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = content;
     let mut pages = Vec::new();
@@ -208,14 +208,14 @@ fn pages(content: &[u8]) -> Vec<Vec<u8>> {
             .iter()
             .map(|l| usize::from(*l))
             .sum();
-        let (page, behind) = rest.split_at(27 + segments + body);
+        let (page, following) = rest.split_at(27 + segments + body);
         pages.push(page.to_vec());
-        rest = behind;
+        rest = following;
     }
     pages
 }
 
-/// One page with a right checksum, of whole packets.
+/// A page with a valid checksum and complete packets.
 fn page(serial: u32, sequence: u32, flags: u8, granule: i64, packets: &[&[u8]]) -> Vec<u8> {
     let mut lacing = Vec::new();
     for packet in packets {
@@ -292,7 +292,7 @@ const FILM: &[&str] = &[
     "testsrc2=size=64x48:rate=10:duration=8",
 ];
 
-/// A file of the collection of recordings, where it is there.
+/// A shared test recording, if it exists.
 fn shared(name: &str) -> Option<Vec<u8>> {
     std::fs::read(shared_folder().join(name)).ok()
 }

@@ -1,4 +1,4 @@
-//! When it is heard.
+//! Presentation times.
 
 use super::*;
 
@@ -6,11 +6,12 @@ use super::*;
 fn a_gap_in_the_granule_positions_is_silence() {
     for arguments in [OPUS, VORBIS, FLAC] {
         let whole = ogg(arguments);
-        let whole_heard = heard(&whole);
-        let rate = whole_heard.rate;
+        let whole_output = output(&whole);
+        let rate = whole_output.rate;
         let all = pages(&whole);
         let middle = all.len() / 2;
-        // Pages that a recorder left out (numbers run on) and pages that were lost.
+        // Pages that a recorder omitted (sequence numbers continue) and pages
+        // that were lost.
         for numbers_run_on in [true, false] {
             let mut content = all[..middle].concat();
             let lost = 5;
@@ -24,25 +25,25 @@ fn a_gap_in_the_granule_positions_is_silence() {
                 content.extend(page);
             }
             let name = format!("{arguments:?} {numbers_run_on}");
-            let heard = heard(&content);
-            assert_eq!(heard.lost.is_empty(), numbers_run_on, "{name}: {heard:?}");
+            let output = output(&content);
+            assert_eq!(output.lost.is_empty(), numbers_run_on, "{name}: {output:?}");
             let skip = granule(&all[middle - 1]) as f64 / f64::from(rate);
             let back = granule(&all[middle + lost - 1]) as f64 / f64::from(rate);
-            let whole_s = whole_heard.seconds();
-            assert!((heard.seconds() - whole_s).abs() < 0.001, "{name}");
+            let whole_s = whole_output.seconds();
+            assert!((output.seconds() - whole_s).abs() < 0.001, "{name}");
             assert_same(
-                heard.part(back + 0.1, whole_s),
-                whole_heard.part(back + 0.1, whole_s),
+                output.part(back + 0.1, whole_s),
+                whole_output.part(back + 0.1, whole_s),
                 rate,
                 &name,
             );
             assert_same(
-                heard.part(0.0, skip),
-                whole_heard.part(0.0, skip),
+                output.part(0.0, skip),
+                whole_output.part(0.0, skip),
                 rate,
                 &name,
             );
-            let silent = heard.part(skip + 0.05, back - 0.1);
+            let silent = output.part(skip + 0.05, back - 0.1);
             assert!(silent.iter().all(|sample| *sample == 0.0), "{name}");
         }
     }
@@ -52,33 +53,34 @@ fn a_gap_in_the_granule_positions_is_silence() {
 fn a_stream_cut_out_of_a_broadcast_begins_at_0() {
     for (arguments, headers) in [(OPUS, 2), (VORBIS, 2), (FLAC, 2)] {
         let whole = ogg(arguments);
-        let whole_heard = heard(&whole);
+        let whole_output = output(&whole);
         let mut all = pages(&whole);
         for page in &mut all[headers..] {
             let granule = granule(page);
             set_granule(page, granule + 1_000_000_000);
         }
         let name = format!("{arguments:?}");
-        let later = heard(&all.concat());
+        let later = output(&all.concat());
         assert!(later.lost.is_empty(), "{name}: {:?}", later.lost);
-        assert_same(&later.samples, &whole_heard.samples, later.rate, &name);
-        // Tapped later: headers, then pages from the middle, none the last.
+        assert_same(&later.samples, &whole_output.samples, later.rate, &name);
+        // Joined later: headers, then pages from the middle, none marked last.
         let tapped = [
             all[..headers].concat(),
             all[headers + 9..all.len() - 2].concat(),
         ]
         .concat();
-        let tapped = heard(&tapped);
+        let tapped = output(&tapped);
         assert!(tapped.lost.is_empty(), "{name}: {:?}", tapped.lost);
         assert!(!tapped.cut_short, "{name}");
         let from_s = (granule(&all[headers + 8]) - 1_000_000_000) as f64 / f64::from(later.rate);
         assert!(tapped.seconds() > 1.0, "{name}");
-        // A Vorbis decoder gives nothing for its first packet: up to a block later.
+        // A Vorbis decoder returns nothing for its first packet: up to a block
+        // later.
         let later_s = if arguments == VORBIS { 0.047 } else { 0.0 };
         let same = (0..=47).map(|ms| f64::from(ms) / 1_000.0).any(|shift_s| {
             shift_s <= later_s && {
                 let from_s = from_s + 0.1 + shift_s;
-                let expected = whole_heard.part(from_s, from_s + 0.5);
+                let expected = whole_output.part(from_s, from_s + 0.5);
                 aligned(tapped.part(0.1, 0.6), expected, later.rate / 1_000).0 > 0.97
             }
         });
@@ -87,14 +89,14 @@ fn a_stream_cut_out_of_a_broadcast_begins_at_0() {
 }
 
 #[test]
-fn files_joined_with_cat_are_heard_one_behind_the_other() {
+fn concatenated_files_are_decoded_in_sequence() {
     let vorbis: &[&str] = &["-c:a", "libvorbis", "-ac", "2", "-ar", "48000"];
     for (first, second) in [(OPUS, vorbis), (vorbis, OPUS), (OPUS, OPUS), (FLAC, FLAC)] {
         let (first, second) = (ogg(first), ogg(second));
-        let (one, two) = (heard(&first), heard(&second));
+        let (one, two) = (output(&first), output(&second));
         for padding in [0, 100] {
             let joined = [first.clone(), vec![0; padding], second.clone()].concat();
-            let both = heard(&joined);
+            let both = output(&joined);
             assert_eq!(both.changes, 1);
             assert!(both.lost.is_empty() && !both.cut_short, "{:?}", both.lost);
             assert_eq!(both.end_bytes, None);
@@ -119,29 +121,30 @@ fn files_joined_with_cat_are_heard_one_behind_the_other() {
 }
 
 #[test]
-fn a_file_joined_with_itself_is_as_long_as_it_is() {
-    // The serial numbers agree, so the last page alone would tell a part of it.
+fn a_file_joined_with_itself_has_the_total_duration() {
+    // The serial numbers agree, so the last page alone would give the duration of
+    // one part.
     let short = ogg(OPUS);
-    // Longer than what is looked at for the length.
+    // Longer than the part that is examined for the duration.
     let long = ogg(&["-c:a", "flac", "-ar", "96000", "-sample_fmt", "s32"]);
     assert!(long.len() > 300_000, "{}", long.len());
     for (one, times) in [(&short, 2), (&short, 30), (&long, 2)] {
-        let one_s = heard(one).seconds();
+        let one_s = output(one).seconds();
         let claimed_s = open(one).unwrap().tracks()[0].duration_s.unwrap();
         assert!((claimed_s - one_s).abs() < 0.001, "{claimed_s}");
         let content = one.repeat(times);
         assert_eq!(open(&content).unwrap().tracks()[0].duration_s, None);
-        let heard = heard(&content);
+        let output = output(&content);
         assert!(
-            (heard.seconds() - one_s * times as f64).abs() < 0.01,
+            (output.seconds() - one_s * times as f64).abs() < 0.01,
             "{times}"
         );
-        assert_eq!(heard.changes, times - 1);
+        assert_eq!(output.changes, times - 1);
     }
 }
 
 #[test]
-fn sound_that_begins_later_than_the_picture_stays_there() {
+fn audio_later_than_video_keeps_its_time() {
     for (video, offset_s) in [("libtheora", 6.0), ("libtheora", 0.0), ("libvpx", 3.0)] {
         for audio in ["libvorbis", "libopus"] {
             let offset = offset_s.to_string();
@@ -154,7 +157,7 @@ fn sound_that_begins_later_than_the_picture_stays_there() {
             let reader = open(&content).unwrap();
             assert_eq!(reader.others(), "1 video track");
             assert_eq!(reader.tracks().len(), 1);
-            let whole = heard(&ogg(&["-c:a", audio]));
+            let whole = output(&ogg(&["-c:a", audio]));
             let late = play(reader, 0);
             let name = format!("{video} {audio} {offset}");
             let claimed_s = open(&content).unwrap().tracks()[0].duration_s.unwrap();
@@ -171,7 +174,7 @@ fn sound_that_begins_later_than_the_picture_stays_there() {
 }
 
 #[test]
-fn speex_packets_know_their_time() {
+fn speex_packets_have_times() {
     let content = ogg(&["-c:a", "libspeex", "-ar", "16000"]);
     let expected_s = ffmpeg(&content, 16_000).len() as f64 / 16_000.0;
     let mut reader = open(&content).unwrap();
@@ -187,16 +190,16 @@ fn speex_packets_know_their_time() {
             _ => {}
         }
     }
-    let heard_s = frames as f64 / 16_000.0;
+    let output_s = frames as f64 / 16_000.0;
     assert!(
-        (heard_s - expected_s).abs() < 0.05,
-        "{heard_s} s of {expected_s}"
+        (output_s - expected_s).abs() < 0.05,
+        "{output_s} s of {expected_s}"
     );
     assert!(last_s > expected_s - 1.1 && last_s < expected_s);
 }
 
 #[test]
-fn exactly_the_pre_skip_is_cut_off() {
+fn exactly_the_pre_skip_is_trimmed() {
     let whole = ogg(&["-c:a", "libopus", "-page_duration", "20000"]);
     let mut all = pages(&whole);
     let total = granule(all.last().unwrap());
@@ -221,23 +224,23 @@ fn exactly_the_pre_skip_is_cut_off() {
         assert_eq!(trimmed, u64::from(pre_skip));
         assert!(packets > 50);
         assert!(first_s.unwrap().abs() < 1e-9, "{pre_skip}: {first_s:?}");
-        let heard = heard(&all.concat());
-        assert_eq!(heard.samples.len() as i64, total - i64::from(pre_skip));
+        let output = output(&all.concat());
+        assert_eq!(output.samples.len() as i64, total - i64::from(pre_skip));
     }
 }
 
 #[test]
-fn the_start_of_vorbis_is_trimmed_where_its_first_page_says_so() {
+fn vorbis_start_is_trimmed_by_its_first_page() {
     let whole = ogg(VORBIS);
-    let whole_heard = heard(&whole);
+    let whole_output = output(&whole);
     let mut all = pages(&whole);
     let cut = 500;
     for page in &mut all[2..] {
         let granule = granule(page);
         set_granule(page, granule - cut);
     }
-    let trimmed = heard(&all.concat());
-    let expected = &whole_heard.samples[cut as usize..];
+    let trimmed = output(&all.concat());
+    let expected = &whole_output.samples[cut as usize..];
     assert_eq!(trimmed.samples.len(), expected.len());
     assert!(correlation(&trimmed.samples, expected) > 0.999);
 }
@@ -251,12 +254,12 @@ fn pages_without_granule_position_follow_the_ones_before() {
         for page in &mut all[5..count - 1] {
             set_granule(page, -1);
         }
-        let heard = heard(&all.concat());
-        let expected = self::heard(&whole);
+        let output = output(&all.concat());
+        let expected = self::output(&whole);
         assert_same(
-            &heard.samples,
+            &output.samples,
             &expected.samples,
-            heard.rate,
+            output.rate,
             &format!("{arguments:?}"),
         );
     }

@@ -1,22 +1,22 @@
-//! What the readers of heads give to the reader of samples.
+//! The common result of the header parsers.
 
 use super::chunks;
 use super::data::Extent;
 use super::signal::Signal;
 use crate::media::forward::Forward;
 
-/// The content of a head, read up to the first byte of sound.
-pub struct Head {
+/// A parsed header, read up to the first byte of audio data.
+pub struct Header {
     pub container: &'static str,
     pub signal: Signal,
     pub extent: Extent,
     pub duration_s: Option<f64>,
-    /// Chunks may follow the sound, written so.
+    /// Style of the chunks that may follow the audio data.
     pub chunks: Option<chunks::Style>,
 }
 
-impl Head {
-    /// Called at the start of the sound.
+impl Header {
+    /// Called at the start of the audio data.
     pub fn new(container: &'static str, signal: Signal, extent: Extent, input: &Forward) -> Self {
         let duration_s = extent
             .present_bytes(input)
@@ -33,11 +33,11 @@ impl Head {
     }
 }
 
-/// What comes behind the sound.
-pub enum Next {
-    /// Another chunk of sound of the same kind.
-    MoreSound(Extent),
-    /// Another file, in bytes from the start.
+/// What follows the audio data.
+pub enum AfterData {
+    /// Another chunk of audio data in the same format.
+    MoreData(Extent),
+    /// Another file at this offset, in bytes from the start.
     AnotherFile(u64),
     Nothing,
 }
