@@ -2,8 +2,8 @@
 //! way up and the way down.
 //!
 //! Threads: one per ingest ring (HTTP and uploads), and the control thread
-//! that [`run`] is called on (signals, tasks, the engine). Work that waits for
-//! the disk goes to short-lived helper threads.
+//! that [`run`] is called on (signals, tasks, the engine, the watchdog). Work
+//! that waits for the disk goes to short-lived helper threads.
 
 use std::fs::File;
 use std::io;
@@ -29,8 +29,8 @@ use crate::http::shares::Shares;
 use crate::http::{self, App, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
-use crate::store::{Layout, lock};
-use crate::task::{self, Tasks, WorkSettings};
+use crate::store::{Layout, helper, lock};
+use crate::task::{self, Tasks, WorkerSettings};
 use crate::upload::{self, Found, Limits, Uploads};
 use crate::{descriptors, models, sweep, systemd};
 
@@ -181,7 +181,7 @@ async fn control(
     let secret = callback_secret(&config.callbacks, &layout)?;
     let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
     let outgoing = Arc::new(outgoing);
-    let (engine, desk) = engine_client::engine();
+    let (engine, receiver) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
         uploads: Arc::clone(&uploads),
@@ -213,7 +213,7 @@ async fn control(
     let addresses = announce(&listeners);
     drop(listeners);
 
-    let settings = WorkSettings {
+    let settings = WorkerSettings {
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
         max_duration: config.transcribe.max_duration,
@@ -226,8 +226,8 @@ async fn control(
     };
     tokio::select! {
         // None of these ends by itself.
-        () = engine_client::supervise(source, desk) => {}
-        () = task::work(&tasks, &engine, &settings) => {}
+        () = engine_client::supervise(source, receiver) => {}
+        () = task::process_queue(&tasks, &engine, &settings) => {}
         () = callbacks::deliver(sender) => {}
         () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = feed_watchdog(hearts) => {}
@@ -385,10 +385,10 @@ async fn tell_state(engine: &Engine, addresses: &str) {
 }
 
 /// Reads the tokens again on SIGHUP.
-async fn reload(access: &Access, hang_up: &mut Signal) {
+async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
-        // A few lines of a local file: no thread is worth it.
-        match access.reload() {
+        let access = Arc::clone(access);
+        match helper::run(move || access.reload()).await {
             Ok(count) => info!("tokens read again: {count}"),
             Err(error) => error!("{error}; the tokens read before still count"),
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::recording_file::RecordingFile;
 use super::{Failure, bar, engine_source, print};
 use crate::config::{Config, Flags};
-use crate::engine_client::{self, EngineSource, JobEvent, Order};
+use crate::engine_client::{self, EngineSource, JobEvent, JobRequest};
 use crate::options::{Options, Task};
 use crate::task::render::{Format, render};
 use crate::{languages, models};
@@ -53,7 +53,7 @@ impl Transcribe {
             Some(language) => languages::parse(language)?,
             None => config.transcribe.language.clone(),
         };
-        let order = Order {
+        let request = JobRequest {
             size_bytes: recording.file.metadata()?.len(),
             recording: recording.file,
             extension: recording.extension,
@@ -70,15 +70,19 @@ impl Transcribe {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(transcribe(source, order, self.format))?;
+            .block_on(transcribe(source, request, self.format))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn transcribe(source: EngineSource, order: Order, format: Format) -> Result<(), Failure> {
-    let (engine, desk) = engine_client::engine();
-    let mut events = engine.submit(order).await;
-    let supervised = engine_client::supervise(source, desk);
+async fn transcribe(
+    source: EngineSource,
+    request: JobRequest,
+    format: Format,
+) -> Result<(), Failure> {
+    let (engine, receiver) = engine_client::engine();
+    let mut events = engine.submit(request).await;
+    let supervised = engine_client::supervise(source, receiver);
     let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {
         let mut segments = Vec::new();

@@ -12,7 +12,7 @@ use super::super::task::standing;
 use super::{HEARTBEAT, message};
 use crate::access::Caller;
 use crate::store::helper;
-use crate::task::{Found, Listener, Standing, transcript};
+use crate::task::{Listener, TaskProgress, TranscriptPosition, transcript};
 
 /// How long after a look in vain the next one comes at the earliest.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
@@ -31,9 +31,9 @@ pub struct Feed {
     /// Whoever waits looks no earlier than this once more.
     next_look: Instant,
     /// What is to be told next.
-    due: Option<Standing>,
+    due: Option<TaskProgress>,
     /// How far its transcript was told.
-    told: Found,
+    told: TranscriptPosition,
     ready: VecDeque<String>,
     beats: Interval,
     /// Tells when the caller may be unwelcome by now.
@@ -75,7 +75,7 @@ impl Feed {
             look_at: None,
             next_look: Instant::now(),
             due: None,
-            told: Found::default(),
+            told: TranscriptPosition::default(),
             ready: VecDeque::new(),
             beats,
         };
@@ -113,10 +113,10 @@ impl Feed {
             (Knowledge::Theirs { .. }, None) => self.end(),
             (_, Some(found)) => {
                 // What was told since is newer than what was found.
-                let standing = self.listener.told().unwrap_or(found);
-                if let Standing::Complete { .. } = standing {
+                let standing = self.listener.newest().unwrap_or(found);
+                if let TaskProgress::Complete { .. } = standing {
                     // Its transcript is at a better place.
-                    self.told = standing.found().unwrap_or_default();
+                    self.told = standing.position().unwrap_or_default();
                 }
                 self.due(standing);
             }
@@ -131,11 +131,11 @@ impl Feed {
     }
 
     /// This is theirs, and news.
-    fn due(&mut self, standing: Standing) {
-        let is_upload = matches!(standing, Standing::Uploading { .. });
+    fn due(&mut self, standing: TaskProgress) {
+        let is_upload = matches!(standing, TaskProgress::Uploading { .. });
         self.knowledge = Knowledge::Theirs { is_upload };
         // What has ended is told after all that was found, anything else at once.
-        if !matches!(standing, Standing::Complete { .. }) {
+        if !matches!(standing, TaskProgress::Complete { .. }) {
             self.ready.push_back(message::standing(self.id, &standing));
         }
         self.due = Some(standing);
@@ -143,11 +143,11 @@ impl Feed {
 
     /// Tells what was found of the transcript meanwhile, a piece at a time,
     /// and then the end.
-    async fn tell(&mut self, standing: Standing) {
-        let found = standing.found().unwrap_or(self.told);
+    async fn tell(&mut self, standing: TaskProgress) {
+        let found = standing.position().unwrap_or(self.told);
         if found.attempt != self.told.attempt {
             let attempt = found.attempt;
-            self.told = Found { attempt, bytes: 0 };
+            self.told = TranscriptPosition { attempt, bytes: 0 };
         }
         if self.told.bytes < found.bytes {
             // Put back first: this may be dropped while it waits.
@@ -158,7 +158,7 @@ impl Feed {
             let (segments, next) = read.unwrap_or((Vec::new(), found.bytes));
             self.told.bytes = next;
             self.ready.extend(segments.iter().map(message::segment));
-        } else if let Standing::Complete { .. } = standing {
+        } else if let TaskProgress::Complete { .. } = standing {
             self.ready.push_back(message::standing(self.id, &standing));
         }
     }
@@ -175,13 +175,13 @@ impl Feed {
         tokio::select! {
             changed = self.listener.changed() => match (&self.knowledge, changed) {
                 (Knowledge::Theirs { .. }, Ok(())) => {
-                    if let Some(standing) = self.listener.told() {
+                    if let Some(standing) = self.listener.newest() {
                         self.due(standing);
                     }
                 }
                 (Knowledge::Theirs { .. }, Err(_)) => self.end(),
                 (_, Ok(())) => {
-                    self.listener.told();
+                    self.listener.newest();
                     let now = Instant::now();
                     // At once the first time: it has just been made.
                     self.look_at = Some(self.next_look.max(now));

@@ -13,7 +13,7 @@ use super::super::App;
 use super::super::api_error::ApiError;
 use crate::access::{Caller, Denied};
 use crate::store::{helper, ring};
-use crate::task::{Standing, TaskRecord};
+use crate::task::{TaskProgress, TaskRecord};
 use crate::upload::Line;
 
 /// How often to look whether the client is still there.
@@ -92,8 +92,8 @@ impl Hold {
                 return Ok(record);
             }
             while !matches!(
-                listener.told(),
-                Some(Standing::Complete { .. } | Standing::Failed { .. })
+                listener.newest(),
+                Some(TaskProgress::Complete { .. } | TaskProgress::Failed { .. })
             ) {
                 tokio::select! {
                     changed = listener.changed() => changed.map_err(|_| ApiError::TaskNotFound)?,

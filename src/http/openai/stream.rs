@@ -20,7 +20,7 @@ use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
 use crate::store::helper;
-use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
+use crate::task::{Listener, Status, TaskProgress, TaskRecord, TranscriptPosition, transcript};
 
 /// Proxies close connections over which nothing comes for a minute, some
 /// after less.
@@ -49,9 +49,9 @@ struct Telling {
     listener: Listener,
     is_begun: bool,
     /// How it stands, as far as that was not told yet.
-    due: Option<Standing>,
+    due: Option<TaskProgress>,
     /// How far the transcript was read.
-    read: Found,
+    read: TranscriptPosition,
     told: Told,
     ready: VecDeque<String>,
     beats: Interval,
@@ -67,7 +67,7 @@ impl Telling {
             hold: Some(hold),
             is_begun: false,
             due: None,
-            read: Found::default(),
+            read: TranscriptPosition::default(),
             told: Told::default(),
             ready: VecDeque::new(),
             beats,
@@ -84,8 +84,8 @@ impl Telling {
             if !std::mem::replace(&mut self.is_begun, true) {
                 // It may have ended before anybody listened.
                 let found = self.record().await;
-                let standing = found.map(|record| self.app.tasks.standing(&record));
-                self.due = self.listener.told().or(standing);
+                let standing = found.map(|record| self.app.tasks.progress(&record));
+                self.due = self.listener.newest().or(standing);
                 if self.due.is_none() {
                     self.fail(&ApiError::TaskNotFound);
                 }
@@ -108,7 +108,7 @@ impl Telling {
                 self.hold = None;
             }
             changed = self.listener.changed() => match changed {
-                Ok(()) => self.due = self.listener.told(),
+                Ok(()) => self.due = self.listener.newest(),
                 Err(_) => self.fail(&ApiError::TaskNotFound),
             },
             _ = self.beats.tick() => self.ready.push_back(": wait\n\n".into()),
@@ -118,22 +118,22 @@ impl Telling {
 
 impl Telling {
     /// Tells a piece of what was found meanwhile, or else the end.
-    async fn take(&mut self, standing: Standing) {
+    async fn take(&mut self, standing: TaskProgress) {
         let found = match &standing {
-            Standing::Complete { found: None } => match self.whole().await {
+            TaskProgress::Complete { position: None } => match self.whole().await {
                 Some(found) => Some(found),
                 None => return self.fail(&ApiError::TaskNotFound),
             },
-            Standing::Failed { reason } => return self.fail(&self.failure(reason).await),
-            other => other.found(),
+            TaskProgress::Failed { reason } => return self.fail(&self.failure(reason).await),
+            other => other.position(),
         };
         let found = found.unwrap_or(self.read);
         if found.attempt != self.read.attempt {
             let attempt = found.attempt;
-            self.read = Found { attempt, bytes: 0 };
+            self.read = TranscriptPosition { attempt, bytes: 0 };
             self.told.again();
         }
-        let is_complete = matches!(standing, Standing::Complete { .. });
+        let is_complete = matches!(standing, TaskProgress::Complete { .. });
         if self.read.bytes < found.bytes {
             self.due = Some(standing);
             let Some(hold) = &self.hold else { return };
@@ -196,11 +196,11 @@ impl Telling {
     }
 
     /// All of the transcript of a task that ended before anybody listened.
-    async fn whole(&self) -> Option<Found> {
+    async fn whole(&self) -> Option<TranscriptPosition> {
         let dir = self.app.tasks.dir(self.hold.as_ref()?.id());
         let bytes = helper::run(move || transcript::bytes(&dir)).await.ok()?;
         let attempt = u64::MAX;
-        Some(Found { attempt, bytes })
+        Some(TranscriptPosition { attempt, bytes })
     }
 
     /// The task as it is known now.

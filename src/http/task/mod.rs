@@ -18,7 +18,7 @@ use super::api_error::ApiError;
 use super::reply::{self, Reply};
 use crate::access::Caller;
 use crate::store::helper;
-use crate::task::{Standing, TaskRecord};
+use crate::task::{TaskProgress, TaskRecord};
 
 pub use delete::delete;
 pub use detail::detail;
@@ -46,19 +46,19 @@ async fn find(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Arc<TaskRe
 
 /// How far it is what will be, or is, a task of this id, from its upload on;
 /// `None` if nothing of the caller's has it.
-pub async fn standing(app: &App, caller: &Caller, id: Uuid) -> Option<Standing> {
+pub async fn standing(app: &App, caller: &Caller, id: Uuid) -> Option<TaskProgress> {
     if let Ok(record) = find(app, caller, Some(id)).await {
-        return Some(app.tasks.standing(&record));
+        return Some(app.tasks.progress(&record));
     }
     let (status, facts) = app.uploads.durable(id).await.ok()?;
     let is_theirs = caller.may_use(facts.owner.as_deref());
-    is_theirs.then(|| Standing::uploading(status.offset, status.length))
+    is_theirs.then(|| TaskProgress::uploading(status.offset, status.length))
 }
 
 /// Adds where it waits, if it does, to what is told of it.
-pub fn tell_place(told: &mut Value, standing: &Standing) {
-    if let Standing::Queued { before, wait_s } = standing {
-        told["queue_position"] = json!(before + 1);
+pub fn tell_place(told: &mut Value, standing: &TaskProgress) {
+    if let TaskProgress::Queued { ahead, wait_s } = standing {
+        told["queue_position"] = json!(ahead + 1);
         told["estimated_wait_s"] = json!(wait_s);
     }
 }

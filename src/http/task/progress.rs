@@ -9,7 +9,7 @@ use super::super::api_error::ApiError;
 use super::super::reply::{self, Reply};
 use super::{standing, tell_place};
 use crate::access::Caller;
-use crate::task::Standing;
+use crate::task::TaskProgress;
 
 /// How far a task is, from its upload on. Both spellings of stage and
 /// percentage are sent: clients of both kinds exist.
@@ -18,10 +18,10 @@ pub async fn progress(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Re
     let standing = standing(app, caller, id).await;
     let standing = standing.ok_or(ApiError::TaskNotFound)?;
     let (status, error) = match &standing {
-        Standing::Uploading { .. } | Standing::Queued { .. } => ("queued", None),
-        Standing::Transcribing { .. } => ("processing", None),
-        Standing::Complete { .. } => ("completed", None),
-        Standing::Failed { reason } => ("failed", Some(reason)),
+        TaskProgress::Uploading { .. } | TaskProgress::Queued { .. } => ("queued", None),
+        TaskProgress::Transcribing { .. } => ("processing", None),
+        TaskProgress::Complete { .. } => ("completed", None),
+        TaskProgress::Failed { reason } => ("failed", Some(reason)),
     };
     let (stage, percentage) = (standing.stage(), standing.percentage());
     let mut told = json!({

@@ -20,7 +20,7 @@ use super::Sent;
 use super::wire::Wire;
 use crate::access::{Access, Mode};
 use crate::config::UnknownModel;
-use crate::engine_client::{self, Desk};
+use crate::engine_client::{self, JobReceiver};
 use crate::http::cors::Origins;
 use crate::http::location::BaseUrl;
 use crate::http::proxies::TrustedProxies;
@@ -59,7 +59,7 @@ pub(super) struct Appliance {
     /// A client, before its last answer.
     has_left: Cell<bool>,
     _stop: watch::Sender<bool>,
-    _desk: Desk,
+    _receiver: JobReceiver,
 }
 
 impl Appliance {
@@ -85,7 +85,7 @@ impl Appliance {
         let observer = Arc::clone(&tasks) as _;
         let uploads = Uploads::new(layout.clone(), limits, observer, stopping.clone());
         let uploads = Arc::new(uploads);
-        let (engine, desk) = engine_client::engine();
+        let (engine, receiver) = engine_client::engine();
         let access = Access::new(Mode::Tokens, folder.join("tokens")).expect("no tokens");
         let app = Arc::new(App {
             access: Arc::new(access),
@@ -112,7 +112,7 @@ impl Appliance {
             layout,
             has_left: Cell::new(false),
             _stop: stop,
-            _desk: desk,
+            _receiver: receiver,
         }
     }
 
