@@ -9,6 +9,9 @@ use earshot::Detector;
 
 use crate::media::is_digital_silence;
 
+/// Samples per second, for Whisper and for the detector.
+pub const SAMPLE_RATE: usize = 16_000;
+
 /// 16 ms: what the detector wants.
 pub const FRAME_SAMPLES: usize = 256;
 
