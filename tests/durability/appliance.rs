@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::daemon::Daemon;
 
 /// What transcribes.
@@ -26,15 +28,7 @@ pub fn state_dir(disk: &Path) -> PathBuf {
 
 /// Starts the daemon on that disk and waits until it listens.
 pub fn start(disk: &Path, engine: Engine) -> Daemon {
-    let folder = Daemon::folder();
-    let state = state_dir(disk);
-    if !state.exists() {
-        fs::create_dir(&state).expect("a state directory");
-        let disk = fs::File::open(disk).expect("the disk's root");
-        disk.sync_all().expect("the state directory is durable");
-    }
-    symlink(&state, folder.path().join("state")).expect("a link to the state directory");
-    fs::write(folder.path().join("scribed.toml"), CONFIGURATION).expect("a configuration");
+    let folder = folder(disk, "");
     let mute = folder.path().join("mute");
     match engine {
         Engine::Real => Daemon::start_unready(folder, &[]),
@@ -46,4 +40,20 @@ pub fn start(disk: &Path, engine: Engine) -> Daemon {
             Daemon::start_unready(folder, &arguments)
         }
     }
+}
+
+/// A folder for a daemon with its state directory on that disk and this in its
+/// configuration.
+pub fn folder(disk: &Path, configuration: &str) -> TempDir {
+    let folder = Daemon::folder();
+    let state = state_dir(disk);
+    if !state.exists() {
+        fs::create_dir(&state).expect("a state directory");
+        let disk = fs::File::open(disk).expect("the disk's root");
+        disk.sync_all().expect("the state directory is durable");
+    }
+    symlink(&state, folder.path().join("state")).expect("a link to the state directory");
+    let configuration = format!("{CONFIGURATION}{configuration}");
+    fs::write(folder.path().join("scribed.toml"), configuration).expect("a configuration");
+    folder
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -55,6 +55,8 @@ pub struct Recording {
     failing_content: Mutex<(u64, Vec<u8>)>,
     failing_flushes: AtomicU64,
     flush_lasts_ms: AtomicU64,
+    /// Whether flushes wait, and who waits for that to change.
+    holds_flushes: (Mutex<bool>, Condvar),
 }
 
 impl Recording {
@@ -101,6 +103,19 @@ impl Recording {
     pub fn slow_flushes(&self, longer: Duration) {
         let longer_ms = longer.as_millis() as u64;
         self.flush_lasts_ms.store(longer_ms, Ordering::SeqCst);
+    }
+
+    /// From now on flushes wait (`true`), or go on (`false`).
+    pub fn hold_flushes(&self, holds: bool) {
+        let (held, changed) = &self.holds_flushes;
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = holds;
+        changed.notify_all();
+    }
+
+    fn wait_while_held(&self) {
+        let (held, changed) = &self.holds_flushes;
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(held, |held| *held));
     }
 
     /// Takes everything away that was logged.
@@ -153,6 +168,7 @@ impl Disk {
                 nap(delays.between(FLUSH_MIN_US, FLUSH_MAX_US));
                 let longer_ms = logged.flush_lasts_ms.load(Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(longer_ms));
+                logged.wait_while_held();
                 flush.complete(&logged);
             }
         });

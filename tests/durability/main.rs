@@ -19,6 +19,7 @@ mod joining;
 mod powercut;
 mod restarts;
 mod sharing;
+mod slow_disk;
 mod states;
 mod story;
 mod verify;
