@@ -78,6 +78,16 @@ impl Systemd {
     }
 }
 
+/// Lets flushes go on, so that a daemon can be ended, whatever happens. To be
+/// dropped before the daemon.
+struct Release(Arc<Recording>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.hold_flushes(false);
+    }
+}
+
 /// Whether a thread of this process waits for a sync.
 fn syncs(daemon: Pid) -> bool {
     let threads = fs::read_dir(format!("/proc/{daemon}/task")).expect("its threads");
@@ -119,6 +129,7 @@ fn the_daemon_lives_while_a_task_waits_for_a_slow_disk() {
     let disk = Arc::clone(volume.recording());
     let systemd = Systemd::new();
     let mut daemon = systemd.start(&volume);
+    let _release = Release(Arc::clone(&disk));
     let address = daemon.address();
     let spoken = speech::speak(Script {
         phrases: 20,
@@ -143,6 +154,7 @@ fn the_daemon_lives_while_a_callback_waits_for_a_slow_disk() {
     let disk = Arc::clone(volume.recording());
     let systemd = Systemd::new();
     let mut daemon = systemd.start(&volume);
+    let _release = Release(Arc::clone(&disk));
     let address = daemon.address();
     // Takes the callback while the disk becomes slow: what came of it is stored then.
     let receiver = TcpListener::bind("127.0.0.1:0").expect("a port");
