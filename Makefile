@@ -1,7 +1,7 @@
 # Every target installs what it needs, asks nothing, and exits non-zero on failure.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test oracle clients durability soak check lint deb bench appliance build-packages disk-packages fault-packages proxy-packages speech-packages
+.PHONY: demo test oracle clients durability soak check lint deb bench appliance build-packages disk-packages fault-packages manual-packages proxy-packages speech-packages
 
 # The main job, from an empty folder to a transcript; see packaging/demo/run.
 demo: build-packages speech-packages
@@ -9,7 +9,7 @@ demo: build-packages speech-packages
 	packaging/demo/run target/release
 
 # Every test.
-test: check fault-packages proxy-packages speech-packages
+test: check fault-packages manual-packages proxy-packages speech-packages
 	$(MAKE) oracle
 	cargo test --locked --test e2e
 	$(MAKE) clients
@@ -87,6 +87,10 @@ disk-packages:
 # A wall clock that tests can set.
 fault-packages:
 	@packaging/install-packages libfaketime
+
+# What shows manual pages, and warns about mistakes in them.
+manual-packages:
+	@packaging/install-packages groff-base
 
 # The proxy that tests put in front of scribed, and a client that speaks TLS.
 proxy-packages:

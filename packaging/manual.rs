@@ -52,7 +52,11 @@ The engine, which keeps the model loaded. Restart it after a change of model.
 const SEE_ALSO: &str = r"
 .SH SEE ALSO
 .BR scribed (1),
-.BR scribed.toml (5)
+.BR scribed.toml (5),
+.BR scribed\-callbacks (7),
+.BR scribed\-durability (7),
+.BR scribed\-http (7),
+.BR scribed\-proxy (7)
 ";
 
 fn main() -> ExitCode {

@@ -24,15 +24,17 @@ use crate::access::tokens::TokensError;
 use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
-use crate::http::front_end::FrontEnd;
-use crate::http::shares::Shares;
-use crate::http::{self, App, Server};
+use crate::http::app::App;
+use crate::http::app::MAX_WAITING;
+use crate::http::connection::per_client::PerClient;
+use crate::http::static_files::FrontEnd;
+use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heart, RingError};
-use crate::store::{Layout, helper, lock};
+use crate::store::{Layout, lock};
 use crate::task::{self, Tasks, WorkerSettings};
-use crate::upload::{self, Found, Limits, Uploads};
-use crate::{descriptors, models, sweep, systemd};
+use crate::upload::{self, Limits, RecoveredUpload, Uploads};
+use crate::{blocking, descriptors, models, sweep, systemd};
 
 /// The whole way down must be over in ten seconds.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
@@ -199,13 +201,13 @@ async fn control(
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
         stopping: stopping.clone(),
-        waiting: Arc::new(Semaphore::new(http::MAX_WAITING)),
+        waiting: Arc::new(Semaphore::new(MAX_WAITING)),
     });
     let max_connections = descriptors::allow(config.http.max_connections);
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),
-        shares: Shares::of(max_connections),
+        per_client: PerClient::of(max_connections),
         max_connections,
         stopping,
     };
@@ -342,9 +344,9 @@ async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: 
         let (tasks, uploads) = (Arc::clone(&tasks), Arc::clone(&uploads));
         move || {
             let recovered = upload::recover(&layout, |found| match found {
-                Found::Finished(id) => tasks.adopt(id),
-                Found::Unfinished(id) => uploads.found_unfinished(id),
-                Found::Pending(id, parts) => uploads.found_pending(id, parts),
+                RecoveredUpload::Finished(id) => tasks.adopt(id),
+                RecoveredUpload::Unfinished(id) => uploads.found_unfinished(id),
+                RecoveredUpload::Pending(id, parts) => uploads.found_pending(id, parts),
             });
             if let Err(error) = recovered {
                 error!("cannot read the state directory: {error}");
@@ -388,7 +390,7 @@ async fn tell_state(engine: &Engine, addresses: &str) {
 async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
         let access = Arc::clone(access);
-        match helper::run(move || access.reload()).await {
+        match blocking::run(move || access.reload()).await {
             Ok(count) => info!("tokens read again: {count}"),
             Err(error) => error!("{error}; the tokens read before still count"),
         }

@@ -8,6 +8,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod access;
+pub(crate) mod blocking;
 pub mod callbacks;
 pub mod cli;
 pub mod client;
@@ -27,6 +28,7 @@ pub mod models;
 pub mod options;
 pub mod outgoing;
 pub mod protocol;
+pub mod render;
 pub mod store;
 pub mod sweep;
 pub mod systemd;

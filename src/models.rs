@@ -29,6 +29,15 @@ pub struct ModelFile {
     pub size_bytes: u64,
 }
 
+/// See [`Transcribe::unknown_model`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownModel {
+    /// Use the resident model and name it in the task.
+    Resident,
+    /// Refuse the upload.
+    Reject,
+}
+
 /// Every installed model, sorted by name; a directory that does not exist
 /// holds none. Voice-activity models share the naming and are left out.
 pub fn installed(models_dir: &Path) -> io::Result<Vec<ModelFile>> {

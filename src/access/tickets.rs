@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::Caller;
+use super::caller::Caller;
 
 /// How long one is good for.
 pub(super) const VALID: Duration = Duration::from_secs(60);

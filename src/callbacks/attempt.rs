@@ -9,12 +9,25 @@ use hyper::StatusCode;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::Sender;
 use super::plan::pause;
-use crate::outgoing::Address;
-use crate::store::helper;
+use super::secret::Secret;
+use crate::blocking;
+use crate::outgoing::{Address, Outgoing};
 use crate::store::moment::Moment;
 use crate::task::{Callback, CallbackStatus, Tasks, document};
+
+/// What it takes to call back.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// What is told.
+    pub tasks: Arc<Tasks>,
+    /// The way there.
+    pub outgoing: Arc<Outgoing>,
+    /// What it is signed with; `None` where nobody may be called.
+    pub secret: Option<Arc<Secret>>,
+    /// From the end of a task on.
+    pub retry_for: Duration,
+}
 
 /// What becomes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +55,7 @@ impl From<String> for Refused {
 /// Tries it once, and writes down what came of it.
 pub(super) async fn attempt(sender: Sender, id: Uuid) -> Next {
     let tasks = Arc::clone(&sender.tasks);
-    let (mut callback, message) = match helper::run(move || message(&tasks, id)).await {
+    let (mut callback, message) = match blocking::run(move || message(&tasks, id)).await {
         Ok(Some(due)) => due,
         Ok(None) => return Next::Never,
         Err(error) => {
@@ -77,7 +90,7 @@ pub(super) async fn attempt(sender: Sender, id: Uuid) -> Next {
         }
     };
     let tasks = Arc::clone(&sender.tasks);
-    let settled = helper::run(move || tasks.outbox().settle(id, &callback));
+    let settled = blocking::run(move || tasks.outbox().settle(id, &callback));
     if let Err(error) = settled.await {
         error!(task_id = %id, "what became of its callback cannot be stored: {error}");
     }

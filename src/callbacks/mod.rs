@@ -13,33 +13,19 @@ mod secret;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 use uuid::Uuid;
 
+pub use attempt::Sender;
 pub use secret::{Secret, SecretError};
 
-use crate::outgoing::Outgoing;
-use crate::store::helper;
+use crate::blocking;
 use crate::task::Tasks;
 use attempt::{Next, attempt};
 use plan::Plan;
-
-/// What it takes to call back.
-#[derive(Debug, Clone)]
-pub struct Sender {
-    /// What is told.
-    pub tasks: Arc<Tasks>,
-    /// The way there.
-    pub outgoing: Arc<Outgoing>,
-    /// What it is signed with; `None` where nobody may be called.
-    pub secret: Option<Arc<Secret>>,
-    /// From the end of a task on.
-    pub retry_for: Duration,
-}
 
 /// Delivers callbacks until dropped. What was being sent then is sent again
 /// after the next start.
@@ -85,7 +71,7 @@ pub async fn deliver(sender: Sender) {
 /// Those that wait from before the start.
 async fn found(tasks: &Arc<Tasks>) -> Vec<Uuid> {
     let tasks = Arc::clone(tasks);
-    match helper::run(move || tasks.outbox().waiting()).await {
+    match blocking::run(move || tasks.outbox().waiting()).await {
         Ok(waiting) => {
             if !waiting.is_empty() {
                 info!("{} callbacks wait to be delivered", waiting.len());
@@ -102,7 +88,7 @@ async fn found(tasks: &Arc<Tasks>) -> Vec<Uuid> {
 /// Plans the callback for this task, if there is one.
 async fn put(plan: &mut Plan, tasks: &Arc<Tasks>, id: Uuid, due: Instant) {
     let tasks = Arc::clone(tasks);
-    let pending = helper::run(move || tasks.outbox().pending(id)).await;
+    let pending = blocking::run(move || tasks.outbox().pending(id)).await;
     match pending {
         Ok(Some(callback)) => plan.put(id, host(&callback.url), due),
         Ok(None) => {}

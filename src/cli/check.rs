@@ -10,7 +10,8 @@ use bytesize::ByteSize;
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::{Failure, SERVICE_SOCKET, engine_source, print};
+use super::engine::{SERVICE_SOCKET, engine_source};
+use super::terminal::{Failure, print};
 use crate::access::Access;
 use crate::callbacks::Secret;
 use crate::config::{Config, Flags};

@@ -6,8 +6,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
 
+use super::engine::engine_program;
 use super::recording_file::RecordingFile;
-use super::{Failure, engine_program, print};
+use super::terminal::{Failure, print};
 use crate::config::{Config, Flags};
 use crate::protocol::Probe as Findings;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::Failure;
+use super::terminal::Failure;
 use crate::content::LOOK_BYTES;
 use crate::engine_client::extension_of;
 use crate::task::refusal;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{Failure, bar, print};
+use super::terminal::{Failure, bar, print};
 use crate::client::{self, Event, Recording, Server};
 use crate::languages;
-use crate::task::render::Format;
+use crate::render::Format;
 
 /// How often the server is asked how far a task is.
 const ASK_EVERY: Duration = Duration::from_millis(500);

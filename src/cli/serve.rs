@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, engine_source, log};
+use super::engine::engine_source;
+use super::terminal::{Failure, log};
 use crate::config::{Config, Flags};
 use crate::daemon;
 

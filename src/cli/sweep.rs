@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, print};
+use super::terminal::{Failure, print};
 use crate::config::{Config, Flags};
 use crate::store::Layout;
 use crate::sweep::{Rules, sweep};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, print};
+use super::terminal::{Failure, print};
 use crate::access::tokens::{self, Role, Tokens};
 use crate::config::{Config, Flags};
 

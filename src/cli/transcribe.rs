@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::engine::engine_source;
 use super::recording_file::RecordingFile;
-use super::{Failure, bar, engine_source, print};
+use super::terminal::{Failure, bar, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, JobRequest};
 use crate::options::{Options, Task};
-use crate::task::render::{Format, render};
+use crate::render::{Format, Transcript, render};
 use crate::{languages, models};
 
 #[derive(Debug, Args)]
@@ -80,6 +81,7 @@ async fn transcribe(
     request: JobRequest,
     format: Format,
 ) -> Result<(), Failure> {
+    let task = request.options.task.unwrap_or(Task::Transcribe);
     let (engine, receiver) = engine_client::engine();
     let mut events = engine.submit(request).await;
     let supervised = engine_client::supervise(source, receiver);
@@ -113,7 +115,12 @@ async fn transcribe(
     };
     bar.finish_and_clear();
     let (outcome, segments) = collected?;
-    let segments = segments.into_iter().map(Ok::<_, std::convert::Infallible>);
-    let Ok(text) = render(format, Some(&outcome.language), segments);
-    print(&text)
+    let transcript = Transcript {
+        language: Some(&outcome.language),
+        task,
+        duration_s: outcome.audio_duration_s,
+        temperature: 0.0,
+        read: || Ok(segments.iter().cloned().map(Ok)),
+    };
+    print(&render(format, &transcript)?)
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::error::ConfigError;
 use super::raw::Raw;
-use super::{ConfigError, DEFAULT_PATH};
+use super::settings::DEFAULT_PATH;
 
 /// What the command line may say; it wins over everything else.
 #[derive(Debug, Clone, Default)]
@@ -202,8 +203,8 @@ fn nearest(key: &str, known: &[String]) -> Option<String> {
 mod tests {
     use super::super::raw::validate;
     use super::*;
-    use crate::http::cors::Origins;
-    use crate::http::location::BaseUrl;
+    use crate::http::headers::cors::Origins;
+    use crate::http::headers::location::BaseUrl;
 
     fn load(
         file: &str,

@@ -7,11 +7,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Callbacks, Config, ConfigError, Http, Transcribe, UnknownModel, Upload};
+use super::error::ConfigError;
+use super::settings::{Auth, Callbacks, Config, Http, Transcribe, Upload};
 use crate::access::Mode;
-use crate::http::cors::Origins;
-use crate::http::location::BaseUrl;
-use crate::http::proxies::TrustedProxies;
+use crate::http::headers::cors::Origins;
+use crate::http::headers::location::BaseUrl;
+use crate::http::headers::proxies::TrustedProxies;
+use crate::models::UnknownModel;
 use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};

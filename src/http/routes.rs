@@ -1,25 +1,30 @@
-//! The one table of routes.
+//! The table of routes.
 
 use std::sync::Arc;
 
 use hyper::{Method, Request};
 use uuid::Uuid;
 
-use super::api_error::ApiError;
-use super::download::download;
-use super::front_end::FrontEnd;
-use super::options::options;
-use super::protocol::Protocol;
-use super::protocol_error::ProtocolError;
-use super::reply::Reply;
-use super::request_body::RequestBody;
-use super::terminate::terminate;
-use super::{App, cors, front_end, health, ietf, intake, live, openai, task, tus, visitor};
+use super::owned::{OwnedProgress, OwnedTask, OwnedUpload};
 use crate::access::Caller;
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::error::upload::ProtocolError;
+use crate::http::headers::cors;
+use crate::http::headers::location::parse_id;
+use crate::http::headers::upload_protocol::Protocol;
+use crate::http::pages::{front_end, health};
+use crate::http::reply::Reply;
+use crate::http::static_files::FrontEnd;
+use crate::http::uploads::download::download;
+use crate::http::uploads::options::options;
+use crate::http::uploads::terminate::terminate;
+use crate::http::uploads::{ietf, tus};
+use crate::http::{auth, intake, live, openai, tasks};
 
-/// What a request is about. An id that is not one of ours reads like one that
-/// does not exist.
+/// The resource of a request. A malformed id is treated like an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resource {
     Uploads,
@@ -29,7 +34,7 @@ enum Resource {
     TaskDelete(Option<Uuid>),
     Transcript(Option<Uuid>),
     Progress(Option<Uuid>),
-    /// `/`, and what is nowhere else if a front end is served there.
+    /// `/`, and unknown paths if a front end is served there.
     Root,
     /// Below `/ui`.
     FrontEnd,
@@ -52,8 +57,8 @@ impl Resource {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         match segments.as_slice() {
             [""] | [.., "", ""] => Resource::at(&segments),
-            // A slash behind a word changes nothing; behind an id there is none:
-            // one upload, one address.
+            // A trailing slash is ignored, but not after an id: one upload has
+            // one address.
             [words @ .., ""] => Resource::at(words).filter(|found| !found.ends_in_id()),
             segments => Resource::at(segments),
         }
@@ -62,20 +67,20 @@ impl Resource {
     fn at(segments: &[&str]) -> Option<Resource> {
         Some(match segments {
             ["uploads", "files"] => Resource::Uploads,
-            ["uploads", "files", id] => Resource::Upload(parse(id)),
+            ["uploads", "files", id] => Resource::Upload(parse_id(id)),
             ["task", "all"] => Resource::Tasks,
-            ["task", id] => Resource::Task(parse(id)),
-            ["task", id, "delete"] => Resource::TaskDelete(parse(id)),
-            ["task", id, "transcript"] => Resource::Transcript(parse(id)),
-            ["task", id, "retry"] => Resource::Retry(parse(id)),
+            ["task", id] => Resource::Task(parse_id(id)),
+            ["task", id, "delete"] => Resource::TaskDelete(parse_id(id)),
+            ["task", id, "transcript"] => Resource::Transcript(parse_id(id)),
+            ["task", id, "retry"] => Resource::Retry(parse_id(id)),
             ["upload", "stream"] => Resource::UploadStream,
             ["speech-to-text"] => Resource::SpeechToText,
             ["speech-to-text-url"] => Resource::SpeechToTextUrl,
-            ["tasks", id, "progress"] => Resource::Progress(parse(id)),
+            ["tasks", id, "progress"] => Resource::Progress(parse_id(id)),
             [""] => Resource::Root,
             ["ui", ..] => Resource::FrontEnd,
-            ["task", id, "events"] => Resource::Events(parse(id)),
-            ["ws", "tasks", id] => Resource::Socket(parse(id)),
+            ["task", id, "events"] => Resource::Events(parse_id(id)),
+            ["ws", "tasks", id] => Resource::Socket(parse_id(id)),
             ["api", "ws", "ticket"] => Resource::Ticket,
             ["v1", rest @ ..] => Resource::OpenAi(openai::Route::of(rest)),
             ["health"] => Resource::Health,
@@ -92,7 +97,7 @@ impl Resource {
         )
     }
 
-    /// The methods it takes, for `Allow`.
+    /// The methods of the resource, for `Allow`.
     fn allowed(self) -> &'static str {
         match self {
             Resource::Uploads => "OPTIONS, POST, PUT",
@@ -102,7 +107,7 @@ impl Resource {
             Resource::UploadStream | Resource::SpeechToText | Resource::SpeechToTextUrl => "POST",
             Resource::Retry(_) | Resource::Ticket => "POST",
             Resource::OpenAi(route) => route.allowed(),
-            // A HEAD would wait for an answer that does not end.
+            // A HEAD would wait for an endless response.
             Resource::Events(_) | Resource::Socket(_) => "GET",
             _ => "GET, HEAD",
         }
@@ -110,7 +115,7 @@ impl Resource {
 }
 
 impl Resource {
-    /// Needs no token.
+    /// Whether no token is needed.
     fn is_public(&self) -> bool {
         matches!(
             self,
@@ -122,7 +127,7 @@ impl Resource {
         )
     }
 
-    /// Speaks the upload protocols, also in its errors.
+    /// Whether requests and errors are those of the upload protocols.
     fn is_upload(self) -> bool {
         matches!(self, Resource::Uploads | Resource::Upload(_))
     }
@@ -139,47 +144,34 @@ impl Resource {
     }
 }
 
-/// The response to a request for this path that was not carried out.
+/// The error response to a request for this path.
 pub fn refuse(path: &str, error: &ApiError) -> Reply {
-    told(Resource::of(path), error)
+    error_reply(Resource::of(path), error)
 }
 
-/// The same in the words of the API that the resource is part of.
-fn told(resource: Option<Resource>, error: &ApiError) -> Reply {
+/// The error response in the shape of the API that the resource is part of.
+fn error_reply(resource: Option<Resource>, error: &ApiError) -> Reply {
     match resource {
         Some(Resource::OpenAi(_)) => openai::refusal(error),
         _ => error.reply(),
     }
 }
 
-/// The upload that a path names.
-pub fn upload_of(path: &str) -> Option<Uuid> {
-    match Resource::of(path)? {
-        Resource::Upload(id) => id,
-        _ => None,
-    }
-}
-
-fn parse(id: &str) -> Option<Uuid> {
-    // Only the hyphenated form, in any case: one upload, one address.
-    (id.len() == 36).then(|| Uuid::try_parse(id).ok())?
-}
-
-/// Answers a request from `client`.
+/// Handles a request from `client`.
 pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
-    let visit = app.origins.visit(request.headers());
+    let cross_origin = app.origins.check(request.headers());
     let has_root = app.front_end.as_ref().is_some_and(FrontEnd::is_at_root);
     let other = has_root.then_some(Resource::Root);
     let resource = Resource::of(request.uri().path()).or(other);
-    if let (Some(visit), Some(resource)) = (&visit, resource)
+    if let (Some(cross_origin), Some(resource)) = (&cross_origin, resource)
         && cors::is_preflight(request.method(), request.headers())
     {
-        // Comes without a token: browsers send none along.
-        return visit.preflight(request.headers(), resource.allowed());
+        // Without authentication: browsers send no token with it.
+        return cross_origin.preflight(request.headers(), resource.allowed());
     }
     let mut reply = dispatch(app, client, resource, request).await;
-    if let Some(visit) = visit {
-        visit.tell(&mut reply);
+    if let Some(cross_origin) = cross_origin {
+        cross_origin.allow(&mut reply);
     }
     reply
 }
@@ -199,7 +191,7 @@ async fn dispatch(
         let answered = public.answer_public(&app, &request).await;
         return answered.unwrap_or_else(|error| error.reply());
     }
-    // Judged there: a ticket may stand for the token.
+    // They authenticate by themselves: a ticket may replace the token.
     let live = match (resource, request.method()) {
         (Some(Resource::Events(id)), &Method::GET) => {
             Some(live::events(app.clone(), client, id, &request).await)
@@ -212,10 +204,10 @@ async fn dispatch(
     if let Some(reply) = live {
         return reply.unwrap_or_else(|error| error.reply());
     }
-    let caller = match visitor::admit(&app, client, request.headers()) {
+    let caller = match auth::admit(&app, client, request.headers()) {
         Ok(caller) => caller,
         Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
-        Err(denied) => return told(resource, &denied.into()),
+        Err(denied) => return error_reply(resource, &denied.into()),
     };
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
@@ -229,35 +221,47 @@ async fn dispatch(
         let reply = openai::answer(app, &caller, route, &method, request).await;
         return reply.unwrap_or_else(|error| openai::refusal(&error));
     }
+    if is_upload {
+        let reply = upload(&app, &caller, protocol, resource, request).await;
+        return reply.unwrap_or_else(|error| error.reply(protocol));
+    }
+    let reply = api(&app, &caller, resource, request).await;
+    reply.unwrap_or_else(|error| error.reply())
+}
+
+/// The endpoints of our own API.
+async fn api(
+    app: &App,
+    caller: &Caller,
+    resource: Resource,
+    request: Request<RequestBody>,
+) -> Result<Reply, ApiError> {
+    let task = async |id| OwnedTask::check(app, caller, id).await;
     let query = request.uri().query();
-    let reply = match (resource, plain_method(resource, request.method())) {
-        (Resource::Uploads | Resource::Upload(_), _) => {
-            return upload(&app, &caller, protocol, resource, request)
-                .await
-                .unwrap_or_else(|error| error.reply(protocol));
-        }
+    match (resource, plain_method(resource, request.method())) {
         (Resource::UploadStream, &Method::POST) => {
-            intake::upload_stream(&app, &caller, request).await
+            intake::upload_stream(app, caller, request).await
         }
         (Resource::SpeechToText, &Method::POST) => {
-            intake::speech_to_text(&app, &caller, request).await
+            intake::speech_to_text(app, caller, request).await
         }
         (Resource::SpeechToTextUrl, &Method::POST) => {
-            intake::speech_to_text_url(&app, &caller, request).await
+            intake::speech_to_text_url(app, caller, request).await
         }
-        (Resource::Retry(id), &Method::POST) => task::retry(&app, &caller, id, query).await,
-        (Resource::Tasks, &Method::GET) => task::list(&app, &caller, query).await,
-        (Resource::Task(id), &Method::GET) => task::detail(&app, &caller, id).await,
+        (Resource::Tasks, &Method::GET) => tasks::list(app, caller, query).await,
+        (Resource::Task(id), &Method::GET) => tasks::detail(app, task(id).await?).await,
         (Resource::Task(id) | Resource::TaskDelete(id), &Method::DELETE) => {
-            task::delete(&app, &caller, id).await
+            tasks::delete(app, task(id).await?).await
         }
+        (Resource::Retry(id), &Method::POST) => tasks::retry(app, task(id).await?, query).await,
         (Resource::Transcript(id), &Method::GET) => {
-            task::transcript(&app, &caller, id, query).await
+            tasks::transcript(app, task(id).await?, query).await
         }
-        (Resource::Progress(id), &Method::GET) => task::progress(&app, &caller, id).await,
+        (Resource::Progress(id), &Method::GET) => OwnedProgress::check(app, caller, id)
+            .await
+            .map(tasks::progress),
         _ => Err(ApiError::Method(resource.allowed().into())),
-    };
-    reply.unwrap_or_else(|error| error.reply())
+    }
 }
 
 /// The verbs of the upload protocols.
@@ -270,28 +274,39 @@ async fn upload(
 ) -> Result<Reply, ProtocolError> {
     use Protocol::{Ietf, Tus};
     match (resource, request.method(), protocol) {
-        (_, &Method::OPTIONS, _) => Ok(options(app)),
-        (Resource::Uploads, &Method::POST, Tus) => tus::create(app, caller, request).await,
+        (_, &Method::OPTIONS, _) => return Ok(options(app)),
+        (Resource::Uploads, &Method::POST, Tus) => return tus::create(app, caller, request).await,
         (Resource::Uploads, &Method::POST | &Method::PUT, Ietf(interop)) => {
-            ietf::create(app, caller, interop, request).await
+            return ietf::create(app, caller, interop, request).await;
         }
-        (Resource::Upload(id), &Method::HEAD, Tus) => tus::head(app, caller, id, &request).await,
+        (Resource::Upload(_), &Method::HEAD | &Method::PATCH | &Method::DELETE, Tus) => {
+            tus::check_version(request.headers())?;
+        }
+        _ => {}
+    }
+    let upload = async |id| OwnedUpload::check(app, caller, id).await;
+    match (resource, request.method(), protocol) {
+        (Resource::Upload(id), &Method::HEAD, Tus) => {
+            tus::head(app, upload(id).await?, &request).await
+        }
         (Resource::Upload(id), &Method::HEAD, Ietf(interop)) => {
-            ietf::head(app, caller, interop, id, &request).await
+            ietf::head(app, interop, upload(id).await?, &request).await
         }
-        (Resource::Upload(id), &Method::PATCH, Tus) => tus::patch(app, caller, id, request).await,
+        (Resource::Upload(id), &Method::PATCH, Tus) => {
+            tus::patch(app, upload(id).await?, request).await
+        }
         (Resource::Upload(id), &Method::PATCH, Ietf(interop)) => {
-            ietf::append(app, caller, interop, id, request).await
+            ietf::append(app, interop, upload(id).await?, request).await
         }
-        (Resource::Upload(id), &Method::GET, _) => download(app, caller, id, &request).await,
+        (Resource::Upload(id), &Method::GET, _) => download(app, upload(id).await?, &request).await,
         (Resource::Upload(id), &Method::DELETE, _) => {
-            terminate(app, caller, protocol, id, &request).await
+            terminate(app, protocol, upload(id).await?, &request).await
         }
         _ => Err(ProtocolError::Method(resource.allowed())),
     }
 }
 
-/// HEAD is GET to everything but uploads; hyper leaves the body out by itself.
+/// HEAD is handled like GET, but for uploads; hyper omits the body.
 fn plain_method(resource: Resource, method: &Method) -> &Method {
     match method {
         &Method::HEAD if !matches!(resource, Resource::Upload(_)) => &Method::GET,

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,48 +12,45 @@ use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
-use super::head_clock::head_clock;
-use super::interim::Interim;
-use super::live::{self, Handover};
-use super::location::Ends;
-use super::reply::{self, Reply};
-use super::request_body::RequestBody;
-use super::shares::Shares;
-use super::wire::Wire;
-use super::{App, farewell, routes, rules};
+use super::connection::first_request::FirstRequest;
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::connection::close;
+use crate::http::connection::head_timeout::HeadClock;
+use crate::http::connection::io::Connection;
+use crate::http::connection::per_client::PerClient;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::headers::location::Ends;
+use crate::http::headers::request_head;
+use crate::http::live::{self, Handover};
+use crate::http::reply::{self, Reply};
+use crate::http::routes;
 use crate::store::ring;
-use crate::upload::Line;
 
-/// How long connections may take to end once the daemon stops: their uploads
-/// are parked at once, so this is for answers on their way.
+/// Time for responses to be sent once the daemon stops; uploads are parked at
+/// once.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Pause after accepting failed, most likely for want of descriptors.
+/// Pause after accept failed, most likely for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest head of a request; hyper answers 431 to a longer one, and to one of
-/// more than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
+/// Longest request head; hyper answers 431 to a longer one, and to one of more
+/// than 100 fields. No buffer is smaller, see [`Server::buffer_bytes`].
 const HEAD_MAX_BYTES: usize = 16 << 10;
-
-/// Marks the first request over its connection.
-#[derive(Debug, Clone, Copy)]
-pub struct FirstRequest;
 
 /// What an ingest thread needs.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// What requests can reach.
+    /// What handlers can use.
     pub app: Arc<App>,
     /// One permit per connection, over all threads.
     pub connections: Arc<Semaphore>,
-    /// How many of them each client has.
-    pub shares: Arc<Shares>,
+    /// Limits the connections of each client.
+    pub per_client: Arc<PerClient>,
     /// How many permits there are.
     pub max_connections: usize,
     /// Turns true when the daemon stops.
@@ -62,8 +58,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// How much a new connection may receive at a time. Large pieces cost
-    /// less CPU time, and many of them much memory.
+    /// Receive buffer of a new connection. Large buffers save CPU time, and many
+    /// of them cost memory.
     fn buffer_bytes(&self) -> usize {
         let served = self.max_connections - self.connections.available_permits();
         match served {
@@ -84,7 +80,7 @@ pub async fn serve(server: Server, listeners: Vec<std::net::TcpListener>) -> std
         accepting.push(ring::spawn(accept(server.clone(), listener)));
     }
     for accepting in accepting {
-        // It ends when the daemon stops; one that panicked is as good as ended.
+        // Ends when the daemon stops, or has panicked.
         let _ = accepting.await;
     }
     Ok(())
@@ -103,15 +99,17 @@ async fn accept(server: Server, listener: TcpListener) {
         match accepted {
             (Ok(permit), Ok((stream, peer))) => {
                 let peer = peer.ip().to_canonical();
-                let share = server.shares.take(peer);
-                // Behind a proxy that is known there are many clients.
+                let (connection, clock) = Connection::accepted(stream, server.app.idle_timeout);
+                let share = server.per_client.admit(peer);
+                // A trusted proxy connects for many clients.
                 if share.is_none() && !server.app.trusted_proxies.contains(peer) {
-                    farewell::refuse(stream);
+                    close::refuse(&connection);
                     continue;
                 }
                 let (server, open) = (server.clone(), open.clone());
                 ring::spawn(async move {
-                    if let Err(error) = connection(&server, stream, peer).await {
+                    let served = serve_connection(&server, connection, clock, peer).await;
+                    if let Err(error) = served {
                         debug!(%peer, "connection ended: {error}");
                     }
                     drop((permit, share, open));
@@ -121,35 +119,29 @@ async fn accept(server: Server, listener: TcpListener) {
                 warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             (Err(_), _) => break,
         }
     }
     drop((listener, open));
-    // Those that take longer are cut: what they had sent is durable already.
+    // Others are closed: what they had sent is durable already.
     let _ = tokio::time::timeout(DRAIN, ended.closed()).await;
 }
 
-/// Serves one connection until it ends, and lets go of it gently.
-async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::Result<()> {
-    // Small answers must not wait for more.
-    let _ = stream.set_nodelay(true);
+/// Serves one connection until it ends.
+async fn serve_connection(
+    server: &Server,
+    connection: Connection,
+    clock: HeadClock,
+    peer: IpAddr,
+) -> hyper::Result<()> {
     let app = &server.app;
-    // Nor does a client that takes nothing hold its connection for ever.
-    let timeout_ms = app.idle_timeout.as_millis().try_into().unwrap_or(u32::MAX);
-    let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &timeout_ms);
-    // Without one HEAD knows less, that is all.
-    let line = stream.as_fd().try_clone_to_owned().map(Line::new).ok();
-    let interim = line.clone().map(Interim::new);
+    // Without it a HEAD may not see bytes that are still arriving.
+    let peer_socket = connection.peer_socket();
+    let interim = connection.interim();
     let ends = Ends {
         peer,
-        local_port: stream.local_addr().map_or(0, |address| address.port()),
-    };
-    let (heard, clock) = head_clock(app.idle_timeout);
-    let wire = Wire {
-        stream,
-        heard,
-        interim: interim.clone(),
+        local_port: connection.local_port(),
     };
     let is_first = Cell::new(true);
     let handover = Handover::default();
@@ -158,67 +150,66 @@ async fn connection(server: &Server, stream: TcpStream, peer: IpAddr) -> hyper::
         if is_first.replace(false) {
             request.extensions_mut().insert(FirstRequest);
         }
-        if let Some(line) = line.clone() {
-            request.extensions_mut().insert(line);
+        if let Some(peer_socket) = peer_socket.clone() {
+            request.extensions_mut().insert(peer_socket);
         }
-        if let Some(interim) = interim.clone() {
-            request.extensions_mut().insert(interim);
-        }
+        request.extensions_mut().insert(interim.clone());
         request.extensions_mut().insert(handover.clone());
         request.extensions_mut().insert(ends);
         let client = app.trusted_proxies.client(peer, request.headers());
-        // What is told of this request in the journal names its client.
+        // Journal lines about this request name its client.
         let span = info_span!("request", client = %client.address);
         async move { Ok::<_, Infallible>(answer(app, client, request).await) }.instrument(span)
     });
-    let mut connection = http1::Builder::new()
+    let mut serving = http1::Builder::new()
         .timer(clock)
         .header_read_timeout(app.header_timeout.min(app.idle_timeout))
         .max_header_size(HEAD_MAX_BYTES)
         .max_buf_size(server.buffer_bytes())
-        .serve_connection(TokioIo::new(wire), service);
+        .serve_connection(TokioIo::new(connection), service);
     let mut stopping = server.stopping.clone();
     let ended = tokio::select! {
-        ended = &mut connection => ended,
+        ended = &mut serving => ended,
         _ = stopping.wait_for(|stopping| *stopping) => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            return connection.await;
+            std::pin::Pin::new(&mut serving).graceful_shutdown();
+            return serving.await;
         }
     };
-    let rest = connection.into_parts();
-    let stream = rest.io.into_inner().stream;
-    // hyper has ended without a word of farewell, as it does after a 101.
+    let rest = serving.into_parts();
+    let connection = rest.io.into_inner();
+    // hyper leaves the connection open, also after a 101.
     if ended.is_ok()
         && let Some(session) = handover.take()
     {
-        let socket = live::serve(stream, rest.read_buf, session, stopping);
+        let socket = live::serve(connection, rest.read_buf, session, stopping);
         Box::pin(socket).await;
         return ended;
     }
-    let last_words = match &ended {
-        // Nobody was about to say something.
+    let final_response = match &ended {
+        // No request had begun.
         Err(error) if error.is_timeout() && rest.read_buf.is_empty() => return ended,
-        Err(error) if error.is_timeout() => farewell::too_slow(),
+        Err(error) if error.is_timeout() => close::too_slow(),
         _ => String::new(),
     };
     tokio::select! {
-        () = farewell::close(stream, &last_words) => {}
+        () = close::lingering_close(connection, &final_response) => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
     ended
 }
 
-/// Answers a request.
+/// Handles a request.
 pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
-    let waits = rules::waits_for_consent(&request) && !request.body().is_end_stream();
-    let request = request.map(|body| RequestBody::new(body, waits));
-    let mut reply = match rules::check(&request) {
+    let expects_continue =
+        request_head::expects_continue(&request) && !request.body().is_end_stream();
+    let request = request.map(|body| RequestBody::new(body, expects_continue));
+    let mut reply = match request_head::check(&request) {
         Ok(()) => routes::answer(app, client, request).await,
-        Err(error) => routes::refuse(request.uri().path(), &error),
+        Err(error) => routes::refuse(request.uri().path(), &error.into()),
     };
-    // A client that got no consent does not send the body, but might: nothing
-    // else can come over this connection.
-    if waits && !reply.status().is_success() {
+    // A client that got no 100 need not send the body, but may: the connection
+    // cannot be used for another request.
+    if expects_continue && !reply.status().is_success() {
         reply::set(&mut reply, CONNECTION, "close");
     }
     reply

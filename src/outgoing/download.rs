@@ -9,10 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Going, lost, send};
+use super::failure::MAX_REDIRECTS;
 use super::{Address, BadAddress, Failure, Outgoing};
-
-/// From one address to the next.
-pub(super) const MAX_REDIRECTS: usize = 5;
 
 const ALL_OF_IT: Failure = Failure::Slow("to send all of it (callbacks.download_timeout)");
 

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
 
 use super::{Address, Failure};
-use crate::store::helper;
+use crate::blocking;
 
 /// Whom to trust, as the system says: read when it is first needed, for that
 /// takes some memory.
@@ -46,7 +46,7 @@ impl Tls {
 
 async fn connector() -> Result<TlsConnector, Failure> {
     // Some hundred kilobytes of text.
-    let found = helper::run(rustls_native_certs::load_native_certs).await;
+    let found = blocking::run(rustls_native_certs::load_native_certs).await;
     for error in &found.errors {
         warn!("certificates of authorities cannot all be read: {error}");
     }

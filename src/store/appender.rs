@@ -135,7 +135,7 @@ pub(crate) mod faults {
     }
 
     /// Work for another thread, which goes wrong there as it would here.
-    pub(in crate::store) fn handed_on<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    pub(crate) fn handed_on<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
         let fails = SYNC_FAILS.get();
         move || {
             SYNC_FAILS.set(fails);

@@ -72,7 +72,8 @@ pub enum Priority {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concat {
     /// `Upload-Concat` as the client sent it.
-    pub told: String,
+    #[serde(rename = "told")]
+    pub raw: String,
     /// The partial uploads, in order, one maybe several times; none for a partial one.
     pub parts: Vec<Uuid>,
 }

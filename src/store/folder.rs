@@ -13,7 +13,7 @@ use super::facts::Facts;
 use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
 use super::small_file::{disk_bytes, remove_durably, replace_durably, sync_dir};
-use super::{Layout, lock};
+use super::{Layout, lock, regular_file};
 
 pub(super) const DATA: &str = "data";
 pub(super) const OFFSET: &str = "offset";
@@ -47,7 +47,9 @@ impl From<io::Error> for OpenError {
 
 /// The facts of an upload; see [`Facts`].
 pub fn read_facts(dir: &Path) -> io::Result<Facts> {
-    Ok(serde_json::from_slice(&std::fs::read(dir.join(FACTS))?)?)
+    Ok(serde_json::from_slice(&regular_file::read(
+        &dir.join(FACTS),
+    )?)?)
 }
 
 impl Facts {
@@ -61,7 +63,7 @@ impl Facts {
 /// Opens the recording for reading only: nothing that gets this descriptor can
 /// change it. Blocks on the disk.
 pub fn open_recording(dir: &Path) -> io::Result<File> {
-    File::open(dir.join(DATA))
+    regular_file::open(&dir.join(DATA))
 }
 
 /// An upload that nobody writes to, held locked.
@@ -80,7 +82,7 @@ impl Parked {
         use std::os::unix::fs::MetadataExt;
         let dir = layout.upload(id);
         let path = dir.join(OFFSET);
-        let offset = File::options().read(true).write(true).open(&path)?;
+        let offset = regular_file::open_with(&path, File::options().read(true).write(true))?;
         if !lock::try_lock(offset.as_fd())? {
             return Err(OpenError::Locked);
         }
@@ -114,7 +116,11 @@ impl Parked {
         let slot = self.record.encode();
         self.offset.write_all_at(&slot, self.record.position())?;
         for entry in std::fs::read_dir(&self.dir)? {
-            File::open(entry?.path())?.sync_all()?;
+            match regular_file::open(&entry?.path()) {
+                // Not ours, and nothing to sync.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+                opened => opened?.sync_all()?,
+            }
         }
         sync_dir(&self.dir)
     }
@@ -122,6 +128,12 @@ impl Parked {
     /// Whether the recording of this upload is there.
     pub fn has_recording(dir: &Path) -> bool {
         dir.join(DATA).exists()
+    }
+
+    /// Whether what stands for the recording is none of ours: not a regular file.
+    pub fn has_foreign_data(dir: &Path) -> bool {
+        let found = std::fs::symlink_metadata(dir.join(DATA));
+        found.is_ok_and(|found| !found.is_file())
     }
 
     /// Takes the recording away, durably when this returns, and leaves what is
@@ -197,14 +209,12 @@ impl Removal<'_> {
 
 /// The state of an upload without its lock. Blocks on the disk.
 pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
-    decode(&File::open(dir.join(OFFSET))?)
+    decode(&regular_file::open(&dir.join(OFFSET))?)
 }
 
 /// Whether somebody is about to create the upload in this folder.
 pub fn is_being_created(dir: &Path) -> bool {
-    File::options()
-        .write(true)
-        .open(dir.join(OFFSET))
+    regular_file::open_with(&dir.join(OFFSET), File::options().write(true))
         .is_ok_and(|offset| !lock::try_lock(&offset).unwrap_or(true))
 }
 

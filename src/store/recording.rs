@@ -24,8 +24,8 @@ use tracing::info;
 
 use super::appender::Loose;
 use super::folder::DATA;
-use super::helper;
 use super::ring::{self, BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers, RingFile};
+use crate::blocking;
 
 /// Writes of one recording on their way at a time.
 const IN_FLIGHT: usize = 4;
@@ -232,12 +232,14 @@ impl Recording {
 
     async fn open_direct(&mut self) -> io::Result<()> {
         let (path, file) = (self.path.clone(), Arc::clone(&self.file));
-        let opened = helper::run(move || {
+        let opened = blocking::run(move || {
             if !allows_direct_writes(&file) {
                 return Ok(None);
             }
             let mut options = File::options();
-            options.write(true).custom_flags(nix::libc::O_DIRECT);
+            options
+                .write(true)
+                .custom_flags(nix::libc::O_DIRECT | nix::libc::O_NOFOLLOW);
             match options.open(path) {
                 // A file system that passes on the promise of one below it.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),

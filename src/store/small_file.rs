@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::regular_file;
 use super::sabotage::Rule;
 
 /// Puts `content` at `dir/name`, durably when this returns: at any time, and
@@ -23,12 +24,9 @@ pub fn replace_durably_with(
     prepare: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.new"));
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = regular_file::open_with(&temporary, &mut options)?;
     file.write_all(content)?;
     prepare(&file)?;
     file.sync_all()?;

@@ -16,11 +16,12 @@ use super::appender::Appender;
 use super::creation;
 use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_place};
-use super::helper::{self, Free};
 use super::moment::Moment;
 use super::record::{Kind, Record};
 use super::recording::{Begun, Recording, reserve};
+use super::regular_file;
 use super::{Layout, sync_dir};
+use crate::blocking::{self, Free};
 
 /// An upload of unknown length gets disk space in steps of this size.
 pub const STEP_BYTES: u64 = 8 << 20;
@@ -53,7 +54,7 @@ impl Writer {
             _ => length.unwrap_or(STEP_BYTES),
         };
         let (making, new) = (layout.clone(), facts.clone());
-        let made = helper::run(move || creation::create(&making, &new, length, reserved));
+        let made = blocking::run(move || creation::create(&making, &new, length, reserved));
         let (files, begun) = made.await?;
         Ok(Writer::new(layout.upload(facts.id), files, begun, reserved))
     }
@@ -61,7 +62,7 @@ impl Writer {
     /// Opens an upload to add to it.
     pub async fn open(layout: &Layout, id: Uuid) -> Result<Writer, OpenError> {
         let opening = layout.clone();
-        let (files, begun) = helper::run(move || open(&opening, id)).await?;
+        let (files, begun) = blocking::run(move || open(&opening, id)).await?;
         let record = files.record();
         let reserved = record.length.unwrap_or(record.offset);
         Ok(Writer::new(layout.upload(id), files, begun, reserved))
@@ -129,14 +130,14 @@ impl Writer {
     /// it is complete, for then others read it.
     pub async fn tell(&mut self, facts: Facts) -> io::Result<()> {
         let dir = self.dir.clone();
-        helper::run(move || facts.replace(&dir)).await
+        blocking::run(move || facts.replace(&dir)).await
     }
 
     /// Makes everything written so far durable. After an error nothing more
     /// may be told of this upload than [`Writer::record`] says.
     pub async fn commit(&mut self) -> io::Result<()> {
         self.recording.flush().await?;
-        let free = helper::free().await;
+        let free = blocking::free().await;
         let loose = self.recording.take_loose();
         let end = self.recording.end();
         self.help_with(free, move |files| files.commit(end, &loose, Moment::now()))
@@ -189,7 +190,7 @@ impl Writer {
         if let Err(error) = self.recording.flush().await {
             return Err((Box::new(self), error));
         }
-        let free = helper::free().await;
+        let free = blocking::free().await;
         let loose = self.recording.take_loose();
         let end = self.recording.end();
         let Writer { files, .. } = self;
@@ -214,14 +215,14 @@ impl Writer {
     /// returns. Uncommitted bytes are forgotten.
     pub async fn close(self) {
         self.recording.close().await;
-        helper::run(move || drop(self.files)).await;
+        blocking::run(move || drop(self.files)).await;
     }
 
     async fn help<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        self.help_with(helper::free().await, work).await
+        self.help_with(blocking::free().await, work).await
     }
 
     async fn help_with<T: Send + 'static>(
@@ -264,7 +265,7 @@ pub(super) fn set_aside(layout: &Layout, dir: &Path, files: &Files) -> io::Resul
 
 pub(super) fn open_for_writing(dir: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.read(true).write(true).open(dir.join(DATA))
+    regular_file::open_with(&dir.join(DATA), options.read(true).write(true))
 }
 
 #[cfg(test)]

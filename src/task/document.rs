@@ -2,14 +2,33 @@
 //! `GET /task/{id}`, and in the callback at its end.
 
 use std::io;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::record::{Status, TaskRecord};
 use super::tasks::Tasks;
-use super::{render, transcript};
+use super::transcript;
 use crate::models;
+use crate::options::Task;
 use crate::protocol::AudioInfo;
+use crate::render::{self, Transcript};
+
+impl TaskRecord {
+    /// Its transcript in this folder, for [`render::render`].
+    pub fn transcript<'a>(
+        &'a self,
+        dir: &'a Path,
+    ) -> Transcript<'a, impl Fn() -> io::Result<transcript::Segments>> {
+        Transcript {
+            language: self.language.as_deref(),
+            task: self.options.task.unwrap_or(Task::Transcribe),
+            duration_s: self.audio_duration.unwrap_or_default(),
+            temperature: self.options.temperatures.unwrap_or_default(),
+            read: || transcript::read(dir),
+        }
+    }
+}
 
 /// What every task of ours does.
 pub const TASK_TYPE: &str = "full_process";

@@ -15,7 +15,6 @@ mod pace;
 mod progress;
 mod queue;
 mod record;
-pub mod render;
 mod retention;
 mod retry;
 mod slots;

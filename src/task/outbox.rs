@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::store::moment::Moment;
+use crate::store::regular_file;
 use crate::store::{Layout, remove_durably, replace_durably};
 
 /// The outcome, in the folder of its task.
@@ -176,7 +177,7 @@ impl Outbox {
 }
 
 fn read(path: &Path) -> io::Result<Option<Callback>> {
-    match std::fs::read(path) {
+    match regular_file::read(path) {
         Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

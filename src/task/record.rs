@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::protocol::AudioInfo;
 use crate::store::facts::{Facts, Priority};
 use crate::store::moment::Moment;
+use crate::store::regular_file;
 use crate::store::replace_durably;
 
 const FILE: &str = "task.json";
@@ -134,7 +135,7 @@ impl TaskRecord {
 
     /// Reads it; `None` if none was written yet. Blocks on the disk.
     pub fn load(dir: &Path) -> io::Result<Option<TaskRecord>> {
-        match std::fs::read(dir.join(FILE)) {
+        match regular_file::read(&dir.join(FILE)) {
             Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -312,6 +312,13 @@ impl Tasks {
 
 /// Uploads report their progress to those who listen to the later task.
 impl Observer for Tasks {
+    fn committed(&self, id: Uuid, offset: u64, length: Option<u64>) {
+        // A complete one is queued, or joined with others, before it is news.
+        if length != Some(offset) {
+            self.received(id, offset, length);
+        }
+    }
+
     fn received(&self, id: Uuid, offset: u64, length: Option<u64>) {
         self.events
             .send(id, TaskProgress::uploading(offset, length));
@@ -319,6 +326,10 @@ impl Observer for Tasks {
 
     fn finished(&self, id: Uuid) {
         self.adopt(id);
+    }
+
+    fn expired(&self, id: Uuid) {
+        self.events.gone(id);
     }
 
     fn terminated(&self, id: Uuid) {

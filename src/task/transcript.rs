@@ -8,7 +8,7 @@
 //! transcribed again.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Lines, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Reached, Segment};
+use crate::store::regular_file;
 use crate::store::{remove_durably, replace_durably, sync_dir};
 
 const FILE: &str = "transcript.jsonl";
@@ -56,12 +57,9 @@ impl Part {
     /// Goes on with an unfinished one that was `made_by` the same model in the
     /// same way, and returns how far that had come; else starts anew.
     pub fn begin(dir: &Path, made_by: &str) -> io::Result<(Part, Option<Reached>)> {
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(dir.join(PART))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let mut file = regular_file::open_with(&dir.join(PART), &mut options)?;
         let length = file.metadata()?.len();
         let checkpoint = checkpoint(dir)?
             .filter(|checkpoint| checkpoint.made_by == made_by && checkpoint.bytes <= length);
@@ -142,7 +140,7 @@ impl Part {
 
 /// One that cannot be read is as good as none.
 fn checkpoint(dir: &Path) -> io::Result<Option<Checkpoint>> {
-    match std::fs::read(dir.join(REACHED)) {
+    match regular_file::read(&dir.join(REACHED)) {
         Ok(json) => Ok(serde_json::from_slice(&json).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -172,17 +170,32 @@ pub fn remove(dir: &Path) -> io::Result<u64> {
 }
 
 /// The segments of a transcript, read as they are asked for.
-pub fn read(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<Segment>> + use<>> {
-    let lines = BufReader::new(File::open(dir.join(FILE))?).lines();
-    Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
+#[derive(Debug)]
+pub struct Segments(Lines<BufReader<File>>);
+
+impl Iterator for Segments {
+    type Item = io::Result<Segment>;
+
+    fn next(&mut self) -> Option<io::Result<Segment>> {
+        let line = self.0.next()?;
+        Some(line.and_then(|line| Ok(serde_json::from_str(&line)?)))
+    }
+}
+
+/// Opens a complete transcript. Blocks on the disk, and so do its segments.
+pub fn read(dir: &Path) -> io::Result<Segments> {
+    let file = regular_file::open(&dir.join(FILE))?;
+    Ok(Segments(BufReader::new(file).lines()))
 }
 
 /// Some segments of a transcript that is being written, or just was: those
 /// that begin at `from`, of the bytes up to `end`; and where the next ones
 /// begin. None if it is there no longer or was begun anew. Blocks on the disk.
 pub fn read_along(dir: &Path, from: u64, end: u64) -> io::Result<(Vec<Segment>, u64)> {
-    let file = match File::open(dir.join(PART)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(dir.join(FILE)),
+    let file = match regular_file::open(&dir.join(PART)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            regular_file::open(&dir.join(FILE))
+        }
         opened => opened,
     };
     let nothing = Ok((Vec::new(), end));

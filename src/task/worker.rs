@@ -21,12 +21,12 @@ use super::record::{Status, TaskRecord, now};
 use super::tasks::{Tasks, storage_failed};
 use super::transcript::Part;
 use super::turn::Interruption;
+use crate::blocking;
 use crate::content::LOOK_BYTES;
 use crate::engine_client::{Engine, JobEvent, JobRequest, extension_of};
 use crate::models;
 use crate::protocol::{AudioInfo, FailureKind, MediaInfo, Outcome};
 use crate::store::folder::open_recording;
-use crate::store::helper;
 use crate::store::moment::Moment;
 
 /// How often a recording is given to an engine before it counts as the cause.
@@ -143,7 +143,7 @@ impl Worker<'_> {
 
     async fn process(self, record: &TaskRecord) -> Attempt {
         let (settings, wanted) = (self.settings.clone(), record.wanted_model.clone());
-        let model = match helper::run(move || settings.model(wanted.as_deref())).await {
+        let model = match blocking::run(move || settings.model(wanted.as_deref())).await {
             Ok(model) => model,
             Err(error) => {
                 let dir = self.settings.models_dir.display();
@@ -153,7 +153,7 @@ impl Worker<'_> {
         let mut lost = String::new();
         for attempt in 1..=ATTEMPTS {
             let dir = self.tasks.dir(record.id);
-            let outcome = match helper::run(move || open(&dir)).await {
+            let outcome = match blocking::run(move || open(&dir)).await {
                 Ok(Err(refusal)) => Attempt::Rejected(refusal),
                 Ok(Ok(recording)) => match self.transcribe(record, &model, recording).await {
                     Ok(outcome) => outcome,
@@ -194,7 +194,7 @@ impl Worker<'_> {
         let (id, dir) = (record.id, self.tasks.dir(record.id));
         let mut interruption = pin!(self.tasks.interrupted(id));
         let made_by = format!("{model} {:?} {:?}", record.wanted_language, record.options);
-        let (mut part, reached) = helper::run(move || Part::begin(&dir, &made_by)).await?;
+        let (mut part, reached) = blocking::run(move || Part::begin(&dir, &made_by)).await?;
         if let Some(reached) = &reached {
             let done_s = reached.done_s;
             info!(task_id = %id, "task goes on after {done_s:.0} seconds of its recording");
@@ -242,7 +242,7 @@ impl Worker<'_> {
                 }
                 Some(JobEvent::Done(outcome)) => match media {
                     Some(media) => {
-                        helper::run(move || part.finish()).await?;
+                        blocking::run(move || part.finish()).await?;
                         return Ok(Attempt::Completed(media, outcome));
                     }
                     None => break Attempt::EngineLost("it finished what it had not begun".into()),
@@ -260,9 +260,9 @@ impl Worker<'_> {
         };
         match outcome {
             Attempt::EngineLost(_) | Attempt::Yielded => {
-                helper::run(move || part.pause()).await?;
+                blocking::run(move || part.pause()).await?;
             }
-            _ => helper::run(move || part.discard()).await,
+            _ => blocking::run(move || part.discard()).await,
         }
         Ok(outcome)
     }
@@ -273,7 +273,7 @@ impl Worker<'_> {
         call: impl FnOnce(&Tasks) -> T + Send + 'static,
     ) -> T {
         let tasks = Arc::clone(self.tasks);
-        helper::run(move || call(&tasks)).await
+        blocking::run(move || call(&tasks)).await
     }
 }
 
@@ -282,7 +282,7 @@ async fn write<T: Send + 'static>(
     mut part: Part,
     call: impl FnOnce(&mut Part) -> io::Result<T> + Send + 'static,
 ) -> io::Result<(Part, T)> {
-    helper::run(move || call(&mut part).map(|value| (part, value))).await
+    blocking::run(move || call(&mut part).map(|value| (part, value))).await
 }
 
 /// The record of a task that ended so.

@@ -29,13 +29,13 @@ use std::time::Duration;
 
 use clap::Parser;
 use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname};
+use scribed::config::{Config, ConfigError, Flags};
+use scribed::systemd;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use resident::Resident;
-use scribed::config::{Config, ConfigError, Flags};
-use scribed::systemd;
 
 /// Turns recordings into text for scribed. `scribed serve` or systemd starts
 /// this program; there is nothing to run by hand.

@@ -9,57 +9,54 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
-use super::checksum::{Check, Promise};
-use super::create::no_space;
-use super::writers::{Arrival, Turn, Wish};
-use super::{Cut, Source, Status, UploadError, Uploads};
+use super::checksum::{Check, ChecksumPlace};
+use super::error::{UploadError, no_space};
+use super::source::{Source, SourceError, Status};
+use super::uploads::Uploads;
+use super::write_locks::{PendingRequest, Signal, WriteGuard};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
-/// A long append is committed on the way, so that a crash costs the client
-/// little: after so many bytes ...
+/// A long append is committed after this many bytes, so that a crash costs the
+/// client little.
 const COMMIT_EVERY_BYTES: u64 = 64 << 20;
-/// ... or so long, whichever comes first.
+/// It is also committed after this time.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
-/// How often at most it is told what has come.
-const TELL_EVERY: Duration = Duration::from_millis(250);
+/// Shortest time between two notices of received bytes.
+const NOTIFY_EVERY: Duration = Duration::from_millis(250);
 
 /// A source that gives less than this in [`Limits::stall`](super::Limits) has
-/// stalled too: it would hold its connection for ever.
+/// stalled too.
 const TRICKLE_BYTES: u64 = 1024;
 
-/// An upload that this request may write to.
+/// An upload with the right to write to it.
 pub(super) struct Appending {
     pub(super) uploads: Arc<Uploads>,
     pub(super) id: Uuid,
-    pub(super) turn: Turn,
+    pub(super) guard: WriteGuard,
     pub(super) writer: Writer,
 }
 
-/// What a client tells of the bytes it wants to append.
+/// The description of the bytes of an append.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {
-    /// Where they begin; must be where the upload stands.
+    /// Where they begin; must be the offset of the upload.
     pub offset: u64,
-    /// Bytes of the whole, for an upload that was created without.
+    /// Length of the upload, if it was created without one.
     pub length: Option<u64>,
-    /// How many bytes will come, where known: too many are refused before any
-    /// is taken.
+    /// Number of bytes, where known: too many are refused before any is written.
     pub announced_bytes: Option<u64>,
-    /// What they must come to: otherwise, or if they do not all come, none of
-    /// them is kept.
-    pub checksum: Option<Promise>,
-    /// The upload is complete with them, also where nobody knows how many they are.
+    /// Their checksum; without a match, or if some are missing, none is kept.
+    pub checksum: Option<ChecksumPlace>,
+    /// Whether they complete the upload, also where their number is unknown.
     pub is_last: bool,
 }
 
 impl Uploads {
-    /// Appends what `source` gives.
-    ///
-    /// Everything that arrived before a cut is kept. The work goes on to its
-    /// commit even when the caller loses interest and drops this future.
+    /// Appends the bytes of `source`. What arrived before a lost connection is kept.
+    /// Continues to the commit if the future is dropped.
     pub async fn append<S: Source + 'static>(
         self: &Arc<Uploads>,
         id: Uuid,
@@ -69,28 +66,28 @@ impl Uploads {
         if self.pending.contains(id) {
             return Err(UploadError::Final);
         }
-        // From the first moment: HEAD after a cut waits for what has arrived.
-        let arrival = self.writers.arrive(id, source.line());
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        // At once: HEAD after a lost connection waits for what has arrived.
+        let pending = self.write_locks.arrive(id, source.peer_socket());
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let writer = Writer::open(&self.layout, id).await?;
-        turn.committed(writer.record());
+        guard.committed(writer.record());
         let mut appending = Appending {
             uploads: Arc::clone(self),
             id,
-            turn,
+            guard,
             writer,
         };
         let work = async move {
             match appending.accept(&chunk).await {
-                Ok(()) => run(appending, source, chunk, arrival).await,
+                Ok(()) => run(appending, source, chunk, pending).await,
                 Err(refusal) => {
                     appending.writer.close().await;
                     Err(refusal)
                 }
             }
         };
-        // From here on: the length that a chunk tells may complete an upload.
+        // Spawned before the checks: the length in a chunk may complete the upload.
         ring::spawn(work.in_current_span())
             .await
             .map_err(io::Error::other)?
@@ -98,11 +95,10 @@ impl Uploads {
 }
 
 impl Appending {
-    /// Judges a chunk before any of it is taken, and makes the length durable
-    /// that it may tell.
+    /// Checks a chunk before any of it is read, and makes its length durable.
     async fn accept(&mut self, chunk: &Chunk) -> Result<(), UploadError> {
         let record = self.writer.record();
-        self.uploads.require_alive(record)?;
+        self.uploads.require_alive(self.id, record)?;
         let Record { offset, length, .. } = *record;
         if record.kind == Kind::Final {
             return Err(UploadError::Final);
@@ -110,8 +106,8 @@ impl Appending {
         if chunk.offset != offset {
             return Err(UploadError::Conflict { offset });
         }
-        if let (Some(known), Some(told)) = (length, chunk.length)
-            && known != told
+        if let (Some(known), Some(stated)) = (length, chunk.length)
+            && known != stated
         {
             return Err(UploadError::LengthKnown { length: known });
         }
@@ -131,7 +127,7 @@ impl Appending {
         self.measure(length).await
     }
 
-    /// The upload is as long as what came.
+    /// Makes the upload as long as what has arrived.
     pub(super) async fn end(&mut self) -> Result<(), UploadError> {
         let length = self.writer.position();
         match self.writer.record().length {
@@ -144,40 +140,42 @@ impl Appending {
         }
     }
 
-    /// Makes the length durable, and takes the space for all of it.
+    /// Makes the length durable and reserves the space for it.
     async fn measure(&mut self, length: u64) -> Result<(), UploadError> {
         let missing = length - self.writer.record().offset;
         let reserved = self.writer.reserve_all(length).await;
         reserved.map_err(|error| no_space(error, missing))?;
         let measured = self.writer.measure(length).await;
-        self.told_durable(measured).await
+        self.publish(measured).await
     }
 
-    /// Says how much has come.
-    fn tell(&self) {
+    /// Notifies of how much has arrived.
+    fn notify_received(&self) {
         let length = self.writer.record().length;
         let observer = &self.uploads.observer;
         observer.received(self.id, self.writer.position(), length);
     }
 
-    /// Makes what was written durable, and says so.
+    /// Makes what was written durable.
     async fn commit(&mut self) -> Result<(), UploadError> {
         let committed = self.writer.commit().await;
-        self.told_durable(committed).await
+        self.publish(committed).await
     }
 
-    /// Says what is durable now; a failure condemns the upload.
-    async fn told_durable(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
+    /// Publishes the durable state; a failure condemns the upload.
+    async fn publish(&mut self, outcome: io::Result<()>) -> Result<(), UploadError> {
         match outcome {
             Ok(()) => {
-                self.turn.committed(self.writer.record());
+                let record = self.writer.record();
+                self.guard.committed(record);
+                self.uploads.notify_committed(self.id, record);
                 Ok(())
             }
             Err(error) => Err(condemn(&self.uploads, self.id, &mut self.writer, error).await),
         }
     }
 
-    /// Sees to it that the upload may have these bytes and that there is space.
+    /// Checks the limits and the space for these bytes.
     fn make_room(&self, count: u64) -> Result<(), UploadError> {
         let position = self.writer.position();
         match self.writer.record().length {
@@ -192,13 +190,13 @@ impl Appending {
     }
 }
 
-/// Takes bytes until the source ends, then commits; with a checksum only what
-/// is right and whole. Must not be dropped before its end.
+/// Writes bytes until the source ends, then commits; with a checksum only if it
+/// matches. Must not be dropped before its end.
 pub(super) async fn run<S: Source + 'static>(
     mut appending: Appending,
     mut source: S,
     chunk: Chunk,
-    _until_the_end: Arrival,
+    _until_the_end: PendingRequest,
 ) -> Result<Status, UploadError> {
     let id = appending.id;
     let mut check = chunk.checksum.map(Check::new);
@@ -212,7 +210,7 @@ pub(super) async fn run<S: Source + 'static>(
         received = appending.end().await;
     }
     let received = match received {
-        // After a failure of storage nobody knows what the disk holds.
+        // After a storage error the content of the disk is unknown.
         Err(error) if is_all_or_nothing || matches!(error, UploadError::Storage(_)) => {
             info!(upload_id = %id, "nothing of a chunk is kept: {error}");
             appending.writer.close().await;
@@ -227,14 +225,14 @@ pub(super) async fn run<S: Source + 'static>(
     }
     Err(match received {
         Ok(()) => return Ok(status),
-        Err(UploadError::Cut { .. }) => UploadError::Cut { offset },
+        Err(UploadError::ConnectionLost { .. }) => UploadError::ConnectionLost { offset },
         Err(UploadError::Malformed { .. }) => UploadError::Malformed { offset },
         Err(UploadError::Superseded { .. }) => UploadError::Superseded { offset },
         Err(other) => other,
     })
 }
 
-/// Takes bytes until the source ends; they are durable after a commit.
+/// Writes bytes until the source ends; they are durable after a commit.
 pub(super) async fn receive<S: Source>(
     appending: &mut Appending,
     source: &mut S,
@@ -243,22 +241,22 @@ pub(super) async fn receive<S: Source>(
     let mut stopping = appending.uploads.stopping.clone();
     let stall = appending.uploads.limits.stall;
     let mut committed_at = Instant::now();
-    let mut told_at = committed_at;
+    let mut notified_at = committed_at;
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
-    appending.turn.waits(true);
+    appending.guard.waits(true);
     loop {
         let offset = appending.writer.record().offset;
         let next = tokio::select! {
             biased;
-            wish = appending.turn.wish() => match wish {
-                Wish::Leave => return Err(UploadError::Superseded { offset }),
-                Wish::Commit(number) => {
+            signal = appending.guard.signal() => match signal {
+                Signal::Leave => return Err(UploadError::Superseded { offset }),
+                Signal::Commit(number) => {
                     if check.is_none() {
                         appending.commit().await?;
                         source.committed(appending.writer.record().offset);
                     }
-                    appending.turn.answer(number);
+                    appending.guard.answer(number);
                     continue;
                 }
             },
@@ -269,12 +267,14 @@ pub(super) async fn receive<S: Source>(
                 continue;
             }
         };
-        appending.turn.waits(false);
+        appending.guard.waits(false);
         let bytes: Bytes = match next {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(bytes))) => bytes,
-            Ok(Some(Err(Cut::Malformed))) => return Err(UploadError::Malformed { offset }),
-            Ok(Some(Err(Cut::Lost))) | Err(_) => return Err(UploadError::Cut { offset }),
+            Ok(Some(Err(SourceError::Malformed))) => return Err(UploadError::Malformed { offset }),
+            Ok(Some(Err(SourceError::Lost))) | Err(_) => {
+                return Err(UploadError::ConnectionLost { offset });
+            }
         };
         let count = bytes.len() as u64;
         trickled_bytes += count;
@@ -289,9 +289,9 @@ pub(super) async fn receive<S: Source>(
         let written = appending.writer.write(bytes).await;
         written.map_err(|error| no_space(error, count))?;
         let now = Instant::now();
-        if now - told_at >= TELL_EVERY {
-            told_at = now;
-            appending.tell();
+        if now - notified_at >= NOTIFY_EVERY {
+            notified_at = now;
+            appending.notify_received();
         }
         let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
             || now - committed_at >= COMMIT_EVERY;
@@ -300,22 +300,23 @@ pub(super) async fn receive<S: Source>(
             source.committed(appending.writer.record().offset);
             committed_at = now;
         }
-        appending.turn.waits(true);
+        appending.guard.waits(true);
     }
 }
 
-/// Commits, tells when the upload is complete, and lets go of it.
+/// Commits, notifies if the upload is complete, and releases it.
 pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> {
     let Appending {
         uploads,
         id,
-        turn,
+        guard,
         writer,
     } = appending;
-    let observer = Arc::clone(&uploads.observer);
+    let observed = Arc::clone(&uploads);
     let done = move |record: &Record| {
+        observed.notify_committed(id, record);
         if record.is_recording() {
-            observer.finished(id);
+            observed.observer.finished(id);
         }
     };
     let record = match writer.finish(done).await {
@@ -326,22 +327,19 @@ pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> 
             return Err(error);
         }
     };
-    turn.committed(&record);
-    drop(turn);
+    guard.committed(&record);
+    drop(guard);
     if record.is_finished() {
         uploads.unfinished.remove(id);
         if record.kind.is_partial() {
             uploads.part_is_complete(id);
         }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
-    } else {
-        let Record { offset, length, .. } = record;
-        uploads.observer.received(id, offset, length);
     }
     Ok(uploads.status_of(&record))
 }
 
-/// Nobody knows what the disk holds of an upload that could not be made durable.
+/// Withdraws an upload that could not be made durable: its content is unknown.
 async fn condemn(
     uploads: &Uploads,
     id: Uuid,
@@ -351,14 +349,15 @@ async fn condemn(
     error!(upload_id = %id, "upload condemned: it could not be made durable: {error}");
     uploads.condemn(id);
     if let Err(error) = writer.set_aside(&uploads.layout).await {
-        error!(upload_id = %id, "nor could it be set aside: {error}");
+        error!(upload_id = %id, "it cannot be set aside either: {error}");
     }
     error.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Content, NOTHING, of, with};
+    use super::super::testing::{Content, NOTHING, Notice, limits, observed, of, with};
+    use super::super::{Limits, NewUpload};
     use super::*;
     use crate::store::faults::SYNC_FAILS;
 
@@ -385,7 +384,7 @@ mod tests {
             let failed = append(id, 4).await;
             SYNC_FAILS.set(false);
             assert!(matches!(failed, Err(UploadError::Storage(_))), "{failed:?}");
-            // The file may say 8 by now, and nobody knows what the disk says.
+            // The file may say 8 by now, the disk may not.
             for answer in [
                 uploads.durable(id).await.map(|(status, _)| status),
                 append(id, 4).await,
@@ -398,6 +397,60 @@ mod tests {
             assert!(
                 !layout.upload(id).exists(),
                 "a restart would believe its record"
+            );
+        });
+    }
+
+    #[test]
+    fn the_observer_is_notified_where_bytes_become_durable() {
+        observed(limits(0, 1), async |uploads, _, notices| {
+            let (id, _) = uploads.create(NewUpload::default(), NOTHING).await.unwrap();
+            for offset in [0, 4] {
+                let chunk = Chunk {
+                    length: Some(8),
+                    ..four_at(offset)
+                };
+                let appended = uploads.append(id, chunk, Content(Some(b"0123"))).await;
+                appended.unwrap();
+            }
+            // At creation, with the length, and at the end of each append.
+            let committed = [0, 0, 4, 8].map(|offset| Notice::Committed(id, offset));
+            let all = [&committed[..], &[Notice::Finished(id)]].concat();
+            assert_eq!(notices.take(), all);
+
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            uploads.terminate(id).await.unwrap();
+            let created = Notice::Committed(id, 0);
+            assert_eq!(notices.take(), [created, Notice::Terminated(id)]);
+        });
+    }
+
+    #[test]
+    fn an_upload_found_expired_is_noticed() {
+        let limits = Limits {
+            idle_expiry: Duration::from_millis(1),
+            ..limits(0, 1)
+        };
+        observed(limits, async |uploads, _, notices| {
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let late = uploads.append(id, four_at(0), Content(Some(b"0123")));
+            assert!(matches!(late.await, Err(UploadError::Expired)));
+            let created = Notice::Committed(id, 0);
+            assert_eq!(notices.take(), [created, Notice::Expired(id)]);
+        });
+    }
+
+    #[test]
+    fn a_swept_upload_is_noticed_when_its_place_is_wanted() {
+        observed(limits(0, 1), async |uploads, layout, notices| {
+            let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            std::fs::remove_dir_all(layout.upload(id)).unwrap();
+            let (next, _) = uploads.create(of(8), NOTHING).await.unwrap();
+            let created = [id, next].map(|id| Notice::Committed(id, 0));
+            assert_eq!(
+                notices.take(),
+                [created[0], Notice::Expired(id), created[1]]
             );
         });
     }

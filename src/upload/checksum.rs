@@ -1,5 +1,5 @@
-//! Checksums of chunks: computed by helpers while the bytes are in the cache,
-//! so that no other upload waits for it.
+//! Checksums of chunks, computed on the blocking threads so that no other upload
+//! waits.
 
 use std::io;
 
@@ -7,10 +7,11 @@ use bytes::Bytes;
 use sha2::digest::DynDigest;
 use tokio::task::JoinHandle;
 
-use super::UploadError;
-use crate::store::{helper, ring};
+use super::error::UploadError;
+use crate::blocking;
+use crate::store::ring;
 
-/// How a checksum is computed.
+/// A checksum algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// CRC-32 as in Ethernet and zip (ISO 3309), most significant byte first.
@@ -25,26 +26,26 @@ pub enum Algorithm {
     Sha512,
 }
 
-/// What a chunk must come to.
+/// The expected checksum of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
-    /// Computed so.
+    /// Its algorithm.
     pub algorithm: Algorithm,
-    /// The result; one of another length than the algorithm's matches nothing.
+    /// Its value; one of another length than the algorithm's matches nothing.
     pub value: Vec<u8>,
 }
 
-/// When the client says what a chunk must come to.
+/// Where the checksum of a chunk is stated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Promise {
-    /// It has said so.
-    Told(Checksum),
-    /// [`Source::checksum`](super::Source::checksum) will tell.
-    AtTheEnd,
+pub enum ChecksumPlace {
+    /// In the request head.
+    InHeader(Checksum),
+    /// In a trailer, see [`Source::checksum`](super::Source::checksum).
+    InTrailer,
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Algorithm; 5] = [
         Algorithm::Crc32,
         Algorithm::Md5,
@@ -53,7 +54,7 @@ impl Algorithm {
         Algorithm::Sha512,
     ];
 
-    /// What it is called on the wire.
+    /// Its name in requests.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Crc32 => "crc32",
@@ -96,30 +97,30 @@ impl Hasher {
     }
 }
 
-/// A chunk on its way, and what it must come to.
+/// A chunk that is being received, and its expected checksum.
 pub(super) struct Check {
     expected: Option<Checksum>,
-    /// Hash what came before `waiting`; all that there are, where nobody knows
-    /// yet which one is wanted.
+    /// The states after the bytes before `waiting`; of all algorithms if the trailer
+    /// names one of them.
     hashing: JoinHandle<Vec<(Algorithm, Hasher)>>,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
 }
 
-/// So much is hashed at a time ...
+/// Most bytes hashed at a time.
 const PIECE_BYTES: usize = 256 << 10;
-/// ... in so many pieces at most: each takes memory of its own.
+/// Most pieces hashed at a time: each has memory of its own.
 const PIECES: usize = 64;
 
 impl Check {
-    /// Nothing came yet.
-    pub(super) fn new(promise: Promise) -> Check {
+    /// Before the first byte.
+    pub(super) fn new(promise: ChecksumPlace) -> Check {
         let (expected, algorithms) = match promise {
-            Promise::Told(checksum) => {
+            ChecksumPlace::InHeader(checksum) => {
                 let algorithm = checksum.algorithm;
                 (Some(checksum), vec![algorithm])
             }
-            Promise::AtTheEnd => (None, Algorithm::ALL.to_vec()),
+            ChecksumPlace::InTrailer => (None, Algorithm::ALL.to_vec()),
         };
         let hashers = algorithms
             .into_iter()
@@ -147,7 +148,7 @@ impl Check {
         let mut hashers = (&mut self.hashing).await.map_err(io::Error::other)?;
         let pieces = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        self.hashing = ring::spawn(helper::run(move || {
+        self.hashing = ring::spawn(blocking::run(move || {
             for (_, hasher) in &mut hashers {
                 pieces.iter().for_each(|piece| hasher.update(piece));
             }
@@ -156,12 +157,12 @@ impl Check {
         Ok(())
     }
 
-    /// Whether everything that came is what was expected, or what was told
-    /// `at_the_end`.
-    pub(super) async fn settle(mut self, at_the_end: Option<Checksum>) -> Result<(), UploadError> {
+    /// Compares all bytes with the checksum of the head, or with that of the
+    /// trailer.
+    pub(super) async fn settle(mut self, in_trailer: Option<Checksum>) -> Result<(), UploadError> {
         self.hash_waiting().await?;
         let hashers = self.hashing.await.map_err(io::Error::other)?;
-        let expected = self.expected.or(at_the_end);
+        let expected = self.expected.or(in_trailer);
         let Checksum { algorithm, value } = expected.ok_or(UploadError::NoChecksum)?;
         let mut hashers = hashers.into_iter();
         let computed = hashers
@@ -225,7 +226,7 @@ mod tests {
                         value: value.clone(),
                     };
                     expected.value[31] ^= u8::from(!is_right);
-                    let mut check = Check::new(Promise::Told(expected));
+                    let mut check = Check::new(ChecksumPlace::InHeader(expected));
                     for piece in content.chunks(piece_bytes) {
                         let piece = content.slice_ref(piece);
                         check.add(piece).await.unwrap();

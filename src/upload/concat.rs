@@ -7,36 +7,21 @@ use std::sync::Arc;
 use tracing::{Instrument, error, info, warn};
 use uuid::Uuid;
 
-use super::create::no_space;
+use super::error::{PartError, UploadError, no_space};
 use super::expiry::is_expired;
-use super::{NewUpload, Status, UploadError, Uploads};
-use crate::store::Layout;
+use super::new_upload::NewUpload;
+use super::source::Status;
+use super::uploads::Uploads;
+use crate::blocking;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, peek_record};
-use crate::store::helper;
 use crate::store::join::{Join, JoinError};
 use crate::store::moment::Moment;
-use crate::store::record::{Kind, Record};
 use crate::store::ring;
 
-/// Why an upload cannot be a part of another.
-#[derive(Debug, thiserror::Error)]
-pub enum PartError {
-    /// No upload of this id.
-    #[error("there is no such upload")]
-    Missing,
-    /// Not complete in time, or joined long ago.
-    #[error("it has expired")]
-    Expired,
-    /// A recording of its own.
-    #[error("it was not created with Upload-Concat: partial")]
-    NotPartial,
-}
-
 impl Uploads {
-    /// Makes a final upload, durably. If all its parts are complete it is
-    /// joined at once, otherwise as soon as they are; the status tells. Goes on
-    /// to its end even when the caller loses interest.
+    /// Creates a final upload, durable. Its parts are joined as soon as all are
+    /// complete, see the status. Continues if the future is dropped.
     pub async fn create_final(
         self: &Arc<Uploads>,
         new: NewUpload,
@@ -60,30 +45,30 @@ impl Uploads {
         match self.join(id).await {
             Ok(()) => Ok((id, self.durable(id).await?.0)),
             Err(error) => {
-                // Nobody knows of it yet, so it is as if it had never been.
+                // No client knows of it yet.
                 let _ = self.terminate(id).await;
                 Err(error)
             }
         }
     }
 
-    /// Says that start-up found this final upload, which is not joined yet.
+    /// Adds a final upload that start-up found and that is not joined yet.
     pub fn found_pending(&self, id: Uuid, parts: Vec<Uuid>) {
         let most = self.limits.max_unfinished;
         self.pending.insert(id, parts, most, &self.layout);
     }
 
-    /// Joins, by and by, what start-up found and what can be joined.
+    /// Joins, in the background, the uploads that start-up found.
     pub fn join_found(self: &Arc<Uploads>) {
         self.join_later(self.pending.ids());
     }
 
-    /// Says that a part is complete.
+    /// Joins the final uploads of a part that is complete.
     pub(super) fn part_is_complete(self: &Arc<Uploads>, part: Uuid) {
         self.join_later(self.pending.of_part(part));
     }
 
-    /// Joins those of these whose parts are complete.
+    /// Joins, in the background, those whose parts are complete.
     pub(super) fn join_later(self: &Arc<Uploads>, finals: Vec<Uuid>) {
         for id in finals {
             let uploads = Arc::clone(self);
@@ -95,10 +80,10 @@ impl Uploads {
         }
     }
 
-    /// Refuses parts of which nothing will ever be joined.
+    /// Refuses parts that can never be joined.
     async fn judge(&self, parts: &[Uuid]) -> Result<(), UploadError> {
         let (layout, ids) = (self.layout.clone(), parts.to_vec());
-        let records: Vec<_> = helper::run(move || {
+        let records: Vec<_> = blocking::run(move || {
             let records = ids.iter().map(|id| peek_record(&layout.upload(*id)));
             records.collect()
         })
@@ -133,7 +118,7 @@ impl Uploads {
         if !self.pending.begin(id) {
             return Ok(());
         }
-        // One at a time: it keeps the disk busy enough.
+        // One at a time keeps the disk busy.
         let _one = self.joining.lock().await;
         loop {
             let outcome = self.try_join(id).await;
@@ -144,11 +129,11 @@ impl Uploads {
     }
 
     async fn try_join(&self, id: Uuid) -> Result<(), UploadError> {
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let parts = self.facts(id).await?.parts().to_vec();
         let layout = self.layout.clone();
-        let begun = helper::run(move || Join::begin(&layout, id, &parts)).await;
+        let begun = blocking::run(move || Join::begin(&layout, id, &parts)).await;
         let mut join = match begun {
             Ok(join) => join,
             Err(JoinError::Waiting) => return Ok(()),
@@ -159,7 +144,7 @@ impl Uploads {
             }
             Err(JoinError::Part(_, error)) => return Err(error.into()),
         };
-        turn.committed(&join.record());
+        guard.committed(&join.record());
         if join.record().is_finished() {
             self.pending.remove(id);
             return Ok(());
@@ -172,27 +157,26 @@ impl Uploads {
             if *self.stopping.borrow() {
                 return Err(UploadError::Stopping);
             }
-            if turn.is_superseded() {
+            if guard.is_superseded() {
                 return Err(UploadError::Superseded { offset: 0 });
             }
             let step = move || {
                 let has_more = join.step()?;
                 Ok((join, has_more))
             };
-            let stepped: io::Result<(Join, bool)> = helper::run(step).await;
+            let stepped: io::Result<(Join, bool)> = blocking::run(step).await;
             (join, has_more) = stepped.map_err(|error| no_space(error, length))?;
         }
         let observer = Arc::clone(&self.observer);
-        let joined = helper::run(move || {
-            let joined = join.finish();
-            if joined.is_ok() {
-                observer.finished(id);
-            }
-            joined
+        let joined = blocking::run(move || {
+            let record = join.finish()?;
+            observer.committed(id, record.offset, record.length);
+            observer.finished(id);
+            Ok::<_, io::Error>(record)
         });
         match joined.await {
             Ok(record) => {
-                turn.committed(&record);
+                guard.committed(&record);
                 self.pending.remove(id);
                 self.unfinished.remove(id);
                 info!(upload_id = %id, bytes = length, "upload joined, {length} bytes");
@@ -205,30 +189,4 @@ impl Uploads {
             }
         }
     }
-}
-
-/// A final upload that is not joined yet.
-pub(super) fn is_pending(record: &Record) -> bool {
-    record.kind == Kind::Final && !record.is_finished()
-}
-
-/// How a final upload stands that is not joined yet: it lives as long as
-/// anything is added to its parts, and has a length once they all have.
-/// Blocks on the disk.
-pub(super) fn awaiting(layout: &Layout, record: Record, parts: &[Uuid]) -> Record {
-    let records = parts.iter().map(|part| peek_record(&layout.upload(*part)));
-    // Without all of them it will never be joined.
-    let Ok(records) = records.collect::<Result<Vec<Record>, _>>() else {
-        return record;
-    };
-    let commits = records.iter().map(|part| part.committed_at);
-    let newest = commits.chain([record.committed_at]);
-    let lengths = records.iter().map(|part| part.length);
-    let mut standing = record;
-    standing.committed_at = newest
-        .max_by_key(|moment| moment.wall_ms)
-        .unwrap_or(record.committed_at);
-    // An empty one would look as if it were joined.
-    standing.length = lengths.sum::<Option<u64>>().filter(|length| *length > 0);
-    standing
 }

@@ -7,79 +7,21 @@ use tracing::{Instrument, debug};
 use uuid::Uuid;
 
 use super::append::{self, Appending, Chunk};
-use super::{Source, Status, UploadError, Uploads};
-use crate::options::Options;
-use crate::store::facts::{Concat, Facts, Priority};
+use super::error::{UploadError, no_space};
+use super::new_upload::NewUpload;
+use super::source::{Source, Status};
+use super::uploads::Uploads;
+use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
 
-/// What a client tells at creation.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NewUpload {
-    /// Bytes of the whole, `None` if the client will tell later.
-    pub length: Option<u64>,
-    /// The id the client wants; it gets another one if that is taken.
-    pub wanted_id: Option<Uuid>,
-    /// See [`Facts`].
-    pub owner: Option<String>,
-    /// See [`Facts`].
-    pub metadata: Option<String>,
-    /// See [`Facts`].
-    pub filename: Option<String>,
-    /// See [`Facts`].
-    pub filetype: Option<String>,
-    /// See [`Facts`].
-    pub language: Option<String>,
-    /// See [`Facts`].
-    pub model: Option<String>,
-    /// See [`Facts`].
-    pub concat: Option<Concat>,
-    /// See [`Facts`].
-    pub options: Options,
-    /// See [`Facts`].
-    pub url: Option<String>,
-    /// See [`Facts`].
-    pub callback_url: Option<String>,
-    /// See [`Facts`].
-    pub priority: Priority,
-    /// See [`Facts`].
-    pub is_whole: bool,
-}
-
-impl NewUpload {
-    /// The partial uploads that it is to be joined from.
-    pub fn parts(&self) -> &[Uuid] {
-        self.concat.as_ref().map_or(&[], |concat| &concat.parts)
-    }
-
-    /// What is kept of it.
-    pub(super) fn facts(self, id: Uuid, created_at: jiff::Timestamp) -> Facts {
-        Facts {
-            id,
-            created_at,
-            owner: self.owner,
-            metadata: self.metadata,
-            filename: self.filename,
-            filetype: self.filetype,
-            language: self.language,
-            model: self.model,
-            concat: self.concat,
-            options: self.options,
-            url: self.url,
-            callback_url: self.callback_url,
-            priority: self.priority,
-            is_whole: self.is_whole,
-        }
-    }
-}
-
 impl Uploads {
-    /// Makes an upload, durable and with all its space reserved, and appends
-    /// its `first` chunk. An error in that append is no error of the creation:
-    /// the status tells how far it came.
+    /// Creates an upload, durable and with all its space reserved, and appends its
+    /// `first` chunk. An error of that append is not returned: the status has the
+    /// offset.
     ///
-    /// Goes on to its end even when the caller loses interest: what is on disk
-    /// by then must be counted, and an empty upload is complete at once.
+    /// Continues if the future is dropped: what is on disk must be counted, and an
+    /// empty upload is complete at once.
     pub async fn create<S: Source + 'static>(
         self: &Arc<Uploads>,
         new: NewUpload,
@@ -108,24 +50,24 @@ impl Uploads {
         self.require_space(length.unwrap_or(STEP_BYTES))?;
         let (facts, writer) = self.make(new).await?;
         let id = facts.id;
-        let line = first.as_ref().and_then(|(_, source)| source.line());
-        let arrival = self.writers.arrive(id, line);
-        let Some(turn) = self.writers.enter(id).await else {
-            // Somebody guessed the id and is already there: theirs to go on.
+        let socket = first.as_ref().and_then(|(_, source)| source.peer_socket());
+        let pending = self.write_locks.arrive(id, socket);
+        let Some(guard) = self.write_locks.enter(id).await else {
+            // Another request guessed the id and writes already.
             return Ok((id, self.durable(id).await?.0));
         };
-        turn.committed(writer.record());
+        guard.committed(writer.record());
         let appending = Appending {
             uploads: Arc::clone(&self),
             id,
-            turn,
+            guard,
             writer,
         };
         let status = match first {
             None => append::finish(appending).await?,
             Some((chunk, mut source)) => {
                 source.created(id, &self.status_of(appending.writer.record()));
-                match append::run(appending, source, chunk, arrival).await {
+                match append::run(appending, source, chunk, pending).await {
                     Ok(status) => status,
                     Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
                     Err(_) => self.durable(id).await?.0,
@@ -135,18 +77,22 @@ impl Uploads {
         Ok((id, status))
     }
 
-    /// Makes an upload, durable, under the id that is wanted or another one.
+    /// Creates an upload, durable, with the wanted id or another one.
     pub(super) async fn make(&self, new: NewUpload) -> Result<(Facts, Writer), UploadError> {
         let length = new.length;
         let id = new.wanted_id.unwrap_or_else(Uuid::new_v4);
         let mut facts = new.facts(id, jiff::Timestamp::now());
         let writer = loop {
-            // Counted before it is made: those that are being made count too.
+            // Counted before it exists: those in creation count too.
             let most = self.limits.max_unfinished;
             if self.unfinished.contains(facts.id) {
                 facts.id = Uuid::new_v4();
             }
-            if !self.unfinished.admit(facts.id, most, &self.layout) {
+            let (is_admitted, removed) = self.unfinished.admit(facts.id, most, &self.layout);
+            for id in removed {
+                self.observer.expired(id);
+            }
+            if !is_admitted {
                 return Err(UploadError::TooMany);
             }
             match Writer::create(&self.layout, &facts, length).await {
@@ -161,18 +107,8 @@ impl Uploads {
             }
         };
         debug!(upload_id = %facts.id, bytes = length, "upload created");
-        self.observer.received(facts.id, 0, length);
+        self.notify_committed(facts.id, writer.record());
         Ok((facts, writer))
-    }
-}
-
-/// A full disk is no failure of storage: it says no in time (I8).
-pub(super) fn no_space(error: io::Error, bytes: u64) -> UploadError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            UploadError::NoSpace { bytes }
-        }
-        _ => UploadError::Storage(error),
     }
 }
 

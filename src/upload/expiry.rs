@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use crate::store::moment::Moment;
 use crate::store::record::{Kind, Record};
 
-/// A complete part waits at least so long for the others.
+/// Shortest life of a complete part.
 const PART_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// When an upload expires if nothing happens to it, by the wall clock as it
-/// goes `now`; `None` for a complete recording.
+/// When an upload expires, by the wall clock of `now`; `None` for a complete
+/// recording.
 pub(super) fn expires_at(
     record: &Record,
     idle_expiry: Duration,
@@ -23,7 +23,7 @@ pub(super) fn expires_at(
     Some(record.committed_at.end_of(life, now))
 }
 
-/// Whether that is over.
+/// Whether an upload has expired.
 pub(super) fn is_expired(record: &Record, idle_expiry: Duration, now: Moment) -> bool {
     expires_at(record, idle_expiry, now).is_some_and(|time| time <= now.wall())
 }

@@ -6,9 +6,36 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::store::Layout;
+use crate::store::folder::peek_record;
+use crate::store::record::{Kind, Record};
 
-/// What is on disk is the truth: a sweep takes uploads away without telling,
-/// which is looked at when there are many.
+/// Whether this is a final upload that is not joined yet.
+pub(super) fn is_pending(record: &Record) -> bool {
+    record.kind == Kind::Final && !record.is_finished()
+}
+
+/// The state of a final upload that is not joined yet: it expires with the parts,
+/// and has a length once they all have. Blocks on the disk.
+pub(super) fn awaiting(layout: &Layout, record: Record, parts: &[Uuid]) -> Record {
+    let records = parts.iter().map(|part| peek_record(&layout.upload(*part)));
+    // If one is missing it is never joined.
+    let Ok(records) = records.collect::<Result<Vec<Record>, _>>() else {
+        return record;
+    };
+    let commits = records.iter().map(|part| part.committed_at);
+    let newest = commits.chain([record.committed_at]);
+    let lengths = records.iter().map(|part| part.length);
+    let mut standing = record;
+    standing.committed_at = newest
+        .max_by_key(|moment| moment.wall_ms)
+        .unwrap_or(record.committed_at);
+    // Zero would mean that it is joined.
+    standing.length = lengths.sum::<Option<u64>>().filter(|length| *length > 0);
+    standing
+}
+
+/// The final uploads that wait for their parts. A sweep, in another process,
+/// removes uploads without notice, so they are looked for when there are many.
 #[derive(Debug, Default)]
 pub(super) struct Pending(Mutex<HashMap<Uuid, Waiting>>);
 
@@ -18,17 +45,17 @@ struct Waiting {
     attempt: Attempt,
 }
 
-/// Somebody tries to join it ...
+/// An attempt to join the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     None,
     Running,
-    /// ... and something has changed since they began.
+    /// Running, and a part has changed since it began.
     Stale,
 }
 
 impl Pending {
-    /// One more, of so many at most as there may be unfinished uploads.
+    /// Adds one; at `most` entries, those that a sweep removed are dropped first.
     pub(super) fn insert(&self, id: Uuid, parts: Vec<Uuid>, most: usize, layout: &Layout) {
         let mut all = self.all();
         if all.len() >= most {
@@ -50,7 +77,7 @@ impl Pending {
         self.all().keys().copied().collect()
     }
 
-    /// Those that this one is a part of.
+    /// The final uploads that have this part.
     pub(super) fn of_part(&self, part: Uuid) -> Vec<Uuid> {
         let all = self.all();
         let of_it = all
@@ -59,8 +86,8 @@ impl Pending {
         of_it.map(|(id, _)| *id).collect()
     }
 
-    /// Begins an attempt to join it; false if it is none of ours, or somebody
-    /// tries already: they will then try once more.
+    /// Begins an attempt to join; false if the id is unknown or an attempt runs,
+    /// which is then repeated.
     pub(super) fn begin(&self, id: Uuid) -> bool {
         let mut all = self.all();
         let Some(waiting) = all.get_mut(&id) else {
@@ -74,7 +101,7 @@ impl Pending {
         is_free
     }
 
-    /// The attempt is over; true if another one must follow.
+    /// Ends an attempt; true if another one must follow.
     pub(super) fn end(&self, id: Uuid) -> bool {
         let mut all = self.all();
         let Some(waiting) = all.get_mut(&id) else {

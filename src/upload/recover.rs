@@ -1,4 +1,4 @@
-//! What start-up makes of the uploads it finds.
+//! The start-up scan of uploads.
 
 use std::io;
 use std::path::Path;
@@ -6,28 +6,28 @@ use std::path::Path;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::concat::is_pending;
+use super::pending::is_pending;
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};
 use crate::store::record::Record;
 use crate::store::sync_dir;
 
-/// An upload that start-up found.
+/// An upload found by the start-up scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// A recording, all of it.
+pub enum RecoveredUpload {
+    /// A complete recording.
     Finished(Uuid),
-    /// Somebody may come back for it.
+    /// An unfinished upload.
     Unfinished(Uuid),
-    /// An unfinished one that waits for these parts.
+    /// A final upload that waits for these parts.
     Pending(Uuid, Vec<Uuid>),
 }
 
-/// Reads every upload and tells `found` of each. What cannot be understood is
-/// moved to `damaged`, told in the journal, and harms nobody else (I6). Blocks
-/// on the disk.
-pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> {
+/// Reads every upload and passes each to `found`. One that cannot be read is moved
+/// to `damaged` and noted in the journal; the others are unaffected (I6). Blocks on
+/// the disk.
+pub fn recover(layout: &Layout, mut found: impl FnMut(RecoveredUpload)) -> io::Result<()> {
     for entry in std::fs::read_dir(layout.uploads())? {
         let path = entry?.path();
         let id = path.file_name().and_then(Layout::id_of);
@@ -37,26 +37,26 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(Found)) -> io::Result<()> 
         {
             Ok((id, Some((record, facts)))) => {
                 if record.is_recording() {
-                    found(Found::Finished(id));
+                    found(RecoveredUpload::Finished(id));
                 } else if facts.is_whole {
                     remove_if_left(layout, id);
                 } else if !record.is_finished() {
-                    found(Found::Unfinished(id));
+                    found(RecoveredUpload::Unfinished(id));
                     if is_pending(&record) {
-                        found(Found::Pending(id, facts.parts().to_vec()));
+                        found(RecoveredUpload::Pending(id, facts.parts().to_vec()));
                     }
                 }
             }
             Ok((_, None)) => {}
-            // Told, and in nobody's way.
+            // Noted in the journal; one that cannot be moved is skipped.
             Err(reason) => drop(set_aside(layout, &path, &reason)),
         }
     }
     Ok(())
 }
 
-/// Takes away what a crash left of a recording that nobody can go on with; one
-/// that is coming in right now has its lock.
+/// Removes what a crash left of a recording that cannot be resumed; one that is
+/// being received is locked.
 fn remove_if_left(layout: &Layout, id: Uuid) {
     let removed = match Parked::lock(layout, id) {
         Ok(parked) if parked.record.is_finished() => Ok(0),
@@ -64,14 +64,13 @@ fn remove_if_left(layout: &Layout, id: Uuid) {
         Err(_) => Ok(0),
     };
     if let Err(error) = removed {
-        // It expires like any other.
+        // It expires later.
         error!(upload_id = %id, "the rest of it cannot be removed: {error}");
     }
 }
 
-/// Makes everything durable that a daemon which was killed had written and not
-/// lived to sync, so that records can be told as they are read. Before anybody
-/// is answered. Blocks on the disk.
+/// Makes durable what a killed daemon had written and not synced, so that records
+/// are true as they are read. Before the first request. Blocks on the disk.
 pub fn settle(layout: &Layout) -> io::Result<()> {
     let Err(error) = layout.sync() else {
         return Ok(());
@@ -82,7 +81,7 @@ pub fn settle(layout: &Layout) -> io::Result<()> {
         let Some(id) = path.file_name().and_then(Layout::id_of) else {
             continue;
         };
-        // Those that cannot be opened are for `recover`.
+        // Others are left to `recover`.
         if let Ok(parked) = Parked::lock(layout, id)
             && let Err(error) = parked.make_durable()
         {
@@ -92,14 +91,20 @@ pub fn settle(layout: &Layout) -> io::Result<()> {
     sync_dir(&layout.uploads())
 }
 
-/// `None` for a folder that a sweep took away meanwhile.
+/// Record and facts; `None` for a folder that a sweep has just removed.
 fn read(dir: &Path) -> Result<Option<(Record, Facts)>, String> {
+    if dir.is_symlink() {
+        return Err("it is a symbolic link".to_owned());
+    }
     let record = match peek_record(dir) {
         Ok(record) => record,
         Err(OpenError::Missing) if !dir.exists() => return Ok(None),
         Err(error) => return Err(format!("its offset record: {error}")),
     };
     let facts = read_facts(dir).map_err(|error| format!("its upload.json: {error}"))?;
+    if Parked::has_foreign_data(dir) {
+        return Err("its data: it is not a regular file".to_owned());
+    }
     Ok(Some((record, facts)))
 }
 
@@ -113,7 +118,7 @@ fn set_aside(layout: &Layout, path: &Path, reason: &str) -> io::Result<()> {
             aside.display()
         ),
         Err(error) => error!(
-            "{} is of no use ({reason}) and cannot be moved: {error}",
+            "{} cannot be used ({reason}) and cannot be moved: {error}",
             path.display()
         ),
     }
@@ -146,8 +151,48 @@ mod tests {
 
         let mut found = Vec::new();
         recover(&layout, |id| found.push(id)).unwrap();
-        assert_eq!(found, [Found::Finished(good)]);
+        assert_eq!(found, [RecoveredUpload::Finished(good)]);
         assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 4);
+        assert_eq!(std::fs::read_dir(layout.uploads()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_holds_nothing_up_and_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let make = || {
+            let id = Uuid::new_v4();
+            let folder = layout.upload(id);
+            std::fs::create_dir(&folder).unwrap();
+            let record = Record::new(Some(0), Moment::now()).encode_file();
+            std::fs::write(folder.join("offset"), record).unwrap();
+            let facts = format!(r#"{{"id":"{id}","created_at":"2026-01-01T00:00:00Z"}}"#);
+            std::fs::write(folder.join("upload.json"), facts).unwrap();
+            std::fs::write(folder.join("data"), "").unwrap();
+            (id, folder)
+        };
+        let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for name in ["offset", "upload.json", "data"] {
+            let (_, folder) = make();
+            std::fs::remove_file(folder.join(name)).unwrap();
+            fifo(&folder.join(name));
+            // The link leads to the right content.
+            let (_, folder) = make();
+            std::fs::rename(folder.join(name), folder.join("moved")).unwrap();
+            std::os::unix::fs::symlink("moved", folder.join(name)).unwrap();
+        }
+        let (id, folder) = make();
+        std::fs::rename(&folder, dir.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("moved"), layout.upload(id)).unwrap();
+        fifo(&layout.upload(Uuid::new_v4()));
+        let (good, folder) = make();
+        fifo(&folder.join("foreign"));
+        Parked::lock(&layout, good).unwrap().make_durable().unwrap();
+
+        let mut found = Vec::new();
+        recover(&layout, |id| found.push(id)).unwrap();
+        assert_eq!(found, [RecoveredUpload::Finished(good)]);
+        assert_eq!(std::fs::read_dir(layout.damaged()).unwrap().count(), 8);
         assert_eq!(std::fs::read_dir(layout.uploads()).unwrap().count(), 1);
     }
 }

@@ -1,11 +1,11 @@
-//! Taking away what nobody will come back for.
+//! Removes expired and abandoned uploads.
 
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::concat::{awaiting, is_pending};
-use super::is_expired;
+use super::expiry::is_expired;
+use super::pending::{awaiting, is_pending};
 use crate::store::Layout;
 use crate::store::folder::{
     OpenError, Parked, Removal, bury, is_being_created, peek_record, read_facts,
@@ -13,18 +13,18 @@ use crate::store::folder::{
 use crate::store::moment::Moment;
 use crate::store::record::Record;
 
-/// A folder in `creating` without a lock is younger than this while its maker
-/// is between making it and locking it.
+/// A folder in `creating` is younger than this while its creator has not locked it
+/// yet.
 const ORPHAN_AGE: Duration = Duration::from_secs(60);
 
-/// What a sweep took away.
+/// What a sweep removed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Unfinished uploads that had expired.
+    /// Number of expired unfinished uploads.
     pub expired: u64,
-    /// Folders that a crash had left behind.
+    /// Number of folders left behind by a crash.
     pub orphans: u64,
-    /// Disk space that the expired ones held.
+    /// Disk space of the expired uploads.
     pub freed_bytes: u64,
 }
 
@@ -41,7 +41,7 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
         let Some(id) = path.file_name().and_then(Layout::id_of) else {
             continue;
         };
-        // Without the lock first: locking each live upload would disturb it.
+        // Not locked yet: that would disturb live uploads.
         if !peek_record(&path).is_ok_and(|record| is_over(&path, record)) {
             continue;
         }
@@ -68,7 +68,7 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
     Ok(swept)
 }
 
-/// How an upload stands; what keeps a final one alive are its parts.
+/// The state of an upload; a final one lives as long as its parts.
 fn standing(layout: &Layout, dir: &Path, record: Record) -> Record {
     match is_pending(&record).then(|| read_facts(dir)) {
         Some(Ok(facts)) => awaiting(layout, record, facts.parts()),

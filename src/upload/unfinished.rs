@@ -1,4 +1,4 @@
-//! Which uploads are unfinished, to limit how many there are.
+//! The unfinished uploads, to limit their number.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,23 @@ use uuid::Uuid;
 
 use crate::store::Layout;
 
-/// What is on disk is the truth: a sweep takes uploads away without telling,
-/// which is looked at when it matters.
+/// The disk is the truth: a sweep, in another process, removes uploads without
+/// notice, so they are looked for when the limit is reached.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished(Mutex<HashSet<Uuid>>);
 
 impl Unfinished {
-    /// Counts one more; false, and not counted, if that would be more than `most`.
-    pub(super) fn admit(&self, id: Uuid, most: usize, layout: &Layout) -> bool {
+    /// Counts one more; false if that would be more than `most`. Also returns the
+    /// uploads that a sweep was found to have removed.
+    pub(super) fn admit(&self, id: Uuid, most: usize, layout: &Layout) -> (bool, Vec<Uuid>) {
         let mut ids = self.ids();
-        if ids.len() >= most {
-            ids.retain(|id| layout.upload(*id).exists() || layout.creation(*id).exists());
-        }
-        ids.len() < most && ids.insert(id)
+        let removed = match ids.len() >= most {
+            true => ids
+                .extract_if(|id| !layout.upload(*id).exists() && !layout.creation(*id).exists())
+                .collect(),
+            false => Vec::new(),
+        };
+        (ids.len() < most && ids.insert(id), removed)
     }
 
     pub(super) fn contains(&self, id: Uuid) -> bool {
@@ -50,11 +54,11 @@ mod tests {
         let unfinished = Unfinished::default();
         let ids = [(); 3].map(|()| Uuid::new_v4());
         for id in &ids[..2] {
-            assert!(unfinished.admit(*id, 2, &layout));
+            assert_eq!(unfinished.admit(*id, 2, &layout), (true, vec![]));
             std::fs::create_dir(layout.upload(*id)).unwrap();
         }
-        assert!(!unfinished.admit(ids[2], 2, &layout));
+        assert_eq!(unfinished.admit(ids[2], 2, &layout), (false, vec![]));
         std::fs::remove_dir(layout.upload(ids[0])).unwrap();
-        assert!(unfinished.admit(ids[2], 2, &layout));
+        assert_eq!(unfinished.admit(ids[2], 2, &layout), (true, vec![ids[0]]));
     }
 }

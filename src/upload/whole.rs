@@ -1,5 +1,4 @@
-//! Recordings that come in one piece or not at all: whoever sends one could
-//! not go on with the rest of it.
+//! Recordings in one request, which cannot be resumed: all or nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -8,23 +7,24 @@ use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
 use super::append::{self, Appending};
-use super::create::no_space;
-use super::{NewUpload, Source, Status, UploadError, Uploads};
+use super::error::{UploadError, no_space};
+use super::new_upload::NewUpload;
+use super::source::{Source, Status};
+use super::uploads::Uploads;
 use crate::store::facts::Facts;
 use crate::store::ring;
 use crate::store::writer::STEP_BYTES;
 
 impl Uploads {
-    /// Takes in all that `source` gives; the upload is complete and durable when
-    /// this returns. After an error nothing of it is left, nor after a crash,
-    /// once [`recover`](super::recover()) has run. `at_most_bytes` of disk space
-    /// are reserved before the first byte is taken.
+    /// Stores all bytes of `source`; the upload is complete and durable when this
+    /// returns. After an error nothing is left, nor after a crash once
+    /// [`recover`](super::recover()) has run. `at_most_bytes` of disk space are
+    /// reserved before the first byte.
     ///
-    /// `complete` gets what was told of it, and the source after its regular
-    /// end: what it returns is what counts (language, model and wishes may be
-    /// others, nothing else), and an error refuses the upload.
+    /// `complete` gets the upload and the source after its end, and returns the
+    /// upload with the final language, model and options; an error refuses it.
     ///
-    /// Goes on to its end even when the caller loses interest.
+    /// Continues if the future is dropped.
     pub async fn take_whole<S, E>(
         self: &Arc<Uploads>,
         new: NewUpload,
@@ -60,14 +60,14 @@ impl Uploads {
         };
         let (facts, writer) = self.make(new.clone()).await?;
         let id = facts.id;
-        let _until_the_end = self.writers.arrive(id, source.line());
-        // The id is new, and nobody was told of it.
-        let turn = self.writers.enter(id).await.ok_or(UploadError::Busy)?;
-        turn.committed(writer.record());
+        let _until_the_end = self.write_locks.arrive(id, source.peer_socket());
+        // The id is new and no client knows it.
+        let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
+        guard.committed(writer.record());
         let mut appending = Appending {
             uploads: Arc::clone(&self),
             id,
-            turn,
+            guard,
             writer,
         };
         let refusal = match take(&mut appending, at_most_bytes, new, &facts, source, complete).await
@@ -77,26 +77,26 @@ impl Uploads {
                 Err(error) => error.into(),
             },
             Err(refusal) => {
-                // Lets go of it, so that it can be taken away.
-                let Appending { turn, writer, .. } = appending;
+                // Released, so that it can be removed.
+                let Appending { guard, writer, .. } = appending;
                 writer.close().await;
-                drop(turn);
-                info!(upload_id = %id, "a recording did not come to its end, nothing of it is kept");
+                drop(guard);
+                info!(upload_id = %id, "the recording is incomplete, nothing of it is kept");
                 refusal
             }
         };
         match self.terminate(id).await {
-            // Condemned, and so in `damaged`; or somebody else was faster.
+            // Condemned, and so in `damaged`; or removed by another request.
             Ok(()) | Err(UploadError::NotFound) => {}
             Err(error) => {
-                error!(upload_id = %id, "what came of it cannot be removed now: {error}");
+                error!(upload_id = %id, "its bytes cannot be removed now: {error}");
             }
         }
         Err(refusal)
     }
 }
 
-/// All of it, up to the last step that makes it complete.
+/// Receives all of it, up to the step that makes it complete.
 async fn take<S: Source, E: From<UploadError>>(
     appending: &mut Appending,
     at_most_bytes: Option<u64>,
@@ -110,13 +110,13 @@ async fn take<S: Source, E: From<UploadError>>(
         reserved.map_err(|error| no_space(error, bytes))?;
     }
     append::receive(appending, &mut source, &mut None).await?;
-    let told = complete(new.clone(), source).await?;
-    if told != new {
-        // Before it is complete: from then on it is a task, made of its facts.
-        let told = told.facts(facts.id, facts.created_at);
+    let completed = complete(new.clone(), source).await?;
+    if completed != new {
+        // Before it is complete: a complete upload is a task, made of its facts.
+        let facts = completed.facts(facts.id, facts.created_at);
         appending
             .writer
-            .tell(told)
+            .tell(facts)
             .await
             .map_err(UploadError::from)?;
     }
@@ -128,7 +128,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::super::testing::{Content, with};
-    use super::super::{Checksum, Cut, Found, Line, recover};
+    use super::super::{Checksum, PeerSocket, RecoveredUpload, SourceError, recover};
     use super::*;
     use crate::store::folder::peek_record;
 
@@ -136,11 +136,11 @@ mod tests {
     struct Lost(Content);
 
     impl Source for Lost {
-        async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
-            Some(self.0.next().await.unwrap_or(Err(Cut::Lost)))
+        async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
+            Some(self.0.next().await.unwrap_or(Err(SourceError::Lost)))
         }
 
-        fn line(&self) -> Option<Line> {
+        fn peer_socket(&self) -> Option<PeerSocket> {
             None
         }
 
@@ -161,7 +161,7 @@ mod tests {
             let lost = Lost(Content(Some(b"0123")));
             let refused = uploads.take_whole(new(), None, lost, as_it_is).await;
             assert!(
-                matches!(refused, Err(UploadError::Cut { .. })),
+                matches!(refused, Err(UploadError::ConnectionLost { .. })),
                 "{refused:?}"
             );
             let large = Content(Some(&[7; 1001]));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_behind_the_bytes_counts_or_refuses_them() {
+    fn fields_after_the_bytes_count_or_refuse_them() {
         with(0, 1, async |uploads, layout| {
             let left = || std::fs::read_dir(layout.uploads()).unwrap().count();
             let new = NewUpload {
@@ -209,7 +209,7 @@ mod tests {
             );
             assert_eq!(left(), 0);
             let seen = layout.clone();
-            let told = async move |new: NewUpload, _| {
+            let amended = async move |new: NewUpload, _| {
                 let dir = std::fs::read_dir(seen.uploads()).unwrap().next();
                 let record = peek_record(&dir.unwrap().unwrap().path()).unwrap();
                 assert!(!record.is_finished(), "nobody may read it before");
@@ -219,7 +219,7 @@ mod tests {
                 })
             };
             let (id, _) = uploads
-                .take_whole(new, None, content(), told)
+                .take_whole(new, None, content(), amended)
                 .await
                 .unwrap();
             let facts = uploads.facts(id).await.unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_of_one_is_taken_away_and_nothing_else() {
+    fn the_rest_of_a_crash_is_removed_and_nothing_else() {
         with(0, 9, async |uploads, layout| {
             let whole = NewUpload {
                 is_whole: true,
@@ -247,7 +247,10 @@ mod tests {
             recover(&layout, |one| found.push(one)).unwrap();
             assert!(!layout.upload(crashed).exists());
             assert!(layout.upload(running).exists());
-            assert!(found.contains(&Found::Unfinished(other)), "{found:?}");
+            assert!(
+                found.contains(&RecoveredUpload::Unfinished(other)),
+                "{found:?}"
+            );
             writer.close().await;
         });
     }

@@ -63,11 +63,11 @@ impl Drop for Receiver {
     }
 }
 
-/// The program of the README, at a port of its own, and what it prints.
+/// The program of scribed-callbacks(7), at a port of its own, and what it prints.
 fn receiver(secret: &str) -> (Receiver, u16, impl Iterator<Item = String>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("callback-secret"), secret).unwrap();
-    let program = readme::block("python", "webhook");
+    let program = readme::block("packaging/man/scribed-callbacks.7", "webhook");
     assert!(program.contains("9000), Receiver)"), "{program}");
     let program = program.replace("9000), Receiver)", "0), Receiver)");
     let program = program.replace(
@@ -88,7 +88,7 @@ fn receiver(secret: &str) -> (Receiver, u16, impl Iterator<Item = String>) {
 }
 
 #[test]
-fn the_receiver_of_the_readme_knows_whose_callback_it_is() {
+fn the_receiver_of_the_manual_knows_whose_callback_it_is() {
     let daemon = daemon(CONFIG);
     let address = daemon.address();
     let secret = fs::read_to_string(daemon.state_dir().join("callback-secret")).unwrap();

@@ -47,6 +47,7 @@ mod intake;
 mod languages;
 mod limits;
 mod live;
+mod manual;
 mod many;
 mod openai;
 mod probe;

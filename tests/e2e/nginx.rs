@@ -1,5 +1,5 @@
-//! An nginx of its own in front of a daemon: with the configuration that the
-//! README gives, on free ports, over plain HTTP and over TLS.
+//! An nginx of its own in front of a daemon: with the configuration of
+//! scribed-proxy(7), on free ports, over plain HTTP and over TLS.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one in front of `daemon` with the README's configuration, in which
+    /// Starts one in front of `daemon` with the manual's configuration, in which
     /// the first text of each change is replaced by the second.
     pub fn start(daemon: SocketAddr, changes: &[(&str, &str)]) -> Nginx {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -100,7 +100,7 @@ fn make_certificate(folder: &Path) {
     assert!(made.expect("openssl is installed").success());
 }
 
-/// The README's `server`, told where everything is, in a process that needs no
+/// The manual's `server` with the paths of this test, in a process that needs no
 /// privileges and leaves nothing outside its folder.
 fn configuration(
     folder: &Path,
@@ -108,7 +108,7 @@ fn configuration(
     [address, tls_address]: [SocketAddr; 2],
     changes: &[(&str, &str)],
 ) -> String {
-    let mut server = readme::block("nginx", "server");
+    let mut server = readme::block("packaging/man/scribed-proxy.7", "server {");
     let folder = folder.display();
     let places = [
         (

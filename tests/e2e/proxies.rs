@@ -1,4 +1,4 @@
-//! Behind nginx, set up as the README says: uploads, who the client is, and
+//! Behind nginx, set up as scribed-proxy(7) says: uploads, who the client is, and
 //! where they are told to go on.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -327,7 +327,7 @@ fn uploads_go_over_tls_wherever_the_base_url_says() {
             b"",
         );
         let location = created.header("location").expect("a Location").to_owned();
-        // README's nginx tells what it was asked for, also without a base.
+        // The manual's nginx tells what it was asked for, also without a base.
         assert!(
             location.starts_with(&format!("{base}{FILES}")),
             "{location}"

@@ -2,41 +2,34 @@
 //! knows no upload protocol, `curl -F` or a page in a browser; or from where a
 //! client says they are.
 
-mod arriving;
-mod fetched;
-mod file;
-pub(crate) mod form;
-mod frames;
+mod query_options;
 mod speech_to_text;
 mod speech_to_text_url;
-pub(crate) mod texts;
 mod upload_stream;
-mod wishes;
 
 use hyper::Request;
 use hyper::body::Body;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::App;
-use super::api_error::ApiError;
-use super::new_upload::{Told, new_upload};
-use super::request_body::RequestBody;
 use crate::access::Caller;
 use crate::content::media_type;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::sources::arriving::Arriving;
+use crate::http::sources::bad_form::{BESIDE_MAX_BYTES, BadForm};
+use crate::http::sources::form::Form;
+use crate::http::sources::form_file::FormFile;
+use crate::http::upload_request::{UploadRequest, new_upload};
 use crate::task::refusal;
 use crate::upload::{NewUpload, Source};
 
-pub use arriving::Whole;
-pub use file::FormFile;
-pub use form::BadForm;
 pub use speech_to_text::speech_to_text;
 pub use speech_to_text_url::speech_to_text_url;
 pub use upload_stream::upload_stream;
 
-use arriving::Arriving;
-use form::{BESIDE_MAX_BYTES, Form};
-use wishes::told_by;
+use query_options::from_query;
 
 /// The field that brings the recording.
 pub const FIELD: &str = "file";
@@ -71,8 +64,8 @@ pub async fn intake(
     caller: &Caller,
     request: Request<RequestBody>,
 ) -> Result<Taken, ApiError> {
-    let told = told_by(request.uri().query())?;
-    let begun = begin(app, caller, request, told).await?;
+    let wanted = from_query(request.uri().query())?;
+    let begun = begin(app, caller, request, wanted).await?;
     keep(app, begun).await
 }
 
@@ -83,11 +76,11 @@ pub async fn begin(
     app: &App,
     caller: &Caller,
     request: Request<RequestBody>,
-    told: Told,
+    wanted: UploadRequest,
 ) -> Result<Begun<FormFile>, ApiError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let new = new_upload(app, caller, told).await?;
+    let new = new_upload(app, caller, wanted).await?;
     if let Some(bytes) = announced_bytes {
         // What goes with it may take some of that.
         app.uploads
@@ -138,8 +131,10 @@ async fn keep<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, 
     let filename = new.filename.clone();
     let detected_type = media_type(arriving.start());
     let source = arriving.source();
-    let as_told = async |new, _| Ok::<_, ApiError>(new);
-    let taken = app.uploads.take_whole(new, at_most_bytes, source, as_told);
+    let unchanged = async |new, _| Ok::<_, ApiError>(new);
+    let taken = app
+        .uploads
+        .take_whole(new, at_most_bytes, source, unchanged);
     let (id, status) = taken.await?;
     Ok(Taken {
         id,

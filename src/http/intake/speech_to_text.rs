@@ -2,13 +2,13 @@
 
 use hyper::{Request, StatusCode};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::Reply;
-use super::super::request_body::RequestBody;
-use super::super::task::queued;
 use super::intake;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
+use crate::http::tasks::queued;
 
 /// Takes a recording, with wishes how it is to be transcribed.
 pub async fn speech_to_text(

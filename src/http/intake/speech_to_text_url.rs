@@ -8,20 +8,22 @@ use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::body::media_type;
-use super::super::disposition;
-use super::super::new_upload::new_upload;
-use super::super::reply::Reply;
-use super::super::request_body::RequestBody;
-use super::super::task::{parameter, queued};
-use super::arriving::Arriving;
-use super::fetched::{Fetched, Trouble};
-use super::form::{BadForm, Form};
-use super::wishes::told_by;
+use super::query_options::from_query;
 use super::{Begun, keep};
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::headers::content_type::media_type;
+use crate::http::headers::disposition;
+use crate::http::headers::query::parameter;
+use crate::http::reply::Reply;
+use crate::http::sources::arriving::Arriving;
+use crate::http::sources::bad_form::BadForm;
+use crate::http::sources::fetched::{Fetched, Trouble};
+use crate::http::sources::form::Form;
+use crate::http::tasks::queued;
+use crate::http::upload_request::new_upload;
 use crate::outgoing::Failure;
 use crate::upload::NewUpload;
 
@@ -39,13 +41,13 @@ pub async fn speech_to_text_url(
     caller: &Caller,
     request: Request<RequestBody>,
 ) -> Result<Reply, ApiError> {
-    let told = told_by(request.uri().query())?;
+    let wanted = from_query(request.uri().query())?;
     let (head, body) = request.into_parts();
     let url = url(app, &head, body).await?;
     let address = app.outgoing.address(&url).map_err(ApiError::Url)?;
     let new = NewUpload {
         url: Some(address.text()),
-        ..new_upload(app, caller, told).await?
+        ..new_upload(app, caller, wanted).await?
     };
 
     let download = app.outgoing.fetch(&address).await?;
@@ -109,5 +111,5 @@ async fn url(app: &App, head: &Parts, body: RequestBody) -> Result<String, ApiEr
 
 fn is_urlencoded(head: &Parts) -> bool {
     media_type(&head.headers)
-        .is_some_and(|told| told.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|found| found.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }

@@ -3,12 +3,12 @@
 use hyper::{Request, StatusCode};
 use serde_json::json;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
-use super::super::request_body::RequestBody;
 use super::intake;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 
 /// Takes a recording, and tells what arrived.
 pub async fn upload_stream(

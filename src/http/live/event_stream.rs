@@ -1,28 +1,23 @@
 //! `GET /task/{id}/events`: server-sent events (HTML standard, section 9.2).
 
-use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream::unfold;
 use http_body_util::StreamBody;
-use hyper::body::{Body, Frame};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use hyper::{Request, Response};
+use hyper::Request;
+use hyper::body::Frame;
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::feed::Feed;
 use super::{admit, too_many};
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
+use crate::http::reply::event_stream::event_stream;
 
-/// Asks nginx not to hold events back.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// All that happens to a task or the upload that becomes one, until the client
-/// leaves, the task is deleted, or the daemon stops.
+/// Streams the progress of a task, or of the upload that becomes one, until the
+/// client disconnects, the task is deleted or the daemon stops.
 pub async fn events<B>(
     app: Arc<App>,
     client: Client,
@@ -43,13 +38,4 @@ pub async fn events<B>(
         Some((Ok(Frame::data(event.into())), (feed, stopping)))
     });
     Ok(event_stream(StreamBody::new(events)))
-}
-
-/// The answer with these events, which nobody is to hold back.
-pub fn event_stream(events: impl Body<Data = Bytes, Error = io::Error> + 'static) -> Reply {
-    let mut reply = Response::new(reply::streamed(events));
-    reply::set(&mut reply, CONTENT_TYPE, "text/event-stream");
-    reply::set(&mut reply, CACHE_CONTROL, "no-store");
-    reply::set(&mut reply, X_ACCEL_BUFFERING, "no");
-    reply
 }

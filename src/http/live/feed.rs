@@ -7,11 +7,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::task::standing;
 use super::{HEARTBEAT, message};
 use crate::access::Caller;
-use crate::store::helper;
+use crate::blocking;
+use crate::http::app::App;
+use crate::http::owned::OwnedProgress;
 use crate::task::{Listener, TaskProgress, TranscriptPosition, transcript};
 
 /// How long after a look in vain the next one comes at the earliest.
@@ -106,7 +106,8 @@ impl Feed {
     }
 
     async fn look(&mut self) -> Result<(), Full> {
-        let found = standing(&self.app, &self.caller, self.id).await;
+        let found = OwnedProgress::check(&self.app, &self.caller, Some(self.id)).await;
+        let found = found.ok().map(|found| found.standing);
         self.look_at = None;
         match (&self.knowledge, found) {
             (Knowledge::Theirs { .. }, Some(_)) => {}
@@ -153,7 +154,7 @@ impl Feed {
             // Put back first: this may be dropped while it waits.
             self.due = Some(standing);
             let (dir, from) = (self.app.tasks.dir(self.id), self.told.bytes);
-            let read = helper::run(move || transcript::read_along(&dir, from, found.bytes)).await;
+            let read = blocking::run(move || transcript::read_along(&dir, from, found.bytes)).await;
             // What cannot be read is not there to be told.
             let (segments, next) = read.unwrap_or((Vec::new(), found.bytes));
             self.told.bytes = next;

@@ -1,4 +1,4 @@
-//! `GET /ws/tasks/{id}`: the way from HTTP to a WebSocket (RFC 6455, section 4).
+//! `GET /ws/tasks/{id}`: the WebSocket handshake (RFC 6455, section 4).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,22 +13,22 @@ use hyper::{Method, Request, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::feed::Feed;
 use super::{admit, too_many};
 use crate::access::Client;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 
-/// What the connection goes on with after its answer, or why it is closed then.
+/// What the WebSocket sends, or why it is closed at once.
 pub type Session = Result<Feed, ApiError>;
 
-/// Where a request leaves that for its connection.
+/// Passes the session from the request to its connection.
 #[derive(Debug, Clone, Default)]
 pub struct Handover(Arc<Mutex<Option<Session>>>);
 
 impl Handover {
-    /// What was left here.
+    /// The session, if the request opened one.
     pub fn take(&self) -> Option<Session> {
         self.session().take()
     }
@@ -38,8 +38,8 @@ impl Handover {
     }
 }
 
-/// Opens a WebSocket. One that is refused is opened all the same and closed
-/// with the reason: browsers tell their pages nothing else.
+/// Opens a WebSocket. A refused one is opened too and closed with the reason,
+/// since browsers show pages no other error.
 pub async fn open<B: Body>(
     app: Arc<App>,
     client: Client,
@@ -64,9 +64,9 @@ async fn begin<B>(
     id: Option<Uuid>,
     request: &Request<B>,
 ) -> Result<Feed, ApiError> {
-    // Browsers let any page open a WebSocket; it is for us to look whose it is.
-    let visit = app.origins.visit(request.headers());
-    if visit.is_some_and(|visit| !visit.is_allowed()) && !is_own_page(request.headers()) {
+    // Browsers let any page open a WebSocket: the origin is checked here.
+    let cross_origin = app.origins.check(request.headers());
+    if cross_origin.is_some_and(|page| !page.is_allowed()) && !is_own_page(request.headers()) {
         let why = "pages of this origin may not use this server (cors_origins)";
         return Err(ApiError::Validation(why.into()));
     }
@@ -86,7 +86,7 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The proof that the request was understood, if it is one for a WebSocket.
+/// The value of Sec-WebSocket-Accept; `None` if this is not a valid handshake.
 fn accept<B: Body>(request: &Request<B>) -> Option<String> {
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     let headers = request.headers();
@@ -95,7 +95,7 @@ fn accept<B: Body>(request: &Request<B>) -> Option<String> {
         && names(headers, CONNECTION, "upgrade")
         && names(headers, UPGRADE, "websocket")
         && names(headers, SEC_WEBSOCKET_VERSION, "13")
-        // It would be taken for the first messages.
+        // A body would be read as the first messages.
         && request.body().is_end_stream();
     let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| is_asked)?;
     let random = STANDARD.decode(key.as_bytes()).ok()?;
@@ -103,7 +103,7 @@ fn accept<B: Body>(request: &Request<B>) -> Option<String> {
     (random.len() == 16).then(|| STANDARD.encode(digest.finalize()))
 }
 
-/// Whether a header that is a list has this in it.
+/// Whether a header with a list contains this item.
 fn names(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).into_iter();
     let mut items = values

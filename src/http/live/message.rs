@@ -1,13 +1,13 @@
-//! What is told, as JSON.
+//! The messages, as JSON.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::task::tell_place;
+use crate::http::tasks::add_place;
 use crate::protocol::Segment;
 use crate::task::{TaskProgress, now};
 
-/// How it stands.
+/// The progress of a task.
 pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
     match standing {
         TaskProgress::Failed { reason } => {
@@ -17,30 +17,30 @@ pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
         _ => {
             let message = standing.message();
             let mut told = progress(id, standing.stage(), standing.percentage(), &message);
-            tell_place(&mut told, standing);
+            add_place(&mut told, standing);
             told.to_string()
         }
     }
 }
 
-/// Nothing of this id is there yet.
+/// There is no upload of this id yet.
 pub fn waiting(id: Uuid) -> String {
     progress(id, "uploading", 0.0, "waiting for the upload").to_string()
 }
 
-/// It was there.
+/// The task or upload was deleted.
 pub fn deleted(id: Uuid) -> String {
     let text = "The upload or task was deleted or has expired.";
     error(id, "TASK_DELETED", text, "nothing of this id is left")
 }
 
-/// The caller's token counts no more.
+/// The access token was removed.
 pub fn unwelcome(id: Uuid) -> String {
     let text = "Your access token is not valid any more; ask for a new one.";
     error(id, "ACCESS_REVOKED", text, "the access token was removed")
 }
 
-/// One more stretch of speech.
+/// A new segment.
 pub fn segment(segment: &Segment) -> String {
     let Segment {
         start, end, text, ..
@@ -48,12 +48,12 @@ pub fn segment(segment: &Segment) -> String {
     json!({ "type": "segment", "start": start, "end": end, "text": text }).to_string()
 }
 
-/// Nothing is new.
+/// Sent so that the connection is not idle.
 pub fn heartbeat() -> String {
     json!({ "type": "heartbeat", "timestamp": now() }).to_string()
 }
 
-/// The answer to a ping.
+/// The response to a ping.
 pub fn pong() -> String {
     json!({ "type": "pong" }).to_string()
 }

@@ -12,25 +12,21 @@ use std::time::Duration;
 use hyper::header::HeaderMap;
 use uuid::Uuid;
 
-use super::App;
-use super::api_error::ApiError;
-use super::task::parameter;
-use super::visitor;
 use crate::access::{Caller, Client, Denied};
+use crate::http::app::App;
+use crate::http::auth;
+use crate::http::error::api::ApiError;
+use crate::http::headers::query::parameter;
 
-pub use event_stream::{event_stream, events};
+pub use event_stream::events;
 pub use handshake::{Handover, open};
 pub use socket::serve;
 pub use ticket::ticket;
 
-/// So many may wait at a time for uploads that are not there yet.
-pub const MAX_WAITING: usize = 1024;
-
-/// Who listens hears something this often, whatever happens.
+/// Every listener receives a message at least this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Lets a listener in: by a ticket in the address if there is one, else like
-/// everybody else.
+/// Authenticates a listener: by the ticket in the query, else by the token.
 fn admit(
     app: &App,
     client: Client,
@@ -40,11 +36,11 @@ fn admit(
 ) -> Result<Caller, Denied> {
     match parameter(query, "ticket") {
         Some(ticket) => app.access.admit_with_ticket(client, &ticket, id),
-        None => visitor::admit(app, client, headers),
+        None => auth::admit(app, client, headers),
     }
 }
 
-/// Nobody else can be let wait.
+/// The limit of clients that wait for uploads is reached.
 fn too_many() -> ApiError {
     ApiError::Busy("too many clients wait for uploads that are not there yet; try again".into())
 }

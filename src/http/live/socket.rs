@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -13,43 +12,44 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::super::api_error::ApiError;
 use super::HEARTBEAT;
 use super::feed::Feed;
 use super::handshake::Session;
 use super::message;
+use crate::http::connection::io::Connection;
+use crate::http::error::api::ApiError;
 
-/// Longest message of a client, and longest frame. Pings are all there is.
+/// Longest message and frame of a client; it only sends pings.
 const RECEIVE_MAX_BYTES: usize = 16 << 10;
 
-/// What is allocated for every socket.
+/// Read buffer of a socket.
 const BUFFER_BYTES: usize = 1 << 10;
 
-/// Who takes nothing for this long is too slow.
+/// A client that receives nothing for this long is disconnected.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the other side may take to say goodbye, too.
+/// Time for the closing handshake.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// So many pings may stay without any sign of life.
+/// Pings without any response after which the connection is lost.
 const UNANSWERED_MAX: u32 = 2;
 
-/// The reason in a close frame has at most so many bytes.
+/// Longest reason in a close frame (RFC 6455, section 5.5).
 const REASON_MAX_BYTES: usize = 123;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Connection>;
 
-/// Why a conversation is over.
+/// How a connection ends.
 enum End {
-    /// This is to be said.
+    /// With this close frame.
     Close(CloseCode, String),
-    /// Nobody is there to hear anything.
+    /// The connection is lost.
     Lost,
 }
 
-/// Talks to a client until one side has enough. `received` came after its request.
+/// Serves a client until one side closes. `received` are the bytes after its request.
 pub async fn serve(
-    stream: TcpStream,
+    connection: Connection,
     received: Bytes,
     session: Session,
     stopping: watch::Receiver<bool>,
@@ -60,21 +60,21 @@ pub async fn serve(
         .max_message_size(Some(RECEIVE_MAX_BYTES))
         .max_frame_size(Some(RECEIVE_MAX_BYTES));
     let received = received.to_vec();
-    let socket = Socket::from_partially_read(stream, received, Role::Server, Some(config));
+    let socket = Socket::from_partially_read(connection, received, Role::Server, Some(config));
     let mut socket = socket.await;
     let end = match session {
-        Ok(feed) => converse(&mut socket, feed, stopping).await,
+        Ok(feed) => exchange(&mut socket, feed, stopping).await,
         Err(busy @ ApiError::Busy(_)) => End::Close(CloseCode::Again, busy.to_string()),
         Err(refused) => End::Close(CloseCode::Policy, refused.to_string()),
     };
     if let End::Close(code, reason) = end {
         let close = close(&mut socket, code, &reason);
-        // Who takes longer is cut.
+        // A slower client is cut.
         let _ = timeout(CLOSE_PATIENCE, close).await;
     }
 }
 
-async fn converse(socket: &mut Socket, mut feed: Feed, mut stopping: watch::Receiver<bool>) -> End {
+async fn exchange(socket: &mut Socket, mut feed: Feed, mut stopping: watch::Receiver<bool>) -> End {
     let mut pings = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
@@ -85,7 +85,7 @@ async fn converse(socket: &mut Socket, mut feed: Feed, mut stopping: watch::Rece
             }
             message = feed.next() => match message {
                 Some(text) => Message::text(text),
-                None => return End::Close(CloseCode::Normal, "nothing will follow".into()),
+                None => return End::Close(CloseCode::Normal, "the task has ended".into()),
             },
             received = socket.next() => {
                 unanswered = 0;
@@ -106,7 +106,7 @@ async fn converse(socket: &mut Socket, mut feed: Feed, mut stopping: watch::Rece
         };
         match timeout(SEND_PATIENCE, socket.send(answer)).await {
             Ok(Ok(())) => {}
-            // Too slow, or gone: there is no way to say so.
+            // Too slow, or gone.
             Ok(Err(_)) | Err(_) => return End::Lost,
         }
     }

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
-use super::super::request_body::RequestBody;
-use super::super::task::standing;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::owned::OwnedProgress;
+use crate::http::reply::{self, Reply};
 
 const BODY_MAX_BYTES: usize = 4 << 10;
 
@@ -21,8 +21,8 @@ struct Wanted {
     task_id: Uuid,
 }
 
-/// Makes a ticket to listen to one task of the caller's, which may still be an
-/// upload.
+/// Makes a ticket for the live progress of one task of the caller's, or of the
+/// upload that becomes one.
 pub async fn ticket(
     app: &App,
     caller: &Caller,
@@ -32,11 +32,8 @@ pub async fn ticket(
         let expected = "expected a JSON document with a UUID: {\"task_id\": \"...\"}";
         ApiError::Validation(expected.into())
     })?;
-    let task = wanted.task_id;
-    if standing(app, caller, task).await.is_none() {
-        return Err(ApiError::TaskNotFound);
-    }
-    let ticket = app.access.ticket(caller, task)?;
+    let task = OwnedProgress::check(app, caller, Some(wanted.task_id)).await?;
+    let ticket = app.access.ticket(caller, task.id)?;
     let document = json!({ "ticket": ticket.secret, "expires_at": ticket.expires_at });
     Ok(reply::json(StatusCode::CREATED, &document))
 }

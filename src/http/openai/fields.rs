@@ -1,29 +1,14 @@
 //! What the fields of the form tell, see
 //! <https://platform.openai.com/docs/api-reference/audio/createTranscription>.
 
-use super::super::api_error::ApiError;
-use super::super::intake::texts::Texts;
-use super::super::new_upload::Told;
+use crate::http::error::api::ApiError;
+use crate::http::sources::texts::Texts;
+use crate::http::upload_request::UploadRequest;
 use crate::options::{Options, PROMPT_MAX_CHARS, Task};
+use crate::render::Format;
 
 /// Stands for whichever model is resident.
 pub const RESIDENT: &str = "whisper-1";
-
-/// How the answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// The text, as JSON.
-    #[default]
-    Json,
-    /// The text.
-    Text,
-    /// SubRip subtitles.
-    Srt,
-    /// The text, its segments, its words, as JSON.
-    VerboseJson,
-    /// WebVTT.
-    Vtt,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +19,6 @@ pub struct Wanted {
     pub format: Format,
     /// It comes as it is found.
     pub is_streamed: bool,
-    /// Segments are wanted in [`Format::VerboseJson`].
-    pub has_segments: bool,
-    /// Words are wanted there.
-    pub has_words: bool,
     model: Option<String>,
     language: Option<String>,
     options: Options,
@@ -52,7 +33,22 @@ impl Wanted {
             return Err(bad("timestamp_granularities", "segment or word"));
         }
         let has_times = |wanted: &str| times.iter().any(|time| time == wanted);
-        let format = format(texts.first("response_format"))?;
+        let format = match texts.first("response_format") {
+            None | Some("json") => Format::OpenAiJson {
+                has_usage: task == Task::Transcribe,
+            },
+            Some("text") => Format::OneLine,
+            Some("srt") => Format::Srt,
+            Some("verbose_json") => Format::OpenAiVerbose {
+                has_segments: times.is_empty() || has_times("segment"),
+                has_words: has_times("word"),
+            },
+            Some("vtt") => Format::Vtt,
+            Some(_) => {
+                let allowed = "json, text, srt, verbose_json or vtt";
+                return Err(bad("response_format", allowed));
+            }
+        };
         let mut options = Options {
             task: (task == Task::Translate).then_some(task),
             initial_prompt: texts.first("prompt").and_then(prompt),
@@ -66,8 +62,6 @@ impl Wanted {
             task,
             format,
             is_streamed: is_streamed(texts.first("stream"), format)?,
-            has_segments: times.is_empty() || has_times("segment"),
-            has_words: has_times("word"),
             model: texts.first("model").map(str::to_owned),
             language: texts.first("language").map(str::to_owned),
             options,
@@ -82,7 +76,7 @@ impl Wanted {
             let why = format!("the form has no field `model`; `{RESIDENT}` is always right");
             return Err(ApiError::Parameter { name: "model", why });
         }
-        if asks_for_times && wanted.format != Format::VerboseJson {
+        if asks_for_times && !matches!(wanted.format, Format::OpenAiVerbose { .. }) {
             return Err(bad(
                 "response_format",
                 "verbose_json where timestamp_granularities are given",
@@ -92,12 +86,12 @@ impl Wanted {
     }
 
     /// The same, for the upload.
-    pub fn told(&self) -> Told {
-        Told {
+    pub fn upload_request(&self) -> UploadRequest {
+        UploadRequest {
             model: self.model.clone().filter(|model| model != RESIDENT),
             language: self.language.clone(),
             options: self.options.clone(),
-            ..Told::default()
+            ..UploadRequest::default()
         }
     }
 }
@@ -122,9 +116,12 @@ fn granularities(texts: &Texts) -> Vec<String> {
 
 /// Formats that need the whole transcript come whole, as OpenAI's come with a
 /// model that does not stream.
-fn is_streamed(told: Option<&str>, format: Format) -> Result<bool, ApiError> {
-    match told.map(str::to_ascii_lowercase).as_deref() {
-        Some("true" | "1") => Ok(matches!(format, Format::Json | Format::Text)),
+fn is_streamed(value: Option<&str>, format: Format) -> Result<bool, ApiError> {
+    match value.map(str::to_ascii_lowercase).as_deref() {
+        Some("true" | "1") => Ok(matches!(
+            format,
+            Format::OpenAiJson { .. } | Format::OneLine
+        )),
         Some("false" | "0") | None => Ok(false),
         Some(_) => Err(bad("stream", "true or false")),
     }
@@ -137,31 +134,14 @@ fn bad(name: &'static str, allowed: &str) -> ApiError {
     }
 }
 
-fn format(told: Option<&str>) -> Result<Format, ApiError> {
-    Ok(match told {
-        None => Format::default(),
-        Some("json") => Format::Json,
-        Some("text") => Format::Text,
-        Some("srt") => Format::Srt,
-        Some("verbose_json") => Format::VerboseJson,
-        Some("vtt") => Format::Vtt,
-        Some(_) => {
-            return Err(bad(
-                "response_format",
-                "json, text, srt, verbose_json or vtt",
-            ));
-        }
-    })
-}
-
 /// The end of it: of a prompt that is too long the model hears no more either.
-fn prompt(told: &str) -> Option<String> {
+fn prompt(text: &str) -> Option<String> {
     let clean = |c: char| match c.is_control() && c != '\n' {
         true => ' ',
         false => c,
     };
-    let told: Vec<char> = told.trim().chars().map(clean).collect();
-    let end: String = told[told.len().saturating_sub(PROMPT_MAX_CHARS)..]
+    let chars: Vec<char> = text.trim().chars().map(clean).collect();
+    let end: String = chars[chars.len().saturating_sub(PROMPT_MAX_CHARS)..]
         .iter()
         .collect();
     (!end.is_empty()).then_some(end)
@@ -197,12 +177,19 @@ mod tests {
             ("stream", "False"),
         ])
         .unwrap();
-        assert!(given.has_words && !given.has_segments && !given.is_streamed);
-        assert_eq!(given.format, Format::VerboseJson);
-        let told = given.told();
-        assert_eq!((told.model, told.language.as_deref()), (None, Some("de")));
-        assert_eq!(told.options.temperatures, Some(0.5));
-        let prompt = told.options.initial_prompt.unwrap();
+        assert!(!given.is_streamed);
+        let words_only = Format::OpenAiVerbose {
+            has_segments: false,
+            has_words: true,
+        };
+        assert_eq!(given.format, words_only);
+        let request = given.upload_request();
+        assert_eq!(
+            (request.model, request.language.as_deref()),
+            (None, Some("de"))
+        );
+        assert_eq!(request.options.temperatures, Some(0.5));
+        let prompt = request.options.initial_prompt.unwrap();
         assert_eq!(prompt, "é".repeat(PROMPT_MAX_CHARS), "its end");
 
         let plain = wanted(&[
@@ -211,18 +198,23 @@ mod tests {
             ("language", ""),
         ]);
         let plain = plain.unwrap();
-        assert!(plain.is_streamed && plain.has_segments && !plain.has_words);
-        assert_eq!(plain.format, Format::Json);
-        assert_eq!(plain.told().model.as_deref(), Some("gpt-4o-transcribe"));
-        assert_eq!(plain.told().language, None);
+        assert!(plain.is_streamed);
+        assert_eq!(plain.format, Format::OpenAiJson { has_usage: true });
+        assert_eq!(
+            plain.upload_request().model.as_deref(),
+            Some("gpt-4o-transcribe")
+        );
+        assert_eq!(plain.upload_request().language, None);
 
         let translated = Wanted::so_far(Task::Translate, &Texts::default()).unwrap();
-        assert!(translated.told().options.translates());
+        assert!(translated.upload_request().options.translates());
+        assert_eq!(translated.format, Format::OpenAiJson { has_usage: false });
     }
 
     #[test]
     fn granularities_are_understood_in_every_form_of_a_list() {
         const NAME: &str = "timestamp_granularities";
+        let verbose = ("response_format", "verbose_json");
         for (fields, has_segments, has_words) in [
             (&[][..], true, false),
             (&[("", "")], true, false),
@@ -240,17 +232,23 @@ mod tests {
                 .iter()
                 .map(|(index, value)| (format!("{NAME}{index}"), *value))
                 .collect();
-            let fields: Vec<(&str, &str)> = fields
-                .iter()
-                .map(|(name, value)| (&**name, *value))
-                .collect();
-            let told = Wanted::so_far(Task::Transcribe, &Texts::of(&fields)).unwrap();
-            let times = (told.has_segments, told.has_words);
-            assert_eq!(times, (has_segments, has_words), "{fields:?}");
+            let named = fields.iter().map(|(name, value)| (&**name, *value));
+            let fields: Vec<(&str, &str)> = named.chain([verbose]).collect();
+            let wanted = Wanted::so_far(Task::Transcribe, &Texts::of(&fields)).unwrap();
+            let format = Format::OpenAiVerbose {
+                has_segments,
+                has_words,
+            };
+            assert_eq!(wanted.format, format, "{fields:?}");
         }
         for name in ["timestamp_granularities[x]", "timestamp_granularities_x"] {
-            let told = Wanted::so_far(Task::Transcribe, &Texts::of(&[(name, "word")]));
-            assert!(!told.unwrap().has_words, "{name} is another field");
+            let fields = Texts::of(&[verbose, (name, "word")]);
+            let wanted = Wanted::so_far(Task::Transcribe, &fields).unwrap();
+            let format = Format::OpenAiVerbose {
+                has_segments: true,
+                has_words: false,
+            };
+            assert_eq!(wanted.format, format, "{name} is another field");
         }
     }
 
@@ -279,7 +277,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_named() {
         let model = ("model", "whisper-1");
-        for (fields, told) in [
+        for (fields, expected) in [
             (&[("language", "de")][..], "no field `model`"),
             (
                 &[model, ("response_format", "docx")],
@@ -315,7 +313,7 @@ mod tests {
             ),
         ] {
             let refused = wanted(fields).unwrap_err();
-            assert!(refused.contains(told), "{fields:?}: {refused}");
+            assert!(refused.contains(expected), "{fields:?}: {refused}");
         }
     }
 }

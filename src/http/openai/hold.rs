@@ -9,12 +9,13 @@ use tokio::time::interval;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::api_error::ApiError;
 use crate::access::{Caller, Denied};
-use crate::store::{helper, ring};
+use crate::blocking;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::store::ring;
 use crate::task::{TaskProgress, TaskRecord};
-use crate::upload::Line;
+use crate::upload::PeerSocket;
 
 /// How often to look whether the client is still there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub struct Hold {
     caller: Caller,
     id: Uuid,
     /// What the client is behind.
-    line: Option<Line>,
+    line: Option<PeerSocket>,
     /// Tells when the caller may be unwelcome by now.
     reloads: watch::Receiver<()>,
     /// Why the task is cancelled when this is dropped, if it is.
@@ -39,7 +40,7 @@ pub struct Hold {
 
 impl Hold {
     /// Somebody waits for this task.
-    pub fn on(app: Arc<App>, caller: Caller, line: Option<Line>, id: Uuid) -> Hold {
+    pub fn on(app: Arc<App>, caller: Caller, line: Option<PeerSocket>, id: Uuid) -> Hold {
         Hold {
             reloads: app.access.reloads(),
             app,
@@ -70,7 +71,7 @@ impl Hold {
                 self.why = Some("the access token that it was asked for with was removed");
                 return Denied::WrongToken.into();
             }
-            if self.line.as_ref().is_some_and(Line::is_cut) {
+            if self.line.as_ref().is_some_and(PeerSocket::is_closed) {
                 return ApiError::TaskFailed(HUNG_UP.into());
             }
             tokio::select! {
@@ -86,7 +87,7 @@ impl Hold {
         let mut listener = self.app.tasks.listen(self.id);
         loop {
             let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
-            let found = helper::run(move || tasks.find(id)).await;
+            let found = blocking::run(move || tasks.find(id)).await;
             let record = found.ok_or(ApiError::TaskNotFound)?;
             if record.has_ended() {
                 return Ok(record);
@@ -129,7 +130,7 @@ impl Drop for Hold {
         let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
         let reason = format!("{why}; POST /task/{id}/retry transcribes it all the same");
         let cancel = async move {
-            let cancelled = helper::run(move || tasks.cancel(id, &reason)).await;
+            let cancelled = blocking::run(move || tasks.cancel(id, &reason)).await;
             if let Err(error) = cancelled {
                 warn!(task_id = %id, "{why}, and that cannot be stored: {error}");
             }

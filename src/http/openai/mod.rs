@@ -1,11 +1,10 @@
-//! The speech API that other software already speaks: OpenAI's, on the same
-//! uploads, queue and transcripts as everything here. A request waits for the
-//! end of its task, and a client that hangs up while it waits cancels it.
+//! OpenAI's speech API, on the same uploads, queue and transcripts as everything
+//! else. A request waits for the end of its task; a client that disconnects while
+//! it waits cancels the task.
 
 mod answer;
 mod fields;
 mod hold;
-mod join;
 mod models;
 mod refusal;
 mod stream;
@@ -16,16 +15,16 @@ use std::sync::Arc;
 
 use hyper::{Method, Request};
 
-use super::App;
-use super::api_error::ApiError;
-use super::reply::Reply;
-use super::request_body::RequestBody;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
 use crate::options::Task;
 
 pub use refusal::refusal;
 
-/// What a request to it is about.
+/// A resource of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `/v1/audio/transcriptions`

@@ -8,21 +8,21 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::reply::{self, Reply};
 use super::fields::RESIDENT;
+use crate::blocking;
 use crate::engine_client::EngineState;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
 use crate::models::{self, DEMO, ModelFile};
-use crate::store::helper;
 
-/// A model and when its file was made, in seconds since 1970.
+/// A model and the creation time of its file, in seconds since 1970.
 type Dated = (String, u64);
 
-/// All of them: the installed ones, and the name that stands for the resident one.
+/// Lists the installed models and the name of the resident one.
 pub async fn list(app: &App) -> Result<Reply, ApiError> {
     let models = all(app).await?;
-    // It is no use beside others.
+    // The demo model is listed only if there is no other.
     let has_others = models.len() > 2;
     let shown = models
         .iter()
@@ -32,7 +32,7 @@ pub async fn list(app: &App) -> Result<Reply, ApiError> {
     Ok(reply::json(StatusCode::OK, &list))
 }
 
-/// The one that a path names.
+/// The model that a path names.
 pub async fn one(app: &App, path: &str) -> Result<Reply, ApiError> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let id = path.rsplit('/').next().unwrap_or_default();
@@ -47,17 +47,17 @@ pub async fn one(app: &App, path: &str) -> Result<Reply, ApiError> {
     }
 }
 
-/// First the name for the resident one, then the built-in one, then the files.
+/// The name for the resident model, then the built-in one, then the files.
 async fn all(app: &App) -> Result<Vec<Dated>, ApiError> {
     let dir = app.models_dir.clone();
     let resident = match app.engine.state() {
         EngineState::Ready(model) => model.name,
         _ => DEMO.to_owned(),
     };
-    let found = helper::run(move || {
+    let found = blocking::run(move || {
         let installed = models::installed(&dir)?;
         let built_in = made_at(&std::env::current_exe()?)?;
-        // One that was just removed has no date any more.
+        // One that was just removed has no date.
         let dated = |file: &ModelFile| Some((file.name.clone(), made_at(&file.path).ok()?));
         let mut all = vec![(DEMO.to_owned(), built_in)];
         all.extend(installed.iter().filter_map(dated));

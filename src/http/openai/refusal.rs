@@ -7,17 +7,18 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
-use super::super::api_error::ApiError;
-use super::super::intake::{BadForm, FIELD};
-use super::super::reply::{self, Reply};
 use crate::access::Denied;
+use crate::http::error::api::ApiError;
+use crate::http::intake::FIELD;
+use crate::http::reply::{self, Reply};
+use crate::http::sources::bad_form::BadForm;
 use crate::upload::UploadError;
 
 /// OpenAI's own clients send a request again after 408, 409, 429 and 5xx,
 /// unless this says no.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// The response. Headers are those that the error has everywhere.
+/// The error response, with the headers that the error has elsewhere.
 pub fn refusal(error: &ApiError) -> Reply {
     let mut reply = error.reply();
     *reply.status_mut() = status(error);
@@ -29,7 +30,7 @@ pub fn refusal(error: &ApiError) -> Reply {
     reply
 }
 
-/// The body, also of an error that comes after the head was sent.
+/// The error document, also for an error after the response head.
 pub fn document(error: &ApiError) -> Value {
     json!({ "error": {
         "message": error.to_string(),
@@ -46,7 +47,7 @@ pub fn document(error: &ApiError) -> Value {
 fn status(error: &ApiError) -> StatusCode {
     match error {
         ApiError::UnknownModel(_) => StatusCode::NOT_FOUND,
-        // Not about the state of a task, but what the request came to.
+        // The result of this request, not the state of a task.
         ApiError::TaskFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => match error.status() {
             StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
@@ -57,7 +58,7 @@ fn status(error: &ApiError) -> StatusCode {
     }
 }
 
-/// The parameter that is at fault.
+/// The invalid parameter.
 fn param(error: &ApiError) -> Option<&'static str> {
     match error {
         ApiError::Parameter { name, .. } => Some(name),

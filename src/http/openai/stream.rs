@@ -11,15 +11,15 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::live;
-use super::super::reply::Reply;
-use super::answer::usage;
 use super::hold::{Hold, failure, restarting};
 use super::refusal;
 use super::told::{Differs, Told};
-use crate::store::helper;
+use crate::blocking;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::Reply;
+use crate::http::reply::event_stream::event_stream;
+use crate::render::usage;
 use crate::task::{Listener, Status, TaskProgress, TaskRecord, TranscriptPosition, transcript};
 
 /// Proxies close connections over which nothing comes for a minute, some
@@ -38,7 +38,7 @@ pub fn stream(app: Arc<App>, hold: Hold) -> Reply {
         };
         Some((Ok(Frame::data(event?.into())), (telling, stopping)))
     });
-    live::event_stream(StreamBody::new(events))
+    event_stream(StreamBody::new(events))
 }
 
 /// What one client is told.
@@ -138,7 +138,7 @@ impl Telling {
             self.due = Some(standing);
             let Some(hold) = &self.hold else { return };
             let (dir, from) = (self.app.tasks.dir(hold.id()), self.read.bytes);
-            let read = helper::run(move || transcript::read_along(&dir, from, found.bytes)).await;
+            let read = blocking::run(move || transcript::read_along(&dir, from, found.bytes)).await;
             match read {
                 // Of one that is begun anew at this moment it is told next.
                 Ok((segments, next)) if !segments.is_empty() || !is_complete => {
@@ -163,7 +163,7 @@ impl Telling {
         match self.told.end() {
             Ok(text) => {
                 let kind = "transcript.text.done";
-                let done = json!({ "type": kind, "text": text, "usage": usage(&record) });
+                let done = json!({ "type": kind, "text": text, "usage": usage(record.audio_duration.unwrap_or_default()) });
                 self.ready.push_back(event(&done));
                 self.end();
             }
@@ -198,7 +198,7 @@ impl Telling {
     /// All of the transcript of a task that ended before anybody listened.
     async fn whole(&self) -> Option<TranscriptPosition> {
         let dir = self.app.tasks.dir(self.hold.as_ref()?.id());
-        let bytes = helper::run(move || transcript::bytes(&dir)).await.ok()?;
+        let bytes = blocking::run(move || transcript::bytes(&dir)).await.ok()?;
         let attempt = u64::MAX;
         Some(TranscriptPosition { attempt, bytes })
     }
@@ -207,7 +207,7 @@ impl Telling {
     async fn record(&self) -> Option<Arc<TaskRecord>> {
         let id = self.hold.as_ref()?.id();
         let tasks = Arc::clone(&self.app.tasks);
-        helper::run(move || tasks.find(id)).await
+        blocking::run(move || tasks.find(id)).await
     }
 
     async fn failure(&self, reason: &str) -> ApiError {

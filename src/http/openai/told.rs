@@ -1,6 +1,6 @@
 //! What a client was told of a text, which cannot be taken back.
 
-use super::join::Joiner;
+use crate::render::Joiner;
 
 /// A text that is told segment by segment. When the engine is lost and begins
 /// anew, it must come to the same.

@@ -9,17 +9,19 @@ use hyper::header::HeaderName;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::super::App;
-use super::super::api_error::ApiError;
-use super::super::intake::{self, FormFile, Whole};
-use super::super::new_upload::{Told, amended};
-use super::super::reply::{self, Reply};
-use super::super::request_body::RequestBody;
 use super::answer::answer;
 use super::fields::Wanted;
 use super::hold::{Hold, failure};
 use super::stream::stream;
 use crate::access::Caller;
+use crate::http::app::App;
+use crate::http::connection::request_body::RequestBody;
+use crate::http::error::api::ApiError;
+use crate::http::intake;
+use crate::http::reply::{self, Reply};
+use crate::http::sources::arriving::Whole;
+use crate::http::sources::form_file::FormFile;
+use crate::http::upload_request::{UploadRequest, amended};
 use crate::options::Task;
 use crate::store::facts::Priority;
 use crate::store::ring;
@@ -73,24 +75,24 @@ async fn take_in(
     task: Task,
 ) -> Result<(Wanted, Hold), ApiError> {
     // Somebody waits.
-    let waited_for = Told {
+    let waited_for = UploadRequest {
         priority: Priority::Interactive,
-        ..Told::default()
+        ..UploadRequest::default()
     };
     let line = request.extensions().get().cloned();
     let begun = intake::begin(&app, caller, request, waited_for).await?;
     // Nobody sends gigabytes in vain.
     let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
-    let new = amended(&app, begun.new, so_far.told()).await?;
+    let new = amended(&app, begun.new, so_far.upload_request()).await?;
     let wanted = Rc::new(OnceCell::new());
     let complete = {
         let (app, wanted) = (Arc::clone(&app), Rc::clone(&wanted));
         async move |new: NewUpload, source: Whole<FormFile>| {
             let all = Wanted::of(task, source.rest().texts()?)?;
-            let told = all.told();
+            let request = all.upload_request();
             // Only set here.
             let _ = wanted.set(all);
-            Ok::<_, ApiError>(amended(&app, new, told).await?)
+            Ok::<_, ApiError>(amended(&app, new, request).await?)
         }
     };
     let source = begun.arriving.source();

@@ -1,4 +1,4 @@
-// curl, with the commands of the README.
+// curl, with the commands of the README and the manual pages.
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 
@@ -13,7 +13,7 @@ const QUEUED = /^\{"identifier":"[-0-9a-f]{36}","message":"Task queued"\}$/m;
 
 /** Those of which more is known than that they succeed. */
 const OUTCOMES = [
-    [/-F file=.*\/speech-to-text\?/, { says: QUEUED }],
+    [/-F file=.*\/speech-to-text\b/, { says: QUEUED }],
     [/-d url=.*\/speech-to-text-url\?/, { says: QUEUED }],
     [/Upload-Length/, { says: /^HTTP\/1.1 201 .*^location: http:\/\/\S+\/uploads\/files\//ims }],
     [/-X PATCH /, { says: /^HTTP\/1.1 204 /m }],
@@ -57,7 +57,7 @@ export async function upload(rig, recording) {
 }
 
 /**
- * Runs every command in the order of the README, with the daemon's address, the
+ * Runs every documented command in its order, with the daemon's address, the
  * id that was told last, the recording in the current folder, and `far` for all
  * other machines. Each must succeed, and say what is known of it.
  */
@@ -80,5 +80,5 @@ export async function runAll(rig, recording, far) {
             .exec(done.said)
             ?.filter(Boolean) ?? [, id];
     }
-    for (const [pattern] of OUTCOMES) assert.ok(known.has(pattern), `no command of the README fits to ${pattern}`);
+    for (const [pattern] of OUTCOMES) assert.ok(known.has(pattern), `no documented command matches ${pattern}`);
 }

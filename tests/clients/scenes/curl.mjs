@@ -1,4 +1,4 @@
-// curl, exactly as the README shows it.
+// curl, exactly as the README and the manual pages show it.
 import assert from 'node:assert/strict';
 
 import { check } from '../harness/checks.mjs';
@@ -7,7 +7,7 @@ import { FarEnd } from '../harness/far_end.mjs';
 import { MIB } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
-await check('curl as in the README: cut, an answer lost, the daemon killed', async (rig) => {
+await check('curl as in the manual: cut, an answer lost, the daemon killed', async (rig) => {
     const recording = rig.record(100 * MIB, 'interview.m4a');
     rig.cutter.faults = [
         { after: 20 * MIB, reset: true },
@@ -18,13 +18,13 @@ await check('curl as in the README: cut, an answer lost, the daemon killed', asy
     await rig.expectResumed(recording, await upload(rig, recording));
 });
 
-await check('curl as in the README: all in one request', async (rig) => {
+await check('curl as in the manual: all in one request', async (rig) => {
     const recording = rig.record(100 * MIB, 'interview.m4a');
     await rig.expectArrived(recording, await uploadAtOnce(rig, recording));
 });
 
 await check(
-    'curl: every command of the README, in its order',
+    'curl: every documented command, in its order',
     async (rig) => {
         rig.server = rig.daemon.address;
         const far = await FarEnd.listen(rig.folder);

@@ -15,7 +15,7 @@ const CLIENTS = {
         return browser.url();
     },
     tuspy: (rig, recording) => rig.tuspy(recording).url,
-    'curl as in the README': upload,
+    'curl as in the manual': upload,
 };
 
 /** Clients are on another host. */

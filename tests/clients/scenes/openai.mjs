@@ -1,15 +1,13 @@
-// The package of OpenAI (Python), and its API as the README shows it.
+// The package of OpenAI (Python), and its API as scribed-http(7) shows it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 
 import { check } from '../harness/checks.mjs';
 import { shell } from '../harness/program.mjs';
-import { CURL } from '../harness/readme.mjs';
+import { BLOCKS, CURL } from '../harness/readme.mjs';
 import { MIB, WORDS } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
-const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-const [, PYTHON] = /^```python\n(from openai [^`]*)```$/m.exec(README);
+const PYTHON = BLOCKS.find((block) => block.startsWith('from openai '));
 const COMMANDS = CURL.filter((command) => command.includes('/v1/audio/'));
 
 /** Does these things, one after the other. */
@@ -34,7 +32,7 @@ await check('openai: a client that gives up cancels its task', async (rig) => {
     await does(rig, rig.record(MIB), ['formats']);
 });
 
-await check('openai: as in the README', async (rig) => {
+await check('openai: as in the manual', async (rig) => {
     await rig.lock();
     const token = rig.headers.Authorization.replace('Bearer ', '');
     rig.record(MIB, 'interview.m4a');

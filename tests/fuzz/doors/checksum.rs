@@ -2,8 +2,8 @@
 
 use hyper::header::{HeaderMap, HeaderValue};
 
-use crate::http::names::UPLOAD_CHECKSUM;
-use crate::http::tus;
+use crate::http::headers::names::UPLOAD_CHECKSUM;
+use crate::http::uploads::checksum;
 
 /// What is read is what was told: an algorithm, and a value for it.
 pub fn checksum(input: &[u8]) {
@@ -11,7 +11,7 @@ pub fn checksum(input: &[u8]) {
         return;
     };
     let headers = HeaderMap::from_iter([(UPLOAD_CHECKSUM, value)]);
-    if let Ok(read) = tus::checksum::checksum(&headers) {
+    if let Ok(read) = checksum::checksum(&headers) {
         let checksum = read.expect("the header is there");
         let name = checksum.algorithm.name().as_bytes();
         assert!(input.trim_ascii_start().starts_with(name));

@@ -2,10 +2,10 @@
 
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 
-use crate::http::disposition::filename;
-use crate::http::ietf::fields::{boolean, integer};
-use crate::http::names::{UPLOAD_COMPLETE, UPLOAD_CONCAT, UPLOAD_OFFSET};
-use crate::http::tus::concat::concat;
+use crate::http::headers::disposition::filename;
+use crate::http::headers::names::{UPLOAD_COMPLETE, UPLOAD_CONCAT, UPLOAD_OFFSET};
+use crate::http::uploads::ietf::fields::{boolean, integer};
+use crate::http::uploads::tus::concat::concat;
 
 /// The largest integer of a structured field (RFC 9651, section 3.3.1).
 const INTEGER_MAX: u64 = 999_999_999_999_999;
@@ -31,7 +31,7 @@ pub fn fields(input: &[u8]) {
     assert!(number.is_none() || answer.is_none(), "both at once");
     if let Ok(Some(concat)) = concat(&headers) {
         assert!(concat.parts.len() <= 256);
-        assert!(!concat.parts.is_empty() || concat.told == "partial");
+        assert!(!concat.parts.is_empty() || concat.raw == "partial");
     }
     let name = filename(&headers);
     assert!(name.is_none_or(|name| !name.is_empty() && name.len() <= input.len()));

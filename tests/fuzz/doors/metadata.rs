@@ -1,6 +1,6 @@
 //! Upload-Metadata.
 
-use crate::http::tus::metadata::Metadata;
+use crate::http::uploads::tus::metadata::Metadata;
 
 /// What is read is what was written, and a key has one value.
 pub fn metadata(input: &[u8]) {

@@ -10,8 +10,8 @@ use hyper::Request;
 use hyper::body::{Body, Frame};
 use hyper::header::CONTENT_TYPE;
 
-use crate::http::intake::BadForm;
-use crate::http::intake::form::Form;
+use crate::http::sources::bad_form::BadForm;
+use crate::http::sources::form::Form;
 use crate::upload::Source;
 
 /// The first byte tells how large the pieces are, the rest is the body: what

@@ -2,8 +2,8 @@
 
 use hyper::header::{HeaderMap, HeaderValue, RANGE};
 
-use crate::http::download::{attachment, part};
-use crate::http::protocol_error::ProtocolError;
+use crate::http::error::upload::ProtocolError;
+use crate::http::uploads::download::{attachment, part};
 
 /// No part reaches beyond the recording. The length of that comes in front, eight bytes.
 pub fn range(input: &[u8]) {

@@ -1,7 +1,17 @@
 //! The command line of the child.
 
 use super::super::SAMPLE_RATE;
-use super::transcoder::Options;
+
+/// What is wanted of a recording.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Number of the audio track, an index into the input's tracks.
+    pub track: usize,
+    /// Name of ffmpeg's demuxer, for files that do not show what they are.
+    pub demuxer: Option<&'static str>,
+    /// What is longer is cut there.
+    pub length_max_s: u64,
+}
 
 /// Enough to find a track of a transport stream whose sound begins late, and no
 /// gigabytes: what is looked at is kept in memory.

@@ -35,8 +35,9 @@ mod reorder;
 mod timeline;
 mod transcoder;
 
+pub use arguments::Options;
 pub use description::{Input, Track};
-pub use transcoder::{Options, Step, Transcoder};
+pub use transcoder::{Step, Transcoder};
 
 use std::path::{Path, PathBuf};
 

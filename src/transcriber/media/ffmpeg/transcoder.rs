@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::{MediaError, SAMPLE_RATE, Source};
-use super::arguments::{HEAD_BYTES, arguments};
+use super::arguments::{HEAD_BYTES, Options, arguments};
 use super::confine::Confinement;
 use super::description::Input;
 use super::feed::Feed;
@@ -39,17 +39,6 @@ const DESCRIPTION_INTERVAL: Duration = Duration::from_millis(2);
 const CHANNELS_MAX: u16 = 64;
 
 const CHUNK_BYTES: usize = 64 * 1024;
-
-/// What is wanted of a recording.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Number of the audio track, an index into [`Input::tracks`].
-    pub track: usize,
-    /// Name of ffmpeg's demuxer, for files that do not show what they are.
-    pub demuxer: Option<&'static str>,
-    /// What is longer is cut there.
-    pub length_max_s: u64,
-}
 
 /// What a [`Transcoder::step`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 use super::super::aac::RATES;
-use super::{Frame, Frames};
+use super::frame::{Frame, Frames};
 
 /// AAC-LC less one, as the header counts profiles.
 const PROFILE_LC: u8 = 1;

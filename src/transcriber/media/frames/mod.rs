@@ -6,6 +6,7 @@
 //! them and drops what goes beyond the length that it tells or guesses.
 
 mod adts;
+mod frame;
 mod info_tag;
 mod mpeg;
 mod tags;
@@ -15,6 +16,7 @@ use std::marker::PhantomData;
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
 pub use adts::Adts;
+pub use frame::{Frame, Frames};
 use info_tag::InfoTag;
 pub use mpeg::{Header as MpegHeader, Mpeg};
 pub use tags::at as tag_bytes;
@@ -34,45 +36,6 @@ const NOISE_MAX_BYTES: usize = 32 * 1024;
 /// What an information frame says of the length of the file may be wrong by
 /// that part: tags may have been added.
 const BYTES_TOLERANCE: f64 = 0.05;
-
-/// One frame, as its header tells.
-pub struct Frame {
-    /// Of the whole frame.
-    pub length_bytes: usize,
-    /// What the decoder does not want to see of it.
-    pub header_bytes: usize,
-    /// Samples of each channel in it.
-    pub frames: u32,
-    /// Its decoder.
-    pub parameters: AudioCodecParameters,
-}
-
-impl Frame {
-    /// Of the same signal, so that one stream may hold both.
-    fn resembles(&self, other: &Self) -> bool {
-        let (ours, theirs) = (&self.parameters, &other.parameters);
-        ours.codec == theirs.codec && ours.sample_rate == theirs.sample_rate
-    }
-
-    fn needs_another_decoder(&self, parameters: &AudioCodecParameters) -> bool {
-        let ours = &self.parameters;
-        ours.codec != parameters.codec
-            || ours.sample_rate != parameters.sample_rate
-            || ours.channels != parameters.channels
-    }
-}
-
-/// A kind of frames.
-pub trait Frames {
-    /// So many bytes tell whether a frame begins here.
-    const HEADER_BYTES: usize;
-
-    /// What such a stream is called.
-    fn container(frame: &Frame) -> &'static str;
-
-    /// The frame that begins with these bytes.
-    fn parse(bytes: &[u8]) -> Option<Frame>;
-}
 
 /// Whether `head`, the start of a file, is the start of such a stream. A head
 /// that ends within a frame is no obstacle.

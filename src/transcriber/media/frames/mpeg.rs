@@ -5,7 +5,7 @@ use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 
-use super::{Frame, Frames};
+use super::frame::{Frame, Frames};
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 4;

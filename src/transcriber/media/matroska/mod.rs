@@ -113,7 +113,7 @@ impl Matroska {
                 Ahead::End => break,
                 Ahead::Rubbish => {
                     self.input.consume(1);
-                    if self.find_tracks()? {
+                    if resync::find_tracks(&mut self.input)? {
                         continue;
                     }
                     return Err(damaged("its head cannot be read"));
@@ -166,7 +166,7 @@ impl Matroska {
                         Some(size_bytes) if size_bytes <= left_bytes => {
                             self.input.skip(size_bytes)?;
                         }
-                        _ if self.find_tracks()? => {}
+                        _ if resync::find_tracks(&mut self.input)? => {}
                         _ => break,
                     }
                 }
@@ -475,10 +475,6 @@ impl Matroska {
         self.state = State::Ended;
         self.timeline.finish();
     }
-
-    fn is_track(&self, number: u64) -> bool {
-        self.tracks.timed.contains(&number)
-    }
 }
 
 /// The Block in the content of a BlockGroup, and its DiscardPadding.
@@ -527,7 +523,9 @@ impl Reader for Matroska {
             match self.state {
                 State::Ended => return Ok(Step::End),
                 State::Lost(reason) => {
-                    return Ok(match self.resync()? {
+                    let timed = &self.tracks.timed;
+                    let found = resync::resync(&mut self.input, |track| timed.contains(&track))?;
+                    return Ok(match found {
                         resync::Found::Place => {
                             self.state = State::Reading;
                             Step::Lost {

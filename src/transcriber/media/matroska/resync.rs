@@ -5,7 +5,7 @@ use std::io;
 use super::super::forward::{AHEAD_MAX_BYTES, Forward};
 use super::block::{self, BlockHead};
 use super::ebml::{self, Ahead, Head};
-use super::{Matroska, ids};
+use super::ids;
 
 /// Bytes that one step searches.
 const STEP_BYTES: u64 = 1024 * 1024;
@@ -52,92 +52,90 @@ pub fn block_ahead(input: &mut Forward, element: Head) -> io::Result<Option<(Blo
     Ok(head.map(|head| (head, offset)))
 }
 
-impl Matroska {
-    /// In a damaged head: searches on for the list of tracks, a bounded way.
-    pub(super) fn find_tracks(&mut self) -> io::Result<bool> {
-        let start = self.input.position();
-        while self.input.position() - start < HEAD_SEARCH_BYTES {
-            let ahead = self.input.peek(AHEAD_MAX_BYTES / 2)?;
-            let found = ahead
-                .windows(4)
-                .position(|bytes| bytes == ids::TRACKS.to_be_bytes());
-            let passed = found.unwrap_or(ahead.len().saturating_sub(3));
-            if passed == 0 && found.is_none() {
+/// In a damaged head: searches on for the list of tracks, a bounded way.
+pub fn find_tracks(input: &mut Forward) -> io::Result<bool> {
+    let start = input.position();
+    while input.position() - start < HEAD_SEARCH_BYTES {
+        let ahead = input.peek(AHEAD_MAX_BYTES / 2)?;
+        let found = ahead
+            .windows(4)
+            .position(|bytes| bytes == ids::TRACKS.to_be_bytes());
+        let passed = found.unwrap_or(ahead.len().saturating_sub(3));
+        if passed == 0 && found.is_none() {
+            return Ok(false);
+        }
+        input.consume(passed);
+        if found.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Searches on for the next cluster, the next head of a file or, within the
+/// cluster, a block of a known track that another element follows.
+pub fn resync(input: &mut Forward, is_track: impl Fn(u64) -> bool) -> io::Result<Found> {
+    let start = input.position();
+    while input.position() - start < STEP_BYTES {
+        let ahead = input.peek(AHEAD_MAX_BYTES / 2)?;
+        let candidate = ahead.iter().position(|byte| {
+            matches!(u32::from(*byte), ids::SIMPLE_BLOCK | ids::BLOCK_GROUP)
+                || *byte == ids::CLUSTER.to_be_bytes()[0]
+                || *byte == ids::EBML.to_be_bytes()[0]
+        });
+        let passed = candidate.unwrap_or(ahead.len());
+        if ahead.is_empty() {
+            return Ok(Found::End);
+        }
+        input.consume(passed);
+        if candidate.is_some() {
+            if is_readable(input, &is_track)? {
+                return Ok(Found::Place);
+            }
+            input.consume(1);
+        }
+    }
+    Ok(Found::NothingYet)
+}
+
+fn is_readable(input: &mut Forward, is_track: &impl Fn(u64) -> bool) -> io::Result<bool> {
+    let Ahead::Element(head) = ebml::ahead(input)? else {
+        return Ok(false);
+    };
+    let left_bytes = input.left_bytes().unwrap_or(u64::MAX);
+    Ok(match head.id {
+        ids::CLUSTER | ids::EBML => true,
+        ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => {
+            let Some(size_bytes) = head.size_bytes else {
+                return Ok(false);
+            };
+            if size_bytes.saturating_add(head.head_bytes as u64) > left_bytes
+                || size_bytes > BLOCK_MAX_BYTES as u64
+            {
                 return Ok(false);
             }
-            self.input.consume(passed);
-            if found.is_some() {
-                return Ok(true);
+            match block_ahead(input, head)? {
+                Some((block, _)) if is_track(block.track) => {}
+                _ => return Ok(false),
+            }
+            let next = head.head_bytes + size_bytes as usize;
+            let bytes = input.peek(next + ebml::HEAD_MAX_BYTES)?;
+            match bytes.get(next..) {
+                Some([]) => true,
+                Some(behind) => ebml::head(behind).is_some_and(|head| {
+                    matches!(
+                        head.id,
+                        ids::SIMPLE_BLOCK
+                            | ids::BLOCK_GROUP
+                            | ids::CLUSTER
+                            | ids::CUES
+                            | ids::TAGS
+                            | ids::EBML
+                    )
+                }),
+                None => false,
             }
         }
-        Ok(false)
-    }
-
-    /// Searches on for the next cluster, the next head of a file or, within the
-    /// cluster, a block of a known track that another element follows.
-    pub(super) fn resync(&mut self) -> io::Result<Found> {
-        let start = self.input.position();
-        while self.input.position() - start < STEP_BYTES {
-            let ahead = self.input.peek(AHEAD_MAX_BYTES / 2)?;
-            let candidate = ahead.iter().position(|byte| {
-                matches!(u32::from(*byte), ids::SIMPLE_BLOCK | ids::BLOCK_GROUP)
-                    || *byte == ids::CLUSTER.to_be_bytes()[0]
-                    || *byte == ids::EBML.to_be_bytes()[0]
-            });
-            let passed = candidate.unwrap_or(ahead.len());
-            if ahead.is_empty() {
-                return Ok(Found::End);
-            }
-            self.input.consume(passed);
-            if candidate.is_some() {
-                if self.is_readable()? {
-                    return Ok(Found::Place);
-                }
-                self.input.consume(1);
-            }
-        }
-        Ok(Found::NothingYet)
-    }
-
-    fn is_readable(&mut self) -> io::Result<bool> {
-        let Ahead::Element(head) = ebml::ahead(&mut self.input)? else {
-            return Ok(false);
-        };
-        let left_bytes = self.input.left_bytes().unwrap_or(u64::MAX);
-        Ok(match head.id {
-            ids::CLUSTER | ids::EBML => true,
-            ids::SIMPLE_BLOCK | ids::BLOCK_GROUP => {
-                let Some(size_bytes) = head.size_bytes else {
-                    return Ok(false);
-                };
-                if size_bytes.saturating_add(head.head_bytes as u64) > left_bytes
-                    || size_bytes > BLOCK_MAX_BYTES as u64
-                {
-                    return Ok(false);
-                }
-                match block_ahead(&mut self.input, head)? {
-                    Some((block, _)) if self.is_track(block.track) => {}
-                    _ => return Ok(false),
-                }
-                let next = head.head_bytes + size_bytes as usize;
-                let bytes = self.input.peek(next + ebml::HEAD_MAX_BYTES)?;
-                match bytes.get(next..) {
-                    Some([]) => true,
-                    Some(behind) => ebml::head(behind).is_some_and(|head| {
-                        matches!(
-                            head.id,
-                            ids::SIMPLE_BLOCK
-                                | ids::BLOCK_GROUP
-                                | ids::CLUSTER
-                                | ids::CUES
-                                | ids::TAGS
-                                | ids::EBML
-                        )
-                    }),
-                    None => false,
-                }
-            }
-            _ => false,
-        })
-    }
+        _ => false,
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::codec::{Codec, Header};
 use super::packets::Assembler;
-use super::page::Page;
+use super::page::{POSITION_MAX_S, Page};
 use crate::media::MediaError;
 use crate::media::reader::PACKET_MAX_BYTES;
 
@@ -12,9 +12,6 @@ const HEADER_MAX_BYTES: usize = 1024 * 1024;
 
 /// Granule positions that go back by more than this begin a new count.
 const BACKWARDS_MAX_S: i64 = 1;
-
-/// No recording lasts longer (3,000 years); granule positions beyond are damaged.
-pub const POSITION_MAX_S: i64 = 100_000_000_000;
 
 /// An audio stream that is being read.
 #[derive(Debug, Clone)]

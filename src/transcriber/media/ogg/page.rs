@@ -14,6 +14,9 @@ const HEADER_BYTES: usize = 27;
 /// The largest page: 255 lacing values of 255.
 pub const PAGE_MAX_BYTES: usize = HEADER_BYTES + 255 + 255 * 255;
 
+/// No recording lasts longer (3,000 years); granule positions beyond are damaged.
+pub const POSITION_MAX_S: i64 = 100_000_000_000;
+
 /// Room for two pages, so that the one behind a damaged one can be seen.
 const BUFFER_BYTES: usize = 2 * PAGE_MAX_BYTES;
 

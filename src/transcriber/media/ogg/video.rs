@@ -1,8 +1,7 @@
 //! The clocks of video streams, which tell whether sound begins later than the
 //! picture.
 
-use super::audio::POSITION_MAX_S;
-use super::page::Page;
+use super::page::{POSITION_MAX_S, Page};
 
 /// Turns granule positions into times.
 #[derive(Debug, Clone, Copy)]

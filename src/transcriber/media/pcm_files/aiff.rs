@@ -5,9 +5,9 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
 use super::super::forward::Forward;
-use super::Head;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
+use super::head::Head;
 use super::signal::{self, Endian, Signal};
 
 /// Chunks before the sound.

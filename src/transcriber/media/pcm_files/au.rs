@@ -4,8 +4,8 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
 use super::super::forward::Forward;
-use super::Head;
 use super::data::Extent;
+use super::head::Head;
 use super::signal::{self, Endian, Signal};
 
 const HEAD_BYTES: u32 = 24;

@@ -9,6 +9,7 @@ mod aiff;
 mod au;
 mod chunks;
 mod data;
+mod head;
 mod signal;
 mod sphere;
 mod wave;
@@ -26,7 +27,7 @@ use super::forward::Forward;
 use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use data::Extent;
-use signal::Signal;
+use head::Next;
 pub use signal::{Endian, Framing, channels};
 pub use wave_format::WaveFormat;
 
@@ -39,43 +40,6 @@ pub fn recognises(head: &[u8]) -> bool {
         || au::recognise(head)
         || aiff::recognise(head)
         || sphere::recognise(head)
-}
-
-/// What a head tells, read up to the first byte of sound.
-struct Head {
-    container: &'static str,
-    signal: Signal,
-    extent: Extent,
-    duration_s: Option<f64>,
-    /// Chunks may follow the sound, written so.
-    chunks: Option<chunks::Style>,
-}
-
-impl Head {
-    /// Called at the start of the sound.
-    fn new(container: &'static str, signal: Signal, extent: Extent, input: &Forward) -> Self {
-        let duration_s = extent
-            .present_bytes(input)
-            .and_then(|data_bytes| signal.frames(data_bytes))
-            .zip(signal.parameters.sample_rate)
-            .map(|(frames, rate)| frames as f64 / f64::from(rate));
-        Self {
-            container,
-            signal,
-            extent,
-            duration_s,
-            chunks: None,
-        }
-    }
-}
-
-/// What comes behind the sound.
-enum Next {
-    /// Another chunk of sound of the same kind.
-    MoreSound(Extent),
-    /// Another file, in bytes from the start.
-    AnotherFile(u64),
-    Nothing,
 }
 
 /// A file of samples behind a head, read forward.
@@ -173,7 +137,9 @@ impl PcmFile {
                 Next::Nothing
             }
             (Extent::Bytes(size_bytes), Some(style)) => {
-                wave::next(&mut self.input, style, size_bytes)?
+                wave::next(&mut self.input, style, size_bytes, |input| {
+                    Ok(recognises(input.peek(RECOGNISE_BYTES)?))
+                })?
             }
             (Extent::Bytes(_), None) if recognises(self.input.peek(RECOGNISE_BYTES)?) => {
                 Next::AnotherFile(self.input.position())

@@ -4,8 +4,8 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
 use super::super::forward::{AHEAD_MAX_BYTES, Forward};
-use super::Head;
 use super::data::Extent;
+use super::head::Head;
 use super::signal::{self, Endian, Signal};
 
 /// The first line and the second, which tells the length of the head.

@@ -1,13 +1,15 @@
 //! Heads of wav: RIFF and RIFX, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088),
 //! Sony Wave64.
 
+use std::io;
+
 use super::super::MediaError;
 use super::super::forward::Forward;
 use super::chunks::{Chunk, Style};
 use super::data::Extent;
+use super::head::{Head, Next};
 use super::signal::Endian;
 use super::wave_format::{self, WaveFormat};
-use super::{Head, Next};
 
 /// Chunks before the sound; more are no recording but a trap.
 const CHUNKS_MAX: usize = 4096;
@@ -171,8 +173,14 @@ fn extent(
     })
 }
 
-/// What follows sound of `size_bytes` that has just been read.
-pub fn next(input: &mut Forward, style: Style, size_bytes: u64) -> Result<Next, MediaError> {
+/// What follows sound of `size_bytes` that has just been read. `is_at_file` says
+/// whether another file begins at the current place.
+pub fn next(
+    input: &mut Forward,
+    style: Style,
+    size_bytes: u64,
+    is_at_file: fn(&mut Forward) -> io::Result<bool>,
+) -> Result<Next, MediaError> {
     let mut chunk = Chunk {
         id: *b"data",
         size_bytes,
@@ -181,7 +189,7 @@ pub fn next(input: &mut Forward, style: Style, size_bytes: u64) -> Result<Next, 
     for _ in 0..CHUNKS_MAX {
         style.finish(input, chunk, taken_bytes)?;
         let position = input.position();
-        if super::recognises(input.peek(super::RECOGNISE_BYTES)?) {
+        if is_at_file(input)? {
             return Ok(Next::AnotherFile(position));
         }
         match style.take(input)? {

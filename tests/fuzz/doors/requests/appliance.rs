@@ -19,18 +19,19 @@ use uuid::Uuid;
 use super::Sent;
 use super::wire::Wire;
 use crate::access::{Access, Mode};
-use crate::config::UnknownModel;
+use crate::blocking;
 use crate::engine_client::{self, JobReceiver};
-use crate::http::cors::Origins;
-use crate::http::location::BaseUrl;
-use crate::http::proxies::TrustedProxies;
+use crate::http::app::{App, MAX_WAITING};
+use crate::http::headers::cors::Origins;
+use crate::http::headers::location::BaseUrl;
+use crate::http::headers::proxies::TrustedProxies;
 use crate::http::reply::Reply;
 use crate::http::server;
-use crate::http::{App, MAX_WAITING};
+use crate::models::UnknownModel;
 use crate::outgoing::{AllowList, Outgoing};
+use crate::store::Layout;
 use crate::store::folder::peek_record;
 use crate::store::record::Kind;
-use crate::store::{Layout, helper};
 use crate::task::{Query, Tasks};
 use crate::upload::{Limits, Uploads};
 
@@ -188,7 +189,7 @@ impl Appliance {
     async fn settle(&self) {
         let (mut last, mut same) = (Vec::new(), 0);
         for _ in 0..LOOKS {
-            helper::idle().await;
+            blocking::idle().await;
             tokio::time::sleep(PAUSE).await;
             let now = [
                 self.layout.creating(),

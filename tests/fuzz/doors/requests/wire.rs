@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use crate::store::helper;
+use crate::blocking;
 
 /// A request that waits for more of its body waits in vain: so long.
 const PATIENCE: Duration = Duration::from_millis(3);
@@ -58,7 +58,7 @@ impl Wire {
             if self.0.is_hungry.get() {
                 if let Some(steps) = after {
                     for _ in 0..steps {
-                        helper::idle().await;
+                        blocking::idle().await;
                         tokio::task::yield_now().await;
                     }
                     break;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 
-use super::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
+use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
 
 const FILE_HEADER_BYTES: u64 = 8;
 const CHUNK_HEADER_BYTES: u64 = 12;

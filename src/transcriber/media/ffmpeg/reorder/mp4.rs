@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
+use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
 
 const BOX_HEADER_BYTES: usize = 8;
 const LARGE_HEADER_BYTES: usize = 16;

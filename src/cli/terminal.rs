@@ -1,0 +1,47 @@
+//! What subcommands write: results, progress, log lines, and their failure.
+
+use std::io::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::systemd::Journal;
+
+/// What goes wrong in a subcommand: one line for people.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Log lines: to the journal with their fields where that is our standard
+/// error, else to standard error.
+pub fn log() {
+    let level = LevelFilter::INFO;
+    let journal = Journal::connected("scribed");
+    let lines = journal.is_none().then(|| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+    });
+    tracing_subscriber::registry()
+        .with(level)
+        .with(journal)
+        .with(lines)
+        .init();
+}
+
+/// Writes to standard output; whoever reads it may have seen enough.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A progress bar on standard error; nothing where that is no terminal. The
+/// template is ours and known to be right.
+pub fn bar(length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
+    ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,25 @@
+//! Upload requests that are well formed and cannot be met.
+
+use crate::languages::UnknownLanguage;
+use crate::outgoing::BadAddress;
+use crate::upload::UploadError;
+
+/// Why an upload request cannot be met.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmet {
+    /// Not a language of Whisper's.
+    #[error(transparent)]
+    Language(#[from] UnknownLanguage),
+    /// The model is not installed, and `transcribe.unknown_model` is `reject`.
+    #[error("there is no model `{0}` on this server")]
+    Model(String),
+    /// Invalid callback URL.
+    #[error("callback_url {0}")]
+    Callback(BadAddress),
+    /// `transcribe.max_queue` tasks are queued.
+    #[error("too many recordings wait to be transcribed; try again later")]
+    QueueFull,
+    /// Not a partial upload of the caller's.
+    #[error(transparent)]
+    Part(#[from] UploadError),
+}

@@ -1,0 +1,243 @@
+//! The table of errors of the upload protocols.
+
+use hyper::StatusCode;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
+use serde_json::json;
+use tracing::error;
+
+use super::status::{status_of, status_of_upload, tell_denied};
+use super::unmet::Unmet;
+use crate::access::Denied;
+use crate::http::headers::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
+use crate::http::headers::upload_fields::{limits, set_complete};
+use crate::http::headers::upload_protocol::Protocol;
+use crate::http::headers::upload_protocol::{
+    METADATA_MAX_BYTES, OFFSET_STREAM, PARTIAL_UPLOAD, VERSION,
+};
+use crate::http::reply::{self, Reply};
+use crate::upload::UploadError;
+
+/// Why a request of an upload protocol was refused. The text is the response body.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// Authentication failed.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Tus-Resumable is missing or another version.
+    #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
+    Version,
+    /// A required header is missing.
+    #[error("the header {name} is missing")]
+    Missing {
+        /// Its name.
+        name: HeaderName,
+    },
+    /// A header that this method does not take.
+    #[error("the header {name} does not go with this method")]
+    Unexpected {
+        /// Its name.
+        name: HeaderName,
+    },
+    /// An append to a complete upload.
+    #[error("the upload is complete already")]
+    Complete,
+    /// The value of a header is not a number.
+    #[error("the header {name} must be a number of bytes, in digits")]
+    NotANumber {
+        /// Its name.
+        name: HeaderName,
+    },
+    /// The resource does not take this method.
+    #[error("use one of {0}")]
+    Method(&'static str),
+    /// X-HTTP-Method-Override does not name a method.
+    #[error("X-HTTP-Method-Override is not the name of a method")]
+    MethodOverride,
+    /// Upload-Checksum cannot be read.
+    #[error("bad Upload-Checksum: {0}")]
+    Checksum(String),
+    /// Upload-Concat cannot be read.
+    #[error("bad Upload-Concat: {0}")]
+    Concat(String),
+    /// A final upload was created with a length.
+    #[error("send no length with a final upload: it is that of its parts")]
+    FinalLength,
+    /// Both a length and a deferred length.
+    #[error("send either Upload-Length or Upload-Defer-Length, not both")]
+    TwoLengths,
+    /// A value that the protocol does not define.
+    #[error("the only value of Upload-Defer-Length is 1")]
+    DeferLength,
+    /// Upload-Metadata cannot be read.
+    #[error("bad Upload-Metadata: {0}")]
+    Metadata(String),
+    /// Upload-Metadata is longer than is kept with a task.
+    #[error("Upload-Metadata may have {} bytes at most", METADATA_MAX_BYTES)]
+    MetadataTooLarge,
+    /// The media type is not that of TUS.
+    #[error("send the bytes with Content-Type: {}", OFFSET_STREAM)]
+    ContentType,
+    /// The media type is not that of the resumable-upload draft.
+    #[error("send the bytes with Content-Type: {}", PARTIAL_UPLOAD)]
+    PartialContentType,
+    /// The bytes do not start at the offset of the upload.
+    #[error("the upload is at offset {expected}, not at {provided}; send from there")]
+    Offset {
+        /// The offset of the upload.
+        expected: u64,
+        /// The offset in the request.
+        provided: u64,
+    },
+    /// The request contradicts the length of the upload.
+    #[error("the lengths of the upload and of what was sent do not agree")]
+    Length,
+    /// The upload is not complete, so there is nothing to download.
+    #[error("the upload is not complete yet; its recording can be had when it is")]
+    NotFinished,
+    /// The recording was deleted.
+    #[error("the recording was deleted after its retention period")]
+    RecordingGone,
+    /// The range lies outside the recording.
+    #[error("the recording has {length} bytes; ask for some of them")]
+    Range {
+        /// Length of the recording in bytes.
+        length: u64,
+    },
+    /// The model is not installed.
+    #[error(transparent)]
+    UnknownModel(Unmet),
+    /// Invalid callback URL.
+    #[error(transparent)]
+    Callback(Unmet),
+    /// The queue is full.
+    #[error(transparent)]
+    QueueFull(Unmet),
+    /// The upload engine refused.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+impl From<Unmet> for ProtocolError {
+    fn from(unmet: Unmet) -> ProtocolError {
+        match unmet {
+            Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
+            Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
+            Unmet::Callback(_) => ProtocolError::Callback(unmet),
+            Unmet::Part(error) => ProtocolError::Upload(error),
+            Unmet::QueueFull => ProtocolError::QueueFull(unmet),
+        }
+    }
+}
+
+impl ProtocolError {
+    fn status(&self) -> StatusCode {
+        match self {
+            ProtocolError::Denied(denied) => status_of(denied),
+            ProtocolError::Version => StatusCode::PRECONDITION_FAILED,
+            ProtocolError::Missing { .. }
+            | ProtocolError::NotANumber { .. }
+            | ProtocolError::Unexpected { .. }
+            | ProtocolError::Complete
+            | ProtocolError::Length
+            | ProtocolError::MethodOverride
+            | ProtocolError::Checksum(_)
+            | ProtocolError::Concat(_)
+            | ProtocolError::FinalLength
+            | ProtocolError::TwoLengths
+            | ProtocolError::DeferLength
+            | ProtocolError::Callback(_)
+            | ProtocolError::Metadata(_) => StatusCode::BAD_REQUEST,
+            ProtocolError::MetadataTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ProtocolError::ContentType | ProtocolError::PartialContentType => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            ProtocolError::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
+            ProtocolError::RecordingGone => StatusCode::GONE,
+            ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            ProtocolError::QueueFull(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ProtocolError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ProtocolError::Upload(error) => status_of_upload(error),
+        }
+    }
+
+    /// The response in this protocol.
+    pub fn reply(&self, protocol: Protocol) -> Reply {
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            error!("{self}");
+        }
+        let mut reply = match protocol {
+            Protocol::Tus => reply::body(status, "text/plain; charset=utf-8", format!("{self}\n")),
+            Protocol::Ietf(_) => self.problem(status),
+        };
+        protocol.mark(&mut reply);
+        if let Some(offset) = self.offset() {
+            reply::set(&mut reply, UPLOAD_OFFSET, offset);
+            if let Protocol::Ietf(interop) = protocol {
+                set_complete(&mut reply, false, interop);
+            }
+        }
+        match self {
+            ProtocolError::Method(allowed) => reply::set(&mut reply, ALLOW, allowed),
+            ProtocolError::Denied(denied) => tell_denied(&mut reply, denied),
+            ProtocolError::Version => reply::set(&mut reply, TUS_VERSION, VERSION),
+            ProtocolError::Range { length } => {
+                reply::set(&mut reply, CONTENT_RANGE, format!("bytes */{length}"));
+            }
+            ProtocolError::Upload(UploadError::TooLarge { max_size_bytes }) => {
+                reply::set(&mut reply, UPLOAD_LIMIT, limits(*max_size_bytes, None));
+            }
+            ProtocolError::Upload(
+                UploadError::ConnectionLost { .. } | UploadError::Malformed { .. },
+            ) => {
+                reply::set(&mut reply, CONNECTION, "close");
+            }
+            ProtocolError::Upload(UploadError::Stopping | UploadError::Busy) => {
+                reply::set(&mut reply, RETRY_AFTER, 1);
+            }
+            // By then some uploads are complete, transcribed or expired.
+            ProtocolError::QueueFull(_) | ProtocolError::Upload(UploadError::TooMany) => {
+                reply::set(&mut reply, RETRY_AFTER, 60);
+            }
+            _ => {}
+        }
+        reply
+    }
+
+    /// The offset of the upload, where the error states one.
+    fn offset(&self) -> Option<u64> {
+        match self {
+            ProtocolError::Offset { expected, .. } => Some(*expected),
+            ProtocolError::Upload(
+                UploadError::Conflict { offset }
+                | UploadError::Superseded { offset }
+                | UploadError::ConnectionLost { offset }
+                | UploadError::Malformed { offset },
+            ) => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Problem details (RFC 9457).
+    fn problem(&self, status: StatusCode) -> Reply {
+        let kind = match self {
+            ProtocolError::Offset { .. } => "mismatching-upload-offset",
+            ProtocolError::Length => "inconsistent-upload-length",
+            ProtocolError::Complete => "completed-upload",
+            _ => "",
+        };
+        let mut problem = json!({ "title": self.to_string(), "status": status.as_u16() });
+        if !kind.is_empty() {
+            problem["type"] = format!("{PROBLEM_TYPES}{kind}").into();
+        }
+        if let ProtocolError::Offset { expected, provided } = self {
+            problem["expected-offset"] = (*expected).into();
+            problem["provided-offset"] = (*provided).into();
+        }
+        reply::body(status, "application/problem+json", problem.to_string())
+    }
+}
+
+/// The registry of problem types.
+const PROBLEM_TYPES: &str = "https://iana.org/assignments/http-problem-types#";

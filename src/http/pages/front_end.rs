@@ -1,0 +1,72 @@
+//! `/ui/`: the pages of a front end, from a folder; `/`: the same where that is
+//! configured, else the way there, or a page of our own that tells what this is.
+
+use hyper::header::LOCATION;
+use hyper::{Request, StatusCode};
+
+use crate::engine_client::EngineState;
+use crate::http::app::App;
+use crate::http::error::api::ApiError;
+use crate::http::reply::{self, Reply};
+use crate::models;
+
+/// Where its pages lie on the server.
+const PLACE: &str = "/ui";
+
+/// Answers GET of a path in [`PLACE`].
+pub async fn ui<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
+    let front_end = app.front_end.as_ref().ok_or(ApiError::NoRoute)?;
+    match asked.uri().path().strip_prefix(PLACE) {
+        // Relative addresses in its pages need the slash.
+        Some("") | None => Ok(moved("ui/")),
+        Some(path) => front_end.file(path, asked.headers()).await,
+    }
+}
+
+/// Answers GET of `/`, and of what is nowhere else if a front end is served there.
+pub async fn root<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
+    match &app.front_end {
+        Some(front_end) if front_end.is_at_root() => {
+            front_end.file(asked.uri().path(), asked.headers()).await
+        }
+        Some(_) => Ok(moved("ui/")),
+        None => {
+            let page = page(app);
+            Ok(reply::body(
+                StatusCode::OK,
+                "text/html; charset=utf-8",
+                page,
+            ))
+        }
+    }
+}
+
+/// Relative, so that it holds below any path.
+fn moved(to: &str) -> Reply {
+    let mut reply = reply::empty(StatusCode::FOUND);
+    reply::set(&mut reply, LOCATION, to);
+    reply
+}
+
+fn page(app: &App) -> String {
+    let state = match app.engine.state() {
+        EngineState::Ready(model) if model.name == models::DEMO => {
+            format!("only the demo model is installed: {}", models::DEMO_NOTICE)
+        }
+        EngineState::Ready(model) => {
+            format!("ready with model {} on {}", model.name, model.device)
+        }
+        EngineState::Starting | EngineState::Loading { .. } => "loading its model".to_owned(),
+        EngineState::Unusable { .. } => "takes uploads, but cannot transcribe".to_owned(),
+    };
+    PAGE.replace("VERSION", env!("CARGO_PKG_VERSION"))
+        .replace("STATE", &escaped(&state))
+}
+
+const PAGE: &str = include_str!("front_end.html");
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}

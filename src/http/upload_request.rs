@@ -1,0 +1,122 @@
+//! Requests for new uploads, of every protocol.
+
+use uuid::Uuid;
+
+use super::error::unmet::Unmet;
+use super::headers::disposition::display_name;
+use super::owned::OwnedUpload;
+use crate::access::Caller;
+use crate::blocking;
+use crate::http::app::App;
+use crate::languages::UnknownLanguage;
+use crate::models::UnknownModel;
+use crate::options::Options;
+use crate::store::facts::{Concat, Priority};
+use crate::upload::NewUpload;
+use crate::{languages, models};
+
+/// A request for a new upload, as the client wrote it.
+#[derive(Debug, Default)]
+pub struct UploadRequest {
+    /// Length in bytes, if known.
+    pub length: Option<u64>,
+    /// `Upload-Metadata`.
+    pub metadata: Option<String>,
+    /// Wanted id of the upload and its task.
+    pub task_id: Option<String>,
+    /// Name of the file.
+    pub filename: Option<String>,
+    /// Media type.
+    pub filetype: Option<String>,
+    /// Code or name of a language.
+    pub language: Option<String>,
+    /// Name of a model.
+    pub model: Option<String>,
+    /// Whether it is partial or final (TUS, concatenation extension).
+    pub concat: Option<Concat>,
+    /// Options of the transcription.
+    pub options: Options,
+    /// URL for the webhook at the end of the task.
+    pub callback_url: Option<String>,
+    /// Priority in the queue.
+    pub priority: Priority,
+}
+
+/// Validates a request and adds the defaults.
+pub async fn new_upload(
+    app: &App,
+    caller: &Caller,
+    wanted: UploadRequest,
+) -> Result<NewUpload, Unmet> {
+    let model = model(app, wanted.model).await?;
+    let callback_url = wanted.callback_url.filter(|url| !url.is_empty());
+    let callback_url = callback_url.map(|url| app.outgoing.address(&url));
+    let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
+    let is_partial = wanted.concat.as_ref().is_some_and(Concat::is_partial);
+    if !is_partial && app.tasks.waiting() >= app.max_queue {
+        return Err(Unmet::QueueFull);
+    }
+    for part in wanted.concat.iter().flat_map(|concat| &concat.parts) {
+        OwnedUpload::check(app, caller, Some(*part)).await?;
+    }
+    Ok(NewUpload {
+        length: wanted.length,
+        // A taken id, or one that is not a UUID, is replaced. A partial upload is
+        // no task: the final one may want the id.
+        wanted_id: wanted
+            .task_id
+            .and_then(|id| Uuid::try_parse(&id).ok())
+            .filter(|id| !id.is_nil() && !is_partial),
+        owner: caller.name().map(str::to_owned),
+        metadata: wanted.metadata,
+        filename: wanted.filename.map(|name| display_name(&name)),
+        filetype: wanted.filetype,
+        language: language(app, wanted.language)?,
+        model,
+        concat: wanted.concat,
+        options: wanted.options,
+        url: None,
+        callback_url: callback_url.map(|address| address.text()),
+        priority: wanted.priority,
+        is_whole: false,
+    })
+}
+
+/// A validated upload with language, model and options of a later part of the
+/// request.
+pub async fn amended(app: &App, new: NewUpload, wanted: UploadRequest) -> Result<NewUpload, Unmet> {
+    Ok(NewUpload {
+        language: language(app, wanted.language)?,
+        model: model(app, wanted.model).await?,
+        options: wanted.options,
+        ..new
+    })
+}
+
+fn language(app: &App, wanted: Option<String>) -> Result<Option<String>, UnknownLanguage> {
+    match wanted {
+        Some(language) => languages::parse(&language),
+        None => Ok(app.default_language.clone()),
+    }
+}
+
+async fn model(app: &App, wanted: Option<String>) -> Result<Option<String>, Unmet> {
+    let model = wanted.filter(|model| !model.is_empty());
+    check_model(app, model.as_deref()).await?;
+    Ok(model)
+}
+
+/// Refuses a model that is not installed, where that is configured.
+pub async fn check_model(app: &App, wanted: Option<&str>) -> Result<(), Unmet> {
+    let Some(wanted) = wanted.filter(|_| app.unknown_model == UnknownModel::Reject) else {
+        return Ok(());
+    };
+    let dir = app.models_dir.clone();
+    let installed = blocking::run(move || models::installed(&dir))
+        .await
+        .unwrap_or_default();
+    if models::is_known(wanted, &installed) {
+        return Ok(());
+    }
+    Err(Unmet::Model(wanted.chars().take(80).collect()))
+}

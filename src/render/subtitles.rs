@@ -1,0 +1,43 @@
+//! Subtitles: a cue for each segment.
+
+use std::io;
+
+use super::time::milliseconds;
+use crate::protocol::Segment;
+
+/// SubRip.
+pub fn srt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+    let mut document = String::new();
+    for (number, segment) in segments.enumerate() {
+        let segment = segment?;
+        let [start, end] = [segment.start, segment.end].map(|time| clock(time, ','));
+        let text = cue(&segment.text);
+        document += &format!("{}\n{start} --> {end}\n{text}\n\n", number + 1);
+    }
+    Ok(document)
+}
+
+/// WebVTT.
+pub fn vtt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+    let mut document = "WEBVTT\n\n".to_owned();
+    for segment in segments {
+        let segment = segment?;
+        let [start, end] = [segment.start, segment.end].map(|time| clock(time, '.'));
+        let text = segment.text.replace('&', "&amp;").replace('<', "&lt;");
+        document += &format!("{start} --> {end}\n{}\n\n", cue(&text));
+    }
+    Ok(document)
+}
+
+/// HH:MM:SS and milliseconds; more than 99 hours take more digits.
+fn clock(seconds: f64, separator: char) -> String {
+    let ms = milliseconds(seconds);
+    let (s, ms) = (ms / 1000, ms % 1000);
+    let (h, min, s) = (s / 3600, s / 60 % 60, s % 60);
+    format!("{h:02}:{min:02}:{s:02}{separator}{ms:03}")
+}
+
+/// An empty line or an arrow would end a cue.
+fn cue(text: &str) -> String {
+    text.replace(['\n', '\r'], " ").replace("-->", "->")
+}

@@ -1,0 +1,75 @@
+//! Opens regular files and nothing else.
+//!
+//! What lies in the state directory may not be ours: a FIFO would block whoever
+//! opens it, a symbolic link would give another file's content.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+/// Opens the regular file at `path` for reading. Anything else is an error of
+/// kind `InvalidData`, and takes no time. Blocks on the disk.
+pub fn open(path: &Path) -> io::Result<File> {
+    open_with(path, File::options().read(true))
+}
+
+/// The same with these options, whose custom flags are replaced.
+pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let irregular = || io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file");
+    let opened = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        // A symbolic link; a FIFO without a reader, or a socket.
+        Some(nix::libc::ELOOP | nix::libc::ENXIO) => irregular(),
+        _ => error,
+    })?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(irregular()),
+    }
+}
+
+/// The content of a regular file. Blocks on the disk.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_blocks() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, link, fifo, socket] =
+            ["file", "link", "fifo", "socket"].map(|name| dir.path().join(name));
+        std::fs::write(&file, "content").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(read(&file).unwrap(), b"content");
+        let device = Path::new("/dev/zero");
+        for path in [&*link, &fifo, &socket, device, dir.path()] {
+            for options in [
+                File::options().read(true),
+                File::options().write(true).create(true),
+                File::options().read(true).write(true),
+            ] {
+                let refused = open_with(path, options);
+                let is_folder = path == dir.path();
+                let kind = refused.unwrap_err().kind();
+                let is_refused = kind == io::ErrorKind::InvalidData
+                    || is_folder && kind == io::ErrorKind::IsADirectory;
+                assert!(is_refused, "{path:?} {options:?}: {kind:?}");
+            }
+        }
+        let missing = open(&dir.path().join("missing")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

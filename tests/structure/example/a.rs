@@ -1,0 +1,3 @@
+use super::b::Inner;
+
+pub struct A(pub Inner);

@@ -1,0 +1,1 @@
+pub struct Inner(pub Vec<crate::c::C>);

@@ -1,0 +1,3 @@
+use crate::c;
+
+pub type D = c::C;
