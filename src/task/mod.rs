@@ -7,6 +7,7 @@
 
 mod document;
 mod events;
+mod follow;
 mod index;
 mod inspect;
 mod job_progress;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use document::{TASK_TYPE, document};
 pub use events::{Gone, Listener};
+pub use follow::{Follower, TaskEvent};
 pub use index::Query;
 pub use inspect::refusal;
 pub use outbox::{Callback, CallbackStatus, Outbox};
