@@ -104,3 +104,182 @@ async fn live_as_child(
     };
     (reason, lost)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::path::PathBuf;
+
+    use tokio::io::{AsyncWriteExt, Interest};
+    use tokio::net::UnixListener;
+    use tokio::sync::mpsc;
+
+    use super::super::engine::{Engine, JobRequest, engine};
+    use super::*;
+    use crate::options::Options;
+    use crate::protocol::wire::{Decoder, encode};
+    use crate::protocol::{
+        FailureKind, ModelInfo, Outcome, Report, Request, Segment, VERSION, descriptor,
+    };
+
+    /// An engine with two slots that does what the test says.
+    struct FakeEngine {
+        stream: UnixStream,
+        decoder: Decoder,
+    }
+
+    impl FakeEngine {
+        async fn accept(listener: &UnixListener) -> FakeEngine {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut engine = FakeEngine {
+                stream,
+                decoder: Decoder::default(),
+            };
+            let (protocol, version) = (VERSION, "test".to_owned());
+            engine.report(&Report::Hello { protocol, version }).await;
+            let model = ModelInfo {
+                name: "base".into(),
+                multilingual: true,
+                device: "cpu".into(),
+                patience_s: 1,
+            };
+            engine.report(&Report::Ready { model, slots: 2 }).await;
+            engine
+        }
+
+        async fn report(&mut self, report: &Report) {
+            self.stream
+                .write_all(&encode(report).unwrap())
+                .await
+                .unwrap();
+        }
+
+        async fn segment(&mut self, job: u64, text: &str) {
+            let text = text.to_owned();
+            let segment = Segment {
+                text,
+                ..Segment::default()
+            };
+            self.report(&Report::Segment { job, segment }).await;
+        }
+
+        /// The next request.
+        async fn request(&mut self) -> Request {
+            let mut buffer = vec![0; 1024];
+            loop {
+                if let Some(request) = self.decoder.message().unwrap() {
+                    return request;
+                }
+                let stream = &self.stream;
+                let received = stream.async_io(Interest::READABLE, || {
+                    descriptor::receive(stream.as_fd(), &mut buffer)
+                });
+                let (count, _) = received.await.unwrap();
+                assert!(count > 0, "the daemon hung up");
+                self.decoder.push(&buffer[..count]);
+            }
+        }
+
+        /// The id and the length of the next job.
+        async fn job(&mut self) -> (u64, u64) {
+            match self.request().await {
+                Request::Transcribe(job) => (job.id, job.size_bytes),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Jobs are told apart by their lengths.
+    async fn submit(engine: &Engine, size_bytes: u64) -> mpsc::Receiver<JobEvent> {
+        let request = JobRequest {
+            recording: File::open("/dev/null").unwrap(),
+            size_bytes,
+            extension: None,
+            model: None,
+            language: None,
+            options: Options::default(),
+            max_duration: Duration::from_secs(60),
+            reached: None,
+        };
+        engine.submit(request).await
+    }
+
+    async fn text(events: &mut mpsc::Receiver<JobEvent>) -> String {
+        match events.recv().await {
+            Some(JobEvent::Segment(segment)) => segment.text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn two_jobs_share_a_stream() {
+        let dir = tempfile::tempdir().unwrap();
+        let path: PathBuf = dir.path().join("engine");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (engine, receiver) = engine();
+        let supervised = tokio::spawn(supervise(EngineSource::Service(path), receiver));
+        let mut fake = FakeEngine::accept(&listener).await;
+
+        let mut first = submit(&engine, 10).await;
+        let mut second = submit(&engine, 20).await;
+        let third = tokio::spawn({
+            let engine = engine.clone();
+            async move { submit(&engine, 30).await }
+        });
+        let (a, b) = (fake.job().await, fake.job().await);
+        assert_eq!((a.1, b.1), (10, 20));
+        assert_eq!(*engine.slots().borrow(), 2);
+
+        // Reports reach the job that they name, in order.
+        for (job, said) in [(a.0, "a1"), (b.0, "b1"), (b.0, "b2"), (a.0, "a2")] {
+            fake.segment(job, said).await;
+        }
+        fake.segment(99, "no such job").await;
+        for (events, said) in [(&mut first, ["a1", "a2"]), (&mut second, ["b1", "b2"])] {
+            assert_eq!([text(events).await, text(events).await], said);
+        }
+
+        // One is cancelled; the other goes on, and its slot stays taken until
+        // the engine has stopped the job.
+        drop(first);
+        assert_eq!(fake.request().await, Request::Cancel { job: a.0 });
+        fake.segment(a.0, "too late").await;
+        fake.segment(b.0, "b3").await;
+        assert_eq!(text(&mut second).await, "b3");
+        let (kind, reason) = (FailureKind::Cancelled, "cancelled".to_owned());
+        let job = a.0;
+        fake.report(&Report::Failed { job, kind, reason }).await;
+        let c = fake.job().await;
+        assert_eq!(c.1, 30);
+        let mut third = third.await.unwrap();
+        fake.segment(c.0, "c1").await;
+        assert_eq!(text(&mut third).await, "c1");
+
+        // Both of the jobs get the end of the engine.
+        drop(fake);
+        for events in [&mut second, &mut third] {
+            let end = events.recv().await;
+            assert!(matches!(end, Some(JobEvent::EngineLost(_))), "{end:?}");
+            assert_eq!(events.recv().await, None);
+        }
+
+        // The next engine takes jobs again.
+        let mut fake = FakeEngine::accept(&listener).await;
+        let mut fourth = submit(&engine, 40).await;
+        let (job, size_bytes) = fake.job().await;
+        assert_eq!(size_bytes, 40);
+        let outcome = Outcome {
+            language: "en".into(),
+            audio_duration_s: 1.0,
+            warning: None,
+        };
+        let done = Report::Done {
+            job,
+            outcome: outcome.clone(),
+        };
+        fake.report(&done).await;
+        assert_eq!(fourth.recv().await, Some(JobEvent::Done(outcome)));
+        supervised.abort();
+    }
+}

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::queue::Place;
-
 /// The stage of a task, from its upload to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskProgress {
@@ -114,6 +112,23 @@ impl TaskProgress {
             _ => None,
         }
     }
+}
+
+/// Where a task waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Tasks ahead of it.
+    pub ahead: usize,
+    /// The time until it starts; `None`: no estimate.
+    pub wait: Option<Duration>,
+}
+
+impl Place {
+    /// The next task of an idle engine.
+    pub(super) const FIRST: Place = Place {
+        ahead: 0,
+        wait: Some(Duration::ZERO),
+    };
 }
 
 /// In seconds, in coarse steps, so that listeners do not get an event for every

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::job_progress::JobProgress;
 use super::pace::{Pace, Workload};
+use super::progress::Place;
 use crate::store::facts::Priority;
 
 /// A task that waits for the engine, or that the engine has.
@@ -22,23 +23,6 @@ pub(super) struct ScheduledTask {
 /// All waiting tasks.
 #[derive(Debug, Default)]
 pub(super) struct Queue(VecDeque<ScheduledTask>);
-
-/// Where a task waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Tasks ahead of it.
-    pub ahead: usize,
-    /// The time until it starts; `None`: no estimate.
-    pub wait: Option<Duration>,
-}
-
-impl Place {
-    /// The next task of an idle engine.
-    pub(super) const FIRST: Place = Place {
-        ahead: 0,
-        wait: Some(Duration::ZERO),
-    };
-}
 
 impl Queue {
     pub(super) fn len(&self) -> usize {

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::index::Index;
 use super::pace::Pace;
-use super::progress::{TaskProgress, TranscriptPosition};
-use super::queue::{Place, Queue};
+use super::progress::{Place, TaskProgress, TranscriptPosition};
+use super::queue::Queue;
 use super::record::{Status, TaskRecord};
 use super::slots::Slots;
 

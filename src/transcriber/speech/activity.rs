@@ -131,7 +131,7 @@ fn power(frame: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::faint_noise;
+    use super::super::noise::faint_noise;
     use super::*;
 
     fn audible(samples: &[f32]) -> bool {

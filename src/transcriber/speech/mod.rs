@@ -6,6 +6,7 @@ mod error;
 mod header;
 mod language;
 mod model;
+mod noise;
 mod pauses;
 mod run;
 mod spoken;

@@ -15,6 +15,7 @@ use whisper_rs::{
 use super::activity::SAMPLE_RATE;
 use super::header::{self, HeaderError};
 use super::language::ENGLISH;
+use super::noise::faint_noise;
 use super::run;
 use crate::pulse::Pulse;
 
@@ -238,18 +239,6 @@ fn context_parameters() -> WhisperContextParameters<'static> {
     // On a CPU it is more than twice as slow.
     parameters.flash_attn(USE_GPU);
     parameters
-}
-
-/// White noise at -65 dB.
-pub(super) fn faint_noise(samples: usize) -> Vec<f32> {
-    const AMPLITUDE: f32 = 1e-3;
-    let mut seed: u32 = 1;
-    (0..samples)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((seed >> 16) as f32 / 32_768.0 - 1.0) * AMPLITUDE
-        })
-        .collect()
 }
 
 #[cfg(test)]

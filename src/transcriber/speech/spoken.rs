@@ -100,7 +100,7 @@ fn place_words(words: Vec<SpokenWord>, window: &Window, start_s: f64, end_s: f64
 #[cfg(test)]
 mod tests {
     use super::super::activity::SAMPLE_RATE;
-    use super::super::model::faint_noise;
+    use super::super::noise::faint_noise;
     use super::super::window::Cutter;
     use super::*;
 
