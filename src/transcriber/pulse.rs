@@ -1,5 +1,5 @@
 //! What long work does once in a while: show that it is alive, and look whether
-//! it shall stop.
+//! it must stop.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ impl<'a> Pulse<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Beats if it is time to; false once the work shall stop.
+    /// Beats if it is time to; false once the work must stop.
     pub fn keep_going(&self) -> bool {
         // A thread that finds the lock taken leaves the beat to its holder.
         if let Ok(mut last_beat) = self.last_beat.try_lock()

@@ -25,7 +25,7 @@ const ORDINARY_POWER: f32 = 1e-2;
 /// 60 dB: beyond that there is only the rounding of samples.
 const GAIN_MAX: f32 = 1000.0;
 
-/// Whisper's own limit on how much a text can be compressed. whisper.cpp tells
+/// Whisper's own limit on how much a text can be compressed. whisper.cpp finds
 /// repetition by the entropy of the tokens instead, which falls where the ratio
 /// rises; its limit happens to be the same number.
 const ORDINARY_RATIO: f64 = 2.4;
