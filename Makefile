@@ -51,7 +51,7 @@ appliance: deb speech-packages
 
 # The quick part, for daily work.
 check: lint speech-packages
-	cargo test --locked --lib --bins -- --skip media::oracle
+	cargo test --locked --lib --bins --test structure -- --skip media::oracle
 
 lint: build-packages
 	cargo fmt --check

@@ -1,54 +1,55 @@
-//! Steps that wait for the disk and are not worth the ring: names, records,
-//! syncs. Several of them, one after the other, cost one change of threads.
+//! Blocking disk operations that do not use the ring: renames, records, syncs.
+//! A closure may contain several of them: they cost one switch to a blocking
+//! thread and back.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// So many at a time, over all ingest threads: each has a thread, and so many
-/// syncs can share a flush of the disk.
-static HELPERS: Semaphore = Semaphore::const_new(COUNT);
-const COUNT: usize = 16;
+/// Limits the blocking threads in use, for all ingest threads together. That
+/// many syncs can share one flush of the disk.
+static THREADS: Semaphore = Semaphore::const_new(MAX_THREADS);
+const MAX_THREADS: usize = 16;
 
-/// A helper that is free.
+/// Permission to use one blocking thread.
 #[derive(Debug)]
-pub struct Free {
-    _until_the_end: Option<SemaphorePermit<'static>>,
+pub struct Permit {
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
-/// Waits for one. What takes memory is better made after this: only
-/// so many have it at a time.
-pub async fn free() -> Free {
-    // Nobody closes it.
-    Free {
-        _until_the_end: HELPERS.acquire().await.ok(),
+/// Waits for a free blocking thread. Buffers for the operation should be
+/// allocated after this returns, so that [`MAX_THREADS`] limits them too.
+pub async fn permit() -> Permit {
+    // Fails only if the semaphore is closed; it never is.
+    Permit {
+        _permit: THREADS.acquire().await.ok(),
     }
 }
 
-/// Does `work` on a thread where waiting harms nobody. Once begun it goes on to
-/// its end, also when the returned future is dropped.
+/// Runs `work` on a blocking thread. Once started it runs to completion, even
+/// if the returned future is dropped.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    free().await.run(work).await
+    permit().await.run(work).await
 }
 
-/// Waits until none is at work.
+/// Waits until no blocking thread is in use.
 #[cfg(any(test, fuzzing))]
 pub async fn idle() {
-    drop(HELPERS.acquire_many(COUNT as u32).await);
+    drop(THREADS.acquire_many(MAX_THREADS as u32).await);
 }
 
-impl Free {
+impl Permit {
     /// See [`run`].
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
         #[cfg(test)]
-        let work = crate::store::faults::handed_on(work);
+        let work = crate::store::faults::inherit(work);
         let work = move || {
-            let _free = self;
+            let _permit = self;
             work()
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // Only a runtime that shuts down cancels, and then nobody waits.
+                // Cancelled: the runtime is shutting down and polls no more.
                 Err(_) => std::future::pending().await,
             },
         }

@@ -1,17 +1,18 @@
-//! What a file is by its first bytes, as far as that is surely no recording.
-//! Its name and what a client says of it do not count.
+//! Sniffs the type of a file from its first bytes, to reject files that are
+//! certainly not recordings. The file name and the media type that a client
+//! claims are ignored.
 
-/// How much of the start of a file is looked at; Matroska needs more than 256.
+/// How many bytes at the start of a file are sniffed; Matroska needs more than 256.
 pub const LOOK_BYTES: usize = 8192;
 
-/// Compound files of old Office programs; `infer` guesses which one by a part
-/// of the file that may be anywhere.
+/// The magic of a compound file (old Office formats). The part by which `infer`
+/// tells these formats apart may be anywhere in the file.
 const COMPOUND_FILE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
-/// Names the file that starts like this, with its article, as in "a text file";
-/// `None` if it may be a recording.
-pub fn no_recording(start: &[u8]) -> Option<String> {
-    // `infer` takes AMR for shell scripts, and notes for sound.
+/// Names the type of a file that is certainly not a recording, with its
+/// article, as in "a text file"; `None` if the file may be a recording.
+pub fn non_recording_type(start: &[u8]) -> Option<String> {
+    // `infer` reports AMR as a shell script, and MIDI as audio.
     if start.starts_with(b"#!AMR") {
         return None;
     }
@@ -32,7 +33,7 @@ pub fn no_recording(start: &[u8]) -> Option<String> {
     }
 }
 
-/// The media type that it begins like, if it is a known one.
+/// The media type of a file that starts with these bytes, if it is known.
 pub fn media_type(start: &[u8]) -> Option<&'static str> {
     match start {
         [b'#', b'!', b'A', b'M', b'R', b'-', b'W', b'B', ..] => Some("audio/amr-wb"),
@@ -41,11 +42,11 @@ pub fn media_type(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// UTF-8 without control characters, maybe cut within the last character; or
-/// UTF-16 that says so.
+/// Whether this is UTF-8 without control characters, possibly truncated within
+/// the last character, or UTF-16 with a byte order mark.
 fn is_text(start: &[u8]) -> bool {
     if let [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] = start {
-        // Frames of MPEG audio begin alike, but not with letters behind it.
+        // MPEG audio frames start with the same bytes, but no letters follow.
         let is_little = start[0] == 0xff;
         return rest.len() >= 2
             && rest.chunks_exact(2).take(32).all(|pair| {
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_plainly_no_recording_is_named() {
+    fn types_of_non_recordings_are_named() {
         let office = [COMPOUND_FILE, &[0; 100]].concat();
         let cases: [(&[u8], Option<&str>); 15] = [
             (b"", None),
@@ -93,7 +94,7 @@ mod tests {
             (b"#!AMR\n\x3c\x48", None),
         ];
         for (start, expected) in cases {
-            let found = no_recording(start);
+            let found = non_recording_type(start);
             match expected {
                 Some(part) => assert!(
                     found.as_ref().is_some_and(|name| name.contains(part)),

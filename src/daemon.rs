@@ -1,9 +1,9 @@
-//! The one place where everything is built and wired: threads, signals, the
-//! way up and the way down.
+//! Builds and connects all parts of the daemon: threads, signals, start-up and
+//! shutdown.
 //!
 //! Threads: one per ingest ring (HTTP and uploads), and the control thread
-//! that [`run`] is called on (signals, tasks, the engine, the watchdog). Work
-//! that waits for the disk goes to short-lived helper threads.
+//! that [`run`] is called on (signals, tasks, the engine, the watchdog).
+//! Blocking disk operations run on short-lived blocking threads.
 
 use std::fs::File;
 use std::io;
@@ -30,47 +30,48 @@ use crate::http::connection::per_client::PerClient;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
-use crate::store::ring::{self, Heart, RingError};
+use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, Tasks, WorkerSettings};
 use crate::upload::{self, Limits, RecoveredUpload, Uploads};
 use crate::{blocking, descriptors, models, sweep, systemd};
 
-/// The whole way down must be over in ten seconds.
+/// How long shutdown waits for the ingest threads; all of it must take less
+/// than ten seconds.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
 
-/// Why the daemon did not start; the message says what to do.
+/// The daemon could not start. The message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No io_uring.
+    /// io_uring is not available.
     #[error(transparent)]
     Ring(#[from] RingError),
-    /// The state directory is of no use.
+    /// The state directory cannot be used.
     #[error("cannot use the state directory {}: {error}; it must be a directory that this user can write to", .path.display())]
     StateDir {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The OS error.
         error: io::Error,
     },
-    /// Another daemon works there.
+    /// Another daemon uses the state directory.
     #[error("another scribed is running on the state directory {}", .0.display())]
     AlreadyRunning(PathBuf),
-    /// An address cannot be had.
+    /// An address cannot be bound.
     #[error("cannot listen on {address}: {error}{}", hint(.error))]
     Listen {
-        /// Which.
+        /// The address.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The OS error.
         error: io::Error,
     },
-    /// The tokens cannot be read.
+    /// The tokens file cannot be read.
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    /// Callbacks could not be signed.
+    /// The webhook secret cannot be loaded or created.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// Threads, signals or the like.
+    /// Another system call failed: threads, signals and others.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -78,7 +79,7 @@ pub enum StartError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another program uses this port: stop it or choose another one with --listen"
+            "; another program uses this port: stop it or choose another port with --listen"
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
@@ -86,16 +87,16 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Runs until a signal ends it.
+/// Runs the daemon until SIGTERM or SIGINT.
 pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError> {
     ring::probe()?;
-    survive_file_size_limit()?;
+    ignore_sigxfsz()?;
     let state_dir_error = |error| StartError::StateDir {
         path: config.state_dir.clone(),
         error,
     };
     let layout = Layout::prepare(&config.state_dir).map_err(state_dir_error)?;
-    let _lock = hold_patiently(&layout.daemon_lock())
+    let _lock = lock_with_retry(&layout.daemon_lock())
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
     upload::settle(&layout).map_err(state_dir_error)?;
@@ -107,9 +108,9 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
         .block_on(control(config, engine, layout, access, listeners))
 }
 
-/// A file that may not grow further (setrlimit(2), RLIMIT_FSIZE) is an error
-/// like a full disk, not the end of the process.
-fn survive_file_size_limit() -> io::Result<()> {
+/// Ignores SIGXFSZ, so that exceeding the file size limit (setrlimit(2),
+/// RLIMIT_FSIZE) is an error like a full disk and does not kill the process.
+fn ignore_sigxfsz() -> io::Result<()> {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     // SAFETY: no handler runs; nothing else in this process handles the signal.
     #[allow(unsafe_code)]
@@ -119,17 +120,18 @@ fn survive_file_size_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// Takes the lock of the state directory. A daemon that was just killed may
-/// have left a child that has not become the engine yet and holds it still.
-fn hold_patiently(path: &Path) -> io::Result<Option<File>> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let begun = Instant::now();
+/// Locks the state directory; `None` if another process has the lock. Retries
+/// for two seconds: a daemon that was just killed may have forked a child that
+/// holds the lock until it executes the engine.
+fn lock_with_retry(path: &Path) -> io::Result<Option<File>> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let started = Instant::now();
     loop {
-        let held = lock::hold(path)?;
-        if held.is_some() || begun.elapsed() > PATIENCE {
-            return Ok(held);
+        let locked = lock::hold(path)?;
+        if locked.is_some() || started.elapsed() > TIMEOUT {
+            return Ok(locked);
         }
-        std::thread::sleep(PATIENCE / 40);
+        std::thread::sleep(TIMEOUT / 40);
     }
 }
 
@@ -183,7 +185,7 @@ async fn control(
     let secret = callback_secret(&config.callbacks, &layout)?;
     let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
     let outgoing = Arc::new(outgoing);
-    let (engine, receiver) = engine_client::engine();
+    let (engine, job_receiver) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
         uploads: Arc::clone(&uploads),
@@ -203,7 +205,7 @@ async fn control(
         stopping: stopping.clone(),
         waiting: Arc::new(Semaphore::new(MAX_WAITING)),
     });
-    let max_connections = descriptors::allow(config.http.max_connections);
+    let max_connections = descriptors::raise_limit(config.http.max_connections);
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),
@@ -211,7 +213,7 @@ async fn control(
         max_connections,
         stopping,
     };
-    let (ingest, hearts) = start_ingest(&server, &listeners, config.upload.ingest_threads)?;
+    let (ingest, heartbeats) = start_ingest(&server, &listeners, config.upload.ingest_threads)?;
     let addresses = announce(&listeners);
     drop(listeners);
 
@@ -227,36 +229,37 @@ async fn control(
         retry_for: config.callbacks.retry_for,
     };
     tokio::select! {
-        // None of these ends by itself.
-        () = engine_client::supervise(source, receiver) => {}
+        // Only a signal completes one of these.
+        () = engine_client::supervise(source, job_receiver) => {}
         () = task::process_queue(&tasks, &engine, &settings) => {}
         () = callbacks::deliver(sender) => {}
-        () = adopt(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
-        () = feed_watchdog(hearts) => {}
+        () = recover(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
+        () = notify_watchdog(heartbeats) => {}
         () = reload(&access, &mut hang_up) => {}
-        () = tell_state(&engine, &addresses) => {}
-        () = either(&mut terminate, &mut interrupt) => {}
+        () = report_status(&engine, &addresses) => {}
+        () = either_signal(&mut terminate, &mut interrupt) => {}
     }
     info!("stopping");
     systemd::stopping();
     stop.send_replace(true);
     let ingest_ended = tokio::task::spawn_blocking(move || {
         for thread in ingest {
-            // One that panicked has ended too.
+            // A thread that panicked has ended too.
             let _ = thread.join();
         }
     });
     let code = tokio::select! {
         _ = ingest_ended => ExitCode::SUCCESS,
         () = tokio::time::sleep(SHUTDOWN_LIMIT) => ExitCode::SUCCESS,
-        () = either(&mut terminate, &mut interrupt) => ExitCode::FAILURE,
+        () = either_signal(&mut terminate, &mut interrupt) => ExitCode::FAILURE,
     };
-    // Does not wait for helper threads: all they could still do is durable
-    // step by step, and a restart goes on from there.
+    // Does not wait for blocking threads: each of their steps is durable by
+    // itself, and the next start continues from the last one.
     std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
 }
 
-/// What callbacks are signed with; none where nobody may be called.
+/// Loads or creates the secret that signs webhooks; `None` if callbacks are
+/// disabled.
 fn callback_secret(
     callbacks: &Callbacks,
     layout: &Layout,
@@ -268,7 +271,7 @@ fn callback_secret(
         Some(path) => Secret::load(path)?,
         None => {
             let path = layout.callback_secret();
-            let secret = Secret::load_or_make(&path)?;
+            let secret = Secret::load_or_create(&path)?;
             info!("callbacks are signed with the secret in {}", path.display());
             secret
         }
@@ -276,12 +279,12 @@ fn callback_secret(
     Ok(Some(Arc::new(secret)))
 }
 
-/// The pages that are served too.
+/// The front end, if one is configured.
 fn front_end(http: &Http) -> Option<FrontEnd> {
     let dir = http.static_dir.as_deref()?;
     if !dir.join("index.html").is_file() {
         warn!(
-            "there is no front end in {}: it has no index.html that can be read",
+            "no front end in {}: index.html is missing or cannot be read",
             dir.display()
         );
     }
@@ -295,20 +298,20 @@ fn start_ingest(
     server: &Server,
     listeners: &[TcpListener],
     threads: usize,
-) -> io::Result<(Vec<JoinHandle<()>>, Vec<Heart>)> {
+) -> io::Result<(Vec<JoinHandle<()>>, Vec<Heartbeat>)> {
     let mut ingest = Vec::with_capacity(threads);
-    let mut hearts = Vec::with_capacity(threads);
+    let mut heartbeats = Vec::with_capacity(threads);
     for number in 0..threads {
         let server = server.clone();
         let listeners: Vec<TcpListener> = listeners
             .iter()
             .map(TcpListener::try_clone)
             .collect::<io::Result<_>>()?;
-        let (heart, beats) = ring::heart();
+        let (heartbeat, responder) = ring::heartbeat();
         let name = format!("ingest-{number}");
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             let served = ring::run(async move {
-                ring::spawn(beats.answer());
+                ring::spawn(responder.run());
                 http::serve(server, listeners).await
             });
             match served {
@@ -318,12 +321,13 @@ fn start_ingest(
             }
         });
         ingest.push(thread?);
-        hearts.push(heart);
+        heartbeats.push(heartbeat);
     }
-    Ok((ingest, hearts))
+    Ok((ingest, heartbeats))
 }
 
-/// Says where we are; other programs wait for this line.
+/// Prints the addresses and notifies systemd; other programs wait for the
+/// printed lines.
 fn announce(listeners: &[TcpListener]) -> String {
     let addresses: Vec<String> = listeners
         .iter()
@@ -337,9 +341,9 @@ fn announce(listeners: &[TcpListener]) -> String {
     addresses
 }
 
-/// Makes tasks of the finished uploads that are there; those that come say so
-/// themselves.
-async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: sweep::Rules) {
+/// Recovers the uploads in the state directory: creates tasks for the finished
+/// ones. Then sweeps.
+async fn recover(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: sweep::Rules) {
     let recovered = tokio::task::spawn_blocking({
         let (tasks, uploads) = (Arc::clone(&tasks), Arc::clone(&uploads));
         move || {
@@ -366,8 +370,8 @@ async fn adopt(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: 
     std::future::pending().await
 }
 
-/// Keeps the line of `systemctl status` true.
-async fn tell_state(engine: &Engine, addresses: &str) {
+/// Keeps the status line of `systemctl status` up to date.
+async fn report_status(engine: &Engine, addresses: &str) {
     let mut states = engine.states();
     loop {
         let state = match &*states.borrow_and_update() {
@@ -386,34 +390,35 @@ async fn tell_state(engine: &Engine, addresses: &str) {
     }
 }
 
-/// Reads the tokens again on SIGHUP.
+/// Reloads the tokens file on SIGHUP.
 async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
         let access = Arc::clone(access);
         match blocking::run(move || access.reload()).await {
-            Ok(count) => info!("tokens read again: {count}"),
-            Err(error) => error!("{error}; the tokens read before still count"),
+            Ok(count) => info!("tokens reloaded: {count}"),
+            Err(error) => error!("{error}; the previous tokens stay valid"),
         }
     }
     std::future::pending().await
 }
 
-/// Feeds systemd's watchdog as long as every ingest thread turns.
-async fn feed_watchdog(hearts: Vec<Heart>) {
+/// Notifies systemd's watchdog as long as every ingest thread responds.
+async fn notify_watchdog(heartbeats: Vec<Heartbeat>) {
     let Some(limit) = systemd::watchdog_limit() else {
         return std::future::pending().await;
     };
     loop {
         systemd::alive();
-        // All beats within half the limit; the rest is for this thread.
-        for heart in &hearts {
-            heart.beat().await;
+        // Every third of the limit; the rest is for the responses and for
+        // delays of this thread.
+        for heartbeat in &heartbeats {
+            heartbeat.ping().await;
         }
         tokio::time::sleep(limit / 3).await;
     }
 }
 
-async fn either(one: &mut Signal, other: &mut Signal) {
+async fn either_signal(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
         _ = one.recv() => {}
         _ = other.recv() => {}

@@ -1,18 +1,18 @@
-//! The languages Whisper knows, by its codes.
+//! Whisper's languages and their codes.
 
 use strsim::jaro_winkler;
 
-/// What stands for "find out yourself" wherever a language can be given.
+/// The value that means language detection wherever a language can be given.
 pub const DETECT: &str = "auto";
 
-/// Whisper's languages in the order of its tokens: its code, the English name,
-/// and what else clients call it, a space between two.
+/// Whisper's languages in the order of its tokens: Whisper's code, the English
+/// name, and other names that clients use, separated by spaces.
 ///
 /// The third column holds the codes of ISO 639-2 and 639-3, withdrawn codes
 /// (`iw`), single members of a macrolanguage (`nb`, `cmn`, `zsm`, dialects of
-/// Arabic) and the aliases of openai-whisper (`castilian`). Whisper hears some
-/// languages only as a sister: Swiss German and Bavarian as German, Dari as
-/// Persian, Flemish as Dutch. Serbo-Croatian (`sh`) is Serbian, as in the IANA
+/// Arabic) and the aliases of openai-whisper (`castilian`). Some languages are
+/// mapped to the related one that Whisper supports: Swiss German and Bavarian to
+/// German, Dari to Persian, Flemish to Dutch. Serbo-Croatian (`sh`) is Serbian, as in the IANA
 /// registry of language subtags and CLDR.
 const LANGUAGES: [(&str, &str, &str); 100] = [
     ("en", "english", "eng"),
@@ -121,12 +121,12 @@ const LANGUAGES: [(&str, &str, &str); 100] = [
     ("yue", "cantonese", ""),
 ];
 
-/// Not a language Whisper knows.
+/// The text names no language that Whisper knows.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{asked}` is not a language Whisper knows; {}", advice(.nearest))]
 pub struct UnknownLanguage {
     asked: String,
-    /// A name that is written similarly, and its code.
+    /// The most similar name, and its code.
     nearest: Option<(&'static str, &'static str)>,
 }
 
@@ -137,11 +137,11 @@ fn advice(nearest: &Option<(&str, &str)>) -> String {
     }
 }
 
-/// Whisper's code of a language; `None` for [`DETECT`] or nothing.
+/// Parses a language into Whisper's code; `None` for [`DETECT`] or empty text.
 ///
-/// Takes an English name, a code of ISO 639, a BCP 47 tag (`zh-Hant-TW`) or a
+/// Accepts an English name, an ISO 639 code, a BCP 47 tag (`zh-Hant-TW`) or a
 /// POSIX locale (`pt_BR.UTF-8`), in any case. Region, script and variants are
-/// dropped, as they do not say which language is spoken: `zh-HK` is Chinese.
+/// dropped, as they do not determine the spoken language: `zh-HK` is Chinese.
 /// Cantonese, which only the newest models know, is `yue` or `zh-yue`.
 pub fn parse(text: &str) -> Result<Option<String>, UnknownLanguage> {
     let asked = text.trim().to_lowercase();
@@ -157,7 +157,7 @@ pub fn parse(text: &str) -> Result<Option<String>, UnknownLanguage> {
     }
 }
 
-/// The code of the language that is called so.
+/// The code of the language with this name or code.
 fn named(asked: &str) -> Option<&'static str> {
     let is_asked = |(code, name, others): &&(&str, &str, &str)| {
         *code == asked || *name == asked || others.split(' ').any(|other| other == asked)
@@ -166,7 +166,7 @@ fn named(asked: &str) -> Option<&'static str> {
     known.filter(|_| !asked.is_empty()).map(|(code, ..)| *code)
 }
 
-/// The code of a tag or locale.
+/// The code of the language in a BCP 47 tag or POSIX locale.
 fn tagged(asked: &str) -> Option<&'static str> {
     let tag = asked.split(['.', '@']).next().unwrap_or_default();
     let mut subtags = tag.split(['-', '_']);
@@ -188,7 +188,7 @@ fn is_code(subtag: &str) -> bool {
     (2..=3).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// The most similar name, and its code. Codes are too short to be similar.
+/// The most similar name, and its code. Codes are too short to be compared.
 fn nearest(asked: &str) -> Option<(&'static str, &'static str)> {
     let names = LANGUAGES.iter().flat_map(|(code, name, others)| {
         let names = std::iter::once(*name).chain(others.split(' '));
@@ -203,7 +203,7 @@ fn nearest(asked: &str) -> Option<(&'static str, &'static str)> {
         .map(|(_, known)| known)
 }
 
-/// The English name of a code, in lower case; what is none stays as it is.
+/// The English name of a code, in lower case; an unknown code is returned as it is.
 pub fn name(code: &str) -> &str {
     let known = LANGUAGES.iter().find(|(known, ..)| *known == code);
     known.map_or(code, |(_, name, _)| name)
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_language_is_known_by_all_its_names_and_each_names_one() {
+    fn every_name_stands_for_exactly_one_language() {
         let mut seen = HashSet::new();
         for (code, name, others) in LANGUAGES {
             assert_eq!(super::name(code), name);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_are_understood_as_clients_write_them() {
+    fn names_codes_tags_and_locales_are_parsed() {
         for (asked, code) in [
             ("", None),
             (" ", None),
@@ -262,7 +262,7 @@ mod tests {
             ("zh-cmn-Hans", Some("zh")),
             ("zh-min-nan", Some("zh")),
             ("ar-arb", Some("ar")),
-            // Sisters, withdrawn codes, three letters.
+            // Related languages, withdrawn codes, three-letter codes.
             ("nb", Some("no")),
             ("nb-NO", Some("no")),
             ("nn-NO", Some("nn")),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_language_is_refused_with_the_nearest_one() {
+    fn unknown_languages_are_rejected_with_the_nearest_name() {
         for (asked, advice) in [
             ("germn", "did you mean `german` (de)?"),
             ("Englisch", "did you mean `english` (en)?"),

@@ -1,9 +1,10 @@
-//! scribed: recordings come in over HTTP, become durable, become text.
+//! scribed: receives recordings over HTTP, stores them durably and transcribes
+//! them.
 //!
-//! This library is the daemon and what the daemon and its engine share
-//! ([`protocol`], [`models`]). The engine's own code lies below `src/transcriber`
-//! and is part of the binary `scribed-transcriber` alone, so that the daemon
-//! links no C++.
+//! This library contains the daemon and the code that the daemon shares with
+//! its engine ([`protocol`], [`models`]). The engine itself is in
+//! `src/transcriber` and belongs only to the binary `scribed-transcriber`, so
+//! that the daemon links no C++.
 
 #![deny(unsafe_code, missing_docs)]
 
@@ -17,10 +18,10 @@ pub mod content;
 pub mod daemon;
 mod descriptors;
 pub mod engine_client;
-/// Doors for hostile bytes.
+/// Entry points for fuzzing.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-#[path = "../tests/fuzz/doors/mod.rs"]
+#[path = "../tests/fuzz/harnesses/mod.rs"]
 pub mod fuzzing;
 pub mod http;
 pub mod languages;

@@ -1,4 +1,5 @@
-//! The program `scribed`: parse, run, exit code.
+//! The program `scribed`: parses the command line, runs the subcommand and
+//! returns its exit code.
 
 #![deny(unsafe_code)]
 

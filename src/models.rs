@@ -1,18 +1,18 @@
-//! Which models there are. A model is a file `ggml-<name>.bin` in the models
+//! Lists the installed models. A model is a file `ggml-<name>.bin` in the models
 //! directory, as whisper.cpp names them; [`DEMO`] is built into the engine.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the model that needs no file: it knows 32 English words and serves
-/// until a real one is installed.
+/// Name of the built-in model: it knows 32 English words and is used until a
+/// real model is installed.
 pub const DEMO: &str = "demo";
 
-/// What must be said wherever [`DEMO`] is used.
-pub const DEMO_NOTICE: &str = "it knows only 32 English words and is no use for real recordings; \
-    put a whisper.cpp model, say ggml-large-v3-turbo.bin, into the models directory";
+/// The notice to show wherever [`DEMO`] is used.
+pub const DEMO_NOTICE: &str = "it knows only 32 English words and cannot transcribe real recordings; \
+    put a whisper.cpp model, for example ggml-large-v3-turbo.bin, into the models directory";
 
-/// What `model = "auto"` means: the largest installed model, else [`DEMO`].
+/// The value of `model` that means the largest installed model, else [`DEMO`].
 pub const AUTO: &str = "auto";
 
 const PREFIX: &str = "ggml-";
@@ -23,23 +23,23 @@ const SUFFIX: &str = ".bin";
 pub struct ModelFile {
     /// The part between `ggml-` and `.bin`.
     pub name: String,
-    /// Where it lies.
+    /// Where the file is.
     pub path: PathBuf,
-    /// Its length.
+    /// The size of the file.
     pub size_bytes: u64,
 }
 
-/// See [`Transcribe::unknown_model`].
+/// What happens to a request for a model that is not installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownModel {
-    /// Use the resident model and name it in the task.
+    /// The resident model is used, and the task names it.
     Resident,
-    /// Refuse the upload.
+    /// The upload is rejected.
     Reject,
 }
 
-/// Every installed model, sorted by name; a directory that does not exist
-/// holds none. Voice-activity models share the naming and are left out.
+/// Lists the installed models, sorted by name; none if the directory does not
+/// exist. Voice activity detection models share the naming and are left out.
 pub fn installed(models_dir: &Path) -> io::Result<Vec<ModelFile>> {
     let entries = match std::fs::read_dir(models_dir) {
         Ok(entries) => entries,
@@ -56,7 +56,7 @@ pub fn installed(models_dir: &Path) -> io::Result<Vec<ModelFile>> {
         else {
             continue;
         };
-        // Follows links: models are often kept elsewhere and linked in.
+        // Follows symbolic links: models are often stored elsewhere.
         let Ok(metadata) = std::fs::metadata(&path) else {
             continue;
         };
@@ -73,12 +73,12 @@ pub fn installed(models_dir: &Path) -> io::Result<Vec<ModelFile>> {
     Ok(models)
 }
 
-/// Whether there is a model of this name.
+/// Whether a model of this name is installed or built in.
 pub fn is_known(name: &str, installed: &[ModelFile]) -> bool {
     name == DEMO || installed.iter().any(|model| model.name == name)
 }
 
-/// The name that `wanted` ([`AUTO`] or a name) stands for, given what is installed.
+/// Resolves [`AUTO`] to the name of a model; any other name is returned as it is.
 pub fn resolve<'a>(wanted: &'a str, installed: &'a [ModelFile]) -> &'a str {
     if wanted != AUTO {
         return wanted;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_models_and_nothing_else() {
+    fn only_models_are_listed() {
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes) in [
             ("ggml-base.en.bin", 30),

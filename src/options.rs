@@ -1,5 +1,4 @@
-//! How a recording is to be transcribed, as far as its sender has wishes
-//! beside language and model.
+//! Decoding options of a request, beside language and model.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -7,97 +6,99 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// whisper.cpp computes at most so many beams or candidates at a time.
+/// How many beams or candidates whisper.cpp decodes at a time.
 const DECODERS: RangeInclusive<u32> = 1..=8;
-/// More of a prompt than fits into half of Whisper's text is not heard anyway.
+/// Longest initial prompt. Whisper ignores what exceeds half of its text context.
 pub const PROMPT_MAX_CHARS: usize = 1000;
-/// More is a program gone wrong.
+/// Most entries of `suppress_tokens`; more are a client's mistake.
 const SUPPRESSED_MAX: usize = 1000;
 
-/// Wishes; `None` and nothing where there is none, and then the engine does as
-/// it thinks best. The names are those of the parameters.
+/// The decoding options. Where an option is `None` or empty, the engine uses its
+/// default. The fields are named like the request parameters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// What is to be written down.
+    /// Whether to transcribe or to translate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
-    /// Beams that are searched; 1: none.
+    /// Number of beams of the beam search; 1: greedy decoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beam_size: Option<u32>,
-    /// Candidates where the temperature was raised and no beams are searched.
+    /// Number of candidates when sampling with a temperature above zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_of: Option<u32>,
-    /// Of the search for beams; whisper.cpp has none.
+    /// Patience of the beam search; ignored, whisper.cpp has no such parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<f64>,
-    /// How much longer texts are preferred.
+    /// How strongly longer texts are preferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length_penalty: Option<f64>,
-    /// Where the temperature begins.
+    /// The initial temperature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperatures: Option<f64>,
-    /// What repeats itself more is tried again at a higher temperature.
+    /// A segment with a higher compression ratio (it repeats itself) is decoded
+    /// again at a higher temperature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_ratio_threshold: Option<f64>,
-    /// What is less sure is tried again at a higher temperature.
+    /// A segment with a lower average log probability is decoded again at a
+    /// higher temperature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_prob_threshold: Option<f64>,
-    /// What is more likely no speech, and not sure either, is left out.
+    /// A segment with a higher no-speech probability is dropped if its log
+    /// probability is below `log_prob_threshold` too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_speech_threshold: Option<f64>,
-    /// Text that sets the tone and spells names.
+    /// Text before the first window, to set style and spelling of names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_prompt: Option<String>,
-    /// Tokens that are never written; -1: those that are no speech.
+    /// Ids of tokens that are never sampled; -1: the non-speech tokens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suppress_tokens: Vec<i32>,
-    /// Numbers are written in words.
+    /// Numbers are spelled out in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppress_numerals: Option<bool>,
-    /// Of another voice detector than ours.
+    /// Ignored: a parameter of another voice activity detector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vad_onset: Option<f64>,
-    /// Of another voice detector than ours.
+    /// Ignored: a parameter of another voice activity detector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vad_offset: Option<f64>,
-    /// Nobody tells speakers apart yet.
+    /// Ignored: there is no speaker diarization yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_speakers: Option<u32>,
-    /// Nobody tells speakers apart yet.
+    /// Ignored: there is no speaker diarization yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_speakers: Option<u32>,
 }
 
-/// What is to be written down.
+/// Whisper's task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// What is said.
+    /// Text in the spoken language.
     Transcribe,
-    /// The same in English.
+    /// Text in English.
     Translate,
 }
 
-/// A value that makes no sense, and what would.
+/// An option has an invalid value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} must be {allowed}")]
-pub struct BadOption {
-    /// Which.
+pub struct InvalidOption {
+    /// The name of the option.
     pub name: &'static str,
-    /// For people.
+    /// The allowed values, in words.
     pub allowed: String,
 }
 
 impl Options {
-    /// Into English.
+    /// Whether the task is to translate into English.
     pub fn translates(&self) -> bool {
         self.task == Some(Task::Translate)
     }
 
-    /// Takes one wish as people write it. One without a value is none, and
-    /// names that are not known here are nobody's fault.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), BadOption> {
+    /// Sets one option from text. Empty values and unknown names are ignored.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidOption> {
         let value = value.trim();
         if value.is_empty() {
             return Ok(());
@@ -126,7 +127,7 @@ impl Options {
             "initial_prompt" => self.initial_prompt = Some(prompt(value)?),
             "suppress_tokens" => self.suppress_tokens = tokens(value)?,
             "suppress_numerals" => {
-                self.suppress_numerals = Some(yes_or_no("suppress_numerals", value)?);
+                self.suppress_numerals = Some(boolean("suppress_numerals", value)?);
             }
             "vad_onset" => self.vad_onset = Some(number("vad_onset", value, 0.0..=1.0)?),
             "vad_offset" => self.vad_offset = Some(number("vad_offset", value, 0.0..=1.0)?),
@@ -138,50 +139,50 @@ impl Options {
     }
 }
 
-fn bad(name: &'static str, allowed: impl Into<String>) -> BadOption {
+fn invalid(name: &'static str, allowed: impl Into<String>) -> InvalidOption {
     let allowed = allowed.into();
-    BadOption { name, allowed }
+    InvalidOption { name, allowed }
 }
 
-fn task(value: &str) -> Result<Task, BadOption> {
+fn task(value: &str) -> Result<Task, InvalidOption> {
     match value {
         "transcribe" => Ok(Task::Transcribe),
         "translate" => Ok(Task::Translate),
-        _ => Err(bad("task", "transcribe or translate")),
+        _ => Err(invalid("task", "transcribe or translate")),
     }
 }
 
-/// A finite number: infinite ones and those that are none lie in no range.
+/// Parses a number in a range; infinities and NaN are in no range.
 fn number<N: FromStr + PartialOrd + Display>(
     name: &'static str,
     value: &str,
     allowed: RangeInclusive<N>,
-) -> Result<N, BadOption> {
+) -> Result<N, InvalidOption> {
     let number = value.parse().ok().filter(|number| allowed.contains(number));
     let (least, most) = (allowed.start(), allowed.end());
-    number.ok_or_else(|| bad(name, format!("a number from {least} to {most}")))
+    number.ok_or_else(|| invalid(name, format!("a number from {least} to {most}")))
 }
 
-fn yes_or_no(name: &'static str, value: &str) -> Result<bool, BadOption> {
+fn boolean(name: &'static str, value: &str) -> Result<bool, InvalidOption> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(bad(name, "true or false")),
+        _ => Err(invalid(name, "true or false")),
     }
 }
 
-fn prompt(value: &str) -> Result<String, BadOption> {
+fn prompt(value: &str) -> Result<String, InvalidOption> {
     let is_text = value.chars().all(|c| !c.is_control() || c == '\n');
     match is_text && value.chars().count() <= PROMPT_MAX_CHARS {
         true => Ok(value.to_owned()),
-        false => Err(bad(
+        false => Err(invalid(
             "initial_prompt",
             format!("text of at most {PROMPT_MAX_CHARS} characters"),
         )),
     }
 }
 
-fn tokens(value: &str) -> Result<Vec<i32>, BadOption> {
+fn tokens(value: &str) -> Result<Vec<i32>, InvalidOption> {
     let tokens: Option<Vec<i32>> = value
         .split(',')
         .map(|token| token.trim().parse().ok().filter(|token| *token >= -1))
@@ -189,11 +190,9 @@ fn tokens(value: &str) -> Result<Vec<i32>, BadOption> {
     tokens
         .filter(|tokens| tokens.len() <= SUPPRESSED_MAX)
         .ok_or_else(|| {
-            bad(
+            invalid(
                 "suppress_tokens",
-                format!(
-                    "numbers of tokens with commas between them, or -1; {SUPPRESSED_MAX} at most"
-                ),
+                format!("token ids separated by commas, or -1; {SUPPRESSED_MAX} at most"),
             )
         })
 }
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_are_read_and_kept_under_their_names() {
+    fn options_are_parsed_and_serialized_under_their_names() {
         let options = all_of(&[
             ("task", "translate"),
             ("beam_size", "8"),
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_named_with_what_would() {
+    fn invalid_values_are_reported_with_the_allowed_ones() {
         let long = "a".repeat(PROMPT_MAX_CHARS + 1);
         let many = vec!["1"; SUPPRESSED_MAX + 1].join(",");
         for (name, value, allowed) in [

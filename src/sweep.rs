@@ -1,5 +1,6 @@
-//! Everything that is taken away because its time is over: one pass, for the
-//! timer and for the daemon's start.
+//! Removes everything that has expired: expired and abandoned uploads, and
+//! recordings and transcripts past their retention. One pass; the timer and the
+//! daemon's start run it.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::store::Layout;
 use crate::task::{self, Retention};
 use crate::upload;
 
-/// What counts as over.
+/// When uploads, recordings and transcripts expire.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
     idle_expiry: Duration,
@@ -17,7 +18,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// As configured.
+    /// The rules in the configuration.
     pub fn of(config: &Config) -> Rules {
         Rules {
             idle_expiry: config.upload.idle_expiry,
@@ -26,15 +27,15 @@ impl Rules {
     }
 }
 
-/// What a pass took away; its text is the summary line.
+/// What a pass removed; [`Display`](std::fmt::Display) gives the summary line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     uploads: upload::Swept,
     tasks: task::Removed,
 }
 
-/// One pass, safe beside a running daemon and beside other passes. Blocks on
-/// the disk.
+/// Runs one pass. Safe while a daemon or another pass is running. Blocks on the
+/// disk.
 pub fn sweep(layout: &Layout, rules: Rules) -> io::Result<Summary> {
     Ok(Summary {
         uploads: upload::sweep(layout, rules.idle_expiry)?,

@@ -6,8 +6,11 @@
 //! noisy for all of them. The table shows medians.
 
 mod baselines;
+mod bench;
 mod load;
 mod options;
+mod rounds;
+mod sample;
 mod servers;
 mod starvation;
 mod table;
@@ -16,35 +19,15 @@ mod workloads;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use bench::{Bench, Place};
 use load::pattern::Pattern;
 use options::Options;
-use servers::Server;
-use table::{Row, Sample};
-use workloads::Place;
-
-/// Where everything happens.
-#[derive(Debug)]
-pub struct Bench {
-    /// Where the other servers are installed.
-    pub peers: PathBuf,
-    /// What is uploaded.
-    pub pattern: Pattern,
-}
-
-impl Bench {
-    /// The folder that servers work in.
-    pub fn folder(&self, place: Place) -> PathBuf {
-        match place {
-            Place::Disk => self.peers.join("data"),
-            Place::Tmpfs => "/dev/shm/scribed-bench".into(),
-        }
-    }
-}
+use rounds::take_turns;
+use table::Row;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -52,7 +35,7 @@ fn main() -> ExitCode {
         (Some(baseline), Some(data)) => {
             baselines::serve(baseline, data).map(|never| match never {})
         }
-        _ => bench(&options),
+        _ => run(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -60,7 +43,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn bench(options: &Options) -> io::Result<ExitCode> {
+fn run(options: &Options) -> io::Result<ExitCode> {
     fs::create_dir_all(&options.peers)?;
     let alone = File::create(options.peers.join("lock"))?;
     alone
@@ -105,31 +88,3 @@ fn measure(options: &Options, bench: &Bench) -> io::Result<Vec<Row>> {
     rows.extend(tasks::measure(bench, options, &servers)?);
     Ok(rows)
 }
-
-/// Measures every case in every round, in another order each.
-pub fn take_turns<C: Copy>(
-    bench: &Bench,
-    rounds: usize,
-    mut cases: Vec<(Row, Server, C)>,
-    measure: impl Fn(&Bench, C, &Server) -> Outcome,
-) -> Vec<Row> {
-    for round in 0..rounds {
-        for turn in 0..cases.len() {
-            let at = (turn + round) % cases.len();
-            let (row, server, case) = &mut cases[at];
-            row.missing = server.missing(&bench.peers);
-            if row.missing.is_none() && !row.is_given_up() {
-                row.add(round, measure(bench, *case, server));
-            }
-        }
-    }
-    cases.into_iter().map(|(row, ..)| row).collect()
-}
-
-/// Writes everything back, so that nobody pays for what an earlier server left.
-pub fn settle(folder: &Path) -> io::Result<()> {
-    Ok(nix::unistd::syncfs(File::open(folder)?)?)
-}
-
-/// What one measurement gave.
-pub type Outcome = io::Result<Sample>;

@@ -79,7 +79,7 @@ impl Options {
         };
         let build = |build: &String| {
             let (name, program) = build.split_once('=').unwrap_or(("scribed", build));
-            // Servers are started in folders of their own. One that is not there is told later.
+            // Servers are started in folders of their own. One that is not there is reported later.
             let program = std::path::absolute(program).unwrap_or_else(|_| program.into());
             Server {
                 name: name.to_owned(),

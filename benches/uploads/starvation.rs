@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bench::{Bench, Place, settle};
 use crate::load::connection::Connection;
 use crate::load::pattern::Pattern;
+use crate::load::target::Target;
 use crate::load::upload::{self, Upload, millis};
-use crate::load::{Target, verify};
+use crate::load::verify;
+use crate::rounds::take_turns;
+use crate::sample::{Outcome, Sample, Unit, percentile};
 use crate::servers::{Server, process};
-use crate::table::{Row, Sample, percentile};
-use crate::workloads::{Place, Unit};
-use crate::{Bench, Outcome, settle, take_turns};
+use crate::table::Row;
 
 /// How long the small upload is watched.
 const WATCHED: Duration = Duration::from_secs(3);

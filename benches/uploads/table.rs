@@ -1,27 +1,8 @@
 //! The one table.
 
-use crate::Outcome;
+use crate::sample::{Outcome, Sample, Unit, percentile};
 use crate::servers::{Kind, Server};
-use crate::workloads::{Unit, Workload};
-
-/// What one measurement gave.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample {
-    /// Units per second until the last answer.
-    pub rate: f64,
-    /// Units per second until everything was on the disk, synced by whom ever.
-    pub on_disk_rate: Option<f64>,
-    /// Median latency.
-    pub p50_ms: f64,
-    /// Latency that 99 of 100 keep.
-    pub p99_ms: f64,
-    /// CPU seconds of the server per 10^9 bytes.
-    pub cpu_s_per_gb: Option<f64>,
-    /// The most memory the server had resident.
-    pub peak_rss_mib: Option<f64>,
-    /// What only some workloads have: a name and a number.
-    pub extra: Option<(&'static str, f64)>,
-}
+use crate::workloads::Workload;
 
 /// A server under a workload.
 #[derive(Debug)]
@@ -192,16 +173,6 @@ pub fn print(rows: &[Row], rounds: usize) {
         }
         line(cells.each_ref().map(String::as_str));
     }
-}
-
-/// The value that this share of all do not exceed; not a number without any.
-pub fn percentile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let rank = (values.len() as f64 * share).ceil() as usize;
-    values
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or(f64::NAN)
 }
 
 fn show(value: Option<f64>, digits: usize) -> String {

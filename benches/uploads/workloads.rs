@@ -3,39 +3,14 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, Load, Manner, Measured, verify};
+use crate::bench::{Bench, Place, settle};
+use crate::load::upload::Measured;
+use crate::load::{self, Load, Manner, verify};
+use crate::sample::{Outcome, Sample, Unit, percentile};
 use crate::servers::{Kind, Server, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome, settle};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-
-/// Where a server keeps its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Below the target folder.
-    Disk,
-    /// In memory.
-    Tmpfs,
-}
-
-/// What is counted per second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// 10^6 bytes.
-    Megabytes,
-    /// Whole uploads.
-    Uploads,
-    /// Requests.
-    Requests,
-    /// Transcribed recordings.
-    Tasks,
-    /// What listeners are told.
-    Messages,
-    /// Seconds of sound per second of CPU.
-    RealTime,
-}
 
 /// A workload.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Clients, and who they have proved to be.
+//! Clients and their authenticated identity.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,38 +6,38 @@ use std::sync::Arc;
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// Of the client, or the nearest to it that is known.
+    /// The address of the client, or of the last proxy known.
     pub address: IpAddr,
-    /// How it came.
+    /// Whether the request came through a proxy.
     pub way: Way,
 }
 
-/// See [`Client`].
+/// Whether a request came through a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// From the client itself, as far as can be seen.
+    /// From the client itself: no header names a proxy.
     Direct,
-    /// Through a proxy, which says so. The address is the client's if that
-    /// proxy is trusted, else the proxy's.
+    /// Through a proxy, according to the headers. The address is the client's if
+    /// the proxy is trusted, else the proxy's.
     Proxied,
-    /// Through a trusted proxy that does not tell for whom; the address is
-    /// that of the last proxy known.
+    /// Through a trusted proxy that does not send the client's address; the
+    /// address is that of the last proxy known.
     Hidden,
 }
 
-/// Who makes a request.
+/// The authenticated sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// No token was asked for: everything is theirs.
+    /// No token was required; may access everything.
     Anyone,
-    /// The holder of the token of this name.
+    /// The token with this name.
     Token(Arc<str>),
-    /// The same, for an admin: everything is theirs too.
+    /// The admin token with this name; may access everything.
     Admin(Arc<str>),
 }
 
 impl Caller {
-    /// Whom an upload made by them belongs to.
+    /// The owner of uploads that this caller creates.
     pub fn name(&self) -> Option<&str> {
         match self {
             Caller::Anyone => None,
@@ -45,7 +45,7 @@ impl Caller {
         }
     }
 
-    /// Whether what belongs to `owner` is theirs.
+    /// Whether this caller may access what belongs to `owner`.
     pub fn may_use(&self, owner: Option<&str>) -> bool {
         match self {
             Caller::Anyone | Caller::Admin(_) => true,

@@ -1,26 +1,27 @@
-//! Counting wrong tokens by address.
+//! Limits the rate of failed authentications per client network.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wrong tokens that are answered as such ...
-const FREE: u32 = 10;
-/// ... within this time, which starts with the first one.
+/// Invalid tokens per [`WINDOW`] before a client is rate limited.
+const MAX_FAILURES: u32 = 10;
+/// The window, which starts with the first failure.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses that are remembered; beyond, the oldest is forgotten.
-const ADDRESSES_MAX: usize = 4096;
+/// Most networks that are tracked; beyond this number the oldest is dropped.
+const MAX_NETWORKS: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<HashMap<IpAddr, (Instant, u32)>>);
 
 impl Failures {
-    /// Counts one; how long to wait if there were too many.
+    /// Counts a failure; returns how long the client must wait if there were too
+    /// many.
     pub(super) fn count(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let client = network_of(client);
-        if seen.len() >= ADDRESSES_MAX && !seen.contains_key(&client) {
+        if seen.len() >= MAX_NETWORKS && !seen.contains_key(&client) {
             let oldest = seen.iter().min_by_key(|(_, (first, _))| *first);
             if let Some(oldest) = oldest.map(|(address, _)| *address) {
                 seen.remove(&oldest);
@@ -31,12 +32,12 @@ impl Failures {
             (*first, *count) = (now, 0);
         }
         *count = count.saturating_add(1);
-        (*count > FREE).then(|| WINDOW - now.duration_since(*first))
+        (*count > MAX_FAILURES).then(|| WINDOW - now.duration_since(*first))
     }
 }
 
-/// The network that a client has for itself: whoever has one IPv6 address has
-/// a whole /64 of them.
+/// The network of a client: the address itself for IPv4, the /64 for IPv6,
+/// since a client can use any address of its /64.
 pub fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
@@ -52,22 +53,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_forget_and_are_bounded() {
+    fn failures_expire_and_are_bounded() {
         let failures = Failures::default();
         let start = Instant::now();
         let client: IpAddr = "fd00::1".parse().unwrap();
         let neighbour: IpAddr = "fd00::2".parse().unwrap();
-        for _ in 0..FREE {
+        for _ in 0..MAX_FAILURES {
             assert_eq!(failures.count(client, start), None);
         }
         assert!(
             failures.count(neighbour, start).is_some(),
             "the same network"
         );
-        assert_eq!(failures.count(client, start + WINDOW), None, "forgotten");
-        for number in 0..2 * ADDRESSES_MAX as u32 {
+        assert_eq!(failures.count(client, start + WINDOW), None, "expired");
+        for number in 0..2 * MAX_NETWORKS as u32 {
             failures.count(IpAddr::V4(number.into()), start);
         }
-        assert_eq!(failures.0.lock().unwrap().len(), ADDRESSES_MAX);
+        assert_eq!(failures.0.lock().unwrap().len(), MAX_NETWORKS);
     }
 }

@@ -1,9 +1,10 @@
-//! Who may come in, and what is theirs.
+//! Authentication and ownership.
 //!
 //! In mode `tokens` a request carries a bearer token (RFC 6750); uploads and
-//! tasks belong to the token that made them, and to those of an admin. While
-//! there is no token at all, only this machine itself is served. In mode `open`
-//! everybody in the named networks is, and everything is everybody's.
+//! tasks are accessible to the token that created them and to admin tokens.
+//! While no token exists, only requests from this machine are accepted. In mode
+//! `open` all requests from the configured networks are accepted and may access
+//! everything.
 
 mod caller;
 mod failures;
@@ -27,74 +28,76 @@ use failures::Failures;
 use tickets::Tickets;
 use tokens::{Role, Tokens, TokensError};
 
-/// How the door is guarded.
+/// How requests are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// By tokens.
+    /// By access token.
     Tokens,
-    /// By address alone.
+    /// By client address only.
     Open {
-        /// At least one.
+        /// The allowed networks, at least one.
         networks: Vec<IpNet>,
     },
 }
 
-/// Why somebody may not come in; the text tells what to do.
+/// Why access is denied. The message says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// A token is needed.
+    /// A token is required.
     #[error(
-        "an access token is needed: send the header `Authorization: Bearer TOKEN`; `scribed tokens add NAME` on the server makes one"
+        "an access token is required: send the header `Authorization: Bearer TOKEN`; create a token with `scribed tokens add NAME` on the server"
     )]
     NoToken,
-    /// The token is none of ours.
+    /// The token is invalid.
     #[error(
-        "this access token is not valid; ask for a new one (`scribed tokens add NAME` on the server)"
+        "this access token is not valid; create a new one with `scribed tokens add NAME` on the server"
     )]
     WrongToken,
-    /// The ticket is none of ours, or was one.
+    /// The ticket is unknown, used or expired, or is for another task.
     #[error(
-        "this ticket is not valid: each counts once, for one task and for {} seconds; ask for a new one",
-        tickets::VALID.as_secs()
+        "this ticket is not valid: a ticket can be used once, for one task, within {} seconds; request a new one",
+        tickets::LIFETIME.as_secs()
     )]
     WrongTicket,
-    /// Too many wrong tokens from this address.
-    #[error("too many wrong access tokens from your address; try again in {retry_after_s} seconds")]
+    /// Too many invalid tokens from this network.
+    #[error(
+        "too many invalid access tokens from your address; try again in {retry_after_s} seconds"
+    )]
     TooManyFailures {
-        /// Until the next try counts.
+        /// Seconds until the next attempt is accepted.
         retry_after_s: u64,
     },
     /// No token exists, and the client is not on this machine.
     #[error(
-        "there are no access tokens yet, so only the server itself is served; make one there: `scribed tokens add NAME`, then `systemctl reload scribed`"
+        "no access tokens exist yet, so only requests from the server itself are accepted; create one there: `scribed tokens add NAME`, then `systemctl reload scribed`"
     )]
     NotSetUp,
-    /// Mode `open`, and the client is elsewhere.
+    /// Mode `open`, and the client is in none of the networks.
     #[error(
         "your address {0} is in none of the networks this server is open to (`networks` in its configuration)"
     )]
     Network(IpAddr),
-    /// Mode `open`, and nobody knows where the client is.
+    /// Mode `open`, and the address of the client is unknown.
     #[error(
-        "your address is not known: the proxy {0} in front of this server must send it in `Forwarded` or `X-Forwarded-For`, and drop the other one"
+        "your address is unknown: the proxy {0} in front of this server must send it in `Forwarded` or `X-Forwarded-For`, and remove the other header"
     )]
     Hidden(IpAddr),
 }
 
-/// The guard.
+/// Authenticates requests.
 #[derive(Debug)]
 pub struct Access {
     mode: Mode,
     tokens_file: PathBuf,
     tokens: RwLock<Arc<Tokens>>,
-    /// Changes whenever the tokens were read again.
+    /// Changes whenever the tokens have been reloaded.
     reloads: watch::Sender<()>,
     failures: Failures,
     tickets: Tickets,
 }
 
 impl Access {
-    /// Reads the tokens; a missing file holds none.
+    /// Reads the tokens file; a missing file is an empty one.
     pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
         let tokens = Arc::new(Tokens::load(&tokens_file)?);
         Ok(Access {
@@ -107,8 +110,8 @@ impl Access {
         })
     }
 
-    /// Reads the tokens again and tells how many there are. After an error
-    /// those read before still count. Blocks on the disk.
+    /// Reads the tokens file again and returns the number of tokens. After an
+    /// error the previous tokens stay valid. Blocks on the disk.
     pub fn reload(&self) -> Result<usize, TokensError> {
         let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
         let count = tokens.len();
@@ -117,13 +120,13 @@ impl Access {
         Ok(count)
     }
 
-    /// For those who stay: changes when they should ask whether they still
-    /// [may](Access::still_admits).
+    /// Changes when a long-lived connection should check
+    /// [`Access::still_admits`] again.
     pub fn reloads(&self) -> watch::Receiver<()> {
         self.reloads.subscribe()
     }
 
-    /// Whether somebody who was let in would be let in today.
+    /// Whether a caller that was authenticated before would still be.
     pub fn still_admits(&self, caller: &Caller) -> bool {
         let tokens = self.tokens();
         let (name, role) = match caller {
@@ -136,26 +139,27 @@ impl Access {
             .any(|token| token.name == *name && token.role == role)
     }
 
-    /// What should be said of the door at every start, if anything.
+    /// A warning to log at start-up, if the configuration calls for one.
     pub fn warning(&self) -> Option<String> {
         match &self.mode {
             Mode::Open { networks } => {
                 let networks: Vec<String> = networks.iter().map(IpNet::to_string).collect();
                 Some(format!(
-                    "auth.mode is open: everybody in {} can read and delete everything",
+                    "auth.mode is open: every client in {} can read and delete everything",
                     networks.join(", ")
                 ))
             }
             Mode::Tokens if self.tokens().is_empty() => Some(format!(
-                "no access token in {}: only this machine itself is served; `scribed tokens add NAME` makes one, \
-                 `systemctl reload scribed` makes it count",
+                "no access tokens in {}: only requests from this machine are accepted; create one with \
+                 `scribed tokens add NAME`, then run `systemctl reload scribed`",
                 self.tokens_file.display()
             )),
             Mode::Tokens => None,
         }
     }
 
-    /// Judges a request.
+    /// Authenticates a request by the client's address and the value of its
+    /// `Authorization` header.
     pub fn admit(&self, client: Client, authorization: Option<&[u8]>) -> Result<Caller, Denied> {
         let address = client.address.to_canonical();
         if let Mode::Open { networks } = &self.mode {
@@ -168,7 +172,8 @@ impl Access {
         }
         let tokens = self.tokens();
         match authorization {
-            // Clients that cannot do without a key send any, while there is none.
+            // While no tokens exist the header is ignored: some clients always
+            // send a key.
             Some(header) if !tokens.is_empty() => {
                 let token = bearer(header).and_then(|token| tokens.verify(token));
                 token
@@ -179,8 +184,9 @@ impl Access {
                     .ok_or_else(|| self.wrong(address))
             }
             _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
-            // Not behind a proxy, whatever it says: one on this machine that is
-            // set up wrongly would make everybody look local.
+            // Not for proxied requests, whatever address the proxy sends: a
+            // misconfigured proxy on this machine would make all clients look
+            // local.
             _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
                 Ok(Caller::Anyone)
             }
@@ -189,14 +195,14 @@ impl Access {
         }
     }
 
-    /// Makes a ticket with which this caller can listen to one task from where
-    /// no header can be sent.
+    /// Issues a ticket with which this caller can follow one task over a
+    /// connection that cannot send an `Authorization` header.
     pub fn ticket(&self, caller: &Caller, task: Uuid) -> Result<Ticket, TooManyTickets> {
         self.tickets.issue(caller.clone(), task, Instant::now())
     }
 
-    /// Judges a request that has a ticket for this task instead of a token.
-    /// The ticket is used up, whatever comes of it.
+    /// Authenticates a request that has a ticket for this task instead of a
+    /// token. The ticket is used up even if access is denied.
     pub fn admit_with_ticket(
         &self,
         client: Client,
@@ -206,7 +212,7 @@ impl Access {
         let caller = self.tickets.redeem(ticket, task, Instant::now());
         match self.admit(client, None) {
             Ok(_) | Err(Denied::NoToken) => caller.ok_or(Denied::WrongTicket),
-            // Where it comes from counts all the same.
+            // The client's address is checked all the same.
             Err(denied) => Err(denied),
         }
     }
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn without_tokens_only_this_machine_is_served() {
+    fn without_tokens_only_local_requests_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
         let access = Access::new(Mode::Tokens, file.clone()).unwrap();
@@ -273,7 +279,7 @@ mod tests {
         assert_eq!(
             admit(&access, LOCAL, None),
             Ok(Caller::Anyone),
-            "not read yet"
+            "not reloaded yet"
         );
         assert_eq!(access.reload().unwrap(), 1);
         assert_eq!(access.warning(), None);
@@ -286,13 +292,13 @@ mod tests {
         assert!(!access.still_admits(&Caller::Admin("phone".into())));
         let reloads = access.reloads();
         tokens::remove(&file, "phone").unwrap();
-        assert!(access.still_admits(&phone), "not read yet");
+        assert!(access.still_admits(&phone), "not reloaded yet");
         access.reload().unwrap();
         assert!(reloads.has_changed().unwrap() && !access.still_admits(&phone));
     }
 
     #[test]
-    fn wrong_tokens_are_refused_and_limited() {
+    fn invalid_tokens_are_rejected_and_rate_limited() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
         let token = tokens::add(&file, "boss", Role::Admin).unwrap();
@@ -321,13 +327,13 @@ mod tests {
         assert_eq!(
             admin,
             Caller::Admin("boss".into()),
-            "the right one still counts"
+            "the valid token still works"
         );
         assert!(admin.may_use(Some("phone")) && admin.may_use(None));
     }
 
     #[test]
-    fn open_means_the_named_networks() {
+    fn mode_open_accepts_the_configured_networks() {
         let networks = vec![
             "192.168.0.0/16".parse().unwrap(),
             "fd00::/8".parse().unwrap(),
@@ -368,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_sees_its_own() {
+    fn a_token_may_access_what_it_owns() {
         let caller = Caller::Token("phone".into());
         assert!(caller.may_use(Some("phone")));
         assert!(!caller.may_use(Some("recorder")) && !caller.may_use(None));

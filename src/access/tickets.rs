@@ -1,5 +1,5 @@
-//! Tickets: what somebody who was let in hands on to a connection that can
-//! carry no token, as browsers open them (WebSocket, EventSource).
+//! Tickets: one-time credentials for connections for which browsers cannot set
+//! an `Authorization` header (WebSocket, EventSource).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,27 +10,27 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 
-/// How long one is good for.
-pub(super) const VALID: Duration = Duration::from_secs(60);
+/// How long a ticket is valid.
+pub(super) const LIFETIME: Duration = Duration::from_secs(60);
 
-/// So many may be unused at a time.
-const MOST: usize = 4096;
+/// Most unused tickets at a time.
+const MAX_UNUSED: usize = 4096;
 
-/// A ticket, for who asked for it.
+/// A ticket, as issued to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// What is to be sent back; 122 random bits.
+    /// The secret that the client must send; 122 random bits.
     pub secret: String,
-    /// When it is of no use any more.
+    /// When the ticket expires.
     pub expires_at: Timestamp,
 }
 
-/// As many tickets as there may be are out and not used.
+/// The limit of unused tickets is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many tickets are out and not used; try again in a minute")]
+#[error("too many unused tickets; try again in a minute")]
 pub struct TooManyTickets;
 
-/// Those that were not used yet.
+/// The unused tickets.
 #[derive(Debug, Default)]
 pub(super) struct Tickets(Mutex<HashMap<Uuid, Entry>>);
 
@@ -49,15 +49,15 @@ impl Tickets {
         now: Instant,
     ) -> Result<Ticket, TooManyTickets> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MOST {
+        if entries.len() >= MAX_UNUSED {
             entries.retain(|_, entry| entry.until > now);
         }
-        if entries.len() >= MOST {
+        if entries.len() >= MAX_UNUSED {
             return Err(TooManyTickets);
         }
-        // Version 4 is all random but for six bits, from the system's generator.
+        // Version 4: 122 random bits from the operating system.
         let secret = Uuid::new_v4();
-        let until = now + VALID;
+        let until = now + LIFETIME;
         entries.insert(
             secret,
             Entry {
@@ -68,11 +68,12 @@ impl Tickets {
         );
         Ok(Ticket {
             secret: secret.simple().to_string(),
-            expires_at: Timestamp::now() + SignedDuration::from_secs(VALID.as_secs() as i64),
+            expires_at: Timestamp::now() + SignedDuration::from_secs(LIFETIME.as_secs() as i64),
         })
     }
 
-    /// Whose it is, if it is good for this task now. It is gone either way.
+    /// Redeems a ticket: the caller it was issued to if it is valid for this
+    /// task, else `None`. The ticket is used up either way.
     pub(super) fn redeem(&self, secret: &str, task: Option<Uuid>, now: Instant) -> Option<Caller> {
         let secret = Uuid::try_parse(secret).ok()?;
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,21 +87,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ticket_counts_once_for_one_task_and_for_a_minute() {
+    fn a_ticket_is_valid_once_for_one_task_and_for_a_minute() {
         let tickets = Tickets::default();
         let caller = Caller::Token("phone".into());
         let [task, other] = [Uuid::new_v4(), Uuid::new_v4()];
         let now = Instant::now();
         let issue = || tickets.issue(caller.clone(), task, now).unwrap().secret;
-        for (asked, after, is_good) in [
+        for (asked, after, is_valid) in [
             (task, Duration::ZERO, true),
-            (task, VALID - Duration::from_secs(1), true),
-            (task, VALID, false),
+            (task, LIFETIME - Duration::from_secs(1), true),
+            (task, LIFETIME, false),
             (other, Duration::ZERO, false),
         ] {
             let secret = issue();
             let got = tickets.redeem(&secret, Some(asked), now + after);
-            assert_eq!(got, is_good.then(|| caller.clone()), "{asked} {after:?}");
+            assert_eq!(got, is_valid.then(|| caller.clone()), "{asked} {after:?}");
             assert_eq!(tickets.redeem(&secret, Some(task), now), None, "used");
         }
         assert_eq!(tickets.redeem(&issue(), None, now), None);
@@ -110,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many_tickets() {
+    fn unused_tickets_are_limited() {
         let tickets = Tickets::default();
         let now = Instant::now();
         let issue = |now| tickets.issue(Caller::Anyone, Uuid::nil(), now).is_ok();
-        assert!((0..MOST).all(|_| issue(now)));
+        assert!((0..MAX_UNUSED).all(|_| issue(now)));
         assert!(!issue(now));
-        assert!(issue(now + VALID), "those before have expired");
+        assert!(issue(now + LIFETIME), "the earlier tickets have expired");
     }
 }

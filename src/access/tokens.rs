@@ -1,11 +1,11 @@
-//! The tokens file. One token per line, of which only a hash is kept:
+//! The tokens file. One token per line; only its hash is stored:
 //!
 //! ```text
 //! NAME SHA256-IN-HEX user|admin CREATED
 //! ```
 //!
-//! Lines that are empty or begin with `#` are passed over. A token has 256
-//! random bits, so that a fast hash is as good as a slow one.
+//! Empty lines and lines that begin with `#` are ignored. A token has 256 random
+//! bits, so a fast hash is as secure as a slow one.
 
 use std::fs::Permissions;
 use std::io;
@@ -21,16 +21,16 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::store::replace_durably_with;
 
-/// So that a token is known for one wherever it is found.
+/// Makes a token recognizable, for example to secret scanners.
 const PREFIX: &str = "scribed_";
 const HEADER: &str =
     "# name, hash of the token, role, time of creation; see scribed tokens --help\n";
 const NAME_MAX_BYTES: usize = 64;
 
-/// What the holder of a token may see.
+/// What a token gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// What was made with this token.
+    /// The uploads and tasks created with this token.
     User,
     /// Everything.
     Admin,
@@ -39,56 +39,56 @@ pub enum Role {
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Given by people; owner of what is made with the token.
+    /// The name given at creation; the owner of uploads created with the token.
     pub name: Arc<str>,
-    /// See [`Role`].
+    /// What the token gives access to.
     pub role: Role,
-    /// When it was made.
+    /// When the token was created.
     pub created: Timestamp,
     hash: [u8; 32],
 }
 
-/// All tokens.
+/// All tokens of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens(Vec<Token>);
 
-/// What is wrong with the file, or with what shall be done to it.
+/// The tokens file cannot be used, or cannot be changed as requested.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// The file cannot be read or written.
     #[error("tokens file {}: {error}", .path.display())]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The OS error.
         error: io::Error,
     },
-    /// A line is none of ours.
+    /// A line has a syntax error.
     #[error("tokens file {}, line {line}: expected NAME SHA256 user|admin CREATED", .path.display())]
     Syntax {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// From 1.
+        /// The line number, from 1.
         line: usize,
     },
-    /// A name that cannot be.
+    /// The name is not allowed.
     #[error(
         "`{0}` cannot be the name of a token; use up to {NAME_MAX_BYTES} letters, digits, dots, dashes and underscores"
     )]
     Name(String),
-    /// A name that is taken.
+    /// The name is in use.
     #[error("there is a token named `{0}`; remove it first or choose another name")]
     Taken(String),
-    /// A name nobody has.
+    /// No token has this name.
     #[error("there is no token named `{0}`")]
     Unknown(String),
-    /// The system gives no random numbers.
-    #[error("no random numbers: {0}")]
+    /// The operating system's random number generator failed.
+    #[error("cannot get random numbers from the operating system: {0}")]
     Random(getrandom::Error),
 }
 
 impl Tokens {
-    /// Reads the file; a missing one holds no tokens.
+    /// Reads the file; a missing file is an empty one.
     pub fn load(path: &Path) -> Result<Tokens, TokensError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -107,8 +107,8 @@ impl Tokens {
         Ok(Tokens(tokens.collect::<Result<_, _>>()?))
     }
 
-    /// The token with this secret. Takes the same time whichever it is, and
-    /// whether there is one.
+    /// The token with this secret. Runs in constant time: the duration does not
+    /// depend on which token matches, or whether one does.
     pub fn verify(&self, secret: &[u8]) -> Option<&Token> {
         let hash: [u8; 32] = Sha256::digest(secret).into();
         let mut found = u32::MAX;
@@ -119,30 +119,31 @@ impl Tokens {
         self.0.get(found as usize)
     }
 
-    /// In the order of the file.
+    /// The tokens in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Token> {
         self.0.iter()
     }
 
-    /// How many.
+    /// The number of tokens.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// None at all.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Writes the file as a whole. Its owner, group and mode stay; a new one
-    /// is readable by the group of its folder, where the daemon's is expected.
+    /// Replaces the file durably. Owner, group and mode are preserved; a new
+    /// file is readable by the group of its directory, which is expected to be
+    /// the daemon's.
     fn save(&self, path: &Path) -> io::Result<()> {
         let dir = path
             .parent()
             .filter(|dir| !dir.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let model = std::fs::metadata(path);
-        let (mode, uid, gid) = match &model {
+        let existing = std::fs::metadata(path);
+        let (mode, uid, gid) = match &existing {
             Ok(old) => (old.mode() & 0o777, Some(old.uid()), Some(old.gid())),
             Err(_) => (0o640, None, Some(std::fs::metadata(dir)?.gid())),
         };
@@ -161,7 +162,7 @@ impl Tokens {
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         replace_durably_with(dir, &name, text.as_bytes(), |file| {
-            // Only root can give a file away; for anybody else it is theirs already.
+            // Only root may change the owner; for other users it is already theirs.
             match fchown(file, uid, gid) {
                 Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
                 _ => {}
@@ -171,7 +172,7 @@ impl Tokens {
     }
 }
 
-/// Makes a token and returns its secret, which is kept nowhere.
+/// Creates a token and returns its secret, which is not stored.
 pub fn add(path: &Path, name: &str, role: Role) -> Result<String, TokensError> {
     let mut tokens = Tokens::load(path)?;
     if !is_name(name) {
@@ -194,7 +195,7 @@ pub fn add(path: &Path, name: &str, role: Role) -> Result<String, TokensError> {
     Ok(secret)
 }
 
-/// Takes a token away.
+/// Removes a token.
 pub fn remove(path: &Path, name: &str) -> Result<(), TokensError> {
     let mut tokens = Tokens::load(path)?;
     let before = tokens.len();
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_keeps_hashes_and_its_mode() {
+    fn the_file_stores_hashes_and_preserves_its_mode() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tokens");
         let secret = add(&path, "phone", Role::User).unwrap();

@@ -1,4 +1,4 @@
-//! One attempt to deliver one callback.
+//! One attempt to deliver a callback.
 
 use std::io;
 use std::sync::Arc;
@@ -9,96 +9,97 @@ use hyper::StatusCode;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::plan::pause;
+use super::plan::backoff;
 use super::secret::Secret;
 use crate::blocking;
-use crate::outgoing::{Address, Outgoing};
+use crate::outgoing::{HttpUrl, Outgoing};
 use crate::store::moment::Moment;
 use crate::task::{Callback, CallbackStatus, Tasks, document};
 
-/// What it takes to call back.
+/// What the delivery of callbacks needs.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    /// What is told.
+    /// The tasks and their outbox.
     pub tasks: Arc<Tasks>,
-    /// The way there.
+    /// The HTTP client.
     pub outgoing: Arc<Outgoing>,
-    /// What it is signed with; `None` where nobody may be called.
+    /// The secret that signs callbacks; `None` if callbacks are disabled.
     pub secret: Option<Arc<Secret>>,
-    /// From the end of a task on.
+    /// How long a callback is retried, from the end of its task on.
     pub retry_for: Duration,
 }
 
-/// What becomes of it.
+/// Whether a callback is attempted again.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It is over, or will be told of again.
-    Never,
-    /// Once more, so much later.
+pub(super) enum Retry {
+    /// Delivered, given up, or the task is gone or running again.
+    No,
+    /// Again after this delay.
     After(Duration),
 }
 
-/// Why it was not delivered.
-struct Refused {
-    why: String,
-    /// Whoever is there does not want to hear of it any more.
+/// Why a callback was not delivered.
+struct DeliveryError {
+    reason: String,
+    /// The receiver wants no further attempts (410 Gone).
     is_final: bool,
 }
 
-impl From<String> for Refused {
-    fn from(why: String) -> Refused {
+impl From<String> for DeliveryError {
+    fn from(reason: String) -> DeliveryError {
         let is_final = false;
-        Refused { why, is_final }
+        DeliveryError { reason, is_final }
     }
 }
 
-/// Tries it once, and writes down what came of it.
-pub(super) async fn attempt(sender: Sender, id: Uuid) -> Next {
+/// Makes one attempt and stores its outcome.
+pub(super) async fn attempt(sender: Sender, id: Uuid) -> Retry {
     let tasks = Arc::clone(&sender.tasks);
     let (mut callback, message) = match blocking::run(move || message(&tasks, id)).await {
         Ok(Some(due)) => due,
-        Ok(None) => return Next::Never,
+        Ok(None) => return Retry::No,
         Err(error) => {
-            error!(task_id = %id, "its callback cannot be made: {error}");
-            return Next::After(pause(u32::MAX, 1.0));
+            error!(task_id = %id, "cannot create the callback: {error}");
+            return Retry::After(backoff(u32::MAX, 1.0));
         }
     };
     callback.attempts += 1;
     let sent = send(&sender, &callback, message).await;
     let now = Moment::now();
-    let is_over = callback.since.end_of(sender.retry_for, now) <= now.wall();
-    let (url, attempts) = (shown(&callback.url), callback.attempts);
+    let is_expired = callback.since.end_of(sender.retry_for, now) <= now.wall();
+    let (url, attempts) = (without_query(&callback.url), callback.attempts);
     callback.error = None;
     let next = match sent {
         Ok(()) => {
             info!(task_id = %id, "callback delivered to {url}");
             callback.status = CallbackStatus::Delivered;
-            Next::Never
+            Retry::No
         }
-        Err(Refused { why, is_final }) if is_final || is_over => {
-            warn!(task_id = %id, "callback given up after {attempts} attempts: {url} {why}");
+        Err(DeliveryError { reason, is_final }) if is_final || is_expired => {
+            warn!(task_id = %id, "callback given up after {attempts} attempts: {url} {reason}");
             callback.status = CallbackStatus::Failed;
-            callback.error = Some(why);
-            Next::Never
+            callback.error = Some(reason);
+            Retry::No
         }
-        Err(Refused { why, .. }) => {
+        Err(DeliveryError { reason, .. }) => {
             if attempts == 1 {
-                warn!(task_id = %id, "callback failed, it is tried again: {url} {why}");
+                warn!(task_id = %id, "callback failed and will be retried: {url} {reason}");
             }
-            callback.error = Some(why);
-            Next::After(pause(attempts, chance()))
+            callback.error = Some(reason);
+            Retry::After(backoff(attempts, jitter()))
         }
     };
     let tasks = Arc::clone(&sender.tasks);
     let settled = blocking::run(move || tasks.outbox().settle(id, &callback));
     if let Err(error) = settled.await {
-        error!(task_id = %id, "what became of its callback cannot be stored: {error}");
+        error!(task_id = %id, "cannot store the outcome of the callback: {error}");
     }
     next
 }
 
-/// What is to be told now, and as what; nothing if the task has not ended (it
-/// will be told of) or is there no longer. Blocks on the disk.
+/// The pending callback of a task and its body; `None` if there is none, if the
+/// task has not ended (the callback is sent when it does) or if the task no
+/// longer exists. Blocks on the disk.
 fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, Bytes)>> {
     let Some(callback) = tasks.outbox().pending(id)? else {
         return Ok(None);
@@ -114,29 +115,29 @@ fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, Bytes)>> {
     Ok(Some((callback, json.into())))
 }
 
-async fn send(sender: &Sender, callback: &Callback, message: Bytes) -> Result<(), Refused> {
-    // Judged anew: the configuration may have changed.
-    let address = sender.outgoing.address(&callback.url);
-    let address = address.map_err(|bad| bad.to_string())?;
+async fn send(sender: &Sender, callback: &Callback, message: Bytes) -> Result<(), DeliveryError> {
+    // Checked again: the configuration may have changed.
+    let url = sender.outgoing.url(&callback.url);
+    let url = url.map_err(|error| error.to_string())?;
     let Some(secret) = &sender.secret else {
         return Err("cannot be called without a secret".to_owned().into());
     };
     let headers = secret.sign(callback.message_id, jiff::Timestamp::now(), &message);
-    let answer = sender.outgoing.call(&address, &headers, message).await;
-    match answer.map_err(|failure| failure.to_string())? {
+    let status = sender.outgoing.post(&url, &headers, message).await;
+    match status.map_err(|failure| failure.to_string())? {
         status if status.is_success() => Ok(()),
-        status => Err(Refused {
-            why: format!("answers {status}"),
+        status => Err(DeliveryError {
+            reason: format!("answers {status}"),
             is_final: status == StatusCode::GONE,
         }),
     }
 }
 
-/// For the journal: without what may be secret.
-fn shown(url: &str) -> String {
-    Address::parse(url).map_or_else(|_| "its address".into(), |address| address.to_string())
+/// A URL for the journal, without its query, which may contain a secret.
+fn without_query(url: &str) -> String {
+    HttpUrl::parse(url).map_or_else(|_| "its URL".into(), |url| url.to_string())
 }
 
-fn chance() -> f64 {
+fn jitter() -> f64 {
     getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }

@@ -1,11 +1,11 @@
-//! Tells others that a task has ended: POSTs what `GET /task/{id}` answers to
-//! the `callback_url` of the task, signed as Standard Webhooks has it, until
-//! somebody takes it or it is given up.
+//! Delivers webhooks when tasks end: POSTs what `GET /task/{id}` answers to the
+//! task's `callback_url`, signed according to Standard Webhooks, until the
+//! receiver accepts it or it is given up.
 //!
-//! What is to be told, and to whom, is in the [`Outbox`](crate::task::Outbox),
-//! written by the tasks themselves; it survives crashes. The message is made
-//! when it is sent. One host gets one callback at a time, so that none that is
-//! slow or down holds up the others.
+//! Pending callbacks are in the [`Outbox`](crate::task::Outbox), which the tasks
+//! write to and which survives crashes. The body is created when it is sent.
+//! Each host gets one callback at a time, so that a slow or unreachable host does
+//! not delay the others.
 
 mod attempt;
 mod plan;
@@ -24,17 +24,17 @@ pub use secret::{Secret, SecretError};
 
 use crate::blocking;
 use crate::task::Tasks;
-use attempt::{Next, attempt};
+use attempt::{Retry, attempt};
 use plan::Plan;
 
-/// Delivers callbacks until dropped. What was being sent then is sent again
-/// after the next start.
+/// Delivers callbacks until dropped. A callback that was being sent then is sent
+/// again after the next start.
 pub async fn deliver(sender: Sender) {
     let mut plan = Plan::default();
     let mut running = JoinSet::new();
     let mut ids: HashMap<Id, Uuid> = HashMap::new();
-    for id in found(&sender.tasks).await {
-        put(&mut plan, &sender.tasks, id, Instant::now()).await;
+    for id in pending_at_start(&sender.tasks).await {
+        schedule(&mut plan, &sender.tasks, id, Instant::now()).await;
     }
     loop {
         while let Some(id) = plan.take(Instant::now()) {
@@ -45,21 +45,21 @@ pub async fn deliver(sender: Sender) {
         tokio::select! {
             fresh = sender.tasks.outbox().next() => {
                 for id in fresh {
-                    put(&mut plan, &sender.tasks, id, Instant::now()).await;
+                    schedule(&mut plan, &sender.tasks, id, Instant::now()).await;
                 }
             }
             Some(ended) = running.join_next_with_id() => {
-                let (task, next) = match ended {
-                    Ok((task, next)) => (task, next),
+                let (task, retry) = match ended {
+                    Ok((task, retry)) => (task, retry),
                     Err(error) => {
-                        error!("a callback ended in the middle: {error}");
-                        (error.id(), Next::Never)
+                        error!("the delivery of a callback panicked: {error}");
+                        (error.id(), Retry::No)
                     }
                 };
                 if let Some(id) = ids.remove(&task) {
-                    plan.ended(id);
-                    if let Next::After(pause) = next {
-                        put(&mut plan, &sender.tasks, id, Instant::now() + pause).await;
+                    plan.finish(id);
+                    if let Retry::After(delay) = retry {
+                        schedule(&mut plan, &sender.tasks, id, Instant::now() + delay).await;
                     }
                 }
             }
@@ -68,35 +68,35 @@ pub async fn deliver(sender: Sender) {
     }
 }
 
-/// Those that wait from before the start.
-async fn found(tasks: &Arc<Tasks>) -> Vec<Uuid> {
+/// The callbacks that were pending before the start.
+async fn pending_at_start(tasks: &Arc<Tasks>) -> Vec<Uuid> {
     let tasks = Arc::clone(tasks);
     match blocking::run(move || tasks.outbox().waiting()).await {
         Ok(waiting) => {
             if !waiting.is_empty() {
-                info!("{} callbacks wait to be delivered", waiting.len());
+                info!("{} callbacks are pending", waiting.len());
             }
             waiting
         }
         Err(error) => {
-            error!("callbacks from before the start cannot be read: {error}");
+            error!("cannot read the pending callbacks: {error}");
             Vec::new()
         }
     }
 }
 
-/// Plans the callback for this task, if there is one.
-async fn put(plan: &mut Plan, tasks: &Arc<Tasks>, id: Uuid, due: Instant) {
+/// Schedules the callback of this task, if it has a pending one.
+async fn schedule(plan: &mut Plan, tasks: &Arc<Tasks>, id: Uuid, due: Instant) {
     let tasks = Arc::clone(tasks);
     let pending = blocking::run(move || tasks.outbox().pending(id)).await;
     match pending {
-        Ok(Some(callback)) => plan.put(id, host(&callback.url), due),
+        Ok(Some(callback)) => plan.insert(id, host(&callback.url), due),
         Ok(None) => {}
-        Err(error) => error!(task_id = %id, "its callback cannot be read: {error}"),
+        Err(error) => error!(task_id = %id, "cannot read the callback: {error}"),
     }
 }
 
-/// Whoever answers for an address.
+/// The authority of a URL.
 fn host(url: &str) -> &str {
     url.split('/').nth(2).unwrap_or_default()
 }

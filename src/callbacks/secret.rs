@@ -1,4 +1,4 @@
-//! What callbacks are signed with (Standard Webhooks 1.0.0, symmetric).
+//! The secret that signs callbacks (Standard Webhooks 1.0.0, symmetric).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,17 +19,17 @@ const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// So that a secret is known for one wherever it is found.
+/// The prefix that the specification requires.
 const PREFIX: &str = "whsec_";
-/// As the specification has it.
-const LEAST_BYTES: usize = 24;
-const MOST_BYTES: usize = 64;
-/// Of those that are made here.
-const MADE_BYTES: usize = 32;
-/// A file that is longer is something else.
+/// The sizes that the specification allows.
+const MIN_BYTES: usize = 24;
+const MAX_BYTES: usize = 64;
+/// The size of generated secrets.
+const GENERATED_BYTES: usize = 32;
+/// How much of the file is read.
 const FILE_MAX_BYTES: u64 = 4096;
 
-/// Known to us and to whoever checks that a callback is ours.
+/// The secret shared with the receivers of callbacks, who verify signatures.
 pub struct Secret(Vec<u8>);
 
 impl std::fmt::Debug for Secret {
@@ -38,34 +38,34 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Why there is none; the message says what to do.
+/// The secret cannot be used. The message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// It cannot be read or made.
-    #[error("the secret of callbacks, {}: {error}", .path.display())]
+    /// The file cannot be read or created.
+    #[error("cannot read or create the webhook secret {}: {error}", .path.display())]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The OS error.
         error: io::Error,
     },
-    /// Everybody on this machine could sign.
-    #[error("the secret of callbacks, {path}, can be read by everybody: chmod o= {path}", path = .0.display())]
-    Open(PathBuf),
-    /// It is none.
+    /// Every user of this machine could sign callbacks.
+    #[error("the webhook secret {path} is readable by every user: run chmod o= {path}", path = .0.display())]
+    WorldReadable(PathBuf),
+    /// The file has a syntax error.
     #[error(
-        "the secret of callbacks, {}, must be one line: {PREFIX} and {LEAST_BYTES} to {MOST_BYTES} random bytes in Base64, \
-         as this makes it: echo {PREFIX}$(openssl rand -base64 {MADE_BYTES})",
+        "the webhook secret {} must be one line: {PREFIX} and {MIN_BYTES} to {MAX_BYTES} random bytes in Base64; \
+         create one with: echo {PREFIX}$(openssl rand -base64 {GENERATED_BYTES})",
         .0.display()
     )]
     Syntax(PathBuf),
-    /// The system gives no random numbers.
-    #[error("no random numbers: {0}")]
+    /// The operating system's random number generator failed.
+    #[error("cannot get random numbers from the operating system: {0}")]
     Random(getrandom::Error),
 }
 
 impl Secret {
-    /// Reads it from a file that not everybody can read.
+    /// Reads the secret from a file, which must not be world-readable.
     pub fn load(path: &Path) -> Result<Secret, SecretError> {
         let failed = |error| SecretError::Io {
             path: path.into(),
@@ -74,7 +74,7 @@ impl Secret {
         let file = File::open(path).map_err(failed)?;
         let mode = file.metadata().map_err(failed)?.mode();
         if mode & 0o007 != 0 {
-            return Err(SecretError::Open(path.into()));
+            return Err(SecretError::WorldReadable(path.into()));
         }
         let mut text = Vec::new();
         let read = file.take(FILE_MAX_BYTES).read_to_end(&mut text);
@@ -83,32 +83,32 @@ impl Secret {
         parse(text.trim()).ok_or(SecretError::Syntax(path.into()))
     }
 
-    /// Reads it from a file in the state directory, and makes it where there is
-    /// none yet.
-    pub fn load_or_make(path: &Path) -> Result<Secret, SecretError> {
+    /// Reads the secret from a file, or creates the file with a new secret if it
+    /// does not exist.
+    pub fn load_or_create(path: &Path) -> Result<Secret, SecretError> {
         if path.exists() {
             return Secret::load(path);
         }
-        let mut bytes = [0; MADE_BYTES];
+        let mut bytes = [0; GENERATED_BYTES];
         getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
         let text = format!("{PREFIX}{}\n", STANDARD.encode(bytes));
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(SecretError::Syntax(path.into()));
         };
-        let made = replace_durably(dir, &name.to_string_lossy(), text.as_bytes());
-        made.map_err(|error| SecretError::Io {
+        let created = replace_durably(dir, &name.to_string_lossy(), text.as_bytes());
+        created.map_err(|error| SecretError::Io {
             path: path.into(),
             error,
         })?;
         Ok(Secret(bytes.to_vec()))
     }
 
-    /// The headers that prove this message to be ours, and of this time. `id`
-    /// is the same whenever the message is sent again.
+    /// The headers that authenticate this message and its time. `id` must stay
+    /// the same when the message is sent again.
     pub fn sign(&self, id: Uuid, now: Timestamp, message: &[u8]) -> HeaderMap {
         let id = format!("msg_{}", id.simple());
         let timestamp = now.as_second();
-        // Keys of any length are good.
+        // HMAC accepts keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
             return HeaderMap::new();
         };
@@ -128,7 +128,7 @@ impl Secret {
 
 fn parse(text: &str) -> Option<Secret> {
     let bytes = STANDARD.decode(text.strip_prefix(PREFIX)?).ok()?;
-    (LEAST_BYTES..=MOST_BYTES)
+    (MIN_BYTES..=MAX_BYTES)
         .contains(&bytes.len())
         .then_some(Secret(bytes))
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_those_of_the_specification() {
+    fn signatures_match_the_specification() {
         // The example of the reference implementations.
         let secret = parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).unwrap();
@@ -159,17 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_made_once_and_kept_from_others() {
+    fn a_secret_is_created_once_and_not_world_readable() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         assert!(matches!(Secret::load(&path), Err(SecretError::Io { .. })));
-        let made = Secret::load_or_make(&path).unwrap();
-        assert_eq!(Secret::load_or_make(&path).unwrap().0, made.0);
-        assert_eq!(made.0.len(), MADE_BYTES);
+        let created = Secret::load_or_create(&path).unwrap();
+        assert_eq!(Secret::load_or_create(&path).unwrap().0, created.0);
+        assert_eq!(created.0.len(), GENERATED_BYTES);
         let mode = std::fs::metadata(&path).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Secret::load(&path), Err(SecretError::Open(_))));
+        assert!(matches!(
+            Secret::load(&path),
+            Err(SecretError::WorldReadable(_))
+        ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Secret::load(&path).is_ok());
         for wrong in ["", "whsec_", "whsec_c2hvcnQ=", "secret", "whsec_!"] {

@@ -1,4 +1,5 @@
-//! `scribed check`: would the daemon serve here, and what should be looked at?
+//! `scribed check`: checks whether the daemon can run on this machine, and
+//! reports problems.
 
 use std::io;
 use std::net::TcpListener;
@@ -19,7 +20,7 @@ use crate::engine_client::EngineSource;
 use crate::models;
 use crate::store::{Layout, ring};
 
-/// What registered ring buffers want to lock.
+/// Locked memory that the registered ring buffers need.
 const MEMLOCK_BYTES: u64 = 8 << 20;
 
 #[derive(Debug, Args)]
@@ -33,12 +34,12 @@ pub(super) struct Check {
     engine: Option<PathBuf>,
 }
 
-/// What was found about one thing.
+/// The result of one check.
 enum Finding {
     Good(String),
-    /// It works, but somebody should know.
+    /// Works, with a limitation that the administrator should know of.
     Note(String),
-    /// The daemon would not serve.
+    /// The daemon cannot run.
     Problem(String),
 }
 
@@ -74,7 +75,7 @@ impl Check {
                 let finding = match TcpListener::bind(address) {
                     Ok(_) => Good(format!("{address} is free")),
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse => Note(format!(
-                        "{address} is in use: by a running scribed, it is to be hoped"
+                        "{address} is in use; this is expected if scribed is running"
                     )),
                     Err(error) => Problem(format!("{address}: {error}")),
                 };
@@ -110,39 +111,39 @@ fn memlock() -> Finding {
     match getrlimit(Resource::RLIMIT_MEMLOCK) {
         Ok((soft, _)) if soft >= MEMLOCK_BYTES => Good("enough".into()),
         Ok((soft, _)) => Note(format!(
-            "this shell may lock {}; uploads are faster with {} (LimitMEMLOCK= of the service)",
+            "the limit of this shell is {}; uploads are faster with {} (LimitMEMLOCK= of the service)",
             ByteSize(soft),
             ByteSize(MEMLOCK_BYTES)
         )),
-        Err(errno) => Note(format!("the limit cannot be read: {errno}")),
+        Err(errno) => Note(format!("cannot read the limit: {errno}")),
     }
 }
 
 fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
     let path_text = path.display();
-    // A name of its own, gone at once: the daemon may be running.
-    let trial = path.join(format!(".check.{}", std::process::id()));
+    // A unique name, removed at once: the daemon may be running.
+    let test_file = path.join(format!(".check.{}", std::process::id()));
     let written = std::fs::File::options()
         .write(true)
         .create_new(true)
-        .open(&trial);
-    match written.and_then(|_| std::fs::remove_file(&trial)) {
+        .open(&test_file);
+    match written.and_then(|_| std::fs::remove_file(&test_file)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Note(format!(
-                "{path_text} does not exist yet; the daemon makes it"
+                "{path_text} does not exist yet; the daemon creates it"
             ));
         }
-        Err(error) => return Problem(format!("{path_text} cannot be written to: {error}")),
+        Err(error) => return Problem(format!("{path_text} is not writable: {error}")),
         Ok(()) => {}
     }
     let layout = Layout::at(path);
     match layout.free_bytes() {
         Ok(free) if free <= reserve_free_bytes => Note(format!(
-            "{path_text}: {} free, no more than upload.reserve_free: uploads are refused",
+            "{path_text}: {} free, not more than upload.reserve_free: new uploads are rejected",
             ByteSize(free)
         )),
         Ok(_) if !layout.is_on_tested_file_system().unwrap_or(false) => Note(format!(
-            "{path_text} is on neither ext4 nor xfs: that uploads survive a power cut is tested on these alone"
+            "{path_text} is on neither ext4 nor xfs: power loss is tested only on these file systems"
         )),
         Ok(free) => Good(format!("{path_text}: {} free", ByteSize(free))),
         Err(error) => Problem(format!("{path_text}: {error}")),
@@ -150,11 +151,11 @@ fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
 }
 
 fn callbacks(config: &Config) -> Finding {
-    let made = Layout::at(&config.state_dir).callback_secret();
-    let path = config.callbacks.secret_file.as_ref().unwrap_or(&made);
-    if config.callbacks.secret_file.is_none() && !made.exists() {
-        let path = made.display();
-        return Good(format!("the daemon will make their secret, {path}"));
+    let default = Layout::at(&config.state_dir).callback_secret();
+    let path = config.callbacks.secret_file.as_ref().unwrap_or(&default);
+    if config.callbacks.secret_file.is_none() && !default.exists() {
+        let path = default.display();
+        return Good(format!("the daemon will create the secret {path}"));
     }
     match Secret::load(path) {
         Ok(_) => Good(format!("signed with the secret in {}", path.display())),
@@ -166,14 +167,14 @@ fn front_end(dir: &Path) -> Finding {
     let index = dir.join("index.html");
     match std::fs::File::open(&index) {
         Ok(_) => Good(format!("{} is served at /ui/", dir.display())),
-        Err(error) => Note(format!("{} cannot be read: {error}", index.display())),
+        Err(error) => Note(format!("cannot read {}: {error}", index.display())),
     }
 }
 
 fn installed_models(config: &Config) -> Finding {
     let dir = config.models_dir.display();
     match models::installed(&config.models_dir) {
-        Err(error) => Problem(format!("{dir} cannot be read: {error}")),
+        Err(error) => Problem(format!("cannot read {dir}: {error}")),
         Ok(installed) => match models::resolve(&config.transcribe.model, &installed) {
             models::DEMO => Note(format!(
                 "none in {dir}; the demo model is used: {}",

@@ -1,4 +1,4 @@
-//! Where the engine is.
+//! Finds the engine.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use super::terminal::Failure;
 use crate::config::Config;
 use crate::engine_client::{EngineCommand, EngineSource};
 
-/// Where packages put the engine.
+/// Where the packages install the engine.
 const PACKAGED_ENGINE: &str = "/usr/lib/scribed/scribed-transcriber";
 
 /// Where the packaged service of the engine listens.
 pub const SERVICE_SOCKET: &str = "/run/scribed-transcriber/socket";
 
-/// The engine's program: the one that was named, else the one beside this
-/// program, else the packaged one. It may not be there.
+/// The engine's program: the given one, else the one beside this program, else
+/// the packaged one. The file may not exist.
 pub fn engine_program(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let beside = std::env::current_exe()?.with_file_name("scribed-transcriber");
     Ok(named.unwrap_or_else(|| match beside.is_file() {
@@ -22,8 +22,8 @@ pub fn engine_program(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// The engine: its program as for [`engine_program`], or the socket of a
-/// service that was named.
+/// The engine: its program as in [`engine_program`], or the given socket of a
+/// running engine.
 pub fn engine_source(named: Option<PathBuf>, config: &Config) -> Result<EngineSource, Failure> {
     use std::os::unix::fs::FileTypeExt;
     let program = engine_program(named)?;

@@ -1,4 +1,4 @@
-//! The command line of `scribed`. Every subcommand has a file of its own.
+//! The command line of `scribed`, with one module per subcommand.
 
 mod check;
 mod engine;
@@ -15,9 +15,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Takes recordings from the local network and gives back text.
+/// Transcribes recordings uploaded over the local network.
 ///
-/// Exit status: 0 done, 1 failed (one line on standard error says why), 2
+/// Exit status: 0 success, 1 failure (one line on standard error says why), 2
 /// wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "scribed", version)]
@@ -30,21 +30,21 @@ pub struct Cli {
 enum Command {
     /// Run the daemon
     Serve(serve::Serve),
-    /// Remove expired uploads and what crashes left behind, once
+    /// Remove expired uploads and leftovers of crashes, once
     Sweep(sweep::Sweep),
     /// Transcribe one file on this machine, without a daemon
     Transcribe(transcribe::Transcribe),
-    /// Show what the engine makes of a file: container, codec, length, what it would hear
+    /// Show what the engine detects in a file: container, codec, duration, audio
     Probe(probe::Probe),
-    /// Tell in plain words what is missing for the daemon to serve
+    /// Check whether the daemon can run on this machine
     Check(check::Check),
     /// Manage access tokens
     Tokens(tokens::TokensCommand),
-    /// Upload a file to a daemon; resumes by itself, also in a later run
+    /// Upload a file to a daemon; resumes automatically, also in a later run
     Send(send::Send),
 }
 
-/// Runs what was asked for.
+/// Runs the subcommand.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),

@@ -1,4 +1,4 @@
-//! `scribed probe`: what the engine makes of a file, without a model.
+//! `scribed probe`: shows what the engine detects in a file, without a model.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::protocol::Probe as Findings;
 pub(super) struct Probe {
     /// The recording; - for standard input
     file: PathBuf,
-    /// The same as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     /// Configuration file [default: /etc/scribed/scribed.toml if it exists]
@@ -48,7 +48,7 @@ impl Probe {
             .output()
             .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
         if !output.status.success() {
-            // It said why.
+            // The engine has printed the error.
             return Ok(ExitCode::FAILURE);
         }
         if self.json {
@@ -60,7 +60,7 @@ impl Probe {
     }
 }
 
-/// One fact a line.
+/// Formats the findings, one per line.
 fn describe(findings: &Findings) -> String {
     let audio = &findings.audio;
     let unknown = || "unknown".to_owned();

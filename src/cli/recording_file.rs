@@ -15,27 +15,27 @@ use crate::task::refusal;
 /// Stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// A recording that can be read at any place.
+/// A seekable recording.
 pub(super) struct RecordingFile {
     /// Opened for reading, at its start.
     pub file: File,
-    /// Of its name, where it has one.
+    /// The extension of its name, if any.
     pub extension: Option<String>,
 }
 
 impl RecordingFile {
-    /// Opens `path`. What comes through a pipe is kept in a file without a name,
-    /// in the folder for temporary files, until this process ends. Files that are
-    /// plainly no recordings are refused.
+    /// Opens `path`. A pipe is copied to an unnamed file in the directory for
+    /// temporary files, which exists until this process ends. Files that are
+    /// certainly not recordings are rejected.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let unreadable = |error: io::Error| format!("cannot read {}: {error}", path.display());
         let mut file = match path.as_os_str() == STANDARD_INPUT {
-            true => kept(io::stdin().lock()).map_err(unreadable)?,
+            true => spool(io::stdin().lock()).map_err(unreadable)?,
             false => {
                 let file = File::open(path).map_err(unreadable)?;
                 match file.metadata()?.is_file() {
                     true => file,
-                    false => kept(file).map_err(unreadable)?,
+                    false => spool(file).map_err(unreadable)?,
                 }
             }
         };
@@ -54,8 +54,8 @@ impl RecordingFile {
     }
 }
 
-/// A copy that goes with the process.
-fn kept(mut pipe: impl Read) -> io::Result<File> {
+/// Copies a pipe to an unnamed temporary file.
+fn spool(mut pipe: impl Read) -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("scribed-{}", Uuid::new_v4()));
     let mut copy = File::options()
         .read(true)
@@ -74,8 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_through_a_pipe_can_be_read_at_any_place() {
-        let mut copy = kept(&b"RIFF and so on"[..]).unwrap();
+    fn a_pipe_becomes_seekable() {
+        let mut copy = spool(&b"RIFF and so on"[..]).unwrap();
         let mut all = String::new();
         copy.read_to_string(&mut all).unwrap();
         assert_eq!(all, "RIFF and so on");

@@ -8,14 +8,14 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::terminal::{Failure, bar, print};
-use crate::client::{self, Event, Recording, Server};
+use crate::client::{self, Event, FileToSend, Server};
 use crate::languages;
 use crate::render::Format;
 
-/// How often the server is asked how far a task is.
-const ASK_EVERY: Duration = Duration::from_millis(500);
-/// Failed questions in a row before we stop asking.
-const ASK_FAILURES_MAX: u32 = 60;
+/// How often the progress of a task is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Failed polls in a row before giving up.
+const MAX_POLL_FAILURES: u32 = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct Send {
@@ -24,10 +24,10 @@ pub(super) struct Send {
     /// The daemon's address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     to: String,
-    /// File that holds the access token [default: the variable SCRIBED_TOKEN]
+    /// File that contains the access token [default: the variable SCRIBED_TOKEN]
     #[arg(long, value_name = "F")]
     token_file: Option<PathBuf>,
-    /// Language code, or auto to find out
+    /// Language code, or auto to detect the language
     #[arg(long, value_name = "L", default_value = languages::DETECT)]
     language: String,
     /// Wait for the transcript and print it
@@ -36,7 +36,7 @@ pub(super) struct Send {
     /// With --wait: txt, srt, vtt, json or tsv
     #[arg(long, value_name = "F", default_value = "txt")]
     format: Format,
-    /// Send at most SIZE (say 500KiB) per second
+    /// Send at most SIZE (for example 500KiB) per second
     #[arg(long, value_name = "SIZE")]
     limit_rate: Option<bytesize::ByteSize>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Send {
 impl Send {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let server = Server::parse(&self.to)?.with_token(token(self.token_file.as_deref())?)?;
-        let recording = Recording {
+        let recording = FileToSend {
             path: self.file.clone(),
             language: languages::parse(&self.language)?,
             rate_limit: self.limit_rate.map(|size| size.as_u64().max(1)),
@@ -55,7 +55,7 @@ impl Send {
             .block_on(self.send(server, recording))
     }
 
-    async fn send(self, server: Server, recording: Recording) -> Result<ExitCode, Failure> {
+    async fn send(self, server: Server, recording: FileToSend) -> Result<ExitCode, Failure> {
         let length = std::fs::metadata(&recording.path).map_or(0, |metadata| metadata.len());
         let upload_bar = bar(
             length,
@@ -85,7 +85,7 @@ impl Send {
     }
 }
 
-/// The access token: from the file, else from the environment.
+/// Reads the access token from the file, else from the environment.
 fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let text = match file {
         Some(file) => std::fs::read_to_string(file)
@@ -104,11 +104,11 @@ fn show(bar: &ProgressBar, event: Event<'_>) {
             bar.set_position(position);
             bar.reset_eta();
         }
-        Event::Trouble(error) => bar.suspend(|| eprintln!("{error}; trying again")),
+        Event::Retrying(error) => bar.suspend(|| eprintln!("{error}; trying again")),
     }
 }
 
-/// Waits for the end of a task; its error if it failed.
+/// Waits until a task ends; returns its error if it failed.
 async fn wait(server: &Server, task: &str) -> Result<Option<String>, Failure> {
     let bar = bar(100, "{msg} {bar:40} {percent:>3} %");
     let mut failures = 0;
@@ -126,11 +126,13 @@ async fn wait(server: &Server, task: &str) -> Result<Option<String>, Failure> {
                     _ => {}
                 }
             }
-            // The daemon may be restarting; the task survives that.
-            Err(client::ServerError::Connection(_)) if failures < ASK_FAILURES_MAX => failures += 1,
+            // The daemon may be restarting; tasks survive a restart.
+            Err(client::ServerError::Connection(_)) if failures < MAX_POLL_FAILURES => {
+                failures += 1
+            }
             Err(error) => return Err(error.into()),
         }
-        tokio::time::sleep(ASK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     };
     bar.finish_and_clear();
     Ok(error)

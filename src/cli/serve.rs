@@ -18,10 +18,10 @@ pub(super) struct Serve {
     /// Address to listen on; may be given several times [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
-    /// Where uploads and transcripts are kept [default: /var/lib/scribed]
+    /// Directory of uploads and transcripts [default: /var/lib/scribed]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where models (ggml-NAME.bin) are found [default: /var/lib/scribed-models]
+    /// Directory of models (ggml-NAME.bin) [default: /var/lib/scribed-models]
     #[arg(long, value_name = "DIR")]
     models_dir: Option<PathBuf>,
     /// Model to keep loaded: a NAME, or auto for the largest one [default: auto]

@@ -15,7 +15,7 @@ pub(super) struct Sweep {
     /// Configuration file [default: /etc/scribed/scribed.toml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where uploads and transcripts are kept [default: /var/lib/scribed]
+    /// Directory of uploads and transcripts [default: /var/lib/scribed]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! What subcommands write: results, progress, log lines, and their failure.
+//! Terminal output of the subcommands: results, progress, log lines and errors.
 
 use std::io::Write;
 
@@ -9,11 +9,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::systemd::Journal;
 
-/// What goes wrong in a subcommand: one line for people.
+/// An error of a subcommand; its message is one line.
 pub type Failure = Box<dyn std::error::Error>;
 
-/// Log lines: to the journal with their fields where that is our standard
-/// error, else to standard error.
+/// Sets up logging: to the journal with structured fields if standard error is
+/// connected to it, else as lines to standard error.
 pub fn log() {
     let level = LevelFilter::INFO;
     let journal = Journal::connected("scribed");
@@ -30,7 +30,7 @@ pub fn log() {
         .init();
 }
 
-/// Writes to standard output; whoever reads it may have seen enough.
+/// Writes to standard output. A closed pipe is not an error.
 pub fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -38,8 +38,8 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A progress bar on standard error; nothing where that is no terminal. The
-/// template is ours and known to be right.
+/// A progress bar on standard error; hidden if that is not a terminal.
+/// `template` must be valid.
 pub fn bar(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template);
     ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())

@@ -20,25 +20,25 @@ pub(super) struct TokensCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a token and print it, this once
+    /// Create a token and print it; it cannot be shown again
     Add {
-        /// Of the person or device it is for
+        /// Name of the person or device
         name: String,
-        /// It may see and delete everything, not only what was made with it
+        /// Give access to everything, not only to uploads created with this token
         #[arg(long)]
         admin: bool,
     },
-    /// Show which tokens there are
+    /// List the tokens
     List,
-    /// Take a token away
+    /// Remove a token
     Remove {
-        /// Its name
+        /// Name of the token
         name: String,
     },
 }
 
-/// What must be done for a change to count.
-const RELOAD: &str = "it counts once the daemon has read it: systemctl reload scribed (or SIGHUP)";
+/// How to apply a change.
+const RELOAD: &str = "to apply the change run systemctl reload scribed (or send SIGHUP)";
 
 impl TokensCommand {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
@@ -49,7 +49,7 @@ impl TokensCommand {
             Action::Add { name, admin } => {
                 let role = if admin { Role::Admin } else { Role::User };
                 print(&format!("{}\n", tokens::add(&file, &name, role)?))?;
-                eprintln!("this is the only time it is shown; {RELOAD}");
+                eprintln!("the token cannot be shown again; {RELOAD}");
             }
             Action::List => {
                 for token in Tokens::load(&file)?.iter() {

@@ -1,4 +1,4 @@
-//! `scribed transcribe`: the engine without the daemon.
+//! `scribed transcribe`: runs the engine without the daemon.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ pub(super) struct Transcribe {
     /// txt, srt, vtt, json or tsv
     #[arg(long, default_value = "txt")]
     format: Format,
-    /// Language code, or auto to find out
+    /// Language code, or auto to detect the language
     #[arg(long, value_name = "L")]
     language: Option<String>,
     /// Model to use [default: as configured, else the largest one installed]
@@ -33,7 +33,7 @@ pub(super) struct Transcribe {
     /// Configuration file [default: /etc/scribed/scribed.toml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where models (ggml-NAME.bin) are found [default: /var/lib/scribed-models]
+    /// Directory of models (ggml-NAME.bin) [default: /var/lib/scribed-models]
     #[arg(long, value_name = "DIR")]
     models_dir: Option<PathBuf>,
     /// Engine program [default: scribed-transcriber beside this program]
@@ -82,9 +82,9 @@ async fn transcribe(
     format: Format,
 ) -> Result<(), Failure> {
     let task = request.options.task.unwrap_or(Task::Transcribe);
-    let (engine, receiver) = engine_client::engine();
+    let (engine, job_receiver) = engine_client::engine();
     let mut events = engine.submit(request).await;
-    let supervised = engine_client::supervise(source, receiver);
+    let supervised = engine_client::supervise(source, job_receiver);
     let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {
         let mut segments = Vec::new();

@@ -1,4 +1,4 @@
-//! Requests to a daemon, one connection each.
+//! HTTP requests to a daemon, with one connection each.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Longest answer that is read.
-const ANSWER_MAX_BYTES: usize = 256 << 20;
-/// Connecting, and waiting for the head of an answer once all is sent.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest response body that is read.
+const RESPONSE_MAX_BYTES: usize = 256 << 20;
+/// Timeout of connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where a daemon is.
+/// The address of a daemon, and the access token to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     host: String,
@@ -23,41 +23,41 @@ pub struct Server {
     authorization: Option<HeaderValue>,
 }
 
-/// Why a request came to nothing.
+/// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address given is none.
-    #[error("`{0}` is no address of a server; write http://HOST:PORT")]
+    /// The server's address is invalid.
+    #[error("`{0}` is not the address of a server; write http://HOST:PORT")]
     Address(String),
-    /// The access token holds what no token can.
-    #[error("the access token holds characters that no token has")]
+    /// The access token cannot be sent in a header.
+    #[error("the access token contains characters that are not allowed in tokens")]
     Token,
-    /// Nobody answers, or the connection was lost.
+    /// The server cannot be reached, or the connection was lost.
     #[error("{0}")]
     Connection(String),
-    /// It answers with a refusal.
-    #[error("the server says {status}: {message}")]
-    Refused {
-        /// Its status.
+    /// The response has an error status.
+    #[error("the server answers {status}: {message}")]
+    Status {
+        /// The status.
         status: StatusCode,
-        /// Its explanation.
+        /// The `detail` of the error, or the body.
         message: String,
     },
-    /// It is no scribed.
-    #[error("the server's answer makes no sense: {0}")]
-    Nonsense(String),
+    /// The response is not what the protocol requires.
+    #[error("the server's response is invalid: {0}")]
+    InvalidResponse(String),
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
 }
 
 impl Server {
-    /// From `http://HOST:PORT`.
+    /// Parses `http://HOST:PORT`.
     pub fn parse(address: &str) -> Result<Server, ServerError> {
         let wrong = || ServerError::Address(address.to_owned());
         let uri: Uri = address.parse().map_err(|_| wrong())?;
@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// The same, with an access token for every request.
+    /// Sets the access token to send with every request.
     pub fn with_token(self, token: Option<String>) -> Result<Server, ServerError> {
         let header = token.map(|token| {
             let mut header =
@@ -86,22 +86,22 @@ impl Server {
         })
     }
 
-    /// The text at a path.
+    /// Gets the text at a path.
     pub(super) async fn get(&self, path: &str) -> Result<String, ServerError> {
         let request = Request::get(path);
-        let answer = self.send(request, Full::<Bytes>::default()).await?;
-        match answer.status {
-            StatusCode::OK => Ok(answer.text),
-            _ => Err(answer.refusal()),
+        let response = self.send(request, Full::<Bytes>::default()).await?;
+        match response.status {
+            StatusCode::OK => Ok(response.text),
+            _ => Err(response.into_error()),
         }
     }
 
-    /// Any request.
+    /// Sends a request.
     pub(super) async fn send<B>(
         &self,
         request: hyper::http::request::Builder,
         body: B,
-    ) -> Result<Answer, ServerError>
+    ) -> Result<Response, ServerError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -113,14 +113,14 @@ impl Server {
         let request = request
             .header(HOST, self.to_string().trim_start_matches("http://"))
             .body(body)
-            .map_err(|error| ServerError::Nonsense(error.to_string()))?;
+            .map_err(|error| ServerError::InvalidResponse(error.to_string()))?;
         let is_head = request.method() == Method::HEAD;
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = tokio::time::timeout(PATIENCE, TcpStream::connect((host, self.port)))
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, self.port)))
             .await
-            .map_err(|_| self.lost("no answer"))?
+            .map_err(|_| self.lost("timed out while connecting"))?
             .map_err(|error| self.lost(error))?;
-        // Small requests must not wait for more.
+        // Small requests must not be delayed (Nagle's algorithm).
         let _ = stream.set_nodelay(true);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -133,13 +133,13 @@ impl Server {
             let (head, body) = response.into_parts();
             let text = match is_head {
                 true => Bytes::new(),
-                false => Limited::new(body, ANSWER_MAX_BYTES)
+                false => Limited::new(body, RESPONSE_MAX_BYTES)
                     .collect()
                     .await
                     .map_err(|error| self.lost(error))?
                     .to_bytes(),
             };
-            Ok(Answer {
+            Ok(Response {
                 status: head.status,
                 headers: head.headers,
                 text: String::from_utf8_lossy(&text).into_owned(),
@@ -148,8 +148,8 @@ impl Server {
         tokio::pin!(exchange);
         tokio::pin!(connection);
         tokio::select! {
-            answer = &mut exchange => answer,
-            // The connection's end may be found before the answer it brought is read.
+            response = &mut exchange => response,
+            // The connection may end before its response has been read.
             ended = &mut connection => match exchange.await {
                 Err(_) if ended.is_err() => Err(self.lost("the connection was lost")),
                 other => other,
@@ -162,17 +162,17 @@ impl Server {
     }
 }
 
-impl Answer {
-    /// A header as text.
+impl Response {
+    /// The value of a header, if it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// This answer as an error.
-    pub(super) fn refusal(self) -> ServerError {
+    /// Turns a response with an error status into an error.
+    pub(super) fn into_error(self) -> ServerError {
         let json: Option<serde_json::Value> = serde_json::from_str(&self.text).ok();
         let detail = json.as_ref().and_then(|json| json["detail"].as_str());
-        ServerError::Refused {
+        ServerError::Status {
             status: self.status,
             message: detail.unwrap_or(self.text.trim()).to_owned(),
         }
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_understood_or_refused() {
+    fn addresses_are_parsed_or_rejected() {
         assert_eq!(
             Server::parse("http://box:8000/").unwrap().to_string(),
             "http://box:8000"

@@ -1,4 +1,4 @@
-//! Uploading over TUS 1.0.0, through lost connections.
+//! Uploads files over TUS 1.0.0 and resumes after lost connections.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,82 +15,83 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::{Method, Request, StatusCode};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::http::Answer;
-use super::memory::Memory;
+use super::http::Response;
+use super::resume_store::ResumeStore;
 use super::{Server, ServerError};
 
-/// Where uploads are made, and below it where they are.
+/// The path at which uploads are created, and the parent of their own paths.
 const UPLOADS: &str = "/uploads/files/";
 
-/// Piece that is read from the file at a time.
-const PIECE_BYTES: usize = 256 << 10;
-/// Attempts that may bring nothing before we give up ...
-const FRUITLESS_MAX: u32 = 8;
-/// ... with pauses that double, up to this one.
-const PAUSE_MOST: Duration = Duration::from_secs(15);
+/// How much is read from the file at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Attempts in a row without progress before giving up.
+const MAX_ATTEMPTS: u32 = 8;
+/// Longest delay between attempts; the delay doubles up to this.
+const MAX_DELAY: Duration = Duration::from_secs(15);
 
-/// What to send.
+/// A recording to send.
 #[derive(Debug, Clone)]
-pub struct Recording {
+pub struct FileToSend {
     /// The file.
     pub path: PathBuf,
-    /// Language for the transcription, `None` to detect it.
+    /// Language of the recording, `None` to detect it.
     pub language: Option<String>,
-    /// Bytes per second, `None` for as fast as it goes.
+    /// Bytes per second, `None` for no limit.
     pub rate_limit: Option<u64>,
 }
 
-/// A recording that the server has in full.
+/// A completed upload.
 #[derive(Debug)]
 pub struct Sent {
-    /// Its task.
+    /// The id of its task.
     pub task: String,
-    memory: Memory,
+    resume_store: ResumeStore,
 }
 
 impl Sent {
-    /// Its business here is done: the next run with the same file sends it anew.
+    /// Forgets the upload, so that the next run with the same file starts a new
+    /// one.
     pub fn forget(&self) {
-        self.memory.forget();
+        self.resume_store.remove();
     }
 }
 
-/// Why a recording was not sent.
+/// The recording was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The file.
+    /// The file cannot be read.
     #[error("cannot read {}: {error}", .path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The OS error.
         error: io::Error,
     },
-    /// The server, for good.
+    /// A permanent error.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The server, again and again.
+    /// A transient error in every one of the last attempts.
     #[error(
-        "giving up after {FRUITLESS_MAX} attempts, the last one: {0}; run the same command again to go on from there"
+        "giving up after {MAX_ATTEMPTS} attempts; the last error: {0}; run the same command again to resume the upload"
     )]
-    Fruitless(ServerError),
+    GaveUp(ServerError),
 }
 
-/// What to show while it is being sent.
+/// An event to show to the user while a recording is sent.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// So many bytes are sent.
+    /// This many bytes have been sent.
     Position(u64),
-    /// It goes on where an earlier run or attempt ended.
+    /// Sending resumes at this offset.
     Resumed(u64),
-    /// Something went wrong; it is tried again.
-    Trouble(&'a ServerError),
+    /// An attempt failed; another one follows.
+    Retrying(&'a ServerError),
 }
 
-/// Sends a recording, however often the connection is lost.
+/// Sends a recording; resumes when the connection is lost.
 pub async fn send(
     server: &Server,
-    recording: &Recording,
+    recording: &FileToSend,
     show: impl Fn(Event<'_>) + Clone + Send + Sync + Unpin + 'static,
 ) -> Result<Sent, SendError> {
     let file_error = |error| SendError::File {
@@ -103,28 +104,28 @@ pub async fn send(
         return Err(file_error(io::Error::other("it is not a regular file")));
     }
     let length = metadata.len();
-    let memory = Memory::of(server, &recording.path, &metadata).map_err(file_error)?;
-    let mut location = memory.recall();
+    let resume_store = ResumeStore::of(server, &recording.path, &metadata).map_err(file_error)?;
+    let mut location = resume_store.load();
     let mut furthest = 0;
-    let mut fruitless = 0;
+    let mut attempts = 0;
     loop {
         let attempt = async {
             let (known, offset) = match location.clone() {
                 Some(known) => match offset(server, &known).await? {
                     Some(offset) => (known, offset),
-                    // Expired or deleted: from the start.
+                    // Expired or deleted: starts a new upload.
                     None => (create(server, recording, length).await?, 0),
                 },
                 None => (create(server, recording, length).await?, 0),
             };
-            memory.remember(&known);
+            resume_store.save(&known);
             location = Some(known.clone());
             if offset > 0 {
                 show(Event::Resumed(offset));
             }
             if offset > furthest {
                 furthest = offset;
-                fruitless = 0;
+                attempts = 0;
             }
             if offset < length {
                 patch(
@@ -143,34 +144,35 @@ pub async fn send(
         match attempt.await {
             Ok(location) => {
                 let task = location.rsplit('/').next().unwrap_or_default().to_owned();
-                return Ok(Sent { task, memory });
+                return Ok(Sent { task, resume_store });
             }
             Err(error) if !is_transient(&error) => return Err(error.into()),
             Err(error) => {
-                fruitless += 1;
-                if fruitless >= FRUITLESS_MAX {
-                    return Err(SendError::Fruitless(error));
+                attempts += 1;
+                if attempts >= MAX_ATTEMPTS {
+                    return Err(SendError::GaveUp(error));
                 }
                 if !is_conflict(&error) {
-                    show(Event::Trouble(&error));
+                    show(Event::Retrying(&error));
                 }
-                let pause = Duration::from_millis(500) * 2u32.pow(fruitless - 1);
-                sleep(pause.min(PAUSE_MOST)).await;
+                let delay = Duration::from_millis(500) * 2u32.pow(attempts - 1);
+                sleep(delay.min(MAX_DELAY)).await;
             }
         }
     }
 }
 
-/// The server had more than it could tell a moment ago: no trouble, just ask again.
+/// Whether the offset has changed since it was requested (409 Conflict), which is
+/// not worth reporting.
 fn is_conflict(error: &ServerError) -> bool {
-    matches!(error, ServerError::Refused { status, .. } if *status == StatusCode::CONFLICT)
+    matches!(error, ServerError::Status { status, .. } if *status == StatusCode::CONFLICT)
 }
 
 fn is_transient(error: &ServerError) -> bool {
     match error {
         ServerError::Connection(_) => true,
-        ServerError::Refused { status, .. } => {
-            // 507: the disk may be freed while we wait, but not in seconds.
+        ServerError::Status { status, .. } => {
+            // 507: disk space may be freed later, but not within seconds.
             status.is_server_error() && *status != StatusCode::INSUFFICIENT_STORAGE
                 || matches!(
                     *status,
@@ -180,7 +182,7 @@ fn is_transient(error: &ServerError) -> bool {
                         | StatusCode::TOO_MANY_REQUESTS
                 )
         }
-        ServerError::Address(_) | ServerError::Token | ServerError::Nonsense(_) => false,
+        ServerError::Address(_) | ServerError::Token | ServerError::InvalidResponse(_) => false,
     }
 }
 
@@ -193,7 +195,7 @@ fn request(method: Method, path: &str) -> hyper::http::request::Builder {
 
 async fn create(
     server: &Server,
-    recording: &Recording,
+    recording: &FileToSend,
     length: u64,
 ) -> Result<String, ServerError> {
     let name = recording
@@ -208,42 +210,42 @@ async fn create(
     let request = request(Method::POST, UPLOADS)
         .header("Upload-Length", length)
         .header("Upload-Metadata", metadata);
-    let answer = server.send(request, Empty::new()).await?;
-    match (answer.status, answer.header("location")) {
+    let response = server.send(request, Empty::new()).await?;
+    match (response.status, response.header("location")) {
         (StatusCode::CREATED, Some(location)) => path_of(location),
-        (StatusCode::CREATED, None) => Err(ServerError::Nonsense("no Location".into())),
-        _ => Err(answer.refusal()),
+        (StatusCode::CREATED, None) => Err(ServerError::InvalidResponse("no Location".into())),
+        _ => Err(response.into_error()),
     }
 }
 
-/// The server may give a whole address, and behind a proxy one below another
-/// path than it has where we reach it.
+/// The path of an upload from a `Location`, which may be an absolute URL, and
+/// behind a proxy may have a path prefix that this client does not use.
 fn path_of(location: &str) -> Result<String, ServerError> {
     let uri: hyper::Uri = location
         .parse()
-        .map_err(|_| ServerError::Nonsense(format!("Location: {location}")))?;
+        .map_err(|_| ServerError::InvalidResponse(format!("Location: {location}")))?;
     let path = uri.path();
     let own = path.rfind(UPLOADS).unwrap_or_default();
     Ok(path[own..].to_owned())
 }
 
-/// How far the server has it; `None` if it does not know it any more.
+/// The offset of an upload; `None` if it no longer exists.
 async fn offset(server: &Server, location: &str) -> Result<Option<u64>, ServerError> {
-    let answer = server
+    let response = server
         .send(request(Method::HEAD, location), Empty::new())
         .await?;
-    match answer.status {
-        StatusCode::OK | StatusCode::NO_CONTENT => offset_of(&answer).map(Some),
+    match response.status {
+        StatusCode::OK | StatusCode::NO_CONTENT => offset_of(&response).map(Some),
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-        _ => Err(answer.refusal()),
+        _ => Err(response.into_error()),
     }
 }
 
-fn offset_of(answer: &Answer) -> Result<u64, ServerError> {
-    answer
+fn offset_of(response: &Response) -> Result<u64, ServerError> {
+    response
         .header("upload-offset")
         .and_then(|offset| offset.parse().ok())
-        .ok_or_else(|| ServerError::Nonsense("no Upload-Offset".into()))
+        .ok_or_else(|| ServerError::InvalidResponse("no Upload-Offset".into()))
 }
 
 async fn patch(
@@ -255,8 +257,9 @@ async fn patch(
     rate_limit: Option<u64>,
     show: impl Fn(Event<'_>) + Send + Sync + Unpin + 'static,
 ) -> Result<(), ServerError> {
-    let unreadable =
-        |error: io::Error| ServerError::Nonsense(format!("the file cannot be read: {error}"));
+    let unreadable = |error: io::Error| {
+        ServerError::InvalidResponse(format!("the file cannot be read: {error}"))
+    };
     let mut file = file.try_clone().map_err(unreadable)?;
     file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
     let body = FileBody {
@@ -270,17 +273,17 @@ async fn patch(
     let request = request(Method::PATCH, location)
         .header("Upload-Offset", offset)
         .header("Content-Type", "application/offset+octet-stream");
-    let answer = server.send(request, body).await?;
-    match answer.status {
-        StatusCode::NO_CONTENT if offset_of(&answer)? == length => Ok(()),
+    let response = server.send(request, body).await?;
+    match response.status {
+        StatusCode::NO_CONTENT if offset_of(&response)? == length => Ok(()),
         StatusCode::NO_CONTENT => Err(ServerError::Connection(
-            "the server took only a part".into(),
+            "the server received only a part".into(),
         )),
-        _ => Err(answer.refusal()),
+        _ => Err(response.into_error()),
     }
 }
 
-/// The rest of a file as a body, piece by piece.
+/// A request body that reads the rest of a file in chunks.
 struct FileBody<S> {
     file: File,
     position: u64,
@@ -306,13 +309,13 @@ impl<S: Fn(Event<'_>) + Unpin> Body for FileBody<S> {
         if rest == 0 {
             return Poll::Ready(None);
         }
-        // A limited rate is kept in pieces of at most a tenth of a second.
-        let most = self
+        // With a rate limit a chunk is what may be sent in a tenth of a second.
+        let max = self
             .rate_limit
-            .map_or(PIECE_BYTES as u64, |rate| (rate / 10).max(1));
-        let count = rest.min(most).min(PIECE_BYTES as u64) as usize;
-        let mut piece = vec![0; count];
-        if let Err(error) = self.file.read_exact(&mut piece) {
+            .map_or(CHUNK_BYTES as u64, |rate| (rate / 10).max(1));
+        let count = rest.min(max).min(CHUNK_BYTES as u64) as usize;
+        let mut chunk = vec![0; count];
+        if let Err(error) = self.file.read_exact(&mut chunk) {
             return Poll::Ready(Some(Err(error)));
         }
         self.position += count as u64;
@@ -321,7 +324,7 @@ impl<S: Fn(Event<'_>) + Unpin> Body for FileBody<S> {
             self.pause = Some(Box::pin(tokio::time::sleep_until(until)));
         }
         (self.show)(Event::Position(self.position));
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -334,7 +337,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_location_may_be_a_path_or_an_address() {
+    fn a_location_may_be_a_path_or_a_url() {
         for location in [
             "/uploads/files/x",
             "http://box:8000/uploads/files/x",

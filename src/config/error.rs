@@ -1,8 +1,9 @@
-//! Why a configuration is refused.
+//! Errors in the configuration.
 
 use std::path::PathBuf;
 
-/// Why there is no usable configuration; the message names key and cure.
+/// The configuration cannot be used. The message names the key and says what to
+/// do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -10,7 +11,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The OS error.
         error: std::io::Error,
     },
     /// The file is not TOML.
@@ -21,17 +22,17 @@ pub enum ConfigError {
         /// Line, column and what is wrong there.
         message: String,
     },
-    /// A key we do not know.
+    /// A key is unknown.
     #[error("{origin}: unknown key `{key}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownKey {
         /// The file, or the environment.
         origin: String,
         /// `section.key`
         key: String,
-        /// The most similar key we know.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// A key with a value that makes no sense.
+    /// A key has an invalid value.
     #[error("`{key}`: {message}")]
     Value {
         /// `section.key`

@@ -1,4 +1,4 @@
-//! Laying file, environment and flags over the defaults.
+//! Merges file, environment and flags over the defaults.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::raw::Raw;
 use super::settings::DEFAULT_PATH;
 
-/// What the command line may say; it wins over everything else.
+/// The command-line flags; they take precedence over everything else.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `listen`
@@ -21,13 +21,13 @@ pub struct Flags {
     pub model: Option<String>,
 }
 
-/// All layers in one.
+/// Merges all layers.
 pub(super) fn merge(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
     flags: &Flags,
 ) -> Result<Raw, ConfigError> {
-    // The defaults name every key there is, so they also tell what is unknown.
+    // The defaults contain every key, so any other key is unknown.
     let mut table = match Value::try_from(Raw::default()) {
         Ok(Value::Table(table)) => table,
         _ => unreachable!("a struct serialises to a table"),
@@ -94,13 +94,19 @@ fn overlay_environment(
             .find_map(|section| Some((section, name.strip_prefix(section)?.strip_prefix('_')?)));
         match section {
             Some((section, key)) => {
-                let like = table[section].get(key).cloned();
-                set(table, Some(section), key, parse(like, text), "environment")?;
+                let default = table[section].get(key).cloned();
+                set(
+                    table,
+                    Some(section),
+                    key,
+                    parse(default, text),
+                    "environment",
+                )?;
             }
-            // Other programs of ours read variables of this prefix too.
+            // Other programs use variables with this prefix too.
             None if table.contains_key(&name) => {
-                let like = table.get(&name).cloned();
-                set(table, None, &name, parse(like, text), "environment")?;
+                let default = table.get(&name).cloned();
+                set(table, None, &name, parse(default, text), "environment")?;
             }
             None => {}
         }
@@ -126,10 +132,10 @@ fn overlay_flags(table: &mut Table, flags: &Flags) {
     }
 }
 
-/// An environment variable's text as a value of the default's type; text that
-/// does not fit stays text and is refused by [`set`].
-fn parse(like: Option<Value>, text: String) -> Value {
-    match like {
+/// Parses an environment variable as a value of the default's type. Text that
+/// cannot be parsed stays a string, which [`set`] rejects.
+fn parse(default: Option<Value>, text: String) -> Value {
+    match default {
         Some(Value::Integer(_)) => text.parse().map_or(Value::String(text), Value::Integer),
         Some(Value::Boolean(_)) => text.parse().map_or(Value::String(text), Value::Boolean),
         Some(Value::Array(_)) => Value::Array(
@@ -225,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_environment_over_file_over_defaults() {
+    fn flags_override_environment_overrides_file_overrides_defaults() {
         let file = "listen = ['127.0.0.1:1']\nstate_dir = '/file'\n[upload]\nmax_size = '1GiB'\nidle_expiry = '1h'";
         let environment = [
             ("SCRIBED_LISTEN", "127.0.0.1:2, [::1]:2"),
@@ -264,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_configuration_is_named_with_its_cure() {
+    fn errors_name_the_key_and_the_fix() {
         let cases = [
             (
                 "listn = ['127.0.0.1:1']",
@@ -279,14 +285,14 @@ mod tests {
                 "listen = '127.0.0.1:1'",
                 "`listen`: must be of type array, not string",
             ),
-            ("listen = []", "`listen`: name at least one address"),
+            ("listen = []", "`listen`: needs at least one address"),
             (
                 "listen = ['host']",
-                "`listen`: `host` is no address; write ADDRESS:PORT, for one 127.0.0.1:8000 or [::1]:8000",
+                "`listen`: `host` is not an address; write ADDRESS:PORT, for example 127.0.0.1:8000 or [::1]:8000",
             ),
             (
                 "[http]\ncors_origins = ['https://notes.example', 'notes.example/']",
-                "`http.cors_origins`: `notes.example/` is no origin; write one like https://app.example or http://192.168.1.5:3000, or * for all",
+                "`http.cors_origins`: `notes.example/` is not an origin; write one like https://app.example or http://192.168.1.5:3000, or * for all",
             ),
             (
                 "[http]\nbase_url = 'notes.example'",
@@ -294,11 +300,11 @@ mod tests {
             ),
             (
                 "[http]\ntrusted_proxies = ['127.0.0.1', 'nginx']",
-                "`http.trusted_proxies`: `nginx` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
+                "`http.trusted_proxies`: `nginx` is not a network; write one like 192.168.0.0/16 or fd00::/8, or an address",
             ),
             (
                 "[http]\nstatic_root = true",
-                "`http.static_root`: needs the folder of a front end in http.static_dir",
+                "`http.static_root`: needs the directory of a front end in http.static_dir",
             ),
             (
                 "[http]\nheader_timeout = '0s'",
@@ -306,7 +312,7 @@ mod tests {
             ),
             (
                 "[upload]\nmax_size = 'much'",
-                "`upload.max_size`: `much` is no size; write one like 500MiB or 5GiB",
+                "`upload.max_size`: `much` is not a size; write one like 500MiB or 5GiB",
             ),
             (
                 "[upload]\ningest_threads = 0",
@@ -314,19 +320,19 @@ mod tests {
             ),
             (
                 "[auth]\nmode = 'open'",
-                "`auth.networks`: mode = \"open\" needs the networks to be open to, say [\"192.168.0.0/16\"]",
+                "`auth.networks`: mode = \"open\" needs at least one network, for example [\"192.168.0.0/16\"]",
             ),
             (
                 "[auth]\nmode = 'open'\nnetworks = ['lan']",
-                "`auth.networks`: `lan` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address",
+                "`auth.networks`: `lan` is not a network; write one like 192.168.0.0/16 or fd00::/8, or an address",
             ),
             (
                 "[callbacks]\nallow = ['https://nas']",
-                "`callbacks.allow`: `https://nas` is no host; write one like notes.example, 192.168.1.20:8080, [fd00::5]:8080, notes.example:* or *.notes.example",
+                "`callbacks.allow`: `https://nas` is not a host; write one like notes.example, 192.168.1.20:8080, [fd00::5]:8080, notes.example:* or *.notes.example",
             ),
             (
                 "[retention]\ntranscripts = 'until-transcribed'",
-                "`retention.transcripts`: `until-transcribed` is no duration (expected number at 0); write one like 60s or 10min",
+                "`retention.transcripts`: `until-transcribed` is not a duration (expected number at 0); write one like 60s or 10min",
             ),
             (
                 "[transcribe]\nlanguage = 'englisch'",

@@ -1,4 +1,4 @@
-//! The configuration as it is written, and the check that makes it typed.
+//! The configuration as written in the file, and its validation.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::outgoing::AllowList;
 use crate::task::{Keep, Retention};
 use crate::{languages, models};
 
-/// Every key with its default. What is not here is an unknown key.
+/// Every key with its default. All other keys are unknown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Raw {
@@ -180,20 +180,20 @@ impl Default for RawCallbacks {
 const FOREVER: &str = "forever";
 const UNTIL_TRANSCRIBED: &str = "until-transcribed";
 
-/// Turns words into types and refuses what makes no sense.
+/// Parses and validates all values.
 pub(super) fn validate(raw: Raw) -> Result<Config, ConfigError> {
     let mut listen = Vec::with_capacity(raw.listen.len());
     for address in &raw.listen {
         let parsed: SocketAddr = address.parse().map_err(|_| {
             value(
                 "listen",
-                format!("`{address}` is no address; write ADDRESS:PORT, for one 127.0.0.1:8000 or [::1]:8000"),
+                format!("`{address}` is not an address; write ADDRESS:PORT, for example 127.0.0.1:8000 or [::1]:8000"),
             )
         })?;
         listen.push(parsed);
     }
     if listen.is_empty() {
-        return Err(value("listen", "name at least one address".into()));
+        return Err(value("listen", "needs at least one address".into()));
     }
     Ok(Config {
         listen,
@@ -281,7 +281,7 @@ fn static_root(raw: &RawHttp) -> Result<bool, ConfigError> {
     match raw.static_root && raw.static_dir == PathBuf::new() {
         true => Err(value(
             "http.static_root",
-            "needs the folder of a front end in http.static_dir".into(),
+            "needs the directory of a front end in http.static_dir".into(),
         )),
         false => Ok(raw.static_root),
     }
@@ -291,7 +291,7 @@ fn origins(raw: &[String]) -> Result<Origins, ConfigError> {
     if raw.iter().any(|origin| origin == "*") {
         return Ok(Origins::All);
     }
-    // As browsers write it: nothing behind the port, no capital letters.
+    // As in browsers' `Origin` header: no path, no upper case letters.
     let is_origin = |origin: &String| {
         let host = origin
             .strip_prefix("https://")
@@ -308,13 +308,13 @@ fn origins(raw: &[String]) -> Result<Origins, ConfigError> {
         Some(wrong) => Err(value(
             "http.cors_origins",
             format!(
-                "`{wrong}` is no origin; write one like https://app.example or http://192.168.1.5:3000, or * for all"
+                "`{wrong}` is not an origin; write one like https://app.example or http://192.168.1.5:3000, or * for all"
             ),
         )),
     }
 }
 
-/// A single address is a network too.
+/// Parses networks; a single address is a network of one host.
 fn networks(key: &str, raw: &[String]) -> Result<Vec<IpNet>, ConfigError> {
     let parse = |network: &String| {
         let address = || {
@@ -325,7 +325,7 @@ fn networks(key: &str, raw: &[String]) -> Result<Vec<IpNet>, ConfigError> {
         network.parse().or_else(|_| address()).map_err(|_| {
             value(
                 key,
-                format!("`{network}` is no network; write one like 192.168.0.0/16 or fd00::/8, or an address"),
+                format!("`{network}` is not a network; write one like 192.168.0.0/16 or fd00::/8, or an address"),
             )
         })
     };
@@ -338,11 +338,11 @@ fn mode(raw: &RawAuth) -> Result<Mode, ConfigError> {
         "tokens" if networks.is_empty() => Ok(Mode::Tokens),
         "tokens" => Err(value(
             "auth.networks",
-            "only counts with mode = \"open\"".into(),
+            "is only allowed with mode = \"open\"".into(),
         )),
         "open" if networks.is_empty() => Err(value(
             "auth.networks",
-            "mode = \"open\" needs the networks to be open to, say [\"192.168.0.0/16\"]".into(),
+            "mode = \"open\" needs at least one network, for example [\"192.168.0.0/16\"]".into(),
         )),
         "open" => Ok(Mode::Open { networks }),
         other => Err(value(
@@ -373,13 +373,13 @@ fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
     let parsed = humantime::parse_duration(text).map_err(|error| {
         value(
             key,
-            format!("`{text}` is no duration ({error}); write one like 60s or 10min"),
+            format!("`{text}` is not a duration ({error}); write one like 60s or 10min"),
         )
     })?;
     if parsed.is_zero() {
         return Err(value(key, "must be longer than zero".into()));
     }
-    // Further off than that, dates have no names any more.
+    // Later dates cannot be represented.
     const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
     if parsed > LONGEST {
         return Err(value(
@@ -394,7 +394,7 @@ fn size(key: &str, text: &str) -> Result<u64, ConfigError> {
     let parsed: bytesize::ByteSize = text.parse().map_err(|_| {
         value(
             key,
-            format!("`{text}` is no size; write one like 500MiB or 5GiB"),
+            format!("`{text}` is not a size; write one like 500MiB or 5GiB"),
         )
     })?;
     if parsed.as_u64() == 0 || i64::try_from(parsed.as_u64()).is_err() {

@@ -1,4 +1,4 @@
-//! The configuration, validated: durations, sizes and paths have their types.
+//! The validated configuration, with typed durations, sizes and paths.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use crate::models::UnknownModel;
 use crate::outgoing::AllowList;
 use crate::task::Retention;
 
-/// Where the configuration is looked for when no other file is named.
+/// The default path of the configuration file.
 pub const DEFAULT_PATH: &str = "/etc/scribed/scribed.toml";
 
-/// Everything that can be configured, typed and checked.
+/// The validated configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Addresses to bind, at least one.
     pub listen: Vec<SocketAddr>,
-    /// Uploads, tasks and transcripts.
+    /// The directory of uploads, tasks and transcripts.
     pub state_dir: PathBuf,
-    /// Model files, see [`crate::models`].
+    /// The directory of model files, see [`crate::models`].
     pub models_dir: PathBuf,
     /// `[http]`
     pub http: Http,
@@ -38,26 +38,26 @@ pub struct Config {
     pub callbacks: Callbacks,
 }
 
-/// Limits of the HTTP side.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// The folder of a front end that is served too.
+    /// The directory of a front end to serve.
     pub static_dir: Option<PathBuf>,
-    /// It is served at `/`, too.
+    /// Whether the front end is served at `/` too.
     pub static_root: bool,
-    /// Where clients find this server, if a proxy gives it another address.
+    /// The URL of this server as clients see it, if a proxy changes it.
     pub base_url: BaseUrl,
-    /// Who is believed about the addresses of clients.
+    /// The proxies whose headers about client addresses are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Whose pages may use this server.
+    /// The allowed CORS origins.
     pub origins: Origins,
-    /// Connections served at once; further ones wait to be accepted.
+    /// Most connections served at a time; further ones wait to be accepted.
     pub max_connections: usize,
-    /// How long the head of a request may take, from its first byte on, or from
-    /// the start of a connection.
+    /// Timeout of a request head, from its first byte or the start of the
+    /// connection.
     pub header_timeout: Duration,
     /// A connection that sends nothing for this long, between requests or in
-    /// the middle of a body, is closed; what it had sent is kept.
+    /// the middle of a body, is closed; the received part of an upload is kept.
     pub idle_timeout: Duration,
 }
 
@@ -68,12 +68,12 @@ pub struct Upload {
     pub max_size_bytes: u64,
     /// An unfinished upload to which nothing was added for this long expires.
     pub idle_expiry: Duration,
-    /// Disk space that no upload may take: for the transcripts, and for whatever
-    /// else lives on that disk.
+    /// Disk space that uploads must leave free, for the transcripts and for
+    /// other files on that disk.
     pub reserve_free_bytes: u64,
-    /// Unfinished uploads at a time.
+    /// Most unfinished uploads at a time.
     pub max_unfinished: usize,
-    /// Threads that serve connections, each with a ring of its own.
+    /// Threads that serve connections, each with its own ring.
     pub ingest_threads: usize,
 }
 
@@ -82,36 +82,36 @@ pub struct Upload {
 pub struct Transcribe {
     /// Name of the resident model or [`crate::models::AUTO`].
     pub model: String,
-    /// Whisper language code used where a request names none; `None`: detect.
+    /// Whisper language code for requests that name none; `None`: detect.
     pub language: Option<String>,
     /// CPU threads of the model; 0: all cores but one.
     pub threads: usize,
     /// What happens to a request for a model that is not installed.
     pub unknown_model: UnknownModel,
-    /// Recordings that may wait for the engine.
+    /// Most recordings that wait for the engine.
     pub max_queue: usize,
-    /// Longest recording that is transcribed, by its sound.
+    /// Longest recording that is transcribed, by the duration of its audio.
     pub max_duration: Duration,
 }
 
-/// Who may come in.
+/// Authentication settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
-    /// How the door is guarded.
+    /// How requests are authenticated.
     pub mode: Mode,
-    /// Where tokens are kept, see [`crate::access::tokens`].
+    /// The tokens file, see [`crate::access::tokens`].
     pub tokens_file: PathBuf,
 }
 
-/// Which other machines are told of tasks, and asked for recordings.
+/// Settings of webhooks and of fetching recordings by URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callbacks {
-    /// Those that may be.
+    /// The hosts that requests may be sent to.
     pub allow: AllowList,
-    /// What callbacks are signed with; `None`: a secret that the daemon makes.
+    /// The file of the webhook secret; `None`: a secret that the daemon creates.
     pub secret_file: Option<PathBuf>,
-    /// For how long a callback that fails is tried again.
+    /// How long a failing callback is retried.
     pub retry_for: Duration,
-    /// How long fetching one recording may take.
+    /// Timeout of one download.
     pub download_timeout: Duration,
 }

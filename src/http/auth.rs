@@ -12,7 +12,7 @@ pub fn admit(app: &App, client: Client, headers: &HeaderMap) -> Result<Caller, D
     let admitted = app.access.admit(client, authorization);
     // Not when the rate is limited: guesses must not fill the journal.
     if let Err(Denied::WrongToken) = &admitted {
-        warn!("wrong access token");
+        warn!("invalid access token");
     }
     admitted
 }

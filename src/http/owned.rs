@@ -1,7 +1,7 @@
 //! Ownership: what belongs to a caller. The table of routes is the one place
 //! that makes these values; verbs take them instead of ids, so that one without
-//! the check does not compile. What belongs to somebody else reads like what
-//! does not exist.
+//! the check does not compile. What belongs to another caller is treated
+//! like what does not exist.
 
 use std::sync::Arc;
 

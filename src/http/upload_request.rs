@@ -50,7 +50,7 @@ pub async fn new_upload(
 ) -> Result<NewUpload, Unmet> {
     let model = model(app, wanted.model).await?;
     let callback_url = wanted.callback_url.filter(|url| !url.is_empty());
-    let callback_url = callback_url.map(|url| app.outgoing.address(&url));
+    let callback_url = callback_url.map(|url| app.outgoing.url(&url));
     let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
     let is_partial = wanted.concat.as_ref().is_some_and(Concat::is_partial);
     if !is_partial && app.tasks.waiting() >= app.max_queue {

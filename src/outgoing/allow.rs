@@ -1,17 +1,18 @@
-//! Which hosts may be reached.
+//! The hosts that requests may be sent to.
 
 use std::net::Ipv6Addr;
 
-use super::Address;
-use super::address::host;
+use super::HttpUrl;
+use super::url::host;
 
-/// The hosts that the configuration names; none by default.
+/// The hosts in `callbacks.allow`; none by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllowList(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    /// As in [`Address`]; of all hosts below a domain that with its dot.
+    /// As in [`HttpUrl`]; for all hosts below a domain, the domain with a
+    /// leading dot.
     host: String,
     is_domain: bool,
     port: Port,
@@ -19,39 +20,39 @@ struct Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Port {
-    /// That of the address's scheme.
-    Usual,
+    /// The default port of the URL's scheme.
+    Default,
     Any,
-    This(u16),
+    Exactly(u16),
 }
 
 impl AllowList {
-    /// From `HOST`, `HOST:PORT` or `HOST:*`, where a host is a name, an address
-    /// or `*.DOMAIN`. The error is for people.
+    /// Parses entries of the form `HOST`, `HOST:PORT` or `HOST:*`, where a host
+    /// is a name, an IP address or `*.DOMAIN`. The error is a message for users.
     pub fn parse(entries: &[String]) -> Result<AllowList, String> {
         let entries = entries.iter().map(|text| {
             Entry::parse(text).ok_or_else(|| {
                 format!(
-                    "`{text}` is no host; write one like notes.example, 192.168.1.20:8080, [fd00::5]:8080, notes.example:* or *.notes.example"
+                    "`{text}` is not a host; write one like notes.example, 192.168.1.20:8080, [fd00::5]:8080, notes.example:* or *.notes.example"
                 )
             })
         });
         Ok(AllowList(entries.collect::<Result<_, _>>()?))
     }
 
-    /// Nobody may be reached.
+    /// Whether no host is allowed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether this may be reached.
-    pub fn allows(&self, address: &Address) -> bool {
-        self.0.iter().any(|entry| entry.allows(address))
+    /// Whether requests to this URL are allowed.
+    pub fn allows(&self, url: &HttpUrl) -> bool {
+        self.0.iter().any(|entry| entry.allows(url))
     }
 }
 
@@ -61,17 +62,17 @@ impl Entry {
             return Some(Entry {
                 host: address.to_string(),
                 is_domain: false,
-                port: Port::Usual,
+                port: Port::Default,
             });
         }
         let end = text.rfind(']').map_or(0, |end| end + 1);
         let (name, port) = match text[end..].find(':') {
-            None => (text, Port::Usual),
+            None => (text, Port::Default),
             Some(colon) => {
                 let (name, port) = text.split_at(end + colon);
                 let port = match &port[1..] {
                     "*" => Port::Any,
-                    number => Port::This(number.parse().ok().filter(|port| *port > 0)?),
+                    number => Port::Exactly(number.parse().ok().filter(|port| *port > 0)?),
                 };
                 (name, port)
             }
@@ -91,15 +92,15 @@ impl Entry {
         })
     }
 
-    fn allows(&self, address: &Address) -> bool {
+    fn allows(&self, url: &HttpUrl) -> bool {
         let is_host = match self.is_domain {
-            true => address.host().ends_with(&self.host),
-            false => address.host() == self.host,
+            true => url.host().ends_with(&self.host),
+            false => url.host() == self.host,
         };
         let is_port = match self.port {
-            Port::Usual => address.has_usual_port(),
+            Port::Default => url.has_default_port(),
             Port::Any => true,
-            Port::This(port) => address.port() == port,
+            Port::Exactly(port) => url.port() == port,
         };
         is_host && is_port
     }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_allows_what_it_names_and_nothing_else() {
+    fn an_entry_allows_exactly_what_it_names() {
         for (entry, allowed, refused) in [
             (
                 "Notes.example",
@@ -147,7 +148,7 @@ mod tests {
             ("fd00::5", &["http://[fd00:0::5]/"], &["http://[fd00::6]/"]),
         ] {
             let list = AllowList::parse(&[entry.to_owned()]).unwrap();
-            let allows = |text: &&str| Address::parse(text).is_ok_and(|to| list.allows(&to));
+            let allows = |text: &&str| HttpUrl::parse(text).is_ok_and(|to| list.allows(&to));
             for text in allowed {
                 assert!(allows(text), "{entry} {text}");
             }

@@ -1,4 +1,4 @@
-//! One request over a connection of its own.
+//! Sends one request over a new connection.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,54 +16,57 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::tls::Tls;
-use super::{Address, Failure};
+use super::{Failure, HttpUrl};
 
-/// Finding the host and connecting to it; the same again for the encryption.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Taking the request, and thinking about it.
-const ANSWER: Duration = Duration::from_secs(60);
-/// So much is received at a time, and no longer head is read.
+/// Limit for name resolution and TCP connect together, and for the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limit for sending the request and receiving the head of the response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The size of the receive buffer, and so the longest response head.
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Keeps a connection going; ends it when dropped.
+/// Drives the connection; closes it when dropped.
 #[derive(Debug)]
-pub(super) struct Going(#[allow(dead_code, reason = "held")] JoinSet<()>);
+pub(super) struct ConnectionTask(#[allow(dead_code, reason = "held")] JoinSet<()>);
 
-/// Sends a request, which needs no more than its method and its own headers.
+/// Sends a request. `request` needs only a method and its own headers.
 pub(super) async fn send<B>(
     tls: &Tls,
-    address: &Address,
+    url: &HttpUrl,
     request: Builder,
     body: B,
-) -> Result<(Response<Incoming>, Going), Failure>
+) -> Result<(Response<Incoming>, ConnectionTask), Failure>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let request = request
-        .uri(address.target())
-        .header(HOST, address.authority())
+        .uri(url.target())
+        .header(HOST, url.authority())
         .header(USER_AGENT, super::USER_AGENT)
         .header(CONNECTION, "close")
         .body(body)
         .map_err(|error| Failure::Lost(error.to_string()))?;
-    let stream = TcpStream::connect((address.host(), address.port()));
-    let stream = timeout(CONNECT, stream)
+    let stream = TcpStream::connect((url.host(), url.port()));
+    let stream = timeout(CONNECT_TIMEOUT, stream)
         .await
         .map_err(|_| Failure::Slow("to connect"))?
         .map_err(|error| Failure::Unreachable(error.to_string()))?;
-    // Small requests must not wait for more.
+    // Small requests must not be delayed (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
-    if !address.is_https() {
-        return over(stream, request).await;
+    if !url.is_https() {
+        return exchange(stream, request).await;
     }
-    let stream = timeout(CONNECT, tls.over(stream, address))
+    let stream = timeout(CONNECT_TIMEOUT, tls.connect(stream, url))
         .await
         .map_err(|_| Failure::Slow("to connect"))??;
-    over(stream, request).await
+    exchange(stream, request).await
 }
 
-async fn over<T, B>(stream: T, request: Request<B>) -> Result<(Response<Incoming>, Going), Failure>
+async fn exchange<T, B>(
+    stream: T,
+    request: Request<B>,
+) -> Result<(Response<Incoming>, ConnectionTask), Failure>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     B: Body<Data = Bytes> + Send + 'static,
@@ -73,23 +76,23 @@ where
         .max_buf_size(BUFFER_BYTES)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(lost)?;
-    let mut going = JoinSet::new();
-    going.spawn(async move {
-        // What went wrong is told to whoever reads the answer.
+        .map_err(connection_lost)?;
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        // Reading the response returns the error.
         let _ = connection.await;
     });
-    let response = timeout(ANSWER, sender.send_request(request))
+    let response = timeout(RESPONSE_TIMEOUT, sender.send_request(request))
         .await
         .map_err(|_| Failure::Slow("to answer"))?
-        .map_err(lost)?;
-    Ok((response, Going(going)))
+        .map_err(connection_lost)?;
+    Ok((response, ConnectionTask(task)))
 }
 
-/// With what is below: hyper's own words say little.
-pub(super) fn lost(error: hyper::Error) -> Failure {
+/// Includes the source of the error: hyper's own message says little.
+pub(super) fn connection_lost(error: hyper::Error) -> Failure {
     Failure::Lost(match error.source() {
-        Some(below) => format!("{error} ({below})"),
+        Some(source) => format!("{error} ({source})"),
         None => error.to_string(),
     })
 }

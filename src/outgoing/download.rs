@@ -1,4 +1,4 @@
-//! Fetching a recording.
+//! Downloads a recording.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -8,54 +8,55 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Going, lost, send};
+use super::connection::{ConnectionTask, connection_lost, send};
 use super::failure::MAX_REDIRECTS;
-use super::{Address, BadAddress, Failure, Outgoing};
+use super::{Failure, HttpUrl, Outgoing, UrlError};
 
-const ALL_OF_IT: Failure = Failure::Slow("to send all of it (callbacks.download_timeout)");
+const TOO_SLOW: Failure = Failure::Slow("to send all of it (callbacks.download_timeout)");
 
-/// A recording that comes in from elsewhere.
+/// A download in progress.
 #[derive(Debug)]
 pub struct Download {
-    /// Of the answer that brings it.
+    /// The headers of the response.
     pub headers: HeaderMap,
     body: Incoming,
     deadline: Instant,
-    _going: Going,
+    _connection: ConnectionTask,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Outgoing {
-    /// Asks for it, wherever it has moved to, up to the head of the answer.
-    pub async fn fetch(&self, address: &Address) -> Result<Download, Failure> {
+    /// Sends a GET request, follows redirects and waits for the head of the
+    /// response.
+    pub async fn fetch(&self, url: &HttpUrl) -> Result<Download, Failure> {
         let permit = self.downloads.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Failure::Busy)?;
         let deadline = Instant::now() + self.download_timeout;
-        let (head, body, going) = timeout_at(deadline, self.ask(address))
+        let (head, body, connection) = timeout_at(deadline, self.get(url))
             .await
-            .map_err(|_| ALL_OF_IT)??;
+            .map_err(|_| TOO_SLOW)??;
         Ok(Download {
             headers: head,
             body,
             deadline,
-            _going: going,
+            _connection: connection,
             _permit: permit,
         })
     }
 
-    async fn ask(&self, address: &Address) -> Result<(HeaderMap, Incoming, Going), Failure> {
-        let mut address = address.clone();
+    async fn get(&self, url: &HttpUrl) -> Result<(HeaderMap, Incoming, ConnectionTask), Failure> {
+        let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let request = Request::builder()
                 .method(Method::GET)
                 .header(ACCEPT_ENCODING, "identity");
             let body = Empty::<Bytes>::new();
-            let (answer, going) = send(&self.tls, &address, request, body).await?;
-            let (head, body) = answer.into_parts();
+            let (response, connection) = send(&self.tls, &url, request, body).await?;
+            let (head, body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {
-                    require_plain(&head.headers)?;
-                    return Ok((head.headers, body, going));
+                    require_identity(&head.headers)?;
+                    return Ok((head.headers, body, connection));
                 }
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
@@ -63,10 +64,10 @@ impl Outgoing {
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT => {
                     let location = head.headers.get(LOCATION);
-                    let location = location.ok_or(BadAddress::Unreadable)?;
+                    let location = location.ok_or(UrlError::Invalid)?;
                     let location = str::from_utf8(location.as_bytes());
-                    address = address.follow(location.map_err(|_| BadAddress::Unreadable)?)?;
-                    self.permit(&address)?;
+                    url = url.follow(location.map_err(|_| UrlError::Invalid)?)?;
+                    self.permit(&url)?;
                 }
                 status => return Err(Failure::Status(status)),
             }
@@ -76,7 +77,7 @@ impl Outgoing {
 }
 
 impl Download {
-    /// How much will come, where that is told.
+    /// The `Content-Length`, if the server sent one.
     pub fn announced_bytes(&self) -> Option<u64> {
         self.headers
             .get(CONTENT_LENGTH)?
@@ -86,15 +87,16 @@ impl Download {
             .ok()
     }
 
-    /// The next bytes; `None` at the end, which is the one that was announced.
+    /// The next bytes of the body; `None` at its end. A body shorter than its
+    /// `Content-Length` is an error.
     pub async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
         loop {
             let Ok(frame) = timeout_at(self.deadline, self.body.frame()).await else {
-                return Some(Err(ALL_OF_IT));
+                return Some(Err(TOO_SLOW));
             };
             match frame? {
-                Err(error) => return Some(Err(lost(error))),
-                // Trailers are no content.
+                Err(error) => return Some(Err(connection_lost(error))),
+                // Trailers are ignored.
                 Ok(frame) => match frame.into_data() {
                     Ok(bytes) => return Some(Ok(bytes)),
                     Err(_) => continue,
@@ -104,8 +106,8 @@ impl Download {
     }
 }
 
-/// What was asked for, or what would have to be unpacked.
-fn require_plain(headers: &HeaderMap) -> Result<(), Failure> {
+/// Rejects a response with a content coding, which would have to be decoded.
+fn require_identity(headers: &HeaderMap) -> Result<(), Failure> {
     match headers.get(CONTENT_ENCODING) {
         Some(coding) if coding != "identity" => {
             let coding = String::from_utf8_lossy(coding.as_bytes());

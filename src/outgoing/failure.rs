@@ -1,48 +1,43 @@
-//! Why a request to another machine failed.
+//! Errors of requests to other hosts.
 
 use hyper::StatusCode;
 
-use super::address::BadAddress;
+use super::url::UrlError;
 
-/// Recordings that are fetched at a time; each holds a connection and some
-/// buffers.
+/// Most downloads at a time; each holds a connection and some buffers.
 pub const MAX_DOWNLOADS: usize = 8;
 
-/// From one address to the next.
+/// Most redirects that are followed.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Why something came to nothing out there. The texts are for people, and
-/// follow the address they are about.
+/// Why a request failed. The messages follow the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It leads where we may not go.
+    /// The URL, or the one it redirects to, is invalid or not allowed.
     #[error("{0}")]
-    Address(#[from] BadAddress),
-    /// Nobody is there.
+    Url(#[from] UrlError),
+    /// No connection could be made.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    /// Somebody is there who cannot prove to be the one that was meant.
+    /// The server's certificate cannot be verified.
     #[error("cannot be trusted: {0}")]
     Tls(String),
-    /// The connection was lost, or nonsense came over it.
-    #[error("broke off: {0}")]
+    /// The connection was lost, or the response is not valid HTTP.
+    #[error("lost the connection: {0}")]
     Lost(String),
-    /// Too slow in something.
+    /// A timeout.
     #[error("took too long {0}")]
     Slow(&'static str),
-    /// It answers something else than what was asked for.
+    /// The response has an unexpected status.
     #[error("answers {0}")]
     Status(StatusCode),
-    /// It sends us from one address to the next.
-    #[error(
-        "leads to more than {} other addresses, one after the other",
-        MAX_REDIRECTS
-    )]
+    /// Too many redirects.
+    #[error("redirects more than {MAX_REDIRECTS} times")]
     Redirects,
-    /// What comes is packed.
-    #[error("sends its content packed (Content-Encoding: {0})")]
+    /// The response has a content coding that was not requested.
+    #[error("sends compressed content (Content-Encoding: {0}), which is not supported")]
     Encoding(String),
-    /// Enough is going on already.
-    #[error("must wait: {MAX_DOWNLOADS} recordings are being fetched; try again later")]
+    /// The limit of concurrent downloads is reached.
+    #[error("cannot be fetched now: {MAX_DOWNLOADS} downloads are running; try again later")]
     Busy,
 }

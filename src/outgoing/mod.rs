@@ -1,31 +1,31 @@
-//! What the daemon asks of, and tells to, other machines: fetching recordings
-//! and calling back. Only hosts that the configuration names are reached, and
-//! nothing waits for them without a limit. No proxies: this is for a LAN.
+//! HTTP client for requests to other hosts: downloads recordings and sends
+//! callbacks. Only hosts that the configuration allows are contacted, and every
+//! wait has a timeout. Proxies are not supported: this is for a LAN.
 
-mod address;
 mod allow;
-mod call;
 mod connection;
 mod download;
 mod failure;
+mod post;
 mod tls;
+mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-pub use address::{Address, BadAddress};
 pub use allow::AllowList;
 pub use download::Download;
 pub use failure::{Failure, MAX_DOWNLOADS};
+pub use url::{HttpUrl, UrlError};
 
 use tls::Tls;
 
-/// How we call ourselves.
+/// The `User-Agent` header.
 const USER_AGENT: &str = concat!("scribed/", env!("CARGO_PKG_VERSION"));
 
-/// The way out.
+/// The HTTP client.
 #[derive(Debug)]
 pub struct Outgoing {
     allow: AllowList,
@@ -35,7 +35,8 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// To these hosts; the whole of a download may take `download_timeout`.
+    /// Allows requests to these hosts. A download may take `download_timeout` in
+    /// total.
     pub fn new(allow: AllowList, download_timeout: Duration) -> Outgoing {
         Outgoing {
             allow,
@@ -45,20 +46,20 @@ impl Outgoing {
         }
     }
 
-    /// Reads an address, and sees to it that we may go there.
-    pub fn address(&self, text: &str) -> Result<Address, BadAddress> {
+    /// Parses a URL and checks that its host is allowed.
+    pub fn url(&self, text: &str) -> Result<HttpUrl, UrlError> {
         if self.allow.is_empty() {
-            return Err(BadAddress::Nobody);
+            return Err(UrlError::Disabled);
         }
-        let address = Address::parse(text)?;
-        self.permit(&address)?;
-        Ok(address)
+        let url = HttpUrl::parse(text)?;
+        self.permit(&url)?;
+        Ok(url)
     }
 
-    fn permit(&self, address: &Address) -> Result<(), BadAddress> {
-        match self.allow.allows(address) {
+    fn permit(&self, url: &HttpUrl) -> Result<(), UrlError> {
+        match self.allow.allows(url) {
             true => Ok(()),
-            false => Err(BadAddress::Host(address.authority())),
+            false => Err(UrlError::HostNotAllowed(url.authority())),
         }
     }
 }

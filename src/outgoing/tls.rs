@@ -1,4 +1,4 @@
-//! Connections that are encrypted, to hosts that prove who they are.
+//! TLS connections with verified server certificates.
 
 use std::io;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
 
-use super::{Address, Failure};
+use super::{Failure, HttpUrl};
 use crate::blocking;
 
-/// Whom to trust, as the system says: read when it is first needed, for that
-/// takes some memory.
+/// The system's root certificates, loaded on first use because they take some
+/// memory.
 #[derive(Default)]
 pub(super) struct Tls(OnceCell<TlsConnector>);
 
@@ -27,14 +27,14 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Encrypts this connection.
-    pub(super) async fn over(
+    /// Performs the TLS handshake on this connection.
+    pub(super) async fn connect(
         &self,
         stream: TcpStream,
-        address: &Address,
+        url: &HttpUrl,
     ) -> Result<TlsStream<TcpStream>, Failure> {
         let connector = self.0.get_or_try_init(connector).await?;
-        let name = ServerName::try_from(address.host().to_owned())
+        let name = ServerName::try_from(url.host().to_owned())
             .map_err(|error| Failure::Tls(error.to_string()))?;
         let connected = connector.connect(name, stream).await;
         connected.map_err(|error| match error.kind() {
@@ -45,16 +45,16 @@ impl Tls {
 }
 
 async fn connector() -> Result<TlsConnector, Failure> {
-    // Some hundred kilobytes of text.
+    // On a blocking thread: reads and parses some hundred kilobytes.
     let found = blocking::run(rustls_native_certs::load_native_certs).await;
     for error in &found.errors {
-        warn!("certificates of authorities cannot all be read: {error}");
+        warn!("some root certificates cannot be read: {error}");
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err(Failure::Tls(
-            "no certificates of authorities are installed here; the package ca-certificates has them"
+            "no root certificates are installed on the server; install the package ca-certificates"
                 .into(),
         ));
     }

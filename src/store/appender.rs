@@ -1,7 +1,7 @@
-//! The order of writes that makes an upload durable: for every commit the data
-//! first, then the record that tells of it, each on stable storage before the
-//! next step begins. So a record never tells of bytes that a power cut can
-//! take away. Everything here blocks on the disk.
+//! The order of writes that makes an upload durable: every commit writes the
+//! data first, then the record of the new offset, and syncs each before the next
+//! step. So a record never covers bytes that a power failure can destroy.
+//! Everything here blocks on the disk.
 
 use std::fs::File;
 use std::io;
@@ -14,16 +14,16 @@ use super::moment::Moment;
 use super::record::{Record, SLOT_BYTES};
 use super::sabotage::Rule;
 
-/// A file of which nothing is on stable storage until it is synced.
-pub(super) trait Stable {
+/// A file whose writes are on stable storage only after a sync.
+pub(super) trait SyncFile {
     /// Writes all of `bytes` at `position`.
     fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()>;
 
-    /// Everything written so far is on stable storage when this returns.
+    /// Makes everything written so far durable.
     fn sync_data(&self) -> io::Result<()>;
 }
 
-impl Stable for Arc<File> {
+impl SyncFile for Arc<File> {
     fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.write_all_at(bytes, position)
     }
@@ -33,15 +33,15 @@ impl Stable for Arc<File> {
     }
 }
 
-/// Bytes of a recording that are not in its file yet.
+/// The last bytes of a recording, which are not written to its file yet.
 #[derive(Debug, Default)]
-pub(super) struct Loose {
+pub(super) struct UnflushedTail {
     pub(super) bytes: Bytes,
-    /// Where they belong.
+    /// Their position in the file.
     pub(super) position: u64,
 }
 
-/// The files of an upload that grows.
+/// The files of an upload, open for appending.
 #[derive(Debug)]
 pub(super) struct Appender<F> {
     data: F,
@@ -49,8 +49,8 @@ pub(super) struct Appender<F> {
     record: Record,
 }
 
-impl<F: Stable> Appender<F> {
-    /// Goes on from `record`, which is on stable storage.
+impl<F: SyncFile> Appender<F> {
+    /// Continues from `record`, which must be durable.
     pub(super) fn new(data: F, offset: F, record: Record) -> Appender<F> {
         Appender {
             data,
@@ -59,45 +59,44 @@ impl<F: Stable> Appender<F> {
         }
     }
 
-    /// The recording.
+    /// The file of the recording.
     pub(super) fn data(&self) -> &F {
         &self.data
     }
 
-    /// The last state that is durable.
+    /// The last durable state.
     pub(super) fn record(&self) -> Record {
         self.record
     }
 
-    /// Makes the recording durable up to `end`: what was written to its file,
-    /// and the rest, which is `loose`. After an error nothing more may be told
-    /// of this upload than [`Appender::record`] says, and nothing more be
-    /// written to it.
-    pub(super) fn commit(&mut self, end: u64, loose: &Loose, now: Moment) -> io::Result<()> {
+    /// Makes the recording durable up to `end`: the bytes in its file and those
+    /// in `tail`. After an error only the state in [`Appender::record`] may be
+    /// reported to clients, and nothing more may be written to the upload.
+    pub(super) fn commit(&mut self, end: u64, tail: &UnflushedTail, now: Moment) -> io::Result<()> {
         if end == self.record.offset {
             return Ok(());
         }
         let next = self.record.advanced(end, now);
         if Rule::DataBeforeRecord.is_broken() {
             self.put(next)?;
-            self.data.write_all(&loose.bytes, loose.position)?;
+            self.data.write_all(&tail.bytes, tail.position)?;
             return self.data.sync_data();
         }
-        self.data.write_all(&loose.bytes, loose.position)?;
+        self.data.write_all(&tail.bytes, tail.position)?;
         if !Rule::DataSync.is_broken() {
             self.data.sync_data()?;
         }
         self.put(next)
     }
 
-    /// Makes durable how long the whole will be; as [`Appender::commit`]. What
-    /// was written and not committed does not count yet.
-    pub(super) fn measure(&mut self, length: u64, now: Moment) -> io::Result<()> {
-        self.put(self.record.measured(length, now))
+    /// Makes the length of the upload durable; errors as in
+    /// [`Appender::commit`]. Does not commit data.
+    pub(super) fn set_length(&mut self, length: u64, now: Moment) -> io::Result<()> {
+        self.put(self.record.with_length(length, now))
     }
 
-    /// Makes durable that all `length` bytes are there, which somebody else
-    /// wrote to the file; as [`Appender::commit`].
+    /// Marks the upload as complete with `length` bytes, which another open file
+    /// has written; errors as in [`Appender::commit`].
     pub(super) fn complete(&mut self, length: u64, now: Moment) -> io::Result<()> {
         if !Rule::DataSync.is_broken() {
             self.data.sync_data()?;
@@ -105,8 +104,8 @@ impl<F: Stable> Appender<F> {
         self.put(self.record.completed(length, now))
     }
 
-    /// Takes back a state that could not be synced, as far as the file can be
-    /// written to at all: whoever reads it finds the last durable one.
+    /// Erases a record that could not be synced, so that readers find the last
+    /// durable one. Fails if the file cannot be written to.
     pub(super) fn withdraw(&self) -> io::Result<()> {
         let position = self.record.next_position();
         self.offset.write_all(&[0; SLOT_BYTES], position)
@@ -124,18 +123,19 @@ impl<F: Stable> Appender<F> {
     }
 }
 
-/// What tests make go wrong on their own thread, and in what it has helpers do.
+/// Fault injection for tests, per thread and for the blocking operations that
+/// the thread starts.
 #[cfg(test)]
 pub(crate) mod faults {
     use std::cell::Cell;
 
     thread_local! {
-        /// Records are written but cannot be synced.
+        /// Whether syncing a record fails after it has been written.
         pub(crate) static SYNC_FAILS: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Work for another thread, which goes wrong there as it would here.
-    pub(crate) fn handed_on<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    /// Wraps work for another thread so that the same faults are injected there.
+    pub(crate) fn inherit<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
         let fails = SYNC_FAILS.get();
         move || {
             SYNC_FAILS.set(fails);
@@ -159,42 +159,42 @@ mod tests {
         since_boot_ms: 0,
     };
 
-    /// How a daemon ends, after so many more operations of its files.
+    /// How a daemon ends, after a number of file operations.
     #[derive(Debug, Clone)]
     enum End {
-        /// kill -9: what it wrote is in the page cache.
+        /// kill -9: its writes are in the page cache.
         Killed,
-        /// The power goes; these bytes decide about each write that was not synced.
-        PowerCut(Vec<u8>),
+        /// Power failure; these bytes decide what happens to each unsynced write.
+        PowerFailure(Vec<u8>),
     }
 
     #[derive(Debug, Clone)]
-    struct Life {
+    struct Run {
         /// Sizes of the writes before each commit.
         commits: Vec<Vec<u16>>,
-        /// When it learns the length, in number of commits; where it was not known.
-        measured_after: usize,
+        /// After how many commits the length is set, if it was not known.
+        length_after: usize,
         operations: usize,
         end: End,
     }
 
-    fn life() -> impl Strategy<Value = Life> {
+    fn run() -> impl Strategy<Value = Run> {
         let end = prop_oneof![
             Just(End::Killed),
-            prop::collection::vec(any::<u8>(), 0..40).prop_map(End::PowerCut),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(End::PowerFailure),
         ];
         let commits = prop::collection::vec(prop::collection::vec(1..3000u16, 0..4), 1..6);
         (commits, 0..4usize, 0..40usize, end).prop_map(
-            |(commits, measured_after, operations, end)| Life {
+            |(commits, length_after, operations, end)| Run {
                 commits,
-                measured_after,
+                length_after,
                 operations,
                 end,
             },
         )
     }
 
-    /// The recording: what is missing or in the wrong place can be seen.
+    /// Content of the recording in which missing or misplaced bytes are visible.
     fn recording(from: u64, count: u64) -> Bytes {
         (from..from + count)
             .map(|at| (at % 251 + 1) as u8)
@@ -202,61 +202,65 @@ mod tests {
             .into()
     }
 
-    /// Goes on until the work or the power is over. The last of the writes
-    /// before a commit is left to it.
-    fn live(disk: &MemoryDisk, appender: &mut Appender<MemoryFile>, life: &Life) -> io::Result<()> {
+    /// Writes and commits until all is done or the operations run out. The last
+    /// write before a commit is its unflushed tail.
+    fn execute(
+        disk: &MemoryDisk,
+        appender: &mut Appender<MemoryFile>,
+        run: &Run,
+    ) -> io::Result<()> {
         let data = disk.file(DATA);
-        for (number, writes) in life.commits.iter().enumerate() {
-            if number == life.measured_after && appender.record().length.is_none() {
-                appender.measure(LENGTH, NOW)?;
+        for (number, writes) in run.commits.iter().enumerate() {
+            if number == run.length_after && appender.record().length.is_none() {
+                appender.set_length(LENGTH, NOW)?;
             }
             let mut end = appender.record().offset;
-            let mut loose = Loose::default();
+            let mut tail = UnflushedTail::default();
             for count in writes {
-                data.write_all(&loose.bytes, loose.position)?;
+                data.write_all(&tail.bytes, tail.position)?;
                 let count = u64::from(*count).min(LENGTH - end);
-                loose = Loose {
+                tail = UnflushedTail {
                     bytes: recording(end, count),
                     position: end,
                 };
                 end += count;
             }
-            appender.commit(end, &loose, NOW)?;
+            appender.commit(end, &tail, NOW)?;
         }
         Ok(())
     }
 
-    /// Several lives of one upload, each ended by a kill or a power cut.
-    fn survives(known_length: bool, lives: &[Life]) -> Result<(), TestCaseError> {
+    /// Several runs with one upload, each ended by a kill or a power failure.
+    fn check_runs(known_length: bool, runs: &[Run]) -> Result<(), TestCaseError> {
         let disk = MemoryDisk::new(2);
         let new = Record::new(known_length.then_some(LENGTH), NOW);
         disk.put_durably(OFFSET, &new.encode_file());
-        let mut told = new;
-        for life in lives {
+        let mut reported = new;
+        for run in runs {
             let found = Record::decode_file(&disk.read(OFFSET));
             let Some(found) = found else {
-                return Err(TestCaseError::fail("no state is left"));
+                return Err(TestCaseError::fail("no valid record"));
             };
             prop_assert!(
-                found.offset >= told.offset,
+                found.offset >= reported.offset,
                 "{} < {}",
                 found.offset,
-                told.offset
+                reported.offset
             );
-            prop_assert!(told.length.is_none() || found.length == told.length);
+            prop_assert!(reported.length.is_none() || found.length == reported.length);
             let data = disk.read(DATA);
             let kept = data.get(..found.offset as usize);
             prop_assert_eq!(kept, Some(&recording(0, found.offset)[..]));
 
-            // What a start does before it tells anything.
+            // What start-up does before it reports any state.
             disk.sync_all();
-            disk.power_on(life.operations);
+            disk.power_on(run.operations);
             let mut appender = Appender::new(disk.file(DATA), disk.file(OFFSET), found);
-            // Ends with an error where the power does.
-            let _ = live(&disk, &mut appender, life);
-            told = appender.record();
-            if let End::PowerCut(fates) = &life.end {
-                disk.cut_power(fates);
+            // Fails when the operations run out.
+            let _ = execute(&disk, &mut appender, run);
+            reported = appender.record();
+            if let End::PowerFailure(fates) = &run.end {
+                disk.fail_power(fates);
             }
         }
         Ok(())
@@ -270,11 +274,11 @@ mod tests {
         })]
 
         #[test]
-        fn nothing_told_is_lost(
+        fn no_reported_byte_is_lost(
             known_length in any::<bool>(),
-            lives in prop::collection::vec(life(), 2..6),
+            runs in prop::collection::vec(run(), 2..6),
         ) {
-            survives(known_length, &lives)?;
+            check_runs(known_length, &runs)?;
         }
     }
 }

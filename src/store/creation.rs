@@ -1,5 +1,5 @@
-//! The making of an upload: it is built aside, durable file by file, and then
-//! appears by one rename.
+//! Creates uploads: the files are made durable in a temporary directory, which is
+//! then renamed to its final name.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -10,35 +10,35 @@ use std::sync::Arc;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::appender::Appender;
+use super::data_file::{AppendPoint, reserve};
 use super::facts::Facts;
 use super::folder::{DATA, FACTS, OFFSET};
 use super::moment::Moment;
 use super::record::Record;
-use super::recording::{Begun, reserve};
 use super::{Layout, lock, sync_dir};
 
-/// Makes an upload durable, with the first `reserved` bytes of its recording
-/// reserved on the disk. Errors as told at [`Writer::create`](super::writer::Writer::create).
+/// Creates an upload durably, with disk space reserved for the first `reserved`
+/// bytes of its recording. Errors as in [`Writer::create`](super::writer::Writer::create).
 /// Blocks on the disk.
 pub(super) fn create(
     layout: &Layout,
     facts: &Facts,
     length: Option<u64>,
     reserved: u64,
-) -> io::Result<(Appender<Arc<File>>, Begun)> {
+) -> io::Result<(Appender<Arc<File>>, AppendPoint)> {
     let building = layout.creation(facts.id);
     DirBuilder::new().mode(0o700).create(&building)?;
     let dir = layout.upload(facts.id);
-    let made = build(&building, facts, length, reserved).and_then(|files| {
+    let created = build(&building, facts, length, reserved).and_then(|files| {
         publish(layout, &building, &dir)?;
-        let begun = Begun::at(&dir, Arc::clone(files.data()), 0)?;
-        Ok((files, begun))
+        let point = AppendPoint::at(&dir, Arc::clone(files.data()), 0)?;
+        Ok((files, point))
     });
-    if made.is_err() {
-        // The sweep takes away what cannot be removed now.
+    if created.is_err() {
+        // If this fails the sweep removes it.
         let _ = std::fs::remove_dir_all(building);
     }
-    made
+    created
 }
 
 fn build(
@@ -53,7 +53,7 @@ fn build(
         options.open(dir.join(name))
     };
     let offset = create(OFFSET)?;
-    // From here on no sweep takes the folder for an orphan.
+    // While the lock is held no sweep treats the directory as an orphan.
     lock::try_lock(&offset)?;
     let data = create(DATA)?;
     reserve(&data, reserved)?;
@@ -61,9 +61,9 @@ fn build(
     offset.write_all_at(&record.encode_file(), 0)?;
     let facts_file = create(FACTS)?;
     facts_file.write_all_at(&serde_json::to_vec_pretty(facts)?, 0)?;
-    // All on its way before the first is waited for: one commit of the file
-    // system's journal then serves all of them.
-    start_writing(&facts_file)?;
+    // Starts writeback before the first sync, so that one commit of the file
+    // system's journal covers all files.
+    start_writeback(&facts_file)?;
     for file in [&offset, &facts_file, &data] {
         file.sync_all()?;
     }
@@ -71,7 +71,7 @@ fn build(
     Ok(Appender::new(Arc::new(data), Arc::new(offset), record))
 }
 
-fn start_writing(file: &File) -> io::Result<()> {
+fn start_writeback(file: &File) -> io::Result<()> {
     let advice = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
     Ok(posix_fadvise(file, 0, 0, advice)?)
 }

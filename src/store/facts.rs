@@ -1,4 +1,4 @@
-//! What is known of an upload from its creation on.
+//! The facts of an upload, known from its creation on.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,87 +6,88 @@ use uuid::Uuid;
 use super::record::Kind;
 use crate::options::Options;
 
-/// `upload.json`, written once; of a recording that comes whole once more at
-/// most, before it is complete. Unknown fields are ignored, so that an older
-/// program can read what a newer one wrote.
+/// `upload.json`, written at creation; for an upload in a single request
+/// ([`Facts::is_whole`]) possibly once more before it is complete. Unknown fields
+/// are ignored, so that an older version can read files of a newer one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The name of the folder; of the task too.
+    /// The id of the upload and of its task; also the name of the directory.
     pub id: Uuid,
-    /// RFC 3339, UTC.
+    /// Time of creation; RFC 3339, UTC.
     pub created_at: jiff::Timestamp,
-    /// Name of the access token that made it, `None` if none was needed.
+    /// Name of the access token that created it, `None` if none was required.
     #[serde(default)]
     pub owner: Option<String>,
     /// `Upload-Metadata` as the client sent it.
     #[serde(default)]
     pub metadata: Option<String>,
-    /// Name of the file at the client, for people and as a hint of its type.
+    /// Name of the client's file, to show and as a hint of its type.
     #[serde(default)]
     pub filename: Option<String>,
-    /// Media type the client claims.
+    /// Media type that the client claims.
     #[serde(default)]
     pub filetype: Option<String>,
-    /// Whisper code asked for, `None` to detect.
+    /// Requested language as a Whisper code, `None` to detect.
     #[serde(default)]
     pub language: Option<String>,
-    /// Model asked for by name.
+    /// Name of the requested model.
     #[serde(default)]
     pub model: Option<String>,
-    /// What it is to other uploads, if anything.
+    /// Whether it is a partial or a final upload, if either.
     #[serde(default)]
     pub concat: Option<Concat>,
-    /// How it is to be transcribed.
+    /// The decoding options.
     #[serde(default)]
     pub options: Options,
-    /// Where it was fetched from, if it was.
+    /// The URL that the recording is downloaded from, if any.
     #[serde(default)]
     pub url: Option<String>,
-    /// Who is told of its end.
+    /// The URL to notify when the task ends.
     #[serde(default)]
     pub callback_url: Option<String>,
-    /// When it is transcribed.
+    /// The priority of the transcription.
     #[serde(default)]
     pub priority: Priority,
-    /// It comes in one piece or not at all: nobody goes on with what a crash
-    /// left of it.
+    /// Whether the recording comes in a single request, which cannot be resumed:
+    /// after a crash the upload is discarded.
     #[serde(default)]
     pub is_whole: bool,
 }
 
-/// Which recordings are transcribed first.
+/// The order in which recordings are transcribed.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// Somebody waits for the transcript in the middle of a request.
+    /// A client waits for the transcript in the response to its request.
     Interactive,
-    /// The transcript is fetched some time.
+    /// The transcript is fetched later.
     #[default]
     Bulk,
 }
 
-/// A part of a recording, or one that is joined from parts (TUS,
+/// A partial upload, or a final one that is concatenated from partial ones (TUS,
 /// concatenation extension).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concat {
     /// `Upload-Concat` as the client sent it.
     #[serde(rename = "told")]
     pub raw: String,
-    /// The partial uploads, in order, one maybe several times; none for a partial one.
+    /// The partial uploads in order, possibly with repetitions; empty for a
+    /// partial upload.
     pub parts: Vec<Uuid>,
 }
 
 impl Concat {
-    /// Is a part, and has none itself.
+    /// Whether this is a partial upload.
     pub fn is_partial(&self) -> bool {
         self.parts.is_empty()
     }
 }
 
 impl Facts {
-    /// As the offset record tells it.
+    /// The kind that the offset record of a new upload has.
     pub fn kind(&self) -> Kind {
         match &self.concat {
             None => Kind::Whole,
@@ -95,7 +96,7 @@ impl Facts {
         }
     }
 
-    /// The partial uploads that it is joined from.
+    /// The partial uploads of a final upload.
     pub fn parts(&self) -> &[Uuid] {
         self.concat.as_ref().map_or(&[], |concat| &concat.parts)
     }

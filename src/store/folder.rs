@@ -1,5 +1,5 @@
-//! The folder of one upload, for whoever works beside the rings: start-up, the
-//! sweep, the task layer. Everything here blocks on the disk.
+//! Access to the directory of one upload outside of the rings: for start-up, the
+//! sweep and the tasks. Everything here blocks on the disk.
 
 use std::fs::File;
 use std::io;
@@ -22,16 +22,16 @@ pub(super) const FACTS: &str = "upload.json";
 /// Why an upload could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is none of this id.
+    /// No upload has this id.
     #[error("no such upload")]
     Missing,
-    /// Another process has its lock.
+    /// Another process, or another open file, holds its lock.
     #[error("the upload is in use by another process")]
     Locked,
-    /// No slot of its record is whole.
+    /// No slot of its record is valid.
     #[error("the offset record is damaged")]
     Damaged,
-    /// The disk failed.
+    /// The OS error.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -45,7 +45,7 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// The facts of an upload; see [`Facts`].
+/// Reads the facts of an upload.
 pub fn read_facts(dir: &Path) -> io::Result<Facts> {
     Ok(serde_json::from_slice(&regular_file::read(
         &dir.join(FACTS),
@@ -53,31 +53,30 @@ pub fn read_facts(dir: &Path) -> io::Result<Facts> {
 }
 
 impl Facts {
-    /// Puts them in the place of those in this folder, durably when this
-    /// returns.
+    /// Replaces the facts in this directory durably.
     pub(super) fn replace(&self, dir: &Path) -> io::Result<()> {
         replace_durably(dir, FACTS, &serde_json::to_vec_pretty(self)?)
     }
 }
 
-/// Opens the recording for reading only: nothing that gets this descriptor can
-/// change it. Blocks on the disk.
+/// Opens the recording read-only, so that processes that receive the descriptor
+/// cannot change it. Blocks on the disk.
 pub fn open_recording(dir: &Path) -> io::Result<File> {
     regular_file::open(&dir.join(DATA))
 }
 
-/// An upload that nobody writes to, held locked.
+/// An upload without a writer, locked as long as this exists.
 #[derive(Debug)]
 pub struct Parked {
     dir: PathBuf,
-    /// Held locked.
+    /// The record file; holds the lock.
     offset: File,
-    /// Its state.
+    /// The state of the upload.
     pub record: Record,
 }
 
 impl Parked {
-    /// Opens and locks; [`OpenError::Locked`] while anybody writes to it.
+    /// Opens and locks the upload; [`OpenError::Locked`] while it has a writer.
     pub fn lock(layout: &Layout, id: Uuid) -> Result<Parked, OpenError> {
         use std::os::unix::fs::MetadataExt;
         let dir = layout.upload(id);
@@ -96,12 +95,12 @@ impl Parked {
         })
     }
 
-    /// Its folder and its record file, which holds the lock.
+    /// The directory, and the record file, which holds the lock.
     pub(super) fn into_parts(self) -> (PathBuf, File) {
         (self.dir, self.offset)
     }
 
-    /// Says, durably, that it is a part that was joined with others.
+    /// Marks a partial upload as joined, durably.
     pub(super) fn mark_joined(&mut self, now: Moment) -> io::Result<()> {
         let next = self.record.joined(now);
         self.offset.write_all_at(&next.encode(), next.position())?;
@@ -110,14 +109,14 @@ impl Parked {
         Ok(())
     }
 
-    /// Writes its state once more and syncs everything in its folder: true
-    /// also where the system believes to have stored what the disk refused.
+    /// Writes the state again and syncs everything in the directory. Also covers
+    /// pages that failed to be written back and that the kernel has marked clean.
     pub fn make_durable(&self) -> io::Result<()> {
         let slot = self.record.encode();
         self.offset.write_all_at(&slot, self.record.position())?;
         for entry in std::fs::read_dir(&self.dir)? {
             match regular_file::open(&entry?.path()) {
-                // Not ours, and nothing to sync.
+                // Not a regular file: not part of the upload.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
                 opened => opened?.sync_all()?,
             }
@@ -125,25 +124,25 @@ impl Parked {
         sync_dir(&self.dir)
     }
 
-    /// Whether the recording of this upload is there.
+    /// Whether the recording of this upload exists.
     pub fn has_recording(dir: &Path) -> bool {
         dir.join(DATA).exists()
     }
 
-    /// Whether what stands for the recording is none of ours: not a regular file.
+    /// Whether the recording is not a regular file, and so not created by this
+    /// program.
     pub fn has_foreign_data(dir: &Path) -> bool {
         let found = std::fs::symlink_metadata(dir.join(DATA));
         found.is_ok_and(|found| !found.is_file())
     }
 
-    /// Takes the recording away, durably when this returns, and leaves what is
-    /// known of it; tells how many bytes of disk that freed.
+    /// Removes the recording durably and keeps the other files. Returns the freed
+    /// disk space in bytes.
     pub fn remove_recording(&self) -> io::Result<u64> {
         remove_durably(&self.dir, DATA)
     }
 
-    /// Takes the upload away, durably when this returns; tells how many bytes
-    /// of disk that freed.
+    /// Removes the upload durably. Returns the freed disk space in bytes.
     pub fn remove(self, layout: &Layout) -> io::Result<u64> {
         let mut removal = Removal::new(layout);
         removal.add(self)?;
@@ -151,68 +150,68 @@ impl Parked {
     }
 }
 
-/// Takes uploads away, many with one sync of the folder that they leave. What
-/// was added and not finished is gone for everybody, but not durably so, and
-/// its disk space is freed by the next sweep.
+/// Removes uploads in batches, with one sync of the parent directory per batch.
+/// An upload that was added is no longer visible, but its removal is durable and
+/// its disk space is freed only after [`Removal::finish`], else by the next sweep.
 #[derive(Debug)]
 pub struct Removal<'a> {
     layout: &'a Layout,
-    /// Renamed, in `removing`.
-    gone: Vec<PathBuf>,
+    /// The uploads renamed to `removing`.
+    renamed: Vec<PathBuf>,
     freed_bytes: u64,
 }
 
 impl Removal<'_> {
-    /// So many wait for one sync; limits memory.
+    /// Most uploads per sync; limits memory.
     const BATCH: usize = 1000;
 
-    /// Nothing yet.
+    /// An empty batch.
     pub fn new(layout: &Layout) -> Removal<'_> {
         Removal {
             layout,
-            gone: Vec::new(),
+            renamed: Vec::new(),
             freed_bytes: 0,
         }
     }
 
-    /// One more.
+    /// Adds an upload.
     pub fn add(&mut self, parked: Parked) -> io::Result<()> {
         let bytes = folder_bytes(&parked.dir);
-        let gone = grave(self.layout, &parked.dir);
-        std::fs::rename(&parked.dir, &gone)?;
-        self.gone.push(gone);
+        let target = removal_path(self.layout, &parked.dir);
+        std::fs::rename(&parked.dir, &target)?;
+        self.renamed.push(target);
         self.freed_bytes += bytes;
-        match self.gone.len() < Removal::BATCH {
+        match self.renamed.len() < Removal::BATCH {
             true => Ok(()),
-            false => self.bury_all(),
+            false => self.delete_renamed(),
         }
     }
 
-    /// All are durably gone; tells how many bytes of disk that freed.
+    /// Makes all removals durable. Returns the freed disk space in bytes.
     pub fn finish(mut self) -> io::Result<u64> {
-        self.bury_all()?;
+        self.delete_renamed()?;
         Ok(self.freed_bytes)
     }
 
-    fn bury_all(&mut self) -> io::Result<()> {
-        if self.gone.is_empty() {
+    fn delete_renamed(&mut self) -> io::Result<()> {
+        if self.renamed.is_empty() {
             return Ok(());
         }
-        // Before anything is deleted: a power cut must not bring a name back
-        // for a folder that is half empty.
+        // Syncs before anything is deleted: otherwise a power failure could
+        // bring back the old name of a half-deleted directory.
         sync_dir(&self.layout.uploads())?;
-        self.gone
+        self.renamed
             .drain(..)
-            .try_for_each(|gone| bury(&gone).map(drop))
+            .try_for_each(|dir| delete_folder(&dir).map(drop))
     }
 }
 
-/// The state of an upload without its lock. Blocks on the disk.
+/// Reads the state of an upload without taking its lock. Blocks on the disk.
 pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
     decode(&regular_file::open(&dir.join(OFFSET))?)
 }
 
-/// Whether somebody is about to create the upload in this folder.
+/// Whether the upload in this directory is being created: its lock is held.
 pub fn is_being_created(dir: &Path) -> bool {
     regular_file::open_with(&dir.join(OFFSET), File::options().write(true))
         .is_ok_and(|offset| !lock::try_lock(&offset).unwrap_or(true))
@@ -230,7 +229,7 @@ fn decode(offset: &File) -> Result<Record, OpenError> {
     Record::decode_file(&file[..filled]).ok_or(OpenError::Damaged)
 }
 
-/// Disk space under a folder.
+/// Disk space of the files in a directory, in bytes.
 fn folder_bytes(dir: &Path) -> u64 {
     std::fs::read_dir(dir).map_or(0, |entries| {
         entries
@@ -239,13 +238,13 @@ fn folder_bytes(dir: &Path) -> u64 {
     })
 }
 
-/// A name in `removing` that nobody else uses.
-pub(super) fn grave(layout: &Layout, dir: &Path) -> PathBuf {
+/// A unique path in `removing`.
+pub(super) fn removal_path(layout: &Layout, dir: &Path) -> PathBuf {
     layout.removing().join(unique_name(dir))
 }
 
-/// A name in `damaged` that nobody else uses.
-pub fn damaged_place(layout: &Layout, dir: &Path) -> PathBuf {
+/// A unique path in `damaged`.
+pub fn damaged_path(layout: &Layout, dir: &Path) -> PathBuf {
     layout.damaged().join(unique_name(dir))
 }
 
@@ -254,13 +253,13 @@ fn unique_name(dir: &Path) -> String {
     format!("{name}.{}", Uuid::new_v4())
 }
 
-/// Deletes what is on its way out. A sweep may be doing the same, and somebody
-/// who was about to put a file into the folder may just have done so: then the
-/// next sweep takes the rest. False if that, or somebody else, was faster.
-pub fn bury(gone: &Path) -> io::Result<bool> {
-    const TRIES: usize = 3;
-    for _ in 0..TRIES {
-        match std::fs::remove_dir_all(gone) {
+/// Deletes a directory in `removing`. Returns false if it no longer exists,
+/// because a concurrent sweep deleted it, or if files were created in it
+/// meanwhile; then the next sweep deletes them.
+pub fn delete_folder(dir: &Path) -> io::Result<bool> {
+    const MAX_ATTEMPTS: usize = 3;
+    for _ in 0..MAX_ATTEMPTS {
+        match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             outcome => return outcome.map(|()| true),
@@ -274,28 +273,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_into_a_folder_that_goes_does_not_stop_its_going() {
+    fn a_folder_is_deleted_while_files_are_created_in_it() {
         use std::sync::atomic::{AtomicBool, Ordering};
         let dir = tempfile::tempdir().unwrap();
-        let gone = dir.path().join("gone");
-        let is_over = AtomicBool::new(false);
+        let target = dir.path().join("target");
+        let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
+                while !is_done.load(Ordering::Relaxed) {
                     for number in 0..10 {
-                        // Fails when the folder is gone.
-                        let _ = std::fs::write(gone.join(number.to_string()), "late");
+                        // Fails while the folder does not exist.
+                        let _ = std::fs::write(target.join(number.to_string()), "late");
                     }
                 }
             });
             let outcome = (0..200).try_for_each(|_| {
-                std::fs::create_dir(&gone)?;
-                while gone.exists() {
-                    bury(&gone)?;
+                std::fs::create_dir(&target)?;
+                while target.exists() {
+                    delete_folder(&target)?;
                 }
                 Ok::<_, io::Error>(())
             });
-            is_over.store(true, Ordering::Relaxed);
+            is_done.store(true, Ordering::Relaxed);
             outcome.unwrap();
         });
     }

@@ -1,7 +1,6 @@
-//! Joining partial uploads: their bytes are put one after the other into the
-//! recording of a final one, which becomes whole by one write of its record.
-//! Until then it is what it was, and a crash costs nothing but the work.
-//! Everything here blocks on the disk.
+//! Joins partial uploads: copies their bytes one after the other into the
+//! recording of a final upload, which one write of its record completes. A crash
+//! before that write loses only the copying. Everything here blocks on the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,47 +11,48 @@ use uuid::Uuid;
 
 use super::Layout;
 use super::appender::Appender;
+use super::data_file::reserve;
 use super::folder::{OpenError, Parked, open_recording};
 use super::moment::Moment;
 use super::record::Record;
-use super::recording::reserve;
 use super::writer::{open_for_writing, set_aside};
 
-/// So much is copied at a time; somebody may want to stop in between.
+/// How much one step copies; the caller may stop between steps.
 const STEP_BYTES: u64 = 64 << 20;
 
 /// Why uploads cannot be joined.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// The final upload.
+    /// The final upload cannot be opened.
     #[error(transparent)]
     Whole(OpenError),
-    /// One of the partial ones.
+    /// A partial upload cannot be opened.
     #[error("{0}: {1}")]
     Part(Uuid, OpenError),
-    /// Some are not complete, or somebody writes to them.
+    /// Some partial uploads are not complete, or are locked by a writer.
     #[error("not all partial uploads are complete")]
     Waiting,
 }
 
-/// A final upload in the making; it and all its parts are held locked.
+/// A final upload that is being joined; it and all its parts are locked.
 #[derive(Debug)]
 pub struct Join {
     layout: Layout,
     dir: PathBuf,
     files: Appender<Arc<File>>,
-    /// Each once.
+    /// The distinct partial uploads.
     parts: Vec<Parked>,
-    /// Where the parts' bytes lie and how many there are, in order.
+    /// Directory and length of each part, in the order of concatenation.
     order: Vec<(PathBuf, u64)>,
-    /// How many of `order` are copied whole, and how much of the next one.
+    /// How many entries of `order` are completely copied.
     copied: usize,
+    /// How many bytes are copied.
     position: u64,
     length: u64,
 }
 
 impl Join {
-    /// Locks everything that takes part.
+    /// Locks the final upload and its parts.
     pub fn begin(layout: &Layout, id: Uuid, parts: &[Uuid]) -> Result<Join, JoinError> {
         let whole = Parked::lock(layout, id).map_err(JoinError::Whole)?;
         let record = whole.record;
@@ -90,7 +90,7 @@ impl Join {
         })
     }
 
-    /// Bytes of the whole.
+    /// The length of the final upload in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -100,10 +100,10 @@ impl Join {
         self.files.record()
     }
 
-    /// Copies some more bytes; false when all are there. The kernel does it:
-    /// it shares blocks where the file system can do that and they lie
-    /// evenly, and copies the others. The first step takes the disk space for
-    /// all of them.
+    /// Copies up to 64 MiB more; returns false when everything is copied. The
+    /// kernel copies (copy_file_range(2)): it shares blocks if the file system
+    /// supports it and they are aligned. The first step reserves the disk space
+    /// for all bytes.
     pub fn step(&mut self) -> io::Result<bool> {
         if self.copied == 0 && self.position == 0 {
             self.files.data().set_len(self.length)?;
@@ -130,8 +130,8 @@ impl Join {
         Ok(true)
     }
 
-    /// Makes the whole durable; then the parts may go. After an error nobody
-    /// knows what the disk holds of it: it is set aside.
+    /// Makes the final upload durable; then the parts may be removed. After an
+    /// error the state on disk is unknown, and the upload is set aside.
     pub fn finish(mut self) -> io::Result<Record> {
         let now = Moment::now();
         if let Err(error) = self.files.complete(self.length, now) {
@@ -139,7 +139,7 @@ impl Join {
             return Err(error);
         }
         for part in &mut self.parts {
-            // It merely lives longer if this is lost.
+            // If this fails the part only lives longer.
             let _ = part.mark_joined(now);
         }
         Ok(self.files.record())

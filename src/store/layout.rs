@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use super::small_file::sync_dir;
 
-/// Where everything lies, see the [module above](super).
+/// The paths in a state directory, see the [module above](super).
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
 }
 
 impl Layout {
-    /// What is, or would be, in this state directory.
+    /// The layout of this state directory, which need not exist.
     pub fn at(root: &Path) -> Layout {
         Layout { root: root.into() }
     }
 
-    /// Makes the folders that are missing, readable by our user alone.
+    /// Creates the missing directories, accessible only to this user.
     pub fn prepare(root: &Path) -> io::Result<Layout> {
         use std::os::unix::fs::DirBuilderExt;
         let layout = Layout::at(root);
@@ -44,73 +44,72 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The file whose lock tells that a daemon uses this directory.
+    /// The lock file that a daemon holds while it uses this directory.
     pub fn daemon_lock(&self) -> PathBuf {
         self.root.join("lock")
     }
 
-    /// Folders of uploads that exist for clients.
+    /// The directory of existing uploads.
     pub fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
 
-    /// Folders of uploads that do not exist yet.
+    /// The directory of uploads that are being created.
     pub fn creating(&self) -> PathBuf {
         self.root.join("creating")
     }
 
-    /// Folders of uploads that exist no longer.
+    /// The directory of uploads that are being removed.
     pub fn removing(&self) -> PathBuf {
         self.root.join("removing")
     }
 
-    /// Folders that could not be understood.
+    /// The directory of damaged uploads.
     pub fn damaged(&self) -> PathBuf {
         self.root.join("damaged")
     }
 
-    /// What others are still to be told.
+    /// The directory of pending callbacks.
     pub fn callbacks(&self) -> PathBuf {
         self.root.join("callbacks")
     }
 
-    /// The secret that this is signed with, unless the configuration has one.
+    /// The file of the webhook secret, unless the configuration names one.
     pub fn callback_secret(&self) -> PathBuf {
         self.root.join("callback-secret")
     }
 
-    /// The folder of one upload.
+    /// The directory of one upload.
     pub fn upload(&self, id: Uuid) -> PathBuf {
         self.uploads().join(id.to_string())
     }
 
-    /// The folder of one upload while it is being created.
+    /// The directory of one upload while it is being created.
     pub fn creation(&self, id: Uuid) -> PathBuf {
         self.creating().join(id.to_string())
     }
 
-    /// Bytes of disk space that can still be taken; space that uploads have
-    /// reserved is taken.
+    /// Free disk space in bytes, without the space that uploads have reserved.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let disk = nix::sys::statvfs::statvfs(&self.root)?;
         Ok(disk.blocks_available() * disk.fragment_size())
     }
 
-    /// Whether the file system is one of those on which durability is tested.
+    /// Whether durability is tested on this file system (ext4 or xfs).
     pub fn is_on_tested_file_system(&self) -> io::Result<bool> {
         let found = statfs::statfs(&self.root)?.filesystem_type();
         Ok([statfs::EXT4_SUPER_MAGIC, statfs::XFS_SUPER_MAGIC].contains(&found))
     }
 
-    /// Makes durable all that was written to the file system so far, also by
-    /// processes that were killed. Blocks on the disk.
+    /// Syncs the file system (syncfs(2)), including the writes of processes that
+    /// were killed. Blocks on the disk.
     pub fn sync(&self) -> io::Result<()> {
         let root = std::fs::File::open(&self.root)?;
         Ok(nix::unistd::syncfs(root)?)
     }
 
-    /// The id whose folder has this name; only our own spelling counts, so
-    /// that one upload has one name.
+    /// The id of the upload whose directory has this name; `None` unless the name
+    /// is the canonical form of a UUID.
     pub fn id_of(name: &std::ffi::OsStr) -> Option<Uuid> {
         let name = name.to_str()?;
         let id = Uuid::try_parse(name).ok()?;

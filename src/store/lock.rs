@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-/// Takes the exclusive lock of `file`; false if another open has it.
+/// Takes the exclusive lock of `file`; false if another open file holds it.
 pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
     let whole_file = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
@@ -27,8 +27,8 @@ pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
     }
 }
 
-/// Opens or makes the file at `path` and locks it; `None` if another process
-/// has the lock. Held until the file is dropped.
+/// Opens or creates the file at `path` and locks it; `None` if another process
+/// holds the lock. The lock is held until the file is dropped.
 pub fn hold(path: &Path) -> io::Result<Option<File>> {
     use std::os::unix::fs::OpenOptionsExt;
     let file = File::options()
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holder_at_a_time_and_never_stale() {
+    fn locks_are_exclusive_and_never_stale() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = hold(&path).unwrap();

@@ -1,4 +1,4 @@
-//! For tests: a disk in memory that loses, tears and reorders what was not synced.
+//! For tests: a disk in memory that loses, tears and reorders unsynced writes.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -6,27 +6,27 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::appender::Stable;
+use super::appender::SyncFile;
 
-/// Some files of fixed names.
+/// A fixed number of files.
 #[derive(Debug, Clone)]
 pub(super) struct MemoryDisk(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     files: RefCell<Vec<Content>>,
-    /// Operations until the power, or the process, is gone.
+    /// Operations that still succeed.
     operations_left: Cell<usize>,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Content {
     stable: Vec<u8>,
-    /// Writes in the cache, oldest first.
-    loose: Vec<(usize, Bytes)>,
+    /// Unsynced writes, oldest first.
+    unsynced: Vec<(usize, Bytes)>,
 }
 
-/// One of them.
+/// A file on the disk.
 #[derive(Debug)]
 pub(super) struct MemoryFile {
     disk: MemoryDisk,
@@ -48,12 +48,12 @@ impl MemoryDisk {
         }
     }
 
-    /// What a file holds from the beginning.
+    /// Sets the initial content of a file.
     pub(super) fn put_durably(&self, index: usize, content: &[u8]) {
         self.0.files.borrow_mut()[index].stable = content.into();
     }
 
-    /// What a program reads: the cache, and the disk where that has nothing.
+    /// The content that a program reads, including unsynced writes.
     pub(super) fn read(&self, index: usize) -> Vec<u8> {
         let mut file = self.0.files.borrow()[index].clone();
         file.sync();
@@ -64,21 +64,21 @@ impl MemoryDisk {
         self.0.files.borrow_mut().iter_mut().for_each(Content::sync);
     }
 
-    /// From now on so many operations succeed, and none after them.
+    /// From now on this many operations succeed, and then none.
     pub(super) fn power_on(&self, operations: usize) {
         self.0.operations_left.set(operations);
     }
 
-    /// Of what was not synced each write is lost, kept or torn, and those that
-    /// were kept reached the disk in any order, as `fates` says.
-    pub(super) fn cut_power(&self, fates: &[u8]) {
+    /// A power failure: each unsynced write is lost, kept or torn, in any order,
+    /// as `fates` decides.
+    pub(super) fn fail_power(&self, fates: &[u8]) {
         let mut fates = fates.iter().copied().chain(std::iter::repeat(0));
         let mut fate = || usize::from(fates.next().unwrap_or(0));
         for file in self.0.files.borrow_mut().iter_mut() {
-            let mut loose = std::mem::take(&mut file.loose);
-            while !loose.is_empty() {
-                let (position, bytes) = loose.remove(fate() % loose.len());
-                // More often near the beginning, where a slot has its numbers.
+            let mut unsynced = std::mem::take(&mut file.unsynced);
+            while !unsynced.is_empty() {
+                let (position, bytes) = unsynced.remove(fate() % unsynced.len());
+                // More often near the beginning, where the fields of a slot are.
                 let part = |at: usize| bytes.len() * at * at / 65536;
                 match fate() % 4 {
                     0 => {}
@@ -111,22 +111,22 @@ impl Content {
     }
 
     fn sync(&mut self) {
-        for (position, bytes) in std::mem::take(&mut self.loose) {
+        for (position, bytes) in std::mem::take(&mut self.unsynced) {
             self.write(position, &bytes);
         }
     }
 }
 
-impl Stable for MemoryFile {
+impl SyncFile for MemoryFile {
     fn write_all(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        // The write that is under way when the power goes may reach the disk too.
+        // The write in progress at a power failure may reach the disk too.
         let powered = self.disk.spend();
         let bytes = Bytes::copy_from_slice(bytes);
         self.disk.0.files.borrow_mut()[self.index]
-            .loose
+            .unsynced
             .push((position as usize, bytes));
         powered
     }

@@ -1,28 +1,28 @@
-//! What lies on disk, and nothing else: who may write, what becomes durable in
-//! which order, and what start-up makes of it. Nothing here knows of HTTP or of
-//! transcription.
+//! The storage of uploads: file formats, locks, and the order of writes that
+//! makes uploads durable. Independent of HTTP and transcription.
 //!
 //! The state directory:
 //!
 //! ```text
-//! lock                      held (a kernel lock) by the running daemon
-//! creating/<id>/            uploads whose creation is not finished
-//! uploads/<id>/             one folder per upload, appears complete by one rename
+//! lock                      lock file of the running daemon
+//! creating/<id>/            uploads that are being created
+//! uploads/<id>/             one directory per upload, created by one rename
 //!     data                  the recording, preallocated to its full length
-//!     offset                how much of it is durable, see [`record`]
-//!     upload.json           the facts of its creation, never changed, see [`facts`]
-//!     task.json, ...        what became of it; written by the layers above
-//! removing/<id>.../         on its way out, left there by one rename
-//! damaged/<id>...           set aside: it cannot be read, or could not be synced
-//! callbacks/<id>            the callback at the end of this task, until it is delivered
-//! callback-secret           what callbacks are signed with, if the daemon made that
+//!     offset                the number of durable bytes, see [`record`]
+//!     upload.json           the facts known at creation, see [`facts`]
+//!     task.json, ...        the task; written by the layers above
+//! removing/<id>.../         uploads that are being removed, moved here by one rename
+//! damaged/<id>...           uploads that cannot be read or could not be synced
+//! callbacks/<id>            the pending callback of this task
+//! callback-secret           the webhook secret, if the daemon created it
 //! ```
 //!
-//! Folders that a crash left in `creating` or `removing` were never, or are no
-//! longer, told to anybody and are deleted by the next start or sweep.
+//! Directories that a crash left in `creating` or `removing` are not visible to
+//! clients; the next start or sweep deletes them.
 
 mod appender;
 mod creation;
+mod data_file;
 pub mod facts;
 pub mod folder;
 pub mod join;
@@ -32,7 +32,6 @@ pub mod lock;
 mod memory_disk;
 pub mod moment;
 pub mod record;
-mod recording;
 pub mod regular_file;
 pub mod ring;
 mod sabotage;

@@ -1,51 +1,51 @@
-//! Points in time that survive a wall clock which jumps.
+//! Points in time that are robust against jumps of the wall clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-/// The wall clock is not believed before the machine has been up for this
-/// long: machines start with wrong clocks, and the one who was cut off by a
-/// power cut gets time to come back.
+/// The wall clock is not trusted before the machine has been up for this long:
+/// machines may boot with a wrong clock, and clients get time to resume after a
+/// power failure.
 pub const GRACE: Duration = Duration::from_secs(3600);
 
-/// A point in time by two clocks: the one on the wall, which goes on through
-/// restarts but can be set to anything, and the time since boot (suspended or
-/// not), which nobody can set but which begins anew. Both in milliseconds.
+/// A point in time by two clocks, both in milliseconds: the wall clock, which
+/// continues across reboots but can be set, and the time since boot (including
+/// suspend), which cannot be set but restarts at every boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// Since 1970 UTC.
+    /// Wall clock, since 1970 UTC.
     pub wall_ms: u64,
     /// CLOCK_BOOTTIME.
     pub since_boot_ms: u64,
 }
 
 impl Moment {
-    /// This moment.
+    /// The current time.
     pub fn now() -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
         Moment {
-            // A clock before 1970 tells nothing; neither does a missing one,
-            // which no kernel that has io_uring lacks.
+            // 0 for a wall clock before 1970. CLOCK_BOOTTIME cannot fail: every
+            // kernel with io_uring has it.
             wall_ms: wall.map_or(0, to_ms),
             since_boot_ms: since_boot.map_or(0, to_ms),
         }
     }
 
-    /// How long ago `earlier` is at least, whatever was done to the wall clock
-    /// and however often the machine was started since.
+    /// The least time that has passed since `earlier`, independent of the wall
+    /// clock and of reboots.
     pub fn at_least_since(&self, earlier: &Moment) -> Duration {
         let same_boot = self.since_boot_ms.checked_sub(earlier.since_boot_ms);
         Duration::from_millis(same_boot.unwrap_or(self.since_boot_ms))
     }
 
-    /// When `period` after this moment is over, by the wall clock as it goes `now`.
+    /// When `period` after this moment ends, in terms of the wall clock at `now`.
     ///
-    /// It must have passed by the wall clock, and as much of it or [`GRACE`] by
-    /// the clock that nobody can set; where the wall clock went back, only
-    /// that one counts.
+    /// The period must have passed by the wall clock, and the shorter of it and
+    /// [`GRACE`] by the boot clock. If the wall clock went backwards, only the
+    /// boot clock counts.
     pub fn end_of(&self, period: Duration, now: Moment) -> SystemTime {
         let certain = now.at_least_since(self);
         let left_of = |period: Duration| period.saturating_sub(certain);
@@ -55,7 +55,7 @@ impl Moment {
         }
     }
 
-    /// What the clock on the wall shows.
+    /// The wall clock time.
     pub fn wall(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.wall_ms)
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_clock_that_is_set_makes_time_pass() {
+    fn setting_the_wall_clock_does_not_make_time_pass() {
         let at = |wall_ms, since_boot_ms| Moment {
             wall_ms,
             since_boot_ms,
@@ -78,10 +78,10 @@ mod tests {
         let earlier = at(1_000_000, 50_000);
         for (now, least_ms) in [
             (at(1_005_000, 55_000), 5_000),
-            // The wall clock went a year ahead, or back to 1970.
+            // The wall clock jumped a year ahead, or back to 1970.
             (at(31_536_000_000, 55_000), 5_000),
             (at(0, 55_000), 5_000),
-            // Started again: the time since then is certain, no more.
+            // Rebooted: only the time since the boot is certain.
             (at(9_000_000, 20_000), 20_000),
         ] {
             assert_eq!(
@@ -98,9 +98,9 @@ mod tests {
     const WEEK: u64 = 168 * HOUR;
 
     #[test]
-    fn no_clock_ends_a_period_before_its_time() {
+    fn no_clock_change_ends_a_period_early() {
         let cases = [
-            // period, wall and boot clock since the commit: expired, told to be left
+            // period; wall and boot clock since the commit; time left
             (
                 10 * MINUTE,
                 4 * MINUTE as i64,
@@ -122,7 +122,7 @@ mod tests {
                 Some(9 * MINUTE),
             ),
             (10 * MINUTE, -(1000 * HOUR as i64), 10 * MINUTE as i64, None),
-            // Off for a night, then up for 5 minutes (the boot clock began anew).
+            // Off for a night, then up for 5 minutes (the boot clock restarted).
             (
                 10 * MINUTE,
                 12 * HOUR as i64,

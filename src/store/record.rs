@@ -2,13 +2,13 @@
 //!
 //! The file is two slots of [`SLOT_BYTES`] each. A commit writes the slot that
 //! does not hold the newest state, in place, and syncs; a write torn by a power
-//! cut therefore damages only the slot that was being written, and the other
-//! still tells the last state that was ever told to anybody. A slot, all
-//! numbers little endian:
+//! failure therefore damages only the slot that was being written, and the other
+//! still holds the last state that was reported to a client. A slot, all numbers
+//! little endian:
 //!
 //! ```text
 //!  0  8  magic, "scribed1"
-//!  8  8  sequence; the valid slot with the higher one counts
+//!  8  8  sequence; of two valid slots the one with the higher number is current
 //! 16  8  offset: bytes [0, offset) of `data` are durable
 //! 24  8  length of the whole upload; all ones while not known
 //! 32  8  time of this commit by the wall clock, milliseconds since 1970 UTC
@@ -21,33 +21,33 @@
 use super::moment::Moment;
 use super::sabotage::Rule;
 
-/// One slot; a whole block of any file system, so that slots never share one.
+/// Size of a slot: a whole file system block, so that slots never share one.
 pub const SLOT_BYTES: usize = 4096;
 
-/// The whole file.
+/// Size of the file.
 pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
 
 pub(crate) const MAGIC: [u8; 8] = *b"scribed1";
 pub(crate) const USED_BYTES: usize = 60;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
-/// What an upload is to others (TUS, concatenation extension).
+/// The kind of an upload (TUS, concatenation extension).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing: it is a recording.
+    /// A regular upload.
     Whole,
-    /// A part of one.
+    /// A partial upload.
     Partial,
-    /// A part that has been joined with others; it may be used once more.
+    /// A partial upload that has been joined; it may be joined again.
     Joined,
-    /// A recording that is joined from partial ones: all of it is there, or nothing.
+    /// A final upload: empty until it is joined, then complete.
     Final,
 }
 
 impl Kind {
     const ALL: [Kind; 4] = [Kind::Whole, Kind::Partial, Kind::Joined, Kind::Final];
 
-    /// Is a part of a recording only.
+    /// Whether this is a partial upload, joined or not.
     pub fn is_partial(self) -> bool {
         matches!(self, Kind::Partial | Kind::Joined)
     }
@@ -57,23 +57,23 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
     sequence: u64,
-    /// Durable bytes.
+    /// The number of durable bytes.
     pub offset: u64,
-    /// Bytes of the whole upload, `None` while the client has not told.
+    /// The length of the upload in bytes, `None` while it is not known.
     pub length: Option<u64>,
     /// When this state was committed.
     pub committed_at: Moment,
-    /// What it is to others.
+    /// The kind of the upload.
     pub kind: Kind,
 }
 
 impl Record {
-    /// The state of a new upload that is a recording.
+    /// The state of a new regular upload.
     pub fn new(length: Option<u64>, now: Moment) -> Record {
         Record::of(Kind::Whole, length, now)
     }
 
-    /// The state of any new upload.
+    /// The state of a new upload of any kind.
     pub fn of(kind: Kind, length: Option<u64>, now: Moment) -> Record {
         Record {
             sequence: 0,
@@ -84,9 +84,13 @@ impl Record {
         }
     }
 
-    /// The next state, with more bytes. Never goes back.
+    /// The next state, with a higher offset.
+    ///
+    /// # Panics
+    ///
+    /// If the offset decreases or exceeds the length.
     pub fn advanced(&self, offset: u64, now: Moment) -> Record {
-        assert!(offset >= self.offset, "an offset never goes back");
+        assert!(offset >= self.offset, "an offset never decreases");
         assert!(self.length.is_none_or(|length| offset <= length));
         Record {
             offset,
@@ -95,7 +99,7 @@ impl Record {
     }
 
     /// The next state, with a length that was not known before.
-    pub fn measured(&self, length: u64, now: Moment) -> Record {
+    pub fn with_length(&self, length: u64, now: Moment) -> Record {
         assert!(self.length.is_none(), "a length never changes");
         assert!(length >= self.offset);
         Record {
@@ -104,7 +108,7 @@ impl Record {
         }
     }
 
-    /// The next state, of a final upload: joined, all at once.
+    /// The next state of a final upload: complete.
     pub fn completed(&self, length: u64, now: Moment) -> Record {
         assert!(self.kind == Kind::Final && self.length.is_none());
         Record {
@@ -114,7 +118,7 @@ impl Record {
         }
     }
 
-    /// The next state, of a partial upload: it was joined with others.
+    /// The next state of a partial upload: joined.
     pub fn joined(&self, now: Moment) -> Record {
         assert!(self.kind.is_partial() && self.is_finished());
         Record {
@@ -131,27 +135,28 @@ impl Record {
         }
     }
 
-    /// All bytes are there.
+    /// Whether all bytes are durable.
     pub fn is_finished(&self) -> bool {
         self.length == Some(self.offset)
     }
 
-    /// All bytes are there, of something that can be transcribed.
+    /// Whether all bytes are durable and the upload can be transcribed: it is not
+    /// a partial one.
     pub fn is_recording(&self) -> bool {
         self.is_finished() && !self.kind.is_partial()
     }
 
-    /// Where in the file this state belongs.
+    /// The position of this state's slot in the file.
     pub fn position(&self) -> u64 {
         (self.sequence % 2) * SLOT_BYTES as u64
     }
 
-    /// Where in the file the state after this one will go.
+    /// The position of the next state's slot in the file.
     pub fn next_position(&self) -> u64 {
         SLOT_BYTES as u64 - self.position()
     }
 
-    /// The slot.
+    /// Encodes the state as a slot.
     pub fn encode(&self) -> Vec<u8> {
         let mut slot = Vec::with_capacity(SLOT_BYTES);
         slot.extend_from_slice(&MAGIC);
@@ -167,7 +172,7 @@ impl Record {
         slot
     }
 
-    /// The file of a new upload: this state, and a slot that holds none.
+    /// The file of a new upload: this state and an empty slot.
     pub fn encode_file(&self) -> Vec<u8> {
         let mut file = vec![0; FILE_BYTES];
         let at = self.position() as usize;
@@ -175,7 +180,7 @@ impl Record {
         file
     }
 
-    /// The newest state in a file, `None` if no slot is whole.
+    /// The newest state in a file, `None` if no slot is valid.
     pub fn decode_file(file: &[u8]) -> Option<Record> {
         file.chunks(SLOT_BYTES)
             .filter_map(Record::decode)
@@ -250,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_never_taken_for_a_state() {
+    fn a_damaged_slot_is_never_decoded() {
         let record = Record::new(None, NOW);
         let file = record.encode_file();
         for at in 0..USED_BYTES {

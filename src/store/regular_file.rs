@@ -1,7 +1,7 @@
 //! Opens regular files and nothing else.
 //!
-//! What lies in the state directory may not be ours: a FIFO would block whoever
-//! opens it, a symbolic link would give another file's content.
+//! Other programs may have created files in the state directory: opening a FIFO
+//! would block, and a symbolic link would give another file's content.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,13 +10,13 @@ use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-/// Opens the regular file at `path` for reading. Anything else is an error of
-/// kind `InvalidData`, and takes no time. Blocks on the disk.
+/// Opens the regular file at `path` for reading. Anything else is at once an
+/// error of kind `InvalidData`. Blocks on the disk.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, File::options().read(true))
 }
 
-/// The same with these options, whose custom flags are replaced.
+/// Like [`open`], with these options, whose custom flags are replaced.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let irregular = || io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file");
     let opened = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
@@ -31,7 +31,7 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     }
 }
 
-/// The content of a regular file. Blocks on the disk.
+/// Reads a regular file. Blocks on the disk.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open(path)?.read_to_end(&mut content)?;

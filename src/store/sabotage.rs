@@ -1,23 +1,23 @@
-//! Breaks what makes uploads durable, one rule at a time, so that tests can
-//! show that they would notice. Nothing of it is in a build without the
-//! feature `sabotage`; in one with it, the environment variable `SABOTAGE`
-//! names what to break.
+//! Mutation testing of durability: breaks one rule of the order of writes at a
+//! time, so that tests can show that they detect it. Only in builds with the
+//! feature `sabotage`, where the environment variable `SABOTAGE` names the rules
+//! to break.
 
 /// A rule of the order of writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {
-    /// The data is on stable storage before anybody is told.
+    /// Data is synced before its offset is reported.
     DataSync,
-    /// The record never tells of data that is not there yet.
+    /// Data is written before the record that covers it.
     DataBeforeRecord,
-    /// A new name is on stable storage before anybody is told.
+    /// A new name is synced before it is reported.
     DirectorySync,
-    /// A slot that was torn by a power cut does not count.
+    /// A torn slot is not valid.
     WholeSlots,
 }
 
 impl Rule {
-    /// Whether this build was told to break it.
+    /// Whether `SABOTAGE` names this rule.
     #[cfg(feature = "sabotage")]
     pub(super) fn is_broken(self) -> bool {
         let name = match self {
@@ -29,7 +29,7 @@ impl Rule {
         std::env::var("SABOTAGE").is_ok_and(|broken| broken.split(',').any(|rule| rule == name))
     }
 
-    /// Never.
+    /// Never without the feature.
     #[cfg(not(feature = "sabotage"))]
     pub(super) const fn is_broken(self) -> bool {
         let _ = self;

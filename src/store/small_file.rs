@@ -1,4 +1,4 @@
-//! Files that are replaced or removed whole.
+//! Replaces and removes files durably.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
@@ -8,15 +8,15 @@ use std::path::Path;
 use super::regular_file;
 use super::sabotage::Rule;
 
-/// Puts `content` at `dir/name`, durably when this returns: at any time, and
-/// after any crash, the name stands for the old content or for the new one.
-/// Blocks on the disk.
+/// Replaces the content of `dir/name` durably and atomically: at any time, and
+/// after any crash, the file has the old content or the new one. Blocks on the
+/// disk.
 pub fn replace_durably(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     replace_durably_with(dir, name, content, |_| Ok(()))
 }
 
-/// The same; `prepare` sees the new file before it gets its name, to give it
-/// another owner or mode than our own and 0600.
+/// Like [`replace_durably`]; `prepare` is called with the new file before it is
+/// renamed, to set another owner or another mode than 0600.
 pub fn replace_durably_with(
     dir: &Path,
     name: &str,
@@ -34,7 +34,7 @@ pub fn replace_durably_with(
     sync_dir(dir)
 }
 
-/// Makes durable which names are in a folder. Blocks on the disk.
+/// Syncs a directory, so that its entries are durable. Blocks on the disk.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     if Rule::DirectorySync.is_broken() {
         return Ok(());
@@ -42,8 +42,8 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Removes a file, durably when this returns; tells how many bytes of disk
-/// that freed. Blocks on the disk.
+/// Removes a file durably. Returns the freed disk space in bytes. Blocks on the
+/// disk.
 pub fn remove_durably(dir: &Path, name: &str) -> io::Result<u64> {
     let path = dir.join(name);
     let freed_bytes = disk_bytes(&std::fs::metadata(&path)?);
@@ -52,7 +52,7 @@ pub fn remove_durably(dir: &Path, name: &str) -> io::Result<u64> {
     Ok(freed_bytes)
 }
 
-/// Disk space that a file takes; stat(2) counts it in 512 bytes.
+/// Disk space of a file in bytes; stat(2) counts it in blocks of 512 bytes.
 pub(super) fn disk_bytes(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
 }

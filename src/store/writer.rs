@@ -1,8 +1,8 @@
-//! The upload that is being written: making it, opening it, adding to it.
+//! The writer of an upload: creates it, opens it and appends to it.
 //!
-//! What arrives is written on this thread's ring; see [`super::recording`].
-//! Everything else that waits for the disk is done by helpers. In which order it
-//! becomes durable is told in [`super::appender`].
+//! Data is written on this thread's ring, see [`super::data_file`]; other disk
+//! operations run on blocking threads. The order in which data becomes durable is
+//! described in [`super::appender`].
 
 use std::fs::File;
 use std::io;
@@ -14,78 +14,83 @@ use uuid::Uuid;
 
 use super::appender::Appender;
 use super::creation;
+use super::data_file::{AppendPoint, DataFile, reserve};
 use super::facts::Facts;
-use super::folder::{DATA, OpenError, Parked, damaged_place};
+use super::folder::{DATA, OpenError, Parked, damaged_path};
 use super::moment::Moment;
 use super::record::{Kind, Record};
-use super::recording::{Begun, Recording, reserve};
 use super::regular_file;
 use super::{Layout, sync_dir};
-use crate::blocking::{self, Free};
+use crate::blocking::{self, Permit};
 
-/// An upload of unknown length gets disk space in steps of this size.
+/// The step in which disk space is reserved for an upload of unknown length.
 pub const STEP_BYTES: u64 = 8 << 20;
 
 type Files = Appender<Arc<File>>;
 
-/// The only one who may add to an upload: holds the lock of its record.
+/// The only writer of an upload: holds the lock of its record.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
-    recording: Recording,
-    /// Only one helper at a time has them.
+    data: DataFile,
+    /// Used by one blocking operation at a time.
     files: Arc<Mutex<Files>>,
-    /// Of `files`.
+    /// The record of `files`.
     record: Record,
-    /// Disk space is reserved for the bytes before this one, as far as known.
+    /// Disk space is known to be reserved for the bytes before this position.
     reserved: u64,
 }
 
 impl Writer {
-    /// Makes an upload and makes it durable. `length` bytes are reserved on
-    /// the disk, or a first step where it is not known;
-    /// [`io::ErrorKind::StorageFull`] if it has not that many, and
-    /// then nothing is left behind. [`io::ErrorKind::AlreadyExists`] if the id
-    /// is taken.
+    /// Creates an upload durably and reserves disk space for `length` bytes, or
+    /// for [`STEP_BYTES`] if the length is not known. Errors:
+    /// [`io::ErrorKind::StorageFull`] if the disk space is not available (the
+    /// upload is then removed), [`io::ErrorKind::AlreadyExists`] if the id is in
+    /// use.
     pub async fn create(layout: &Layout, facts: &Facts, length: Option<u64>) -> io::Result<Writer> {
         let reserved = match facts.kind() {
-            // Maybe it needs none of its own.
+            // Reserved when it is joined.
             Kind::Final => 0,
             _ => length.unwrap_or(STEP_BYTES),
         };
-        let (making, new) = (layout.clone(), facts.clone());
-        let made = blocking::run(move || creation::create(&making, &new, length, reserved));
-        let (files, begun) = made.await?;
-        Ok(Writer::new(layout.upload(facts.id), files, begun, reserved))
+        let created = blocking::run({
+            let (layout, facts) = (layout.clone(), facts.clone());
+            move || creation::create(&layout, &facts, length, reserved)
+        });
+        let (files, point) = created.await?;
+        Ok(Writer::new(layout.upload(facts.id), files, point, reserved))
     }
 
-    /// Opens an upload to add to it.
+    /// Opens an upload for appending.
     pub async fn open(layout: &Layout, id: Uuid) -> Result<Writer, OpenError> {
-        let opening = layout.clone();
-        let (files, begun) = blocking::run(move || open(&opening, id)).await?;
+        let opened = blocking::run({
+            let layout = layout.clone();
+            move || open(&layout, id)
+        });
+        let (files, point) = opened.await?;
         let record = files.record();
         let reserved = record.length.unwrap_or(record.offset);
-        Ok(Writer::new(layout.upload(id), files, begun, reserved))
+        Ok(Writer::new(layout.upload(id), files, point, reserved))
     }
 
-    fn new(dir: PathBuf, files: Files, begun: Begun, reserved: u64) -> Writer {
+    fn new(dir: PathBuf, files: Files, point: AppendPoint, reserved: u64) -> Writer {
         Writer {
             dir,
-            recording: Recording::new(begun),
+            data: DataFile::new(point),
             record: files.record(),
             files: Arc::new(Mutex::new(files)),
             reserved,
         }
     }
 
-    /// The last state that is durable.
+    /// The last durable state.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Where the next byte goes.
+    /// The position of the next byte.
     pub fn position(&self) -> u64 {
-        self.recording.end()
+        self.data.end()
     }
 
     /// Whether `count` more bytes need more disk space than is reserved.
@@ -93,30 +98,31 @@ impl Writer {
         self.position() + count > self.reserved
     }
 
-    /// Appends `bytes`, not durable yet; reserves disk space for them first
-    /// where that was not done. The caller sees to the length.
+    /// Appends `bytes`, which become durable with [`Writer::commit`]; reserves
+    /// disk space for them first if necessary. The caller must not exceed the
+    /// length of the upload.
     pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         if self.must_grow(bytes.len() as u64) {
             self.grow(self.position() + bytes.len() as u64).await?;
         }
-        self.recording.append(bytes).await
+        self.data.append(bytes).await
     }
 
-    /// Resolves when another upload needs the memory that this one gathers
-    /// bytes in; [`Writer::let_go`] gives it.
-    pub async fn is_asked_to_let_go(&mut self) {
-        self.recording.is_asked_to_let_go().await;
+    /// Resolves when another upload waits for a buffer; then
+    /// [`Writer::release_buffer`] should be called.
+    pub async fn buffer_requested(&mut self) {
+        self.data.buffer_requested().await;
     }
 
-    /// Writes what was gathered.
-    pub async fn let_go(&mut self) -> io::Result<()> {
-        self.recording.let_go().await
+    /// Writes the buffered bytes and releases the buffer.
+    pub async fn release_buffer(&mut self) -> io::Result<()> {
+        self.data.release_buffer().await
     }
 
     async fn grow(&mut self, end: u64) -> io::Result<()> {
         let step = end.next_multiple_of(STEP_BYTES);
-        let reserved = self.help(move |files| {
-            // Near the end of the disk a whole step may be too much.
+        let reserved = self.run_blocking(move |files| {
+            // If the disk is almost full, tries less than a whole step.
             match reserve(files.data(), step) {
                 Err(_) if step > end => reserve(files.data(), end).map(|()| end),
                 outcome => outcome.map(|()| step),
@@ -126,30 +132,31 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes durable what was told of the upload only after its bytes; before
-    /// it is complete, for then others read it.
-    pub async fn tell(&mut self, facts: Facts) -> io::Result<()> {
+    /// Replaces the facts of the upload durably, with fields that the client sent
+    /// after the data. Must be called before the upload is complete, because the
+    /// facts are read from then on.
+    pub async fn replace_facts(&mut self, facts: Facts) -> io::Result<()> {
         let dir = self.dir.clone();
         blocking::run(move || facts.replace(&dir)).await
     }
 
-    /// Makes everything written so far durable. After an error nothing more
-    /// may be told of this upload than [`Writer::record`] says.
+    /// Makes everything written so far durable. After an error only the state in
+    /// [`Writer::record`] may be reported to clients.
     pub async fn commit(&mut self) -> io::Result<()> {
-        self.recording.flush().await?;
-        let free = blocking::free().await;
-        let loose = self.recording.take_loose();
-        let end = self.recording.end();
-        self.help_with(free, move |files| files.commit(end, &loose, Moment::now()))
+        self.data.flush().await?;
+        let permit = blocking::permit().await;
+        let tail = self.data.take_unflushed_tail();
+        let end = self.data.end();
+        self.run_with_permit(permit, move |files| files.commit(end, &tail, Moment::now()))
             .await
     }
 
-    /// Cuts or extends the recording to the `length` that the whole will have,
-    /// with disk space for all of it; for an upload whose length was not
-    /// known, before anything more is written to it.
+    /// Truncates or extends the data file to `length` and reserves disk space for
+    /// all of it; for an upload whose length was not known, before more is
+    /// written to it.
     pub async fn reserve_all(&mut self, length: u64) -> io::Result<()> {
-        self.help(move |files| {
-            // Also what an earlier writer wrote behind the offset and never committed.
+        self.run_blocking(move |files| {
+            // Also truncates uncommitted bytes of an earlier writer.
             files.data().set_len(length)?;
             reserve(files.data(), length)
         })
@@ -158,44 +165,44 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes that length durable. After an error as after [`Writer::commit`].
-    pub async fn measure(&mut self, length: u64) -> io::Result<()> {
-        self.help(move |files| {
+    /// Makes the length durable. Errors as in [`Writer::commit`].
+    pub async fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.run_blocking(move |files| {
             files.data().sync_all()?;
-            files.measure(length, Moment::now())
+            files.set_length(length, Moment::now())
         })
         .await
     }
 
-    /// Moves the upload out of the way, for a person to look at: after a failed
-    /// sync nobody knows what the disk holds of it, and no later start may
-    /// believe its record. Where it cannot be moved its record is taken back.
+    /// Moves the upload to `damaged`, for the administrator to inspect: after a
+    /// failed sync the state on disk is unknown, and no later start may trust its
+    /// record. If it cannot be moved, its last record is erased.
     pub async fn set_aside(&mut self, layout: &Layout) -> io::Result<()> {
         let (layout, dir) = (layout.clone(), self.dir.clone());
-        self.help(move |files| set_aside(&layout, &dir, files))
+        self.run_blocking(move |files| set_aside(&layout, &dir, files))
             .await
     }
 
-    /// Makes everything durable, tells `done` of it where that may wait for the
-    /// disk, and closes the files: the next writer can open the upload when this
-    /// returns. With an error the writer comes back, as after [`Writer::commit`].
+    /// Makes everything durable, calls `done` on a blocking thread, and closes
+    /// the files: the next writer can open the upload when this returns. An error
+    /// returns the writer; it is as in [`Writer::commit`].
     pub async fn finish(
         mut self,
         done: impl FnOnce(&Record) + Send + 'static,
     ) -> Result<Record, (Box<Writer>, io::Error)> {
         if self.position() == self.record.offset && !self.record.is_finished() {
-            // Nothing that closing could have to wait for.
+            // Nothing to commit or to wait for.
             return Ok(self.record);
         }
-        if let Err(error) = self.recording.flush().await {
+        if let Err(error) = self.data.flush().await {
             return Err((Box::new(self), error));
         }
-        let free = blocking::free().await;
-        let loose = self.recording.take_loose();
-        let end = self.recording.end();
+        let permit = blocking::permit().await;
+        let tail = self.data.take_unflushed_tail();
+        let end = self.data.end();
         let Writer { files, .. } = self;
-        let finished = free.run(move || {
-            let committed = lock(&files).commit(end, &loose, Moment::now());
+        let finished = permit.run(move || {
+            let committed = lock(&files).commit(end, &tail, Moment::now());
             let record = lock(&files).record();
             match committed {
                 Ok(()) => {
@@ -212,22 +219,22 @@ impl Writer {
     }
 
     /// Closes the files; the next writer can open the upload when this
-    /// returns. Uncommitted bytes are forgotten.
+    /// returns. Uncommitted bytes are discarded.
     pub async fn close(self) {
-        self.recording.close().await;
+        self.data.close().await;
         blocking::run(move || drop(self.files)).await;
     }
 
-    async fn help<T: Send + 'static>(
+    async fn run_blocking<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        self.help_with(blocking::free().await, work).await
+        self.run_with_permit(blocking::permit().await, work).await
     }
 
-    async fn help_with<T: Send + 'static>(
+    async fn run_with_permit<T: Send + 'static>(
         &mut self,
-        free: Free,
+        permit: Permit,
         work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let files = Arc::clone(&self.files);
@@ -235,7 +242,7 @@ impl Writer {
             let mut files = lock(&files);
             (work(&mut files), files.record())
         };
-        let (outcome, record) = free.run(work).await;
+        let (outcome, record) = permit.run(work).await;
         self.record = record;
         outcome
     }
@@ -245,18 +252,18 @@ fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
     files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open(layout: &Layout, id: Uuid) -> Result<(Files, Begun), OpenError> {
+fn open(layout: &Layout, id: Uuid) -> Result<(Files, AppendPoint), OpenError> {
     let parked = Parked::lock(layout, id)?;
     let record = parked.record;
     let (dir, offset) = parked.into_parts();
     let data = Arc::new(open_for_writing(&dir)?);
-    let begun = Begun::at(&dir, Arc::clone(&data), record.offset)?;
-    Ok((Appender::new(data, Arc::new(offset), record), begun))
+    let point = AppendPoint::at(&dir, Arc::clone(&data), record.offset)?;
+    Ok((Appender::new(data, Arc::new(offset), record), point))
 }
 
 /// See [`Writer::set_aside`]. Blocks on the disk.
 pub(super) fn set_aside(layout: &Layout, dir: &Path, files: &Files) -> io::Result<()> {
-    if let Err(error) = std::fs::rename(dir, damaged_place(layout, dir)) {
+    if let Err(error) = std::fs::rename(dir, damaged_path(layout, dir)) {
         files.withdraw()?;
         return Err(error);
     }
@@ -284,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_is_found_again() {
+    fn committed_bytes_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
@@ -302,7 +309,7 @@ mod tests {
             writer.close().await;
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();
-            assert_eq!(writer.position(), 5, "uncommitted bytes are not told");
+            assert_eq!(writer.position(), 5, "uncommitted bytes do not count");
             writer.write(Bytes::from_static(b"56789")).await.unwrap();
             writer.commit().await.unwrap();
             assert!(writer.record().is_finished());
@@ -314,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_told_late_cuts_the_file() {
+    fn a_length_that_is_set_late_truncates_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
@@ -322,14 +329,17 @@ mod tests {
             let mut writer = Writer::create(&layout, &facts, None).await.unwrap();
             writer.write(Bytes::from_static(b"0123")).await.unwrap();
             writer.commit().await.unwrap();
-            // Never committed, and behind the end that comes out later.
+            // Never committed, and beyond the length that is set later.
             writer.write(Bytes::from_static(b"garbage")).await.unwrap();
             writer.close().await;
 
             let mut writer = Writer::open(&layout, facts.id).await.unwrap();
-            assert!(writer.must_grow(1), "not known here what was reserved");
+            assert!(
+                writer.must_grow(1),
+                "the reserved space is not known after opening"
+            );
             writer.reserve_all(6).await.unwrap();
-            writer.measure(6).await.unwrap();
+            writer.set_length(6).await.unwrap();
             assert!(!writer.must_grow(2));
             writer.write(Bytes::from_static(b"45")).await.unwrap();
             writer.commit().await.unwrap();
@@ -341,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_id_and_a_removed_one() {
+    fn existing_and_removed_ids_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let facts = facts();
@@ -364,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn no_space_leaves_nothing() {
+    fn a_full_disk_leaves_no_upload_behind() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::prepare(dir.path()).unwrap();
         let refused = ring::run(Writer::create(&layout, &facts(), Some(1 << 46)))

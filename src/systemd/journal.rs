@@ -1,5 +1,5 @@
-//! Events as journal entries with fields of their own (systemd.journal-fields(7)):
-//! `upload_id` of an event or of a span around it becomes `UPLOAD_ID=`.
+//! Writes events to the journal with structured fields (systemd.journal-fields(7)):
+//! `upload_id` of an event or of an enclosing span becomes `UPLOAD_ID=`.
 
 use std::fmt::{Debug, Write};
 
@@ -18,8 +18,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// `None` if our standard error is not the journal: then somebody else
-    /// reads it.
+    /// `None` if standard error is not connected to the journal (`JOURNAL_STREAM`
+    /// is not set).
     pub fn connected(program: &str) -> Option<Journal> {
         std::env::var_os("JOURNAL_STREAM")?;
         Some(Journal {
@@ -28,7 +28,7 @@ impl Journal {
     }
 }
 
-/// `NAME=value` of every field.
+/// The fields as `NAME=value`, and the message.
 #[derive(Debug, Default, Clone)]
 struct Fields {
     entries: Vec<String>,
@@ -80,7 +80,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journal {
         let priority = format!("PRIORITY={priority}");
         let mut entry = vec![message.as_str(), &priority, &self.identifier];
         entry.extend(fields.entries.iter().map(String::as_str));
-        // Where the journal cannot be reached there is nobody to tell.
+        // If the journal cannot be reached, the error cannot be reported either.
         let _ = journal::send(&entry);
     }
 }

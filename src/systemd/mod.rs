@@ -1,5 +1,5 @@
-//! What systemd wants to know and gives us: notifications and passed sockets.
-//! Without systemd all of this does nothing.
+//! The systemd protocols: notifications, the watchdog and socket activation.
+//! Without systemd these functions do nothing.
 
 mod journal;
 
@@ -13,16 +13,17 @@ use tracing::warn;
 
 pub use journal::Journal;
 
-/// TCP sockets that systemd opened for us (sd_listen_fds(3)).
+/// The TCP sockets that systemd passed (sd_listen_fds(3)).
 pub fn passed_listeners() -> Vec<TcpListener> {
     let listeners = passed().into_iter().map(|descriptor| {
-        daemon::tcp_listener(descriptor)
-            .inspect_err(|error| warn!("passed socket {descriptor} is no TCP listener: {error}"))
+        daemon::tcp_listener(descriptor).inspect_err(|error| {
+            warn!("passed socket {descriptor} is not a TCP listener and is ignored: {error}");
+        })
     });
     listeners.filter_map(Result::ok).collect()
 }
 
-/// The Unix stream socket that systemd opened for the engine.
+/// The Unix stream socket that systemd passed to the engine.
 pub fn passed_unix_listener() -> Option<UnixListener> {
     let descriptor = *passed().first()?;
     let is_ours = daemon::is_socket_unix(
@@ -31,8 +32,8 @@ pub fn passed_unix_listener() -> Option<UnixListener> {
         daemon::Listening::IsListening,
         None::<&str>,
     );
-    // SAFETY: systemd passed this descriptor to this process for good, and it
-    // is asked for once.
+    // SAFETY: systemd passed ownership of this descriptor to this process, and
+    // this function is called once.
     #[allow(unsafe_code)]
     is_ours
         .unwrap_or(false)
@@ -43,7 +44,7 @@ fn passed() -> Vec<RawFd> {
     daemon::listen_fds().map_or_else(|_| Vec::new(), |descriptors| descriptors.iter().collect())
 }
 
-/// Whether one of the listeners already serves this address.
+/// Whether one of the listeners is already bound to this address.
 pub fn covers(listeners: &[TcpListener], address: SocketAddr) -> bool {
     listeners
         .iter()
@@ -53,34 +54,35 @@ pub fn covers(listeners: &[TcpListener], address: SocketAddr) -> bool {
         })
 }
 
-/// Connections are being accepted (sd_notify(3)).
+/// Notifies that connections are accepted (sd_notify(3), `READY=1`).
 pub fn ready(status: &str) {
     notify(&[("READY", "1"), ("STATUS", status)]);
 }
 
-/// The line that `systemctl status` shows.
+/// Sets the status line that `systemctl status` shows.
 pub fn status(status: &str) {
     notify(&[("STATUS", status)]);
 }
 
-/// The daemon is on its way down.
+/// Notifies that the daemon is shutting down.
 pub fn stopping() {
-    notify(&[("STOPPING", "1"), ("STATUS", "parking uploads")]);
+    notify(&[("STOPPING", "1"), ("STATUS", "saving uploads")]);
 }
 
-/// Tells how often [`alive`] is expected; `None`: nobody watches.
+/// The watchdog timeout, within which [`alive`] must be called; `None` if the
+/// watchdog is disabled.
 pub fn watchdog_limit() -> Option<Duration> {
     let limit = daemon::watchdog_enabled().unwrap_or(0);
     (limit > 0).then(|| Duration::from_micros(limit))
 }
 
-/// A sign of life for the watchdog.
+/// Resets the watchdog timer.
 pub fn alive() {
     notify(&[("WATCHDOG", "1")]);
 }
 
-/// Something has begun that gives no sign of life for up to `limit`: neither
-/// the start nor the watchdog shall lose patience.
+/// Extends the start timeout and the watchdog timeout to `limit`, before an
+/// operation that cannot reset the watchdog timer.
 pub fn busy(limit: Duration) {
     let limit_us = limit.as_micros().to_string();
     notify(&[
@@ -92,11 +94,12 @@ pub fn busy(limit: Duration) {
     }
 }
 
-/// It is over: the start is, and the watchdog expects signs of life again, at
-/// least every `patience` if that is more than its own limit.
-pub fn busy_no_more(status: &str, patience: Duration) {
+/// Ends what [`busy`] began: notifies that start-up is complete, and sets the
+/// watchdog timeout back to its configured value, or to `min_limit` if that is
+/// longer.
+pub fn busy_no_more(status: &str, min_limit: Duration) {
     if let Some(limit) = watchdog_limit() {
-        let limit = limit.max(patience);
+        let limit = limit.max(min_limit);
         notify(&[
             ("WATCHDOG_USEC", &limit.as_micros().to_string()),
             ("WATCHDOG", "1"),
@@ -105,7 +108,7 @@ pub fn busy_no_more(status: &str, patience: Duration) {
     ready(status);
 }
 
-/// Variables that a child process must not take for its own.
+/// Environment variables that must not be passed to child processes.
 pub const ENVIRONMENT: [&str; 6] = [
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
@@ -116,6 +119,6 @@ pub const ENVIRONMENT: [&str; 6] = [
 ];
 
 fn notify(state: &[(&str, &str)]) {
-    // Not being run by systemd is no error.
+    // Running without systemd is not an error.
     let _ = daemon::notify(state.iter());
 }

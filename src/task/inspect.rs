@@ -10,7 +10,7 @@ pub fn refusal(start: &[u8]) -> Option<String> {
     if start.is_empty() {
         return Some(format!("the file is empty; {ACCEPTED}"));
     }
-    let name = content::no_recording(start)?;
+    let name = content::non_recording_type(start)?;
     Some(format!("this is {name}, not a recording; {ACCEPTED}"))
 }
 

@@ -145,7 +145,7 @@ impl Appending {
         let missing = length - self.writer.record().offset;
         let reserved = self.writer.reserve_all(length).await;
         reserved.map_err(|error| no_space(error, missing))?;
-        let measured = self.writer.measure(length).await;
+        let measured = self.writer.set_length(length).await;
         self.publish(measured).await
     }
 
@@ -262,8 +262,8 @@ pub(super) async fn receive<S: Source>(
             },
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
             next = tokio::time::timeout_at(stalled_at, source.next()) => next,
-            () = appending.writer.is_asked_to_let_go() => {
-                appending.writer.let_go().await?;
+            () = appending.writer.buffer_requested() => {
+                appending.writer.release_buffer().await?;
                 continue;
             }
         };

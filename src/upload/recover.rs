@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::pending::is_pending;
 use crate::store::Layout;
 use crate::store::facts::Facts;
-use crate::store::folder::{OpenError, Parked, damaged_place, peek_record, read_facts};
+use crate::store::folder::{OpenError, Parked, damaged_path, peek_record, read_facts};
 use crate::store::record::Record;
 use crate::store::sync_dir;
 
@@ -109,7 +109,7 @@ fn read(dir: &Path) -> Result<Option<(Record, Facts)>, String> {
 }
 
 fn set_aside(layout: &Layout, path: &Path, reason: &str) -> io::Result<()> {
-    let aside = damaged_place(layout, path);
+    let aside = damaged_path(layout, path);
     let renamed = std::fs::rename(path, &aside);
     match &renamed {
         Ok(()) => warn!(

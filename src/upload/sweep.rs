@@ -8,7 +8,7 @@ use super::expiry::is_expired;
 use super::pending::{awaiting, is_pending};
 use crate::store::Layout;
 use crate::store::folder::{
-    OpenError, Parked, Removal, bury, is_being_created, peek_record, read_facts,
+    OpenError, Parked, Removal, delete_folder, is_being_created, peek_record, read_facts,
 };
 use crate::store::moment::Moment;
 use crate::store::record::Record;
@@ -59,11 +59,11 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
     for entry in std::fs::read_dir(layout.creating())? {
         let path = entry?.path();
         if is_old(&path, now) && !is_being_created(&path) {
-            swept.orphans += u64::from(bury(&path)?);
+            swept.orphans += u64::from(delete_folder(&path)?);
         }
     }
     for entry in std::fs::read_dir(layout.removing())? {
-        swept.orphans += u64::from(bury(&entry?.path())?);
+        swept.orphans += u64::from(delete_folder(&entry?.path())?);
     }
     Ok(swept)
 }

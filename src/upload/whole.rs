@@ -116,7 +116,7 @@ async fn take<S: Source, E: From<UploadError>>(
         let facts = completed.facts(facts.id, facts.created_at);
         appending
             .writer
-            .tell(facts)
+            .replace_facts(facts)
             .await
             .map_err(UploadError::from)?;
     }
@@ -212,7 +212,7 @@ mod tests {
             let amended = async move |new: NewUpload, _| {
                 let dir = std::fs::read_dir(seen.uploads()).unwrap().next();
                 let record = peek_record(&dir.unwrap().unwrap().path()).unwrap();
-                assert!(!record.is_finished(), "nobody may read it before");
+                assert!(!record.is_finished(), "not readable before");
                 Ok::<_, UploadError>(NewUpload {
                     language: Some("fr".into()),
                     ..new

@@ -2,9 +2,9 @@
 //! others can fail. The daemon reads from `SABOTAGE` what to break; it must be
 //! built with the feature of that name (`src/store/sabotage.rs`).
 
-use crate::campaign;
-use crate::random::seed;
-use crate::volume::Kind;
+use crate::fixtures::campaign;
+use crate::fixtures::volume::Kind;
+use crate::support::random::seed;
 
 /// A broken daemon must be caught within so many states.
 const STATES: usize = 400;

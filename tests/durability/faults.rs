@@ -1,21 +1,21 @@
 //! The disk fails: writes and flushes answer EIO. What the disk failed may be
-//! lost as a whole, but nothing more is told of it than is durable; all others
+//! lost as a whole, but no more of it is acknowledged than is durable; all others
 //! go on as far as the file system does.
 
 use std::sync::Arc;
 
-use crate::appliance::{Engine, start};
-use crate::client::{Client, Length};
-use crate::daemon::Daemon;
-use crate::http::request;
-use crate::random::Random;
-use crate::speech::{self, Script, VOICES};
-use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
-use crate::story::{Event, Story};
-use crate::tus::{CONTENT, FILES, RESUMABLE};
-use crate::verify::{Claims, verify};
-use crate::volume::{Kind, Mounted, Recorded};
-use crate::waiting::until;
+use crate::fixtures::appliance::{Engine, start};
+use crate::fixtures::client::{Client, Length};
+use crate::fixtures::states::{Builder, Crash, Policy, SLOT_MAGIC};
+use crate::fixtures::story::{Event, Story};
+use crate::fixtures::verify::{Claims, verify};
+use crate::fixtures::volume::{Kind, Mounted, Recorded};
+use crate::support::daemon::Daemon;
+use crate::support::http::request;
+use crate::support::random::Random;
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::tus::{CONTENT, FILES, RESUMABLE};
+use crate::support::waiting::until;
 
 /// What the disk fails at.
 #[derive(Debug, Clone, Copy)]
@@ -35,18 +35,18 @@ const FAULTS: [Fault; 5] = [
 
 const LENGTH: usize = 200_000;
 
-/// How often a fault is tried until somebody notices it.
+/// How often a fault is tried until a request fails.
 const TRIES: usize = 20;
 
 #[test]
-fn a_failing_ext4_disk_makes_nobody_lie() {
+fn a_failing_ext4_disk_causes_no_false_answer() {
     for (number, fault) in FAULTS.into_iter().enumerate() {
         fail(Kind::Ext4, fault, number as u64);
     }
 }
 
 #[test]
-fn a_failing_xfs_disk_makes_nobody_lie() {
+fn a_failing_xfs_disk_causes_no_false_answer() {
     for (number, fault) in FAULTS.into_iter().enumerate() {
         fail(Kind::Xfs, fault, number as u64);
     }
@@ -116,7 +116,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     finished.patch(LENGTH).expect("an answer to PATCH");
     assert!(finished.is_finished());
 
-    // A fault may also hit what nobody waits for: then once more.
+    // A fault may also hit what no request waits for: then once more.
     let mut refused = 0;
     for _ in 0..TRIES {
         match fault {
@@ -135,7 +135,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     disk.fail_writes(0);
     disk.fail_writes_of(0, SLOT_MAGIC);
     disk.fail_flushes(0);
-    assert!(refused > 0, "nobody noticed");
+    assert!(refused > 0, "no fault was noticed");
     daemon.assert_alive();
     look(&story, &daemon, &finished.id);
 
@@ -149,7 +149,7 @@ fn fail(kind: Kind, fault: Fault, seed: u64) {
     let last = disk.position();
     daemon.kill9();
 
-    // The disk is well again: the daemon finds there what it told.
+    // The disk works again: the daemon finds what it acknowledged.
     volume.mount();
     let claims = Claims::at(&story, usize::MAX, Default::default());
     let mut violations = verify(volume.path(), claims, Engine::Mute, &mut random);
@@ -192,8 +192,8 @@ fn add(story: &Story, daemon: &Daemon, id: &str) -> bool {
     let body = Some(&content[offset as usize..end]);
     let response = request(daemon.address(), "PATCH", &path, &headers, body).expect("an answer");
     if response.status == 204 {
-        let told = response.number("upload-offset").expect("Upload-Offset");
-        story.mark(id, Event::Told(told));
+        let offset = response.number("upload-offset").expect("Upload-Offset");
+        story.mark(id, Event::Acknowledged(offset));
         return true;
     }
     println!("PATCH: {} {}", response.status, response.text().trim());
@@ -201,18 +201,18 @@ fn add(story: &Story, daemon: &Daemon, id: &str) -> bool {
     false
 }
 
-/// Asks how far it is, and notes what was told. Only what is told to be
-/// damaged may be lost, as a whole; a disk that cannot be read says nothing.
+/// Asks for the offset and notes the answer. Only what is reported as damaged may
+/// be lost, as a whole; a disk that cannot be read says nothing.
 fn look(story: &Story, daemon: &Daemon, id: &str) -> Option<u64> {
     let path = format!("{FILES}{id}");
     let response = request(daemon.address(), "HEAD", &path, &[RESUMABLE], None);
     let response = response.expect("an answer to HEAD");
-    let told = response.number("upload-offset");
-    match (told, response.status) {
-        (Some(told), _) => story.mark(id, Event::Told(told)),
+    let offset = response.number("upload-offset");
+    match (offset, response.status) {
+        (Some(offset), _) => story.mark(id, Event::Acknowledged(offset)),
         (None, 410) => story.mark(id, Event::Condemned),
         (None, 500) => {}
         (None, status) => panic!("HEAD: {status}"),
     }
-    told
+    offset
 }

@@ -4,15 +4,15 @@
 use std::fs::{self, File};
 use std::io::Write;
 
-use crate::appliance::{Engine, start};
-use crate::daemon::Daemon;
-use crate::http::{delete, get, request};
-use crate::speech::{self, Script, VOICES};
-use crate::task;
-use crate::tus::{self, FILES, RESUMABLE, Upload};
-use crate::verify::text_of;
-use crate::volume::{Kind, Small};
-use crate::waiting::until;
+use crate::fixtures::appliance::{Engine, start};
+use crate::fixtures::verify::text_of;
+use crate::fixtures::volume::{Kind, Small};
+use crate::support::daemon::Daemon;
+use crate::support::http::{delete, get, request};
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::task;
+use crate::support::tus::{self, FILES, RESUMABLE, Upload};
+use crate::support::waiting::until;
 
 const DISK_BYTES: u64 = 16 << 20;
 const LENGTH: usize = 700_000;
@@ -53,7 +53,7 @@ fn a_full_disk_refuses_and_never_breaks() {
     println!("{} uploads of {LENGTH} bytes fit", uploads.len());
     assert!(uploads.len() > 5);
 
-    // Somebody else takes the rest; what was accepted does not need it.
+    // Another program takes the rest; what was accepted does not need it.
     fill(&disk);
     assert!(create(&daemon, 1).is_none());
     let content = vec![7; LENGTH];

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-use crate::appliance::{Engine, start, state_dir};
-use crate::daemon::Daemon;
-use crate::http::{Response, request};
-use crate::tus::{CONTENT, FILES, RESUMABLE};
-use crate::volume::{Kind, Small};
+use crate::fixtures::appliance::{Engine, start, state_dir};
+use crate::fixtures::volume::{Kind, Small};
+use crate::support::daemon::Daemon;
+use crate::support::http::{Response, request};
+use crate::support::tus::{CONTENT, FILES, RESUMABLE};
 
 const DISK_BYTES: u64 = 320 << 20;
 const PART_BYTES: usize = 32 << 20;

@@ -7,12 +7,14 @@
 //! other (`--test-threads=1`): they share the machine's two cores with the
 //! daemons they start.
 
-mod appliance;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod support;
+
+mod fixtures;
+
 #[cfg(feature = "sabotage")]
 mod broken;
-mod campaign;
-mod client;
-mod disk;
 mod faults;
 mod full;
 mod joining;
@@ -20,30 +22,3 @@ mod powercut;
 mod restarts;
 mod sharing;
 mod slow_disk;
-mod states;
-mod story;
-mod verify;
-mod volume;
-mod workload;
-
-// What the end-to-end tests have for their own use, too.
-#[path = "../e2e/daemon.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod daemon;
-#[path = "../e2e/http.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod http;
-#[path = "../e2e/random.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod random;
-#[path = "../e2e/speech.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod speech;
-#[path = "../e2e/task.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod task;
-#[path = "../e2e/tus.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod tus;
-#[path = "../e2e/waiting.rs"]
-mod waiting;

@@ -1,11 +1,11 @@
-//! The power is cut at any moment; what was told is there, and everything goes
-//! on.
+//! The power is cut at any moment: what was acknowledged is there, and everything
+//! goes on.
 
 use std::time::{Duration, Instant};
 
-use crate::campaign;
-use crate::random::seed;
-use crate::volume::Kind;
+use crate::fixtures::campaign;
+use crate::fixtures::volume::Kind;
+use crate::support::random::seed;
 
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
@@ -28,12 +28,12 @@ fn cut_the_power_of(kind: Kind) {
 }
 
 #[test]
-fn nothing_told_is_lost_on_ext4() {
+fn nothing_acknowledged_is_lost_on_ext4() {
     cut_the_power_of(Kind::Ext4);
 }
 
 #[test]
-fn nothing_told_is_lost_on_xfs() {
+fn nothing_acknowledged_is_lost_on_xfs() {
     cut_the_power_of(Kind::Xfs);
 }
 

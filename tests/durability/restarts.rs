@@ -1,6 +1,6 @@
 //! A daemon is killed between a step and the sync that makes it durable. The
-//! next one finds that step in the kernel's memory; it must not tell of it
-//! before it is on the disk.
+//! next one finds that step in the kernel's memory; it must not
+//! acknowledge it before it is on the disk.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -14,32 +14,33 @@ use scribed::store::moment::Moment;
 use scribed::store::record::Record;
 use serde_json::json;
 
-use crate::appliance::{Engine, start, state_dir};
-use crate::client::{Client, Length};
-use crate::http::request;
-use crate::random::Random;
-use crate::states::{Builder, Crash, Policy, SLOT_MAGIC};
-use crate::story::{Event, Story};
-use crate::tus::{FILES, RESUMABLE};
-use crate::verify::{Claims, verify};
-use crate::volume::{Kind, Mounted, Recorded};
-use crate::waiting::until;
+use crate::fixtures::appliance::{Engine, start, state_dir};
+use crate::fixtures::client::{Client, Length};
+use crate::fixtures::states::{Builder, Crash, Policy, SLOT_MAGIC};
+use crate::fixtures::story::{Event, Story};
+use crate::fixtures::verify::{Claims, verify};
+use crate::fixtures::volume::{Kind, Mounted, Recorded};
+use crate::support::http::request;
+use crate::support::random::Random;
+use crate::support::task;
+use crate::support::tus::{FILES, RESUMABLE};
+use crate::support::waiting::until;
 
 const LENGTH: usize = 50_000;
 const MORE: usize = 10_000;
 
-/// So long that whoever does not wait for a flush answers before it.
+/// So long that an answer that does not wait for a flush comes before it.
 const SLOW_FLUSH: Duration = Duration::from_millis(300);
 
 #[test]
-fn what_a_killed_daemon_did_not_sync_is_synced_before_it_is_told() {
+fn what_a_killed_daemon_did_not_sync_is_synced_before_it_is_acknowledged() {
     for kind in [Kind::Ext4, Kind::Xfs] {
         kill_between_step_and_sync(kind);
     }
 }
 
 #[test]
-fn what_cannot_be_synced_at_a_start_is_not_told() {
+fn what_cannot_be_synced_at_a_start_is_not_acknowledged() {
     for kind in [Kind::Ext4, Kind::Xfs] {
         fail_to_sync_at_start(kind);
     }
@@ -72,13 +73,13 @@ fn fail_to_sync_at_start(kind: Kind) {
             response.number("upload-offset")
         );
         match response.number("upload-offset") {
-            Some(told) => story.mark(&id, Event::Told(told)),
+            Some(offset) => story.mark(&id, Event::Acknowledged(offset)),
             None => story.mark(&id, Event::Condemned),
         }
     }
     disk.fail_writes_of(0, SLOT_MAGIC);
     daemon.kill9();
-    check_what_was_told(kind, volume, &story, &mut random);
+    check_what_was_acknowledged(kind, volume, &story, &mut random);
 }
 
 fn half_an_upload(story: &Story, address: SocketAddr, random: &mut Random) -> String {
@@ -114,7 +115,7 @@ fn kill_between_step_and_sync(kind: Kind) {
     };
     let (created, grown, heard) = (create(0), create(LENGTH / 2), create(LENGTH));
     until("the task is with the engine", || {
-        let task = crate::task::look(address, &heard);
+        let task = task::look(address, &heard);
         (task["status"] == "processing").then_some(())
     });
     daemon.kill9();
@@ -155,14 +156,14 @@ fn kill_between_step_and_sync(kind: Kind) {
     disk.slow_flushes(Duration::ZERO);
     daemon.kill9();
 
-    check_what_was_told(kind, volume, &story, &mut random);
+    check_what_was_acknowledged(kind, volume, &story, &mut random);
 }
 
 /// The power is cut right behind each answer.
-fn check_what_was_told(kind: Kind, volume: Recorded, story: &Story, random: &mut Random) {
+fn check_what_was_acknowledged(kind: Kind, volume: Recorded, story: &Story, random: &mut Random) {
     let disk = Arc::clone(volume.recording());
     let base = volume.unmount();
-    let mut points = story.told_positions();
+    let mut points = story.acknowledged_positions();
     points.dedup();
     let mut builder = Builder::new(disk.take(), base.image());
     let mut violations = Vec::new();
@@ -182,7 +183,7 @@ fn check_what_was_told(kind: Kind, volume: Recorded, story: &Story, random: &mut
     assert!(violations.is_empty(), "{kind:?}: {violations:#?}");
 }
 
-/// Asks how far an upload is, as often as it takes to be told.
+/// Asks for the offset of an upload until there is an answer.
 fn ask(story: &Story, address: SocketAddr, id: &str) {
     let mut client = Client::again(story, address, id, Arc::default());
     client.head().expect("an answer to HEAD");

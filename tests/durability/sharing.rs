@@ -3,11 +3,11 @@
 use std::sync::{Arc, Barrier};
 use std::thread::scope;
 
-use crate::appliance::{Engine, start};
-use crate::client::{Client, Length};
-use crate::random::Random;
-use crate::story::Story;
-use crate::volume::{Kind, Recorded};
+use crate::fixtures::appliance::{Engine, start};
+use crate::fixtures::client::{Client, Length};
+use crate::fixtures::story::Story;
+use crate::fixtures::volume::{Kind, Recorded};
+use crate::support::random::Random;
 
 /// Commits of every client.
 const COMMITS: usize = 25;

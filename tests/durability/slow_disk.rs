@@ -15,16 +15,16 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::appliance::folder;
-use crate::daemon::Daemon;
-use crate::disk::Recording;
-use crate::http::get;
-use crate::random::Random;
-use crate::speech::{self, Script, VOICES};
-use crate::task;
-use crate::tus::{self, Upload};
-use crate::volume::{Kind, Recorded};
-use crate::waiting::until;
+use crate::fixtures::appliance::folder;
+use crate::fixtures::disk::Recording;
+use crate::fixtures::volume::{Kind, Recorded};
+use crate::support::daemon::Daemon;
+use crate::support::http::get;
+use crate::support::random::Random;
+use crate::support::speech::{self, Script, VOICES};
+use crate::support::task;
+use crate::support::tus::{self, Upload};
+use crate::support::waiting::until;
 
 /// As in the unit.
 const WATCHDOG: Duration = Duration::from_secs(30);

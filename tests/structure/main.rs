@@ -1,10 +1,13 @@
-//! The shape of the source tree: imports run one way.
+//! The shape of the source tree: imports run one way, and files are short.
 //!
 //! Two rules, for everything but tests: files below `src` import each other in
 //! no circle, nor do its folders; and below `src/http` a file imports only from
-//! rungs below its own (see the head of `src/http/mod.rs`).
+//! rungs below its own (see the head of `src/http/mod.rs`). For tests and benches
+//! see [programs], for the length of files [lengths].
 
 mod graph;
+mod lengths;
+mod programs;
 mod tree;
 
 use std::collections::BTreeSet;

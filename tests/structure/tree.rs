@@ -1,10 +1,10 @@
 //! The modules of our crates, and which file imports from which.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Component, Path, PathBuf};
 
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, UseTree, Visibility};
+use syn::{Attribute, Expr, ExprLit, Item, ItemMod, Lit, Meta, UseTree, Visibility};
 
 use super::graph::Graph;
 
@@ -16,6 +16,8 @@ pub struct Tree(BTreeMap<Vec<String>, Module>);
 #[derive(Debug, Default)]
 struct Module {
     file: String,
+    /// Whether it has tests at its top level.
+    has_tests: bool,
     /// What `use` binds here: a name to a path as it is written.
     bound: HashMap<String, Vec<String>>,
     /// Paths that stand in code, and in `use` declarations that are private.
@@ -40,12 +42,28 @@ impl Tree {
         tree
     }
 
+    /// Reads the program with this root file; or the part of one below a module
+    /// with this path.
+    pub fn program(file: &str, path: &str) -> Tree {
+        let mut tree = Tree(BTreeMap::new());
+        let path = path.split("::").map(str::to_owned).collect();
+        tree.add(path, file.into());
+        tree
+    }
+
+    /// The files with tests at their top level.
+    pub fn files_with_tests(&self) -> BTreeSet<&str> {
+        let modules = self.0.values().filter(|module| module.has_tests);
+        modules.map(|module| &*module.file).collect()
+    }
+
     fn add(&mut self, path: Vec<String>, file: PathBuf) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(root.join(&file)).unwrap();
         let parsed = syn::parse_file(&text).unwrap();
         let mut module = Module {
             file: file.to_string_lossy().into_owned(),
+            has_tests: parsed.items.iter().any(is_test),
             ..Module::default()
         };
         module.visit_file(&parsed);
@@ -61,10 +79,13 @@ impl Tree {
                 && !is_for_tests(&child.attrs)
             {
                 let name = child.ident.to_string();
-                let files = [
-                    dir.join(format!("{name}.rs")),
-                    dir.join(&name).join("mod.rs"),
-                ];
+                let files = match path_attribute(&child.attrs) {
+                    Some(path) => vec![joined(&dir, &path)],
+                    None => vec![
+                        dir.join(format!("{name}.rs")),
+                        dir.join(&name).join("mod.rs"),
+                    ],
+                };
                 let file = files.into_iter().find(|file| root.join(file).exists());
                 self.add([path.clone(), vec![name]].concat(), file.unwrap());
             }
@@ -202,4 +223,40 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
                 condition.contains("test") && !condition.contains("not")
             })
     })
+}
+
+fn is_test(item: &Item) -> bool {
+    let Item::Fn(function) = item else {
+        return false;
+    };
+    let mut attributes = function.attrs.iter();
+    attributes.any(|attribute| attribute.path().is_ident("test"))
+}
+
+/// The value of `#[path = "..."]`.
+fn path_attribute(attributes: &[Attribute]) -> Option<String> {
+    attributes
+        .iter()
+        .find_map(|attribute| match &attribute.meta {
+            Meta::NameValue(meta) if meta.path.is_ident("path") => match &meta.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(path),
+                    ..
+                }) => Some(path.value()),
+                _ => None,
+            },
+            _ => None,
+        })
+}
+
+/// A path from a folder on, without `..` in it.
+fn joined(folder: &Path, path: &str) -> PathBuf {
+    let mut joined = folder.to_owned();
+    for component in Path::new(path).components() {
+        match component {
+            Component::ParentDir => drop(joined.pop()),
+            component => joined.push(component),
+        }
+    }
+    joined
 }

@@ -18,8 +18,7 @@ use tokio_uring::buf::fixed::{FixedBuf, FixedBufPool};
 use tokio_uring::fs::File;
 use tokio_uring::net::{TcpListener, TcpStream};
 
-use super::SYNC_EVERY_BYTES;
-use super::tus::{Request, Uploads, patched};
+use super::tus::{Request, SYNC_EVERY_BYTES, Uploads, patched};
 
 const PIECE_BYTES: usize = 1 << 20;
 const ALIGNMENT: usize = 4096;

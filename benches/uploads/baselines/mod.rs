@@ -12,9 +12,6 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-/// How often both call fdatasync on an upload.
-const SYNC_EVERY_BYTES: u64 = 50 << 20;
-
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Baseline {
@@ -24,7 +21,7 @@ pub enum Baseline {
     Limit,
 }
 
-/// Serves on a free port of loopback, and tells it on standard error.
+/// Serves on a free port of loopback, and writes it to standard error.
 pub fn serve(baseline: Baseline, data: &Path) -> io::Result<Infallible> {
     match baseline {
         Baseline::Plain => plain::serve(data),

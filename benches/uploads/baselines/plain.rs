@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::SYNC_EVERY_BYTES;
-use super::tus::{Request, Uploads, patched};
+use super::tus::{Request, SYNC_EVERY_BYTES, Uploads, patched};
 
 const BUFFER_BYTES: usize = 1 << 20;
 

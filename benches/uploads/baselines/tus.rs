@@ -8,6 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
+/// How often both call fdatasync on an upload.
+pub const SYNC_EVERY_BYTES: u64 = 50 << 20;
+
 /// What of a request's head matters.
 #[derive(Debug)]
 pub struct Request {

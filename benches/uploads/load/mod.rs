@@ -3,28 +3,20 @@
 
 pub mod connection;
 pub mod pattern;
+pub mod target;
 pub mod upload;
 pub mod verify;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use connection::Connection;
 use pattern::Pattern;
-use upload::{Upload, millis};
-
-/// Where the load goes.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The server's socket.
-    pub address: SocketAddr,
-    /// Path of its collection of uploads.
-    pub collection: String,
-}
+use target::Target;
+use upload::{Measured, Upload, millis};
 
 /// How uploads travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,36 +42,6 @@ pub struct Load {
     pub connections: usize,
     /// How they travel.
     pub manner: Manner,
-}
-
-/// What was measured.
-#[derive(Debug, Default)]
-pub struct Measured {
-    /// From the first byte to the last answer.
-    pub wall: Duration,
-    /// The uploads, all complete (but see [`Manner::Asked`]).
-    pub uploads: Vec<Upload>,
-    /// Every PATCH, from its first byte to its answer.
-    pub patch_ms: Vec<f64>,
-    /// Every HEAD of [`Manner::Asked`].
-    pub head_ms: Vec<f64>,
-    /// From the loss of a connection to the offset to resume at.
-    pub resume_ms: Vec<f64>,
-    /// Bytes that were sent before a loss.
-    pub cut_bytes: u64,
-    /// Those of them that needed not be sent again.
-    pub kept_bytes: u64,
-}
-
-impl Measured {
-    fn add(&mut self, other: Measured) {
-        self.uploads.extend(other.uploads);
-        self.patch_ms.extend(other.patch_ms);
-        self.head_ms.extend(other.head_ms);
-        self.resume_ms.extend(other.resume_ms);
-        self.cut_bytes += other.cut_bytes;
-        self.kept_bytes += other.kept_bytes;
-    }
 }
 
 /// Runs the load to its end; the first failure of any connection ends it.

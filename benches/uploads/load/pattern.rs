@@ -1,4 +1,4 @@
-//! What is uploaded: bytes that tell which upload and which place they belong to.
+//! What is uploaded: bytes from which their upload and their place can be seen.
 
 /// Prime, so that no power-of-two displacement maps the pattern onto itself.
 const LEN: usize = 1_048_583;

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::Measured;
 use super::connection::{Answer, Body, Connection};
 use super::pattern::Pattern;
 
@@ -26,10 +25,41 @@ pub struct Upload {
     pub offset: u64,
 }
 
+/// What was measured.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// From the first byte to the last answer.
+    pub wall: Duration,
+    /// The uploads, all complete (but see [`Manner::Asked`](super::Manner::Asked)).
+    pub uploads: Vec<Upload>,
+    /// Every PATCH, from its first byte to its answer.
+    pub patch_ms: Vec<f64>,
+    /// Every HEAD of [`Manner::Asked`](super::Manner::Asked).
+    pub head_ms: Vec<f64>,
+    /// From the loss of a connection to the offset to resume at.
+    pub resume_ms: Vec<f64>,
+    /// Bytes that were sent before a loss.
+    pub cut_bytes: u64,
+    /// Those of them that needed not be sent again.
+    pub kept_bytes: u64,
+}
+
+impl Measured {
+    /// Adds what another connection measured.
+    pub fn add(&mut self, other: Measured) {
+        self.uploads.extend(other.uploads);
+        self.patch_ms.extend(other.patch_ms);
+        self.head_ms.extend(other.head_ms);
+        self.resume_ms.extend(other.resume_ms);
+        self.cut_bytes += other.cut_bytes;
+        self.kept_bytes += other.kept_bytes;
+    }
+}
+
 /// What became of a PATCH.
 enum Sent {
     Acknowledged,
-    /// Somebody else still holds the upload, say an earlier connection.
+    /// Another request still holds the upload, say of an earlier connection.
     Busy,
 }
 

@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::Target;
 use super::connection::Connection;
 use super::pattern::Pattern;
+use super::target::Target;
 use super::upload::Upload;
 
 /// Fails on the first upload that is not complete and right. Servers keep an

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::load::{Target, upload};
+use crate::load::target::Target;
+use crate::load::upload;
 
 const START_MOST: Duration = Duration::from_secs(20);
 const END_MOST: Duration = Duration::from_secs(10);
@@ -132,14 +133,14 @@ impl Server {
         for name in ["data", "info"] {
             fs::create_dir_all(folder.join(name))?;
         }
-        let told = match self.kind {
+        let fixed = match self.kind {
             Kind::Rustus { .. } => Some(free_address()?),
             _ => None,
         };
         let log = folder.join("log");
         let output = File::create(&log)?;
         let child = self
-            .command(peers, folder, told)?
+            .command(peers, folder, fixed)?
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -149,7 +150,7 @@ impl Server {
             child,
             folder: folder.into(),
             target: Target {
-                address: told.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
+                address: fixed.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
                 collection: match self.kind {
                     Kind::Scribed(_) => "/uploads/files/",
                     Kind::Baseline(_) => "/",
@@ -160,7 +161,7 @@ impl Server {
         };
         let began = Instant::now();
         loop {
-            let address = told.or_else(|| told_address(&fs::read_to_string(&log).ok()?));
+            let address = fixed.or_else(|| listening_address(&fs::read_to_string(&log).ok()?));
             if let Some(address) = address.filter(|&address| upload::answers(address)) {
                 running.target.address = address;
                 return Ok(running);
@@ -178,7 +179,7 @@ impl Server {
         &self,
         peers: &Path,
         folder: &Path,
-        told: Option<SocketAddr>,
+        fixed: Option<SocketAddr>,
     ) -> io::Result<Command> {
         let data = folder.join("data");
         // Whatever ends this program ends its servers.
@@ -188,7 +189,7 @@ impl Server {
         match &self.kind {
             Kind::Scribed(build) => scribed(&mut command, build, folder)?,
             Kind::Rustus { fsync } => {
-                let port = told.map_or(0, |address| address.port());
+                let port = fixed.map_or(0, |address| address.port());
                 command.arg(peers.join("rustus/bin/rustus"));
                 command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
                 command.args(["--max-body-size", "67108864", "--log-level", "WARN"]);
@@ -337,8 +338,8 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 /// The address in the line `listening on http://ADDRESS:PORT`, once it is whole.
-fn told_address(said: &str) -> Option<SocketAddr> {
-    let told = said.split_once("listening on http://")?.1;
-    let told = told.split_once('\n')?.0;
-    told.split(['/', ' ']).next()?.parse().ok()
+fn listening_address(said: &str) -> Option<SocketAddr> {
+    let rest = said.split_once("listening on http://")?.1;
+    let rest = rest.split_once('\n')?.0;
+    rest.split(['/', ' ']).next()?.parse().ok()
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::POLL;
+use super::poll::POLL;
 use super::spoken::Spoken;
-use crate::load::Target;
+use crate::bench::{Bench, settle};
 use crate::load::connection::Connection;
+use crate::load::target::Target;
 use crate::load::upload::{self, Upload, millis};
+use crate::sample::{Outcome, Sample, percentile};
 use crate::servers::{Running, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome, settle};
 
 const SIZE: u64 = 512 << 20;
 const CHUNK: u64 = 50 << 20;
@@ -78,9 +78,9 @@ fn send(bench: &Bench, target: &Target, number: usize, patch_ms: &mut Vec<f64>) 
 }
 
 fn stage(connection: &mut Connection, id: &str) -> io::Result<String> {
-    let told = upload::get(connection, &format!("/tasks/{id}/progress"))?;
-    let told: Value = serde_json::from_slice(&told)?;
-    Ok(told["stage"].as_str().unwrap_or_default().to_owned())
+    let progress = upload::get(connection, &format!("/tasks/{id}/progress"))?;
+    let progress: Value = serde_json::from_slice(&progress)?;
+    Ok(progress["stage"].as_str().unwrap_or_default().to_owned())
 }
 
 fn await_transcribing(connection: &mut Connection, id: &str) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! J: a thousand WebSockets are open; how long does it take until what happens
-//! is told to all of them, or to the one whom it concerns?
+//! J: a thousand WebSockets are open; how long does it take until a message
+//! reaches all of them, or the one that it concerns?
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,15 +10,15 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::listener::{Listener, is_at};
 use super::spoken::Spoken;
-use crate::load::Target;
+use crate::bench::Bench;
 use crate::load::connection::Connection;
+use crate::load::target::Target;
 use crate::load::upload::{Upload, millis};
+use crate::sample::{Outcome, Sample, percentile};
 use crate::servers::{Running, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome};
 
 const SOCKETS: usize = 1000;
-/// Steps that are told to all of them.
+/// Steps with a message to all of them.
 const STEPS: u64 = 20;
 /// Bytes of an upload, and of a step of it: a whole percent.
 const SIZE: u64 = 1000;
@@ -126,7 +126,7 @@ impl Crowd {
                 .epoll
                 .wait(&mut events, EpollTimeout::from(60_000u16))?;
             if ready == 0 {
-                return Err(io::Error::other("somebody was told nothing for a minute"));
+                return Err(io::Error::other("a client received nothing for a minute"));
             }
             for event in &events[..ready] {
                 while let Some(message) = self.listeners[event.data() as usize].next()? {

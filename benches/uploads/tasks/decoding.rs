@@ -12,14 +12,15 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde_json::Value;
 
-use super::POLL;
+use super::poll::POLL;
 use super::spoken::Spoken;
+use crate::bench::Bench;
 use crate::load::upload::millis;
 use crate::options::Options;
+use crate::rounds::take_turns;
+use crate::sample::{Outcome, Sample, Unit};
 use crate::servers::{Kind, Server, process};
-use crate::table::{Row, Sample};
-use crate::workloads::Unit;
-use crate::{Bench, Outcome, take_turns};
+use crate::table::Row;
 
 /// What is decoded.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ use tungstenite::{Error, Message};
 /// Longer than between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Somebody who listens.
+/// A client that listens.
 pub struct Listener(WebSocket<TcpStream>);
 
 impl Listener {
@@ -59,7 +59,7 @@ impl Listener {
     pub fn until(&mut self, stage: &str, percentage: f64) -> io::Result<()> {
         loop {
             let message = self.next()?;
-            let message = message.ok_or_else(|| io::Error::other("nothing was told for long"))?;
+            let message = message.ok_or_else(|| io::Error::other("no message for a long time"))?;
             if is_at(&message, stage, percentage) {
                 return Ok(());
             }
@@ -75,7 +75,7 @@ impl Listener {
     }
 }
 
-/// Whether a message tells this.
+/// Whether a message says this.
 pub fn is_at(message: &Value, stage: &str, percentage: f64) -> bool {
     message["stage"] == stage && message["percentage"].as_f64() == Some(percentage)
 }

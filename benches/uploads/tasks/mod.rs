@@ -6,6 +6,7 @@ mod beside;
 mod crowd;
 mod decoding;
 mod listener;
+mod poll;
 mod short;
 mod spoken;
 
@@ -13,19 +14,20 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::bench::{Bench, Place, settle};
 use crate::load::connection::Connection;
 use crate::load::upload;
 use crate::options::Options;
+use crate::rounds::take_turns;
+use crate::sample::{Outcome, Unit};
 use crate::servers::{Running, Server};
 use crate::table::Row;
-use crate::workloads::{Place, Unit};
-use crate::{Bench, Outcome, settle, take_turns};
 
+use poll::POLL;
 use spoken::Spoken;
 
 /// Loading and warming up the model takes no longer.
 const READY_MOST: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(10);
 
 /// One of these workloads.
 type Measure = fn(&Bench, &Running, &Spoken) -> Outcome;

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use super::listener::Listener;
 use super::spoken::{Spoken, WORDS};
-use crate::load::Target;
+use crate::bench::Bench;
 use crate::load::connection::Connection;
+use crate::load::target::Target;
 use crate::load::upload::{self, Upload, millis};
+use crate::sample::{Outcome, Sample, percentile};
 use crate::servers::{Running, process};
-use crate::table::{Sample, percentile};
-use crate::{Bench, Outcome};
 
 const AT_ONCE: usize = 200;
 const ONE_BY_ONE: usize = 30;

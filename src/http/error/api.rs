@@ -13,8 +13,8 @@ use crate::access::{Denied, TooManyTickets};
 use crate::http::headers::request_head::BadHead;
 use crate::http::reply::{self, Reply};
 use crate::http::sources::bad_form::BadForm;
-use crate::options::BadOption;
-use crate::outgoing::{BadAddress, Failure};
+use crate::options::InvalidOption;
+use crate::outgoing::{Failure, UrlError};
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
@@ -73,10 +73,10 @@ pub enum ApiError {
     NoRecording(String),
     /// Invalid callback URL.
     #[error("callback_url {0}")]
-    Callback(BadAddress),
+    Callback(UrlError),
     /// Invalid URL of a recording.
     #[error("url {0}")]
-    Url(BadAddress),
+    Url(UrlError),
     /// Fetching the recording failed.
     #[error("the url {0}; nothing was kept")]
     Fetch(#[from] Failure),
@@ -196,8 +196,8 @@ impl From<UploadError> for ApiError {
     }
 }
 
-impl From<BadOption> for ApiError {
-    fn from(bad: BadOption) -> ApiError {
+impl From<InvalidOption> for ApiError {
+    fn from(bad: InvalidOption) -> ApiError {
         ApiError::Validation(bad.to_string())
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn status_of_failure(failure: &Failure) -> StatusCode {
         Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Slow(_) => StatusCode::GATEWAY_TIMEOUT,
         // A retry cannot help.
-        Failure::Address(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,
+        Failure::Url(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,
         Failure::Status(status) if status.is_client_error() => StatusCode::BAD_REQUEST,
         Failure::Unreachable(_) | Failure::Tls(_) | Failure::Lost(_) | Failure::Status(_) => {
             StatusCode::BAD_GATEWAY

@@ -1,7 +1,7 @@
 //! Upload requests that are well formed and cannot be met.
 
 use crate::languages::UnknownLanguage;
-use crate::outgoing::BadAddress;
+use crate::outgoing::UrlError;
 use crate::upload::UploadError;
 
 /// Why an upload request cannot be met.
@@ -15,7 +15,7 @@ pub enum Unmet {
     Model(String),
     /// Invalid callback URL.
     #[error("callback_url {0}")]
-    Callback(BadAddress),
+    Callback(UrlError),
     /// `transcribe.max_queue` tasks are queued.
     #[error("too many recordings wait to be transcribed; try again later")]
     QueueFull,

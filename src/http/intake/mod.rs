@@ -1,6 +1,5 @@
-//! Recordings that come whole: in a form (RFC 7578), one request from whoever
-//! knows no upload protocol, `curl -F` or a page in a browser; or from where a
-//! client says they are.
+//! Recordings in one request, for clients without an upload protocol: in a form
+//! (RFC 7578), as from `curl -F` or a page, or by URL.
 
 mod query_options;
 mod speech_to_text;
@@ -31,34 +30,34 @@ pub use upload_stream::upload_stream;
 
 use query_options::from_query;
 
-/// The field that brings the recording.
+/// The form field with the recording.
 pub const FIELD: &str = "file";
 
-/// A recording that is durable, and so a task.
+/// A recording that is durable, and therefore a task.
 #[derive(Debug)]
 pub struct Taken {
-    /// Of the upload, and of its task.
+    /// Id of the upload and its task.
     pub id: Uuid,
-    /// As the client calls it.
+    /// File name from the client.
     pub filename: Option<String>,
-    /// Its length.
+    /// Length in bytes.
     pub size_bytes: u64,
-    /// The media type that it begins like, where that is a known one.
+    /// The media type that the first bytes show, if any.
     pub detected_type: Option<&'static str>,
 }
 
-/// A recording that begins like one.
+/// A recording whose first bytes have been checked.
 pub struct Begun<S> {
-    /// What is known of it.
+    /// The upload to be.
     pub new: NewUpload,
-    /// How much comes at most, where that is known.
+    /// Most bytes to come, if known.
     pub at_most_bytes: Option<u64>,
     /// The recording.
     pub arriving: Arriving<S>,
 }
 
-/// Takes in the recording that a request brings, once all that its address tells
-/// of it makes sense. Nothing is left of one that does not come to its end.
+/// Stores the recording in a request, after its query was validated. Nothing is
+/// left of an incomplete one.
 pub async fn intake(
     app: &App,
     caller: &Caller,
@@ -66,12 +65,11 @@ pub async fn intake(
 ) -> Result<Taken, ApiError> {
     let wanted = from_query(request.uri().query())?;
     let begun = begin(app, caller, request, wanted).await?;
-    keep(app, begun).await
+    store(app, begun).await
 }
 
-/// Reads the beginning of the recording that a request brings, once all that
-/// was told of it makes sense. What is plainly none is refused by its first
-/// bytes.
+/// Reads the first bytes of the recording in a request, after its options were
+/// validated. A file that is plainly no recording is refused.
 pub async fn begin(
     app: &App,
     caller: &Caller,
@@ -82,25 +80,25 @@ pub async fn begin(
     let announced_bytes = body.size_hint().exact();
     let new = new_upload(app, caller, wanted).await?;
     if let Some(bytes) = announced_bytes {
-        // What goes with it may take some of that.
+        // Other fields may take some of it.
         app.uploads
             .require_size(bytes.saturating_sub(2 * BESIDE_MAX_BYTES))?;
         app.uploads.require_space(bytes)?;
     }
     let form = Form::of(&head, body)?;
-    // A client that stalls later is the upload engine's.
+    // The upload engine deals with later stalls.
     let begun = timeout(app.idle_timeout, form.file(FIELD)).await;
     let file = begun.map_err(|_| BadForm::Slow)??;
     if file.start().is_empty() {
         let why = format!("the field `{FIELD}` of the form is empty: there is no recording in it");
         return Err(ApiError::Parameter { name: FIELD, why });
     }
-    Begun::judge(new, announced_bytes, file)
+    Begun::check(new, announced_bytes, file)
 }
 
 impl<S: Source> Begun<S> {
-    /// What arrives, unless its first bytes show that it is no recording.
-    fn judge(
+    /// Refuses a file whose first bytes show that it is no recording.
+    fn check(
         new: NewUpload,
         at_most_bytes: Option<u64>,
         arriving: Arriving<S>,
@@ -121,8 +119,8 @@ impl<S: Source> Begun<S> {
     }
 }
 
-/// Stores all of it.
-async fn keep<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, ApiError> {
+/// Stores the whole recording.
+async fn store<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, ApiError> {
     let Begun {
         new,
         at_most_bytes,

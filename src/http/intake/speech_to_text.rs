@@ -10,7 +10,7 @@ use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
 use crate::http::tasks::queued;
 
-/// Takes a recording, with wishes how it is to be transcribed.
+/// Stores a recording, which is then transcribed with the options in the query.
 pub async fn speech_to_text(
     app: &App,
     caller: &Caller,

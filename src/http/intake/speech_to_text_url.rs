@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::query_options::from_query;
-use super::{Begun, keep};
+use super::{Begun, store};
 use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
@@ -27,15 +27,15 @@ use crate::http::upload_request::new_upload;
 use crate::outgoing::Failure;
 use crate::upload::NewUpload;
 
-/// The field that names the recording.
+/// The form field with the URL.
 const FIELD: &str = "url";
 
-/// Longest form with an address in it.
+/// Longest form in bytes.
 const FORM_MAX_BYTES: usize = 16 << 10;
 
-/// Fetches a recording from where the client says it is, with wishes how it is
-/// to be transcribed; answers once it is durable. When the client leaves before
-/// the first bytes came, that is all; after that it goes on by itself.
+/// Fetches a recording by URL, with the options in the query; responds once it is
+/// durable. If the client disconnects before the first bytes, the fetch is
+/// abandoned; after that it continues.
 pub async fn speech_to_text_url(
     app: &App,
     caller: &Caller,
@@ -44,7 +44,7 @@ pub async fn speech_to_text_url(
     let wanted = from_query(request.uri().query())?;
     let (head, body) = request.into_parts();
     let url = url(app, &head, body).await?;
-    let address = app.outgoing.address(&url).map_err(ApiError::Url)?;
+    let address = app.outgoing.url(&url).map_err(ApiError::Url)?;
     let new = NewUpload {
         url: Some(address.text()),
         ..new_upload(app, caller, wanted).await?
@@ -73,11 +73,11 @@ pub async fn speech_to_text_url(
         .map_err(|_| Failure::Slow("to begin"))?
         .map_err(|_| trouble.take())?;
     if arriving.start().is_empty() {
-        let why = "there is nothing at the url: it has no bytes".to_owned();
+        let why = "the url has an empty file: there is no recording in it".to_owned();
         return Err(ApiError::Validation(why));
     }
-    let begun = Begun::judge(new, announced_bytes, arriving)?;
-    let taken = keep(app, begun).await;
+    let begun = Begun::check(new, announced_bytes, arriving)?;
+    let taken = store(app, begun).await;
     let taken = taken.map_err(|error| match error {
         ApiError::Form(BadForm::Incomplete) => trouble.take().into(),
         other => other,
@@ -86,7 +86,7 @@ pub async fn speech_to_text_url(
     Ok(queued(StatusCode::OK, taken.id))
 }
 
-/// The address, out of either kind of form.
+/// The URL, from a form of either type.
 async fn url(app: &App, head: &Parts, body: RequestBody) -> Result<String, ApiError> {
     let body = Limited::new(body, FORM_MAX_BYTES).collect();
     let body = timeout(app.idle_timeout, body).await;

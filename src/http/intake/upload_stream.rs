@@ -10,7 +10,7 @@ use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
 
-/// Takes a recording, and tells what arrived.
+/// Stores a recording and describes it.
 pub async fn upload_stream(
     app: &App,
     caller: &Caller,
@@ -23,7 +23,7 @@ pub async fn upload_stream(
             "upload_id": taken.id,
             "filename": taken.filename,
             "size_bytes": taken.size_bytes,
-            // RFC 2046, section 4.5.1: what is known of the others.
+            // RFC 2046, section 4.5.1, for an unknown type.
             "detected_type": taken.detected_type.unwrap_or("application/octet-stream"),
         }),
     ))

@@ -16,9 +16,9 @@ pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
         }
         _ => {
             let message = standing.message();
-            let mut told = progress(id, standing.stage(), standing.percentage(), &message);
-            add_place(&mut told, standing);
-            told.to_string()
+            let mut document = progress(id, standing.stage(), standing.percentage(), &message);
+            add_place(&mut document, standing);
+            document.to_string()
         }
     }
 }

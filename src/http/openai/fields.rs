@@ -1,4 +1,4 @@
-//! What the fields of the form tell, see
+//! The fields of a form, see
 //! <https://platform.openai.com/docs/api-reference/audio/createTranscription>.
 
 use crate::http::error::api::ApiError;
@@ -10,14 +10,14 @@ use crate::render::Format;
 /// Stands for whichever model is resident.
 pub const RESIDENT: &str = "whisper-1";
 
-/// What was asked for.
+/// The options of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// What is to be written down.
+    /// Transcription or translation.
     pub task: Task,
-    /// How the answer is written.
+    /// The format of the response.
     pub format: Format,
-    /// It comes as it is found.
+    /// Whether the text is streamed as it is found.
     pub is_streamed: bool,
     model: Option<String>,
     language: Option<String>,
@@ -25,8 +25,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Of the fields that have come so far: each of them makes sense. Unknown
-    /// ones are nobody's fault.
+    /// Validates the fields that have arrived, each by itself. Unknown ones are
+    /// ignored.
     pub fn so_far(task: Task, texts: &Texts) -> Result<Wanted, ApiError> {
         let times = granularities(texts);
         if times.iter().any(|time| time != "segment" && time != "word") {
@@ -68,7 +68,7 @@ impl Wanted {
         })
     }
 
-    /// Of all fields: they make sense together.
+    /// Validates all fields together.
     pub fn of(task: Task, texts: &Texts) -> Result<Wanted, ApiError> {
         let wanted = Wanted::so_far(task, texts)?;
         let asks_for_times = !granularities(texts).is_empty();

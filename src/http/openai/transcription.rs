@@ -28,10 +28,10 @@ use crate::store::ring;
 use crate::task::Status;
 use crate::upload::NewUpload;
 
-/// Names a request to people; here it is the id of the task.
+/// The id of the request, which is that of its task.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Takes a recording, and answers with its transcript.
+/// Stores a recording and responds with its transcript.
 pub async fn transcribe(
     app: Arc<App>,
     caller: &Caller,
@@ -41,9 +41,8 @@ pub async fn transcribe(
     let (taken, mut hold) = {
         let (taker, taken) = oneshot::channel();
         let (app, caller) = (Arc::clone(&app), caller.clone());
-        // By itself: a client that leaves while its recording becomes durable
-        // leaves a task, which must be cancelled then. So it is if nobody is
-        // there to receive its hold.
+        // Spawned: a client that disconnects while its recording becomes durable
+        // leaves a task, which is cancelled when the guard is dropped.
         let taking = async move {
             let _ = taker.send(take_in(app, &caller, request, task).await);
         };
@@ -67,21 +66,21 @@ pub async fn transcribe(
     Ok(reply)
 }
 
-/// Takes the recording in; what is told in fields behind it counts, too.
+/// Stores the recording; fields after it count too.
 async fn take_in(
     app: Arc<App>,
     caller: &Caller,
     request: Request<RequestBody>,
     task: Task,
 ) -> Result<(Wanted, Hold), ApiError> {
-    // Somebody waits.
+    // The client waits.
     let waited_for = UploadRequest {
         priority: Priority::Interactive,
         ..UploadRequest::default()
     };
     let line = request.extensions().get().cloned();
     let begun = intake::begin(&app, caller, request, waited_for).await?;
-    // Nobody sends gigabytes in vain.
+    // Refused before gigabytes are sent.
     let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
     let new = amended(&app, begun.new, so_far.upload_request()).await?;
     let wanted = Rc::new(OnceCell::new());

@@ -1,5 +1,5 @@
-//! `/ui/`: the pages of a front end, from a folder; `/`: the same where that is
-//! configured, else the way there, or a page of our own that tells what this is.
+//! `/ui/`: the files of a front end; `/`: the same if configured, else a redirect to
+//! it, or a status page.
 
 use hyper::header::LOCATION;
 use hyper::{Request, StatusCode};
@@ -10,20 +10,20 @@ use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
 use crate::models;
 
-/// Where its pages lie on the server.
+/// The path of the front end.
 const PLACE: &str = "/ui";
 
-/// Answers GET of a path in [`PLACE`].
+/// Handles GET below [`PLACE`].
 pub async fn ui<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
     let front_end = app.front_end.as_ref().ok_or(ApiError::NoRoute)?;
     match asked.uri().path().strip_prefix(PLACE) {
-        // Relative addresses in its pages need the slash.
+        // Relative URLs in its pages need the slash.
         Some("") | None => Ok(moved("ui/")),
         Some(path) => front_end.file(path, asked.headers()).await,
     }
 }
 
-/// Answers GET of `/`, and of what is nowhere else if a front end is served there.
+/// Handles GET of `/`, and of unknown paths if a front end is served there.
 pub async fn root<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
     match &app.front_end {
         Some(front_end) if front_end.is_at_root() => {
@@ -41,7 +41,7 @@ pub async fn root<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
     }
 }
 
-/// Relative, so that it holds below any path.
+/// A redirect, relative so that it works below any prefix.
 fn moved(to: &str) -> Reply {
     let mut reply = reply::empty(StatusCode::FOUND);
     reply::set(&mut reply, LOCATION, to);

@@ -8,7 +8,7 @@ use crate::http::app::App;
 use crate::http::reply::{self, Reply};
 use crate::models;
 
-/// The process answers.
+/// The process responds.
 pub fn health() -> Reply {
     reply::json(
         StatusCode::OK,
@@ -25,8 +25,8 @@ pub fn live() -> Reply {
     )
 }
 
-/// Recordings are taken and transcribed; 503 tells what is missing. Uploads
-/// are taken all the same.
+/// Recordings are transcribed; 503 names what is missing. Uploads are accepted in
+/// any case.
 pub fn ready(app: &App) -> Reply {
     let (status, message, model) = match app.engine.state() {
         _ if !app.tasks.is_complete() => (

@@ -1,6 +1,6 @@
-//! The one pool of buffers from which a ring writes recordings: bounded,
-//! aligned for O_DIRECT, and registered with the kernel where that is allowed,
-//! so that the disk reads them without any further copy or page table work.
+//! The buffer pool of a ring: bounded, aligned for O_DIRECT, and registered with
+//! the kernel if that is allowed, so that writes need no copy and no page table
+//! lookup.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::io;
@@ -14,42 +14,42 @@ use tokio_uring::buf::fixed::FixedBufPool;
 use tokio_uring::buf::{IoBuf, IoBufMut};
 use tracing::warn;
 
-/// One of them, given back when it is dropped.
+/// A buffer; returned to the pool when dropped.
 pub(in crate::store) type Buffer = tokio_uring::buf::fixed::FixedBuf;
 
 /// Size of a buffer.
 pub(in crate::store) const BUFFER_BYTES: usize = 1 << 20;
 
-/// Buffers of a ring; with the ring itself they fit into the 8 MiB that any
+/// Number of buffers; together with the ring they fit into the 8 MiB that any
 /// process may lock.
 const BUFFERS: usize = 6;
 
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// Alignment of file positions, lengths and addresses in direct writes: what
-/// the blocks of any disk and file system in use divide.
+/// Alignment of file positions, lengths and addresses in direct writes: a
+/// multiple of the block size of any disk and file system in use.
 pub(in crate::store) const BLOCK_BYTES: usize = 4096;
 
 /// The buffers of one ring.
 pub(in crate::store) struct Buffers {
     pool: FixedBufPool<Part>,
     is_registered: bool,
-    /// How many wait for a buffer.
-    wanted: watch::Sender<usize>,
+    /// How many uploads wait for a buffer.
+    waiting: watch::Sender<usize>,
 }
 
 impl Buffers {
-    /// Must be called on a ring, once.
+    /// Creates the pool. Must be called once per ring, on its thread.
     pub(super) fn new() -> Buffers {
         let pool = FixedBufPool::new(Part::all());
         let registered = pool.register();
         if let Err(error) = &registered {
-            tell_once(error);
+            log_once(error);
         }
         Buffers {
             pool,
             is_registered: registered.is_ok(),
-            wanted: watch::Sender::new(0),
+            waiting: watch::Sender::new(0),
         }
     }
 
@@ -58,13 +58,13 @@ impl Buffers {
         if let Some(buffer) = self.pool.try_next(BUFFER_BYTES) {
             return buffer;
         }
-        let _waiting = Waiting::new(&self.wanted);
+        let _waiting = Waiting::new(&self.waiting);
         self.pool.next(BUFFER_BYTES).await
     }
 
-    /// Tells how many wait for a buffer.
-    pub(in crate::store) fn wanted(&self) -> watch::Receiver<usize> {
-        self.wanted.subscribe()
+    /// How many uploads wait for a buffer.
+    pub(in crate::store) fn waiting(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -80,23 +80,23 @@ impl std::fmt::Debug for Buffers {
     }
 }
 
-fn tell_once(error: &io::Error) {
-    static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
+fn log_once(error: &io::Error) {
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
         warn!(
-            "buffers cannot be registered ({error}): uploads cost more CPU time; allow {} MiB of locked memory (LimitMEMLOCK=)",
+            "cannot register buffers ({error}): uploads use more CPU time; allow {} MiB of locked memory (LimitMEMLOCK=)",
             BUFFERS * BUFFER_BYTES / (1 << 20) + 2
         );
     });
 }
 
-/// Counts one who waits, also when they stop waiting.
+/// Counts as waiting until dropped.
 struct Waiting<'a>(&'a watch::Sender<usize>);
 
 impl Waiting<'_> {
-    fn new(wanted: &watch::Sender<usize>) -> Waiting<'_> {
-        wanted.send_modify(|count| *count += 1);
-        Waiting(wanted)
+    fn new(waiting: &watch::Sender<usize>) -> Waiting<'_> {
+        waiting.send_modify(|count| *count += 1);
+        Waiting(waiting)
     }
 }
 
@@ -106,14 +106,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The memory of all buffers: zeroed, and in huge pages where the system has
-/// them, so that a buffer is one piece for the disk and not one per 4 KiB.
+/// The memory of all buffers: zeroed, and in huge pages if available, so that a
+/// buffer is physically contiguous and not split per 4 KiB page.
 struct Memory(NonNull<u8>);
 
 impl Memory {
     const LAYOUT: Layout = match Layout::from_size_align(BUFFERS * BUFFER_BYTES, HUGE_PAGE_BYTES) {
         Ok(layout) => layout,
-        Err(_) => panic!("the buffers are a number of huge pages"),
+        Err(_) => panic!("the size of the buffers is a multiple of the huge page size"),
     };
 
     fn new() -> Memory {
@@ -124,8 +124,8 @@ impl Memory {
             handle_alloc_error(Memory::LAYOUT);
         };
         let bytes = Memory::LAYOUT.size();
-        // SAFETY: the memory is ours and has that size. The advice is given
-        // before it is touched; without it everything works too, only slower.
+        // SAFETY: the memory was allocated above with this size. The advice is
+        // given before the memory is touched; it is only an optimization.
         #[allow(unsafe_code)]
         unsafe {
             let _ = madvise(memory.cast(), bytes, MmapAdvise::MADV_HUGEPAGE);
@@ -145,7 +145,7 @@ impl Drop for Memory {
     }
 }
 
-/// The part of it that is one buffer.
+/// The part of the memory that is one buffer.
 struct Part {
     start: NonNull<u8>,
     _memory: Rc<Memory>,
@@ -155,7 +155,7 @@ impl Part {
     fn all() -> impl Iterator<Item = Part> {
         let memory = Rc::new(Memory::new());
         (0..BUFFERS).map(move |number| Part {
-            // SAFETY: inside of the memory.
+            // SAFETY: within the allocation.
             #[allow(unsafe_code)]
             start: unsafe { memory.0.add(number * BUFFER_BYTES) },
             _memory: Rc::clone(&memory),

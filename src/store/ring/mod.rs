@@ -1,15 +1,14 @@
-//! The io_uring operations: what recordings are written by. Nothing else in the
-//! daemon knows the crate behind them, or has `unsafe` code for them.
+//! Writes recordings with io_uring. Only this module uses the crate
+//! `tokio_uring`, and `unsafe` code for it.
 //!
-//! A ring belongs to the thread that [`run`] was called on, and so do its
-//! files. Two operations in flight at once are not ordered: what must come
-//! after a write awaits it first.
+//! A ring and its files belong to the thread that called [`run`]. Operations in
+//! flight are not ordered: an operation that must follow a write awaits it first.
 //!
-//! The crate hands operations to the kernel when the thread is about to sleep,
-//! or when its queue is full. A busy thread may not sleep for long, and several
-//! writes handed over together become one, which leaves the disk idle before it
-//! and the thread after it. So the queue is short, and whoever has an operation
-//! fills it: see [`prompt`].
+//! The crate submits operations to the kernel when the thread is about to sleep
+//! or when the submission queue is full. A busy thread may not sleep for a long
+//! time, and writes that are submitted together complete together, which leaves
+//! the disk idle before them and the thread idle after them. So the queue is
+//! short, and every operation fills it to force its submission: see [`prompt`].
 
 mod buffers;
 
@@ -27,32 +26,33 @@ use tokio_uring::fs;
 
 pub(super) use buffers::{BLOCK_BYTES, BUFFER_BYTES, Buffer, Buffers};
 
-/// Why this thread can have no ring.
+/// io_uring cannot be used. The message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
-    /// A policy forbids it.
+    /// A policy forbids io_uring.
     #[error(
         "io_uring is forbidden here ({0}): on a plain machine set `sysctl kernel.io_uring_disabled=0`; \
          in a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
     )]
     Forbidden(io::Error),
-    /// The kernel has none.
+    /// The kernel does not support io_uring.
     #[error(
         "this kernel has no io_uring ({0}): scribed needs Linux 5.11 or newer with CONFIG_IO_URING"
     )]
     Missing(io::Error),
-    /// Its memory counts as locked, and no more may be.
+    /// The limit of locked memory, which includes the memory of rings, is
+    /// exhausted.
     #[error(
-        "no memory may be locked for io_uring ({0}): allow 8 MiB (`ulimit -l 8192`, LimitMEMLOCK=8M)"
+        "cannot lock memory for io_uring ({0}): allow 8 MiB (`ulimit -l 8192`, LimitMEMLOCK=8M)"
     )]
     Memory(io::Error),
-    /// It exists but could not be had.
+    /// Another OS error.
     #[error("cannot set up io_uring: {0}")]
     Other(io::Error),
 }
 
-/// Runs `future` to its end on a ring of this thread's own, where
-/// [`spawn`] and every operation of this module work.
+/// Creates a ring for this thread and runs `future` to completion on it. Within
+/// `future`, [`spawn`] and the operations of this module can be used.
 pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     let mut ring = tokio_uring::uring_builder();
     ring.setup_cqsize(COMPLETIONS);
@@ -71,25 +71,25 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     Ok(output)
 }
 
-/// Operations that gather before the kernel gets them; few, see [`submit`].
+/// Size of the submission queue; small, see [`submit`].
 const QUEUE: u32 = 8;
 
-/// Room for operations that are done and not looked at yet.
+/// Size of the completion queue.
 const COMPLETIONS: u32 = 256;
 
 thread_local! {
-    /// Those of the ring that runs on this thread.
+    /// The buffers of this thread's ring.
     static BUFFERS: RefCell<Option<Rc<Buffers>>> = const { RefCell::new(None) };
 }
 
-/// The buffers of this thread's ring, made when they are first wanted.
+/// The buffers of this thread's ring, allocated on first use.
 pub(super) fn buffers() -> Rc<Buffers> {
     BUFFERS.with_borrow_mut(|buffers| {
         Rc::clone(buffers.get_or_insert_with(|| Rc::new(Buffers::new())))
     })
 }
 
-/// Does an operation; the kernel has it when this is first polled.
+/// Runs an operation; the first poll submits it to the kernel.
 async fn prompt<F: Future>(operation: F) -> F::Output {
     let mut operation = pin!(operation);
     let mut is_submitted = false;
@@ -104,64 +104,64 @@ async fn prompt<F: Future>(operation: F) -> F::Output {
     .await
 }
 
-/// Hands everything that gathered to the kernel, by filling the queue with
-/// operations that do nothing.
+/// Submits all queued operations to the kernel, by filling the submission queue
+/// with no-ops.
 fn submit() {
     for _ in 0..QUEUE {
-        // Polled once it stands in the queue; nobody waits for it.
+        // One poll puts it into the queue; its completion is not awaited.
         let _ = pin!(tokio_uring::no_op()).poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 
-/// Tells whether a ring can be had, without keeping one.
+/// Checks whether a ring can be created.
 pub fn probe() -> Result<(), RingError> {
     run(async {})
 }
 
-/// Runs `future` beside the caller on this thread's ring. It goes on when the
-/// returned handle is dropped.
+/// Spawns `future` on this thread's ring. It continues when the returned handle
+/// is dropped.
 pub fn spawn<F: Future + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
     tokio_uring::spawn(future)
 }
 
-/// Tells from another thread whether a ring still turns.
+/// Checks from another thread whether a ring makes progress.
 #[derive(Debug)]
-pub struct Heart(mpsc::Sender<oneshot::Sender<()>>);
+pub struct Heartbeat(mpsc::Sender<oneshot::Sender<()>>);
 
-impl Heart {
-    /// Resolves once the ring has gone through an operation that it was given
-    /// after this call; never if it does not turn.
-    pub async fn beat(&self) {
-        let (done, beat) = oneshot::channel();
-        if self.0.send(done).await.is_err() || beat.await.is_err() {
+impl Heartbeat {
+    /// Resolves once the ring has completed an operation that was started after
+    /// this call; never if it makes no progress.
+    pub async fn ping(&self) {
+        let (pong, received) = oneshot::channel();
+        if self.0.send(pong).await.is_err() || received.await.is_err() {
             std::future::pending().await
         }
     }
 }
 
-/// The ring's side of a [`Heart`].
+/// The ring's side of a [`Heartbeat`].
 #[derive(Debug)]
-pub struct Beats(mpsc::Receiver<oneshot::Sender<()>>);
+pub struct HeartbeatResponder(mpsc::Receiver<oneshot::Sender<()>>);
 
-impl Beats {
-    /// Must be spawned on the ring for the heart to beat.
-    pub async fn answer(mut self) {
-        while let Some(done) = self.0.recv().await {
+impl HeartbeatResponder {
+    /// Answers pings. Must be spawned on the ring.
+    pub async fn run(mut self) {
+        while let Some(pong) = self.0.recv().await {
             if prompt(tokio_uring::no_op()).await.is_ok() {
-                // Nobody waits any more: fine.
-                let _ = done.send(());
+                // Fails if the ping was cancelled.
+                let _ = pong.send(());
             }
         }
     }
 }
 
-/// Both sides.
-pub fn heart() -> (Heart, Beats) {
-    let (heart, beats) = mpsc::channel(1);
-    (Heart(heart), Beats(beats))
+/// Creates both sides of a heartbeat.
+pub fn heartbeat() -> (Heartbeat, HeartbeatResponder) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Heartbeat(sender), HeartbeatResponder(receiver))
 }
 
-/// A file that recordings are written to. Dropping it closes it a moment later.
+/// A data file on the ring. Dropping it closes it asynchronously.
 #[derive(Debug)]
 pub(super) struct RingFile {
     file: fs::File,
@@ -169,7 +169,7 @@ pub(super) struct RingFile {
 }
 
 impl RingFile {
-    /// Through the page cache.
+    /// For buffered I/O, through the page cache.
     pub(super) fn buffered(file: std::fs::File) -> RingFile {
         RingFile {
             file: fs::File::from_std(file),
@@ -177,7 +177,7 @@ impl RingFile {
         }
     }
 
-    /// Past it; `file` is open with O_DIRECT.
+    /// For direct I/O; `file` must be open with O_DIRECT.
     pub(super) fn direct(file: std::fs::File) -> RingFile {
         RingFile {
             file: fs::File::from_std(file),
@@ -185,7 +185,7 @@ impl RingFile {
         }
     }
 
-    /// Writes the first `count` bytes of a buffer, one of `buffers`.
+    /// Writes the first `count` bytes of `buffer`, which must be from `buffers`.
     pub(super) async fn write(
         &self,
         buffers: &Buffers,
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_never_sleeps_starves_no_operation() {
+    fn operations_complete_on_a_thread_that_never_sleeps() {
         const MANY_TURNS: usize = 10_000_000;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");

@@ -81,7 +81,9 @@ impl Kind {
         if let Some(foreign) = foreign(head) {
             return Self::Foreign(foreign);
         }
-        if let Some(name) = content::no_recording(&head[..head.len().min(content::LOOK_BYTES)]) {
+        if let Some(name) =
+            content::non_recording_type(&head[..head.len().min(content::LOOK_BYTES)])
+        {
             return Self::NoRecording(name);
         }
         if flac_behind_tag(head) {

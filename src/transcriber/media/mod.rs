@@ -14,7 +14,7 @@ mod forward;
 mod frames;
 /// Doors for hostile bytes.
 #[cfg(any(test, fuzzing))]
-#[path = "../../../tests/fuzz/doors/media/mod.rs"]
+#[path = "../../../tests/fuzz/harnesses/media/mod.rs"]
 pub mod fuzzing;
 #[cfg(test)]
 mod hostile;

@@ -9,7 +9,7 @@ export function headers() {
 /** The JSON that is answered; throws what the server says is wrong. */
 export async function ask(path, options = {}) {
     const answer = await fetch(path, { ...options, headers: { ...options.headers, ...headers() } });
-    const told = await answer.json();
-    if (!answer.ok) throw Object.assign(new Error(told.detail), { status: answer.status });
-    return told;
+    const body = await answer.json();
+    if (!answer.ok) throw Object.assign(new Error(body.detail), { status: answer.status });
+    return body;
 }

@@ -4,16 +4,16 @@ import { ask, headers } from './api.mjs';
 const ASK_EVERY_MS = 500;
 
 /**
- * Tells what happens to the task until `stop` is called or it has ended.
+ * Passes on what happens to the task until `stop` is called or it has ended.
  * `ready` resolves once the socket is open or was refused for the first time.
  */
-export function follow(id, tell) {
+export function follow(id, notify) {
     let socket = null;
     let hasEnded = false;
     const news = (what) => {
         if (hasEnded) return;
         hasEnded = Boolean(what.error) || what.stage === 'complete';
-        tell(what);
+        notify(what);
     };
     let isReady;
     const ready = new Promise((resolve) => (isReady = resolve));
@@ -38,10 +38,10 @@ export function follow(id, tell) {
             if (query !== null && !hasEnded) why = await listen(`/ws/tasks/${id}${query}`);
             isReady();
             if (hasEnded) return;
-            const told = await ask(`/tasks/${id}/progress`).catch(() => null);
-            if (told) {
-                const error = told.status === 'failed' ? told.error : undefined;
-                news({ by: `asking: ${why}`, stage: told.stage, percentage: told.percentage, error });
+            const progress = await ask(`/tasks/${id}/progress`).catch(() => null);
+            if (progress) {
+                const error = progress.status === 'failed' ? progress.error : undefined;
+                news({ by: `asking: ${why}`, stage: progress.stage, percentage: progress.percentage, error });
             }
             await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
         }

@@ -57,17 +57,17 @@ function showList() {
     return load();
 }
 
-/** Returns once what happens to the task can be heard, or at least asked for. */
+/** Returns once the progress of the task is sent, or at least asked for. */
 function showTask(id) {
     const title = element('h1');
     const state = element('p', { id: 'state' });
     const by = element('p', { id: 'by' });
     const bar = element('progress', { max: 100, value: 0 });
-    const told = element('ol', { id: 'history' });
+    const steps = element('ol', { id: 'history' });
     const text = element('div', { id: 'text' });
     const remove = element('button', { id: 'delete', textContent: 'Delete' });
     const cancel = element('button', { id: 'cancel', textContent: 'Cancel', hidden: sending?.id !== id });
-    main.replaceChildren(title, state, bar, by, text, remove, cancel, told);
+    main.replaceChildren(title, state, bar, by, text, remove, cancel, steps);
 
     const describe = async () => {
         const { status, result, metadata, error } = await ask(`/task/${id}`);
@@ -81,7 +81,7 @@ function showTask(id) {
         by.textContent = `told by ${news.by}`;
         state.textContent = news.error ?? `${news.stage} ${news.percentage} %`;
         bar.value = news.percentage ?? 0;
-        told.append(element('li', { textContent: state.textContent }));
+        steps.append(element('li', { textContent: state.textContent }));
         if (news.stage === 'complete') describe();
     });
     leave = followed.stop;

@@ -36,7 +36,7 @@ export class Browser {
         return browser;
     }
 
-    /** With a page that somebody serves. */
+    /** With a page that another server has. */
     static async at(folder, address) {
         const browser = new Browser();
         browser.chromium = await puppeteer.launch({

@@ -44,7 +44,7 @@ export async function upload(rig, recording) {
     const url = `${rig.server}/uploads/files/${id}`;
     const ask = `curl -sI -H 'Tus-Resumable: 1.0.0' ${url}`;
     const offset = () =>
-        until('the daemon tells an offset', async () => {
+        until('the daemon has an offset', async () => {
             const said = /^upload-offset: (\d+)/im.exec(await shell(ask, here));
             return said && Number(said[1]);
         });
@@ -58,10 +58,10 @@ export async function upload(rig, recording) {
 
 /**
  * Runs every documented command in its order, with the daemon's address, the
- * id that was told last, the recording in the current folder, and `far` for all
+ * id of the last answer, the recording in the current folder, and `remote` for all
  * other machines. Each must succeed, and say what is known of it.
  */
-export async function runAll(rig, recording, far) {
+export async function runAll(rig, recording, remote) {
     const known = new Set();
     let id = '';
     for (const command of CURL) {
@@ -70,7 +70,7 @@ export async function runAll(rig, recording, far) {
         const [pattern, outcome] = OUTCOMES.find(([pattern]) => pattern.test(command)) ?? [];
         known.add(pattern);
         const { says = /^/, status = 0, limitS = 60 } = outcome ?? {};
-        const server = (address) => (address.endsWith(':8000') ? rig.server : far.address);
+        const server = (address) => (address.endsWith(':8000') ? rig.server : remote.address);
         const asTyped = command.replaceAll(/https?:\/\/[\w.:]+/g, server).replaceAll(/\bID\b/g, id);
         const options = `--silent --show-error --fail-with-body --max-time ${limitS}`;
         const done = await run(asTyped.replace(/^curl/, `curl ${options}`), { cwd: dirname(recording.path) });

@@ -52,7 +52,7 @@ export class Cutter {
         if (this.#losesAnswer) throw new Error('no answer was lost');
     }
 
-    /** Nothing and nobody gets through until `mend` is called. */
+    /** No bytes and no connections get through until `mend` is called. */
     tear() {
         this.#torn = true;
         for (const socket of this.#sockets) socket.resetAndDestroy();
@@ -82,7 +82,7 @@ export class Cutter {
             client.resetAndDestroy();
             server.resetAndDestroy();
         };
-        // An error on one side is told to the other; that is all there is to it.
+        // An error on one side is passed to the other, and that is all.
         pipeline(client, (chunks) => this.#toServer(chunks, reset), server).catch(reset);
         pipeline(server, (chunks) => this.#toClient(chunks, reset), client).catch(reset);
     }

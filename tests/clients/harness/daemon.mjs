@@ -32,14 +32,14 @@ export class Daemon {
     }
 
     async #serve() {
-        const told = readFileSync(this.log, 'utf8').length;
+        const before = readFileSync(this.log, 'utf8').length;
         const log = openSync(this.log, 'a');
         this.process = mortal([PROGRAM, 'serve', ...this.arguments], { stdio: ['ignore', log, log] });
         closeSync(log);
         this.ended = once(this.process, 'exit');
         await until('the daemon listens', () => {
             if (this.process.exitCode !== null) throw new Error('the daemon did not start');
-            const listening = /^listening on http:\/\/.*:(\d+)$/m.exec(readFileSync(this.log, 'utf8').slice(told));
+            const listening = /^listening on http:\/\/.*:(\d+)$/m.exec(readFileSync(this.log, 'utf8').slice(before));
             if (listening) this.port = Number(listening[1]);
             return listening;
         });

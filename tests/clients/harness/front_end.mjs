@@ -1,4 +1,4 @@
-// The application in `front_end`, built into a folder, and somebody who uses it.
+// The application in `front_end`, built into a folder, and a user of it.
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,7 +71,7 @@ export class User {
         return id;
     }
 
-    /** What was told so far: `[stage, percentage]`. */
+    /** The messages so far: `[stage, percentage]`. */
     async history() {
         const lines = await this.page.$$eval('#history li', (items) => items.map((item) => item.textContent));
         return lines.map((line) => {

@@ -18,7 +18,7 @@ export async function checkPage(name, client) {
         return [await rig.browser(), recording, rig.job(recording, { client, ...more })];
     };
 
-    await check(what('cut, an answer lost, the daemon killed; the id wished for'), async (rig) => {
+    await check(what('cut, an answer lost, the daemon killed; an id of its choice'), async (rig) => {
         const taskId = randomUUID();
         const metadata = { filename: 'interview.wav', language: 'en', model: 'large-v3', taskId };
         const [browser, recording, job] = await open(rig, { metadata });

@@ -1,5 +1,5 @@
 // A client that runs as a process of its own: it gets its job as an argument,
-// its commands on standard input, and tells what happens as lines of JSON.
+// its commands on standard input, and reports what happens as lines of JSON.
 import { createInterface } from 'node:readline';
 import { once } from 'node:events';
 
@@ -35,10 +35,10 @@ export class Program {
         // The URL of an upload, or what else was wanted.
         this.url = new Promise((resolve, reject) => {
             createInterface(this.process.stdout).on('line', (line) => {
-                const told = JSON.parse(line);
-                if (told.done) this.#asked.shift()?.();
-                if (told.error) reject(new Error(told.error));
-                if (told.url ?? told.result) resolve(told.url ?? told.result);
+                const report = JSON.parse(line);
+                if (report.done) this.#asked.shift()?.();
+                if (report.error) reject(new Error(report.error));
+                if (report.url ?? report.result) resolve(report.url ?? report.result);
             });
             this.process.once('close', (status, signal) => {
                 reject(new Error(`the client ended (${signal ?? status}) ${this.#complaints}`));

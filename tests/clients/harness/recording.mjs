@@ -22,7 +22,7 @@ export function record(path, bytes) {
     return { path, bytes: parts.reduce((sum, part) => sum + part.length, 0), hash: hash.digest('hex') };
 }
 
-/** Says the words so often that nobody hears it out at once. */
+/** Says the words so often that transcribing them takes a while. */
 export function ramble(path) {
     const once = `${path}.once.wav`;
     writeFileSync(once, speech('wav'));

@@ -60,7 +60,7 @@ export class Rig {
         return browser;
     }
 
-    /** What a client is told to do. */
+    /** What a client has to do. */
     job(recording, more) {
         const metadata = { filename: basename(recording.path) };
         return { server: this.server, headers: this.headers, file: recording.path, metadata, ...more };

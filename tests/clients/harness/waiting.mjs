@@ -1,4 +1,4 @@
-// Bounded waits: nothing here tells how fast something is.
+// Bounded waits: nothing here measures how fast something is.
 
 const LIMIT_S = 60;
 

@@ -11,26 +11,26 @@ client = openai.OpenAI(base_url=job["server"] + "/v1", api_key=key, max_retries=
 words = job["words"]
 
 
-def transcribe(**wishes):
+def transcribe(**options):
     with open(job["file"], "rb") as recording:
         return client.audio.transcriptions.create(
-            **{"model": "whisper-1", "file": recording, **wishes}
+            **{"model": "whisper-1", "file": recording, **options}
         )
 
 
-def refused(kind, param=None, code=None, **wishes):
+def refused(kind, param=None, code=None, **options):
     try:
-        transcribe(**wishes)
+        transcribe(**options)
     except kind as error:
         assert (error.param, error.code) == (param, code), (error.param, error.code, error)
         return
-    raise AssertionError(f"{wishes} was not refused")
+    raise AssertionError(f"{options} was not refused")
 
 
 def formats():
-    told = transcribe()
-    assert told.text == words, told
-    assert told.usage.type == "duration" and told.usage.seconds >= 1, told
+    transcript = transcribe()
+    assert transcript.text == words, transcript
+    assert transcript.usage.type == "duration" and transcript.usage.seconds >= 1, transcript
     assert transcribe(response_format="text").strip() == words
     srt = transcribe(response_format="srt", language="en", prompt="hello", temperature=0.0)
     assert srt.startswith("1\n00:00:") and words in srt, srt
@@ -39,21 +39,21 @@ def formats():
 
 
 def times():
-    told = transcribe(response_format="verbose_json")
-    assert (told.text, told.language, told.words) == (words, "english", None), told
-    assert told.duration > 0.5, told
-    (segment,) = told.segments
+    transcript = transcribe(response_format="verbose_json")
+    assert (transcript.text, transcript.language, transcript.words) == (words, "english", None), transcript
+    assert transcript.duration > 0.5, transcript
+    (segment,) = transcript.segments
     assert segment.id == 0 and segment.text == words, segment
-    assert 0 <= segment.start < segment.end <= told.duration, segment
+    assert 0 <= segment.start < segment.end <= transcript.duration, segment
     assert segment.tokens and segment.avg_logprob < 0 <= segment.no_speech_prob, segment
     assert segment.compression_ratio > 0 and segment.temperature == 0, segment
-    told = transcribe(response_format="verbose_json", timestamp_granularities=["word"])
-    assert [word.word for word in told.words] == words.split(), told
-    assert told.words[0].end <= told.words[1].start, told
-    assert told.segments is None, told
+    transcript = transcribe(response_format="verbose_json", timestamp_granularities=["word"])
+    assert [word.word for word in transcript.words] == words.split(), transcript
+    assert transcript.words[0].end <= transcript.words[1].start, transcript
+    assert transcript.segments is None, transcript
     both = ["word", "segment"]
-    told = transcribe(response_format="verbose_json", timestamp_granularities=both)
-    assert told.words and told.segments, told
+    transcript = transcribe(response_format="verbose_json", timestamp_granularities=both)
+    assert transcript.words and transcript.segments, transcript
 
 
 def streams():
@@ -72,8 +72,8 @@ def streams():
 
 def translations():
     with open(job["file"], "rb") as recording:
-        told = client.audio.translations.create(model="whisper-1", file=recording)
-    assert told.text == words, told
+        transcript = client.audio.translations.create(model="whisper-1", file=recording)
+    assert transcript.text == words, transcript
 
 
 def models():

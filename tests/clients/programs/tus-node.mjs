@@ -6,7 +6,7 @@ import * as tus from 'tus-js-client';
 
 import { client } from './tus-js.mjs';
 
-const tell = (what) => console.log(JSON.stringify(what));
+const report = (what) => console.log(JSON.stringify(what));
 const job = JSON.parse(process.argv[2]);
 const storage = job.storage ? { urlStorage: new tus.FileUrlStorage(job.storage) } : {};
 // A file's length is known; that of what comes out of a pipe is not.
@@ -17,12 +17,12 @@ const running = client(tus, source, job, storage);
 createInterface(process.stdin).on('line', async (command) => {
     try {
         await running[command]();
-        tell({ done: command });
+        report({ done: command });
     } catch (error) {
-        tell({ error: String(error) });
+        report({ error: String(error) });
     }
 });
 running.url.then(
-    (url) => tell({ url }),
-    (error) => tell({ error: String(error) }),
+    (url) => report({ url }),
+    (error) => report({ error: String(error) }),
 ).finally(() => process.stdin.destroy());

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { check } from '../harness/checks.mjs';
 import { runAll, upload, uploadAtOnce } from '../harness/curl.mjs';
-import { FarEnd } from '../harness/far_end.mjs';
+import { RemoteServer } from '../harness/remote_server.mjs';
 import { MIB } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
@@ -27,13 +27,13 @@ await check(
     'curl: every documented command, in its order',
     async (rig) => {
         rig.server = rig.daemon.address;
-        const far = await FarEnd.listen(rig.folder);
+        const remote = await RemoteServer.listen(rig.folder);
         try {
-            await runAll(rig, rig.record(MIB, 'interview.m4a'), far);
-            const [call] = await until('the far end is called', () => far.calls.length > 0 && far.calls);
-            assert.deepEqual([call.path, call.told.status], ['/done', 'completed']);
+            await runAll(rig, rig.record(MIB, 'interview.m4a'), remote);
+            const [call] = await until('the remote server is called', () => remote.calls.length > 0 && remote.calls);
+            assert.deepEqual([call.path, call.body.status], ['/done', 'completed']);
         } finally {
-            far.close();
+            remote.close();
         }
     },
     { callbacks: "allow = ['127.0.0.1:*']" },

@@ -4,7 +4,7 @@ import { MIB } from '../harness/recording.mjs';
 
 for (const protocol of ['ietf-draft-03', 'ietf-draft-05']) {
     for (const deferred of [false, true]) {
-        const how = deferred ? 'a length that is told in the end' : 'a known length';
+        const how = deferred ? 'a length that comes at the end' : 'a known length';
         await check(`tus-js-client in Node, ${protocol}, ${how}: cut, an answer lost, the daemon killed`, async (rig) => {
             const recording = rig.record();
             rig.cutter.faults = [

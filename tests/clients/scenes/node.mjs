@@ -7,7 +7,7 @@ import { check } from '../harness/checks.mjs';
 import { MIB } from '../harness/recording.mjs';
 import { until } from '../harness/waiting.mjs';
 
-await check('tus-js-client in Node: cut, an answer lost, the daemon killed; the id wished for', async (rig) => {
+await check('tus-js-client in Node: cut, an answer lost, the daemon killed; an id of its choice', async (rig) => {
     const recording = rig.record();
     const taskId = randomUUID();
     rig.cutter.faults = [
@@ -56,7 +56,7 @@ await check('tus-js-client in Node: cancelled', async (rig) => {
 
 await check('tus-js-client in Node: the first chunk with the creation; cut', async (rig) => {
     const recording = rig.record();
-    // The creation itself is not cut: a client that was told no URL begins anew.
+    // The creation itself is not cut: a client without a URL begins anew.
     rig.cutter.faults = [
         { after: 60 * MIB, reset: true },
         { after: 90 * MIB, loseAnswer: true },
@@ -65,7 +65,7 @@ await check('tus-js-client in Node: the first chunk with the creation; cut', asy
     await rig.expectResumed(recording, await upload.url);
 });
 
-await check('tus-js-client in Node: a length that is told in the end; cut, the daemon killed', async (rig) => {
+await check('tus-js-client in Node: a length that comes at the end; cut, the daemon killed', async (rig) => {
     const recording = rig.record();
     rig.cutter.faults = [
         { after: 30 * MIB, reset: true },

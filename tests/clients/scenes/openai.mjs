@@ -42,7 +42,7 @@ await check('openai: as in the manual', async (rig) => {
     assert.deepEqual(said, [WORDS, WORDS]);
     assert.equal(COMMANDS.length, 2);
     for (const command of COMMANDS) {
-        const told = await shell(`${here(command)} 2>&1`, { cwd: rig.folder });
-        assert.ok(told.includes(WORDS), told);
+        const printed = await shell(`${here(command)} 2>&1`, { cwd: rig.folder });
+        assert.ok(printed.includes(WORDS), printed);
     }
 });

@@ -10,7 +10,7 @@ import { until } from '../harness/waiting.mjs';
 
 const options = { parallelUploads: 4 };
 
-await check('parallel uploads in Node: cut, an answer lost, the daemon killed; the id wished for', async (rig) => {
+await check('parallel uploads in Node: cut, an answer lost, the daemon killed; an id of its choice', async (rig) => {
     const recording = rig.record();
     const taskId = randomUUID();
     rig.cutter.faults = [

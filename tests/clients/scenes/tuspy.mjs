@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { check } from '../harness/checks.mjs';
 import { MIB } from '../harness/recording.mjs';
 
-await check('tuspy: cut, an answer lost, the daemon killed; the id wished for', async (rig) => {
+await check('tuspy: cut, an answer lost, the daemon killed; an id of its choice', async (rig) => {
     const recording = rig.record();
     const taskId = randomUUID();
     rig.cutter.faults = [

@@ -25,7 +25,7 @@ mod description;
 mod feed;
 /// Doors for hostile bytes.
 #[cfg(any(test, fuzzing))]
-#[path = "../../../../tests/fuzz/doors/media/ffmpeg.rs"]
+#[path = "../../../../tests/fuzz/harnesses/media/ffmpeg.rs"]
 pub mod fuzzing;
 mod layout;
 mod matroska;

@@ -1,0 +1,4 @@
+//! Access: tokens, and pages of other origins.
+
+mod cors;
+mod tokens;

@@ -1,0 +1,4 @@
+//! The subcommands of `scribed` other than `serve`.
+
+mod probe;
+mod subcommands;

@@ -1,0 +1,4 @@
+//! The documents: README, packaged configuration, manual.
+
+mod manual;
+mod readme;

@@ -1,0 +1,7 @@
+//! Hostile clients.
+
+mod floods;
+mod framing;
+mod headers;
+mod support;
+mod values;

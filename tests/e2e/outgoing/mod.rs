@@ -1,0 +1,4 @@
+//! Requests that the daemon sends: fetched recordings and callbacks.
+
+mod callbacks;
+mod fetching;

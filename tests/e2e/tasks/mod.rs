@@ -1,0 +1,4 @@
+//! Tasks over HTTP.
+
+mod list;
+mod retry;

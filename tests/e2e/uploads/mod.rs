@@ -1,0 +1,5 @@
+//! Uploads and downloads, whatever the protocol.
+
+mod downloads;
+mod sequences;
+mod takeover;
