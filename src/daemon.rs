@@ -2,8 +2,8 @@
 //! shutdown.
 //!
 //! Threads: one per ingest ring (HTTP and uploads), and the control thread
-//! that [`run`] is called on (signals, tasks, the engine). Blocking disk
-//! operations run on short-lived blocking threads.
+//! that [`run`] is called on (signals, tasks, the engine, the watchdog).
+//! Blocking disk operations run on short-lived blocking threads.
 
 use std::fs::File;
 use std::io;
@@ -32,9 +32,9 @@ use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
 use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
-use crate::task::{self, Tasks, WorkSettings};
+use crate::task::{self, Tasks, WorkerSettings};
 use crate::upload::{self, Limits, RecoveredUpload, Uploads};
-use crate::{descriptors, models, sweep, systemd};
+use crate::{blocking, descriptors, models, sweep, systemd};
 
 /// How long shutdown waits for the ingest threads; all of it must take less
 /// than ten seconds.
@@ -217,7 +217,7 @@ async fn control(
     let addresses = announce(&listeners);
     drop(listeners);
 
-    let settings = WorkSettings {
+    let settings = WorkerSettings {
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
         max_duration: config.transcribe.max_duration,
@@ -231,7 +231,7 @@ async fn control(
     tokio::select! {
         // Only a signal completes one of these.
         () = engine_client::supervise(source, job_receiver) => {}
-        () = task::work(&tasks, &engine, &settings) => {}
+        () = task::process_queue(&tasks, &engine, &settings) => {}
         () = callbacks::deliver(sender) => {}
         () = recover(Arc::clone(&tasks), Arc::clone(&uploads), layout, rules) => {}
         () = notify_watchdog(heartbeats) => {}
@@ -391,10 +391,10 @@ async fn report_status(engine: &Engine, addresses: &str) {
 }
 
 /// Reloads the tokens file on SIGHUP.
-async fn reload(access: &Access, hang_up: &mut Signal) {
+async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
-        // A few lines of a local file: not worth a blocking thread.
-        match access.reload() {
+        let access = Arc::clone(access);
+        match blocking::run(move || access.reload()).await {
             Ok(count) => info!("tokens reloaded: {count}"),
             Err(error) => error!("{error}; the previous tokens stay valid"),
         }

@@ -9,7 +9,7 @@ use super::engine::engine_source;
 use super::recording_file::RecordingFile;
 use super::terminal::{Failure, bar, print};
 use crate::config::{Config, Flags};
-use crate::engine_client::{self, EngineSource, JobEvent, Order};
+use crate::engine_client::{self, EngineSource, JobEvent, JobRequest};
 use crate::options::{Options, Task};
 use crate::render::{Format, Transcript, render};
 use crate::{languages, models};
@@ -54,7 +54,7 @@ impl Transcribe {
             Some(language) => languages::parse(language)?,
             None => config.transcribe.language.clone(),
         };
-        let order = Order {
+        let request = JobRequest {
             size_bytes: recording.file.metadata()?.len(),
             recording: recording.file,
             extension: recording.extension,
@@ -71,15 +71,19 @@ impl Transcribe {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(transcribe(source, order, self.format))?;
+            .block_on(transcribe(source, request, self.format))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn transcribe(source: EngineSource, order: Order, format: Format) -> Result<(), Failure> {
-    let task = order.options.task.unwrap_or(Task::Transcribe);
+async fn transcribe(
+    source: EngineSource,
+    request: JobRequest,
+    format: Format,
+) -> Result<(), Failure> {
+    let task = request.options.task.unwrap_or(Task::Transcribe);
     let (engine, job_receiver) = engine_client::engine();
-    let mut events = engine.submit(order).await;
+    let mut events = engine.submit(request).await;
     let supervised = engine_client::supervise(source, job_receiver);
     let bar = bar(1000, "transcribing {bar:40} {percent:>3} %  {elapsed}");
     let collect = async {

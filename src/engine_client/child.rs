@@ -10,11 +10,11 @@ use nix::sys::signal::Signal;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use super::EngineCommand;
+use super::engine::EngineCommand;
 use crate::systemd;
 
 /// How long a process may take to be reaped after its stream ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const REAP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Starts an engine; the stream is its standard input. Dropping the child
 /// kills it.
@@ -37,10 +37,10 @@ pub(super) fn start(command: &EngineCommand) -> io::Result<(Child, UnixStream)> 
     Ok((child, UnixStream::from_std(ours)?))
 }
 
-/// Ends a child that is of no more use and says how it ended, for people.
+/// Ends a child that is of no more use; returns how it ended, for people.
 pub(super) async fn end(mut child: Child) -> String {
-    // One that died by itself tells why; one that hangs must be killed.
-    let status = match tokio::time::timeout(LAST_WORDS, child.wait()).await {
+    // One that died by itself has a status; one that hangs must be killed.
+    let status = match tokio::time::timeout(REAP_LIMIT, child.wait()).await {
         Ok(status) => status,
         Err(_) => {
             return match child.kill().await {
@@ -52,7 +52,7 @@ pub(super) async fn end(mut child: Child) -> String {
     status.map_or_else(|error| error.to_string(), describe)
 }
 
-/// The same for one that is known to hang.
+/// Ends a child that hangs.
 pub(super) async fn kill(mut child: Child) {
     // It is gone already, or dropping it tries once more.
     let _ = child.kill().await;

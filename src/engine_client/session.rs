@@ -4,13 +4,15 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::{Desk, EngineState, JobEvent, Submission};
+use super::engine::{EngineState, JobEvent, JobReceiver, Submission};
 use crate::models;
 use crate::protocol::wire::{Decoder, WireError, encode};
 use crate::protocol::{Job, Report, Request, VERSION, descriptor};
@@ -26,10 +28,10 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionEnd {
-    /// End of stream: its process can tell why.
+    /// End of stream; the status of its process says why.
     #[error("the engine ended")]
     Closed,
-    /// It is there, but it does not move.
+    /// It hangs.
     #[error("it gave no sign of life for {} seconds", .0.as_secs())]
     Silent(Duration),
     /// Not our engine.
@@ -43,47 +45,56 @@ pub(super) enum SessionEnd {
     Io(#[from] io::Error),
 }
 
-struct Running {
+/// When a sign of life is overdue, and after how long a silence.
+type Deadline = (Instant, Duration);
+
+/// A job that the engine has.
+struct SubmittedJob {
     id: u64,
     events: mpsc::Sender<JobEvent>,
-    cancelled: bool,
+    is_cancelled: bool,
+    deadline: Deadline,
 }
 
 /// One connection, and what may be expected of it next.
 struct Session<'a> {
     stream: UnixStream,
     decoder: Decoder,
-    desk: &'a mut Desk,
+    receiver: &'a mut JobReceiver,
     /// How long a job may give no sign of life.
     patience: Duration,
     /// Jobs can be taken.
     usable: bool,
-    running: Option<Running>,
-    jobs: u64,
-    deadline: Option<(Instant, Duration)>,
+    /// At most as many as the engine has slots.
+    jobs: Vec<SubmittedJob>,
+    last_id: u64,
+    /// For its hello and for the model that it loads; the jobs' own deadlines
+    /// wait meanwhile.
+    deadline: Option<Deadline>,
 }
 
-/// Serves one connection to its end. Whoever had a job is told by the caller:
-/// its events come back with the reason.
+/// Serves one connection to its end. Returns the events of the jobs that it had
+/// then: the caller sends them the reason.
 pub(super) async fn run(
     stream: UnixStream,
-    desk: &mut Desk,
-) -> (SessionEnd, Option<mpsc::Sender<JobEvent>>) {
+    receiver: &mut JobReceiver,
+) -> (SessionEnd, Vec<mpsc::Sender<JobEvent>>) {
     let mut session = Session {
         stream,
         decoder: Decoder::default(),
-        desk,
+        receiver,
         patience: SILENCE_LIMIT,
         usable: false,
-        running: None,
-        jobs: 0,
-        deadline: Some((Instant::now() + HELLO_LIMIT, HELLO_LIMIT)),
+        jobs: Vec::new(),
+        last_id: 0,
+        deadline: Some(within(HELLO_LIMIT)),
     };
     let end = match session.serve().await {
         Ok(never) => match never {},
         Err(end) => end,
     };
-    (end, session.running.map(|running| running.events))
+    let events = session.jobs.into_iter().map(|job| job.events);
+    (end, events.collect())
 }
 
 impl Session<'_> {
@@ -93,23 +104,25 @@ impl Session<'_> {
             while let Some(report) = self.decoder.message::<Report>()? {
                 self.take(report).await?;
             }
-            let events = self
-                .running
-                .as_ref()
-                .filter(|running| !running.cancelled)
-                .map(|running| running.events.clone());
+            let has_free_slot = self.usable && self.jobs.len() < *self.receiver.slots.borrow();
+            let deadline = self.next_deadline();
             tokio::select! {
                 count = self.stream.read(&mut buffer) => match count? {
                     0 => return Err(SessionEnd::Closed),
                     count => self.decoder.push(&buffer[..count]),
                 },
-                Some(submission) = self.desk.orders.recv(), if self.usable && self.running.is_none() => {
+                Some(submission) = self.receiver.requests.recv(), if has_free_slot => {
                     self.submit(submission).await?;
                 }
-                () = closed(events) => self.cancel().await?,
-                limit = expired(self.deadline) => return Err(SessionEnd::Silent(limit)),
+                job = abandoned(&self.jobs) => self.cancel(job).await?,
+                limit = expired(deadline) => return Err(SessionEnd::Silent(limit)),
             }
         }
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        let jobs = self.jobs.iter().map(|job| job.deadline);
+        self.deadline.or_else(|| jobs.min_by_key(|(at, _)| *at))
     }
 
     async fn take(&mut self, report: Report) -> Result<(), SessionEnd> {
@@ -121,14 +134,16 @@ impl Session<'_> {
                     return Err(SessionEnd::Version(protocol));
                 }
                 info!("engine {version} connected");
-                self.allow(LOADING_LIMIT);
+                self.deadline = Some(within(LOADING_LIMIT));
             }
             Report::Loading { model } => {
                 info!("the engine loads model {model}");
-                self.allow(LOADING_LIMIT);
-                self.desk.state.send_replace(EngineState::Loading { model });
+                self.deadline = Some(within(LOADING_LIMIT));
+                self.receiver
+                    .state
+                    .send_replace(EngineState::Loading { model });
             }
-            Report::Ready { model } => {
+            Report::Ready { model, slots } => {
                 info!(
                     "the engine is ready with model {} on {}",
                     model.name, model.device
@@ -139,6 +154,10 @@ impl Session<'_> {
                         models::DEMO_NOTICE
                     );
                 }
+                self.receiver.slots.send_if_modified(|known| {
+                    let slots = slots.max(1);
+                    std::mem::replace(known, slots) != slots
+                });
                 self.patience = SILENCE_LIMIT.max(Duration::from_secs(model.patience_s));
                 self.settle(EngineState::Ready(model));
             }
@@ -148,23 +167,23 @@ impl Session<'_> {
                     reason: format!("model {model}: {reason}"),
                 });
             }
-            Report::Alive { .. } => self.alive(),
-            Report::Started { job, media } => self.tell(job, JobEvent::Started(media)).await,
+            Report::Alive { job } => self.alive(job),
+            Report::Started { job, media } => self.forward(job, JobEvent::Started(media)).await,
             Report::Progress {
                 job,
                 reached,
                 fraction,
             } => {
-                self.tell(job, JobEvent::Progress { reached, fraction })
+                self.forward(job, JobEvent::Progress { reached, fraction })
                     .await;
             }
-            Report::Segment { job, segment } => self.tell(job, JobEvent::Segment(segment)).await,
+            Report::Segment { job, segment } => self.forward(job, JobEvent::Segment(segment)).await,
             Report::Done { job, outcome } => {
-                self.tell(job, JobEvent::Done(outcome)).await;
+                self.forward(job, JobEvent::Done(outcome)).await;
                 self.end_job(job);
             }
             Report::Failed { job, kind, reason } => {
-                self.tell(job, JobEvent::Failed { kind, reason }).await;
+                self.forward(job, JobEvent::Failed { kind, reason }).await;
                 self.end_job(job);
             }
         }
@@ -174,99 +193,151 @@ impl Session<'_> {
     /// The engine knows now whether it can work.
     fn settle(&mut self, state: EngineState) {
         self.usable = true;
-        self.desk.state.send_replace(state);
-        match self.running {
-            Some(_) => self.allow(self.patience),
-            None => self.deadline = None,
+        self.receiver.state.send_replace(state);
+        self.deadline = None;
+        for job in &mut self.jobs {
+            job.deadline = within(self.patience);
         }
     }
 
-    fn alive(&mut self) {
-        if self.running.is_some() {
-            self.allow(self.patience);
+    fn alive(&mut self, id: u64) {
+        let patience = self.patience;
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.deadline = within(patience);
         }
     }
 
-    fn allow(&mut self, limit: Duration) {
-        self.deadline = Some((Instant::now() + limit, limit));
-    }
-
-    async fn tell(&mut self, job: u64, event: JobEvent) {
-        self.alive();
-        if let Some(running) = self.running.as_ref().filter(|running| running.id == job) {
-            // Whoever does not listen any more has cancelled.
-            let _ = running.events.send(event).await;
+    /// Waits while too many events of this job are unread, and reads nothing
+    /// from the engine meanwhile: that time is no silence of any job's.
+    async fn forward(&mut self, id: u64, event: JobEvent) {
+        self.alive(id);
+        let Some(job) = self.jobs.iter().find(|job| job.id == id) else {
+            return;
+        };
+        let begun = Instant::now();
+        // An error means that it was cancelled.
+        let _ = job.events.send(event).await;
+        for job in &mut self.jobs {
+            job.deadline.0 += begun.elapsed();
         }
     }
 
-    fn end_job(&mut self, job: u64) {
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|running| running.id == job)
-        {
-            self.running = None;
-            self.deadline = None;
-        }
+    fn end_job(&mut self, id: u64) {
+        self.jobs.retain(|job| job.id != id);
     }
 
     async fn submit(&mut self, submission: Submission) -> Result<(), SessionEnd> {
-        let Submission { order, events } = submission;
+        let Submission { request, events } = submission;
         if events.is_closed() {
             return Ok(());
         }
-        self.jobs += 1;
+        self.last_id += 1;
         let frame = encode(&Request::Transcribe(Box::new(Job {
-            id: self.jobs,
-            size_bytes: order.size_bytes,
-            extension: order.extension,
-            model: order.model,
-            language: order.language,
-            options: order.options,
-            max_duration_s: order.max_duration.as_secs(),
-            reached: order.reached,
+            id: self.last_id,
+            size_bytes: request.size_bytes,
+            extension: request.extension,
+            model: request.model,
+            language: request.language,
+            options: request.options,
+            max_duration_s: request.max_duration.as_secs(),
+            reached: request.reached,
         })))?;
-        // From here on the one who ordered is told how it ends.
-        self.running = Some(Running {
-            id: self.jobs,
+        // From here on its events get the end of the connection, too.
+        self.jobs.push(SubmittedJob {
+            id: self.last_id,
             events,
-            cancelled: false,
+            is_cancelled: false,
+            deadline: within(self.patience),
         });
-        self.allow(self.patience);
         let stream = &self.stream;
         let sent = stream
             .async_io(Interest::WRITABLE, || {
-                descriptor::send(stream.as_fd(), &frame, order.recording.as_fd())
+                descriptor::send(stream.as_fd(), &frame, request.recording.as_fd())
             })
             .await?;
         self.stream.write_all(&frame[sent..]).await?;
         Ok(())
     }
 
-    async fn cancel(&mut self) -> Result<(), SessionEnd> {
-        if let Some(running) = &mut self.running {
-            running.cancelled = true;
-            let frame = encode(&Request::Cancel { job: running.id })?;
+    async fn cancel(&mut self, id: u64) -> Result<(), SessionEnd> {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.is_cancelled = true;
+            let frame = encode(&Request::Cancel { job: id })?;
             self.stream.write_all(&frame).await?;
         }
         Ok(())
     }
 }
 
-/// Resolves when the one who ordered stopped listening; never without a job.
-async fn closed(events: Option<mpsc::Sender<JobEvent>>) {
-    match events {
-        Some(events) => events.closed().await,
+fn within(limit: Duration) -> Deadline {
+    (Instant::now() + limit, limit)
+}
+
+/// Resolves with a job whose events are read no more and that is not cancelled yet.
+async fn abandoned(jobs: &[SubmittedJob]) -> u64 {
+    let open = jobs.iter().filter(|job| !job.is_cancelled);
+    let mut closed: FuturesUnordered<_> = open
+        .map(async |job| {
+            job.events.closed().await;
+            job.id
+        })
+        .collect();
+    match closed.next().await {
+        Some(id) => id,
         None => std::future::pending().await,
     }
 }
 
-async fn expired(deadline: Option<(Instant, Duration)>) -> Duration {
+async fn expired(deadline: Option<Deadline>) -> Duration {
     match deadline {
         Some((at, limit)) => {
             sleep_until(at).await;
             limit
         }
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::engine;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_hangs_though_another_one_is_alive() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (_engine, mut receiver) = engine();
+        let patience = Duration::from_millis(200);
+        let mut session = Session {
+            stream: ours,
+            decoder: Decoder::default(),
+            receiver: &mut receiver,
+            patience,
+            usable: true,
+            jobs: Vec::new(),
+            last_id: 2,
+            deadline: None,
+        };
+        for id in [1, 2] {
+            session.jobs.push(SubmittedJob {
+                id,
+                events: mpsc::channel(1).0,
+                is_cancelled: true,
+                deadline: (Instant::now() + patience, patience),
+            });
+        }
+        let alive = encode(&Report::Alive { job: 1 }).unwrap();
+        let beats = async {
+            for _ in 0..1000 {
+                theirs.write_all(&alive).await.unwrap();
+                tokio::time::sleep(patience / 20).await;
+            }
+        };
+        tokio::select! {
+            end = session.serve() => {
+                assert!(matches!(end, Err(SessionEnd::Silent(limit)) if limit == patience));
+            }
+            () = beats => panic!("nobody noticed"),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::app::App;
 use super::error::api::ApiError;
 use crate::access::Caller;
 use crate::blocking;
-use crate::task::{Standing, TaskRecord};
+use crate::task::{TaskProgress, TaskRecord};
 use crate::upload::UploadError;
 
 /// An upload of the caller's. Without tokens its existence is not checked here but
@@ -65,20 +65,20 @@ pub struct OwnedProgress {
     /// Of the upload, and of its task.
     pub id: Uuid,
     /// How far it is.
-    pub standing: Standing,
+    pub standing: TaskProgress,
 }
 
 impl OwnedProgress {
     /// The progress of what has this id.
     pub async fn check(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Self, ApiError> {
         if let Ok(OwnedTask(record)) = OwnedTask::check(app, caller, id).await {
-            let (id, standing) = (record.id, app.tasks.standing(&record));
+            let (id, standing) = (record.id, app.tasks.progress(&record));
             return Ok(OwnedProgress { id, standing });
         }
         let id = id.ok_or(ApiError::TaskNotFound)?;
         let found = app.uploads.durable(id).await;
         let (status, facts) = found.map_err(|_| ApiError::TaskNotFound)?;
-        let standing = Standing::uploading(status.offset, status.length);
+        let standing = TaskProgress::uploading(status.offset, status.length);
         match caller.may_use(facts.owner.as_deref()) {
             true => Ok(OwnedProgress { id, standing }),
             false => Err(ApiError::TaskNotFound),

@@ -35,7 +35,7 @@ pub fn receive(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, 
         if let ControlMessageOwned::ScmRights(descriptors) = control {
             for descriptor in descriptors {
                 // SAFETY: the kernel has just installed this descriptor for us
-                // and nobody else in this process knows it; surplus ones are
+                // and nothing else in this process knows it; surplus ones are
                 // closed by the drop of the one replaced.
                 #[allow(unsafe_code)]
                 let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };

@@ -7,7 +7,7 @@ pub const FRAME_MAX_BYTES: usize = 1 << 20;
 
 const LENGTH_BYTES: usize = 4;
 
-/// Why bytes from the other side are no message of ours.
+/// Why bytes from the other side are no message.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// A frame longer than [`FRAME_MAX_BYTES`].
@@ -64,7 +64,7 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Report, Request};
+    use super::super::message::{Report, Request};
     use super::*;
 
     #[test]

@@ -56,7 +56,7 @@ pub fn document(tasks: &Tasks, record: &TaskRecord) -> io::Result<Value> {
 
 fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {
     let callback = match &record.callback_url {
-        // Without it everything else is told all the same.
+        // Without it the rest of the document is as good.
         Some(_) => tasks.outbox().callback(record.id).ok().flatten(),
         None => None,
     };
@@ -86,7 +86,7 @@ fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {
     })
 }
 
-/// What was asked for; wishes that nobody had are not there.
+/// The options of the request; those that were not given are left out.
 fn params(record: &TaskRecord) -> Value {
     let mut params = serde_json::to_value(&record.options).unwrap_or_default();
     params["language"] = json!(record.wanted_language);

@@ -1,8 +1,8 @@
-//! Who listens to what: for each id that somebody listens to, how it stands.
+//! Progress events for listeners, by the id of an upload or task.
 //!
 //! Only the newest state is held, and segments are read from where they are
-//! written: so nothing ever queues here, whoever tells something never waits,
-//! and a listener that is slow misses steps in between and no segment.
+//! written: no event ever queues here, a sender never waits, and a slow
+//! listener misses intermediate states but no segment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,21 +10,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::standing::Standing;
+use super::progress::TaskProgress;
 
 /// All listeners.
 #[derive(Debug, Default)]
-pub(super) struct Events(Mutex<HashMap<Uuid, watch::Sender<Option<Standing>>>>);
+pub(super) struct Events(Mutex<HashMap<Uuid, watch::Sender<Option<TaskProgress>>>>);
 
-/// Somebody who listens to one id, of which nothing may be known yet.
+/// Listens to one id, which need not exist yet.
 #[derive(Debug)]
 pub struct Listener {
     id: Uuid,
-    changes: Option<watch::Receiver<Option<Standing>>>,
+    changes: Option<watch::Receiver<Option<TaskProgress>>>,
     events: Arc<Events>,
 }
 
-/// What was listened to has been deleted.
+/// The upload or task was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
@@ -39,50 +39,49 @@ impl Events {
         }
     }
 
-    /// Whether nobody listens to anything.
+    /// Whether there are no listeners.
     pub(super) fn is_idle(&self) -> bool {
         self.channels().is_empty()
     }
 
-    /// Tells those who listen to this, if anybody does.
-    pub(super) fn tell(&self, id: Uuid, standing: Standing) {
-        self.tell_all([(id, standing)]);
+    /// Sends the newest state to the listeners of this id.
+    pub(super) fn send(&self, id: Uuid, progress: TaskProgress) {
+        self.send_all([(id, progress)]);
     }
 
-    /// The same of many.
-    pub(super) fn tell_all(&self, all: impl IntoIterator<Item = (Uuid, Standing)>) {
+    /// The same for many ids.
+    pub(super) fn send_all(&self, all: impl IntoIterator<Item = (Uuid, TaskProgress)>) {
         let channels = self.channels();
-        for (id, standing) in all {
+        for (id, progress) in all {
             if let Some(channel) = channels.get(&id) {
-                channel.send_if_modified(|told| {
-                    let is_new = told.as_ref() != Some(&standing);
-                    *told = Some(standing);
+                channel.send_if_modified(|newest| {
+                    let is_new = newest.as_ref() != Some(&progress);
+                    *newest = Some(progress);
                     is_new
                 });
             }
         }
     }
 
-    /// Says that it is there no longer. What comes later under this id is
-    /// something else, maybe somebody else's.
+    /// Ends the listeners of this id. What comes later under it is another
+    /// upload, maybe of another owner.
     pub(super) fn gone(&self, id: Uuid) {
         self.channels().remove(&id);
     }
 
-    fn channels(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<Option<Standing>>>> {
+    fn channels(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<Option<TaskProgress>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener {
-    /// How it stands as far as was told since somebody listens; `None`:
-    /// nothing was.
-    pub fn told(&mut self) -> Option<Standing> {
+    /// The newest state sent since this listens; `None`: none was.
+    pub fn newest(&mut self) -> Option<TaskProgress> {
         self.changes.as_mut()?.borrow_and_update().clone()
     }
 
-    /// Resolves when something else is told than [`Listener::told`] gave last.
-    /// May be dropped and called again.
+    /// Resolves when there is a newer state than [`Listener::newest`] returned.
+    /// Cancel safe.
     pub async fn changed(&mut self) -> Result<(), Gone> {
         match &mut self.changes {
             Some(changes) => changes.changed().await.map_err(|_| Gone),
@@ -106,33 +105,33 @@ impl Drop for Listener {
 mod tests {
     use super::*;
 
-    fn queued(before: usize) -> Standing {
+    fn queued(ahead: usize) -> TaskProgress {
         let wait_s = None;
-        Standing::Queued { before, wait_s }
+        TaskProgress::Queued { ahead, wait_s }
     }
 
     #[tokio::test]
-    async fn the_newest_state_is_told_and_nothing_is_left() {
+    async fn listeners_see_the_newest_state_and_nothing_is_left() {
         let events: Arc<Events> = Arc::default();
         let id = Uuid::new_v4();
-        events.tell(id, queued(9));
+        events.send(id, queued(9));
         let mut slow = events.listen(id);
-        assert_eq!(slow.told(), None, "nobody listened then");
+        assert_eq!(slow.newest(), None, "it did not listen then");
         for before in [3, 2, 1] {
-            events.tell(id, queued(before));
+            events.send(id, queued(before));
         }
         assert_eq!(slow.changed().await, Ok(()));
-        assert_eq!(slow.told(), Some(queued(1)));
+        assert_eq!(slow.newest(), Some(queued(1)));
         let mut late = events.listen(id);
-        assert_eq!(late.told(), Some(queued(1)));
+        assert_eq!(late.newest(), Some(queued(1)));
         drop(late);
 
         events.gone(id);
         let mut other = events.listen(id);
-        events.tell(id, queued(5));
+        events.send(id, queued(5));
         assert_eq!(slow.changed().await, Err(Gone), "not what came later");
         drop(slow);
-        assert_eq!(other.told(), Some(queued(5)));
+        assert_eq!(other.newest(), Some(queued(5)));
         drop(other);
         assert!(events.is_idle());
     }

@@ -15,7 +15,7 @@ pub struct Query {
     pub text: Option<String>,
     /// Only these.
     pub status: Option<Status>,
-    /// Only those of this owner; `None`: everybody's.
+    /// Only those of this owner; `None`: of all.
     pub owner: Option<String>,
     /// From 1.
     pub page: usize,
@@ -24,7 +24,7 @@ pub struct Query {
 }
 
 /// All known tasks. Of those that have ended only what is searched for is
-/// held; the rest is read from disk when somebody wants it.
+/// held; the rest is read from disk when it is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: HashMap<Uuid, Entry>,
@@ -73,8 +73,8 @@ impl Index {
         self.entries.get(&id)?.held.clone()
     }
 
-    /// A new task, or another state of a known one. `is_on_disk` tells that
-    /// its record can be read there.
+    /// A new task, or another state of a known one. `is_on_disk`: its
+    /// record can be read there.
     pub(super) fn put(&mut self, record: TaskRecord, is_on_disk: bool) {
         let owner = record.owner.as_deref().map(|owner| self.owner(owner));
         self.order.insert((record.created_at, record.id));

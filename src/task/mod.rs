@@ -7,16 +7,19 @@
 
 mod document;
 mod events;
+mod follow;
 mod index;
 mod inspect;
+mod job_progress;
 mod outbox;
 mod pace;
+mod progress;
 mod queue;
 mod record;
 mod retention;
 mod retry;
-mod running;
-mod standing;
+mod slots;
+mod state;
 mod tasks;
 pub mod transcript;
 mod turn;
@@ -24,12 +27,13 @@ mod worker;
 
 pub use document::{TASK_TYPE, document};
 pub use events::{Gone, Listener};
+pub use follow::{Follower, TaskEvent};
 pub use index::Query;
 pub use inspect::refusal;
 pub use outbox::{Callback, CallbackStatus, Outbox};
+pub use progress::{TaskProgress, TranscriptPosition};
 pub use record::{Status, TaskRecord, now};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use retry::RetryError;
-pub use standing::{Found, Standing};
 pub use tasks::{DeleteError, Tasks};
-pub use worker::{WorkSettings, work};
+pub use worker::{WorkerSettings, process_queue};

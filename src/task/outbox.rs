@@ -1,10 +1,10 @@
-//! Callbacks that wait to be sent: who is to be told that a task has ended.
+//! Callbacks that wait to be delivered after the end of a task.
 //!
 //! One small file per callback, in a folder of its own, so that a start finds
-//! those that wait without looking at every task. It is durable before the
-//! task's record says that the task has ended: a crash in between costs
-//! nothing, and whoever sends looks at the record first. What became of a
-//! callback is kept with its task.
+//! those that wait without reading every task. It is durable before the task's
+//! record says that the task has ended: a crash in between costs nothing, for
+//! the sender reads the record first. The outcome of a callback is kept with
+//! its task.
 
 use std::io;
 use std::path::Path;
@@ -12,16 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tracing::error;
 use uuid::Uuid;
 
-use super::record::TaskRecord;
-use super::tasks::Tasks;
 use crate::store::moment::Moment;
 use crate::store::regular_file;
 use crate::store::{Layout, remove_durably, replace_durably};
 
-/// What became of it, in the folder of its task.
+/// The outcome, in the folder of its task.
 const OUTCOME: &str = "callback.json";
 
 /// How far a callback is.
@@ -30,19 +27,19 @@ const OUTCOME: &str = "callback.json";
 pub enum CallbackStatus {
     /// It is in the outbox.
     Pending,
-    /// Somebody took it.
+    /// The receiver answered with success.
     Delivered,
-    /// Nobody did, and it is not tried any more.
+    /// It is not tried any more.
     Failed,
 }
 
-/// Somebody is to be told that a task has ended.
+/// A POST that reports the end of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callback {
     /// Of this end of the task: the same over all attempts, another one once
     /// the task was transcribed again.
     pub message_id: Uuid,
-    /// Who.
+    /// The receiver.
     pub url: String,
     /// When the task ended.
     pub since: Moment,
@@ -59,8 +56,10 @@ pub struct Callback {
 #[derive(Debug)]
 pub struct Outbox {
     layout: Layout,
-    /// Those that came since somebody asked; locked while files change, so
-    /// that an old callback never ends a newer one.
+    /// Locked while files change, so that an old callback never ends a newer
+    /// one. Held over waits for the disk, so never locked on an async thread.
+    files: Mutex<()>,
+    /// Announced and not returned by [`Outbox::next`] yet.
     fresh: Mutex<Vec<Uuid>>,
     has_come: Notify,
 }
@@ -69,6 +68,7 @@ impl Outbox {
     pub(super) fn new(layout: Layout) -> Outbox {
         Outbox {
             layout,
+            files: Mutex::default(),
             fresh: Mutex::default(),
             has_come: Notify::new(),
         }
@@ -89,7 +89,7 @@ impl Outbox {
         Ok(waiting)
     }
 
-    /// Those that came since; waits for one.
+    /// Those that were announced since the last call; waits for one.
     pub async fn next(&self) -> Vec<Uuid> {
         loop {
             let fresh = std::mem::take(&mut *self.fresh());
@@ -100,12 +100,12 @@ impl Outbox {
         }
     }
 
-    /// The one that waits for this task. Blocks on the disk.
+    /// The waiting callback of this task. Blocks on the disk.
     pub fn pending(&self, id: Uuid) -> io::Result<Option<Callback>> {
         read(&self.layout.callbacks().join(id.to_string()))
     }
 
-    /// How far that of this task is, if there ever was one. Blocks on the disk.
+    /// The callback of this task, waiting or over. Blocks on the disk.
     pub fn callback(&self, id: Uuid) -> io::Result<Option<Callback>> {
         match self.pending(id)? {
             Some(pending) => Ok(Some(pending)),
@@ -113,10 +113,10 @@ impl Outbox {
         }
     }
 
-    /// Writes down what came of an attempt, unless there is a newer callback or
-    /// the task was deleted. Blocks on the disk.
+    /// Stores the outcome of an attempt, unless there is a newer callback or the
+    /// task was deleted. Blocks on the disk.
     pub fn settle(&self, id: Uuid, callback: &Callback) -> io::Result<()> {
-        let _fresh = self.fresh();
+        let _files = self.files();
         let is_this = |known: Callback| known.message_id == callback.message_id;
         if !self.pending(id)?.is_some_and(is_this) {
             return Ok(());
@@ -133,10 +133,9 @@ impl Outbox {
         self.remove(id)
     }
 
-    /// Lets go of the callback for a task that is there no longer. Blocks on
-    /// the disk.
+    /// Removes the callback of a task that was deleted. Blocks on the disk.
     pub fn forget(&self, id: Uuid) -> io::Result<()> {
-        let _fresh = self.fresh();
+        let _files = self.files();
         self.remove(id)
     }
 
@@ -147,7 +146,8 @@ impl Outbox {
         }
     }
 
-    fn put(&self, id: Uuid, url: &str) -> io::Result<()> {
+    /// Stores a new callback, durably when this returns. Blocks on the disk.
+    pub(super) fn put(&self, id: Uuid, url: &str) -> io::Result<()> {
         let callback = Callback {
             message_id: Uuid::new_v4(),
             url: url.to_owned(),
@@ -156,36 +156,23 @@ impl Outbox {
             attempts: 0,
             error: None,
         };
-        let _fresh = self.fresh();
+        let _files = self.files();
         let json = serde_json::to_vec(&callback)?;
         replace_durably(&self.layout.callbacks(), &id.to_string(), &json)
     }
 
-    fn tell(&self, id: Uuid) {
+    /// Hands the stored callback of this task to [`Outbox::next`].
+    pub(super) fn announce(&self, id: Uuid) {
         self.fresh().push(id);
         self.has_come.notify_one();
     }
 
+    fn files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fresh(&self) -> MutexGuard<'_, Vec<Uuid>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tasks {
-    /// [`Tasks::update`] with the end of a task: whoever wanted to be told of it
-    /// is told at least once, whatever happens from here on. Blocks on the disk.
-    pub(super) fn end(&self, record: TaskRecord) -> io::Result<bool> {
-        let (id, url) = (record.id, record.callback_url.clone());
-        if let Some(url) = &url
-            && let Err(error) = self.outbox().put(id, url)
-        {
-            error!(task_id = %id, "the callback cannot be stored: {error}");
-        }
-        let ended = self.update(record);
-        if url.is_some() {
-            self.outbox().tell(id);
-        }
-        ended
     }
 }
 
@@ -199,7 +186,6 @@ fn read(path: &Path) -> io::Result<Option<Callback>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Status;
     use super::*;
 
     #[tokio::test]
@@ -212,7 +198,7 @@ mod tests {
         assert_eq!(outbox.callback(id).unwrap(), None);
 
         outbox.put(id, "http://nas/").unwrap();
-        outbox.tell(id);
+        outbox.announce(id);
         assert_eq!(outbox.next().await, [id]);
         // As after a crash, which also leaves halves.
         std::fs::write(layout.callbacks().join(format!("{id}.new")), "{").unwrap();
@@ -247,27 +233,5 @@ mod tests {
         outbox.settle(id, &delivered(&third)).unwrap();
         assert_eq!(outbox.callback(id).unwrap(), None);
         outbox.forget(id).unwrap();
-    }
-
-    #[tokio::test]
-    async fn the_callback_is_durable_before_the_end_of_its_task() {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::prepare(dir.path()).unwrap();
-        let tasks = Tasks::new(layout.clone());
-        let id = Uuid::new_v4();
-        let folder = layout.upload(id);
-        std::fs::create_dir(&folder).unwrap();
-        let facts = format!(
-            r#"{{"id":"{id}","created_at":"2026-01-01T00:00:00Z","callback_url":"http://nas/"}}"#
-        );
-        std::fs::write(folder.join("upload.json"), facts).unwrap();
-        tasks.adopt(id);
-        let mut record = (*tasks.next().await).clone();
-        record.status = Status::Completed;
-        // No record can be put in its place: as if the daemon had ended before.
-        std::fs::create_dir_all(folder.join("task.json/x")).unwrap();
-        assert!(tasks.end(record).is_err());
-        assert!(Outbox::holds(&layout, id));
-        assert_eq!(tasks.outbox().next().await, [id]);
     }
 }

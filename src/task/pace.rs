@@ -1,17 +1,17 @@
-//! How long transcriptions take, as far as those before tell.
+//! How long transcriptions take, estimated from earlier ones.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Kinds of recordings that are told apart; clients choose their names.
+/// Kinds of recordings with a rate of their own; clients choose their names.
 const KINDS_MAX: usize = 32;
 /// What one more transcription leaves of those before: they were made by
 /// another model, maybe, or on a machine that had more to do.
 const KEPT: f64 = 0.8;
 
-/// What is known of a transcription beforehand.
+/// What is known of a transcription before it begins.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Work {
+pub(super) struct Workload {
     /// Of the recording.
     pub size_bytes: u64,
     /// Extension of its name: recordings of one kind have about as much speech
@@ -34,31 +34,31 @@ struct Rate {
 
 impl Pace {
     /// One was transcribed from its beginning to its end.
-    pub(super) fn observe(&mut self, work: &Work, took: Duration) {
-        self.all.observe(work, took);
-        if let Some(kind) = &work.kind
+    pub(super) fn observe(&mut self, workload: &Workload, took: Duration) {
+        self.all.observe(workload, took);
+        if let Some(kind) = &workload.kind
             && (self.kinds.len() < KINDS_MAX || self.kinds.contains_key(kind))
         {
             let rate = self.kinds.entry(kind.clone()).or_default();
-            rate.observe(work, took);
+            rate.observe(workload, took);
         }
     }
 
-    /// How long one takes; `None` while there was none to tell by.
-    pub(super) fn estimate(&self, work: &Work) -> Option<Duration> {
-        let known = work.kind.as_ref().and_then(|kind| self.kinds.get(kind));
-        known.unwrap_or(&self.all).estimate(work)
+    /// How long one takes; `None` before the first one.
+    pub(super) fn estimate(&self, workload: &Workload) -> Option<Duration> {
+        let known = workload.kind.as_ref().and_then(|kind| self.kinds.get(kind));
+        known.unwrap_or(&self.all).estimate(workload)
     }
 }
 
 impl Rate {
-    fn observe(&mut self, work: &Work, took: Duration) {
+    fn observe(&mut self, workload: &Workload, took: Duration) {
         self.seconds = self.seconds * KEPT + took.as_secs_f64();
-        self.bytes = self.bytes * KEPT + work.size_bytes as f64;
+        self.bytes = self.bytes * KEPT + workload.size_bytes as f64;
     }
 
-    fn estimate(&self, work: &Work) -> Option<Duration> {
-        let seconds = self.seconds * work.size_bytes as f64 / self.bytes;
+    fn estimate(&self, workload: &Workload) -> Option<Duration> {
+        let seconds = self.seconds * workload.size_bytes as f64 / self.bytes;
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
@@ -68,29 +68,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_past_tells_the_future() {
-        let work = |size_bytes, kind: &str| Work {
+    fn earlier_transcriptions_give_the_estimate() {
+        let workload = |size_bytes, kind: &str| Workload {
             size_bytes,
             kind: Some(kind.into()),
         };
         let mut pace = Pace::default();
-        assert_eq!(pace.estimate(&work(1000, "wav")), None);
-        pace.observe(&work(0, "empty"), Duration::from_secs(1));
-        assert_eq!(pace.estimate(&work(1000, "empty")), None, "says nothing");
+        assert_eq!(pace.estimate(&workload(1000, "wav")), None);
+        pace.observe(&workload(0, "empty"), Duration::from_secs(1));
+        assert_eq!(
+            pace.estimate(&workload(1000, "empty")),
+            None,
+            "says nothing"
+        );
 
         let mut pace = Pace::default();
-        pace.observe(&work(1000, "wav"), Duration::from_secs(10));
-        pace.observe(&work(1000, "mp3"), Duration::from_secs(100));
-        let wav = |pace: &Pace| pace.estimate(&work(500, "wav")).unwrap().as_secs_f64();
+        pace.observe(&workload(1000, "wav"), Duration::from_secs(10));
+        pace.observe(&workload(1000, "mp3"), Duration::from_secs(100));
+        let wav = |pace: &Pace| pace.estimate(&workload(500, "wav")).unwrap().as_secs_f64();
         assert_eq!(wav(&pace), 5.0);
-        assert!(pace.estimate(&work(500, "flac")).unwrap() > Duration::from_secs(20));
+        assert!(pace.estimate(&workload(500, "flac")).unwrap() > Duration::from_secs(20));
         // A faster model.
         for _ in 0..20 {
-            pace.observe(&work(1000, "wav"), Duration::from_secs(1));
+            pace.observe(&workload(1000, "wav"), Duration::from_secs(1));
         }
         assert!((0.5..0.6).contains(&wav(&pace)), "{}", wav(&pace));
         for kind in 0..2 * KINDS_MAX {
-            pace.observe(&work(1, &kind.to_string()), Duration::ZERO);
+            pace.observe(&workload(1, &kind.to_string()), Duration::ZERO);
         }
         assert_eq!(pace.kinds.len(), KINDS_MAX);
     }

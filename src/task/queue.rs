@@ -1,4 +1,4 @@
-//! The order in which tasks are transcribed: by priority, then as they came.
+//! The order in which tasks are transcribed: by priority, then by arrival.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,56 +6,42 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::pace::{Pace, Work};
+use super::job_progress::JobProgress;
+use super::pace::{Pace, Workload};
+use super::progress::Place;
 use crate::store::facts::Priority;
 
-/// A task that waits.
+/// A task that waits for the engine, or that the engine has.
 #[derive(Debug, Clone)]
-pub(super) struct Waiting {
+pub(super) struct ScheduledTask {
     pub id: Uuid,
     pub priority: Priority,
-    pub work: Work,
+    pub workload: Workload,
+    pub progress: JobProgress,
 }
 
-/// All that wait.
+/// All waiting tasks.
 #[derive(Debug, Default)]
-pub(super) struct Queue(VecDeque<Waiting>);
-
-/// Where a task waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Tasks before it.
-    pub before: usize,
-    /// How long those take; `None`: nobody knows.
-    pub wait: Option<Duration>,
-}
-
-impl Place {
-    /// There is nothing to wait for.
-    pub(super) const FIRST: Place = Place {
-        before: 0,
-        wait: Some(Duration::ZERO),
-    };
-}
+pub(super) struct Queue(VecDeque<ScheduledTask>);
 
 impl Queue {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Behind all of its priority.
-    pub(super) fn push(&mut self, task: Waiting) {
+    /// Adds a task behind all of its priority.
+    pub(super) fn push(&mut self, task: ScheduledTask) {
         let place = self.0.partition_point(|one| one.priority <= task.priority);
         self.0.insert(place, task);
     }
 
-    /// Before all of its priority: it had begun.
-    pub(super) fn put_back(&mut self, task: Waiting) {
+    /// Adds a task that had begun ahead of all of its priority.
+    pub(super) fn put_back(&mut self, task: ScheduledTask) {
         let place = self.0.partition_point(|one| one.priority < task.priority);
         self.0.insert(place, task);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
+    pub(super) fn pop(&mut self) -> Option<ScheduledTask> {
         self.0.pop_front()
     }
 
@@ -65,9 +51,9 @@ impl Queue {
         place.and_then(|place| self.0.remove(place)).is_some()
     }
 
-    /// Whether one waits that goes before those of this priority.
-    pub(super) fn has_before(&self, priority: Priority) -> bool {
-        self.0.front().is_some_and(|one| one.priority < priority)
+    /// How many waiting tasks go before those of this priority.
+    pub(super) fn count_before(&self, priority: Priority) -> usize {
+        self.0.partition_point(|one| one.priority < priority)
     }
 
     /// Puts those of one priority in the order of their creation.
@@ -76,19 +62,22 @@ impl Queue {
         queue.sort_by_key(|one| (one.priority, created_at(one.id)));
     }
 
-    /// Every task with its place, in order, where the engine is busy for as
-    /// long as `running` yet.
+    /// Every task with its place, in order, where the engine's slots get free
+    /// in `free_in` (`None`: no estimate).
     pub(super) fn places(
         &self,
-        running: Option<Duration>,
+        mut free_in: Vec<Option<Duration>>,
         pace: &Pace,
     ) -> impl Iterator<Item = (Uuid, Place)> {
-        let mut wait = running;
-        self.0.iter().enumerate().map(move |(before, task)| {
-            let place = Place { before, wait };
-            let taken = pace.estimate(&task.work);
-            wait = wait.zip(taken).map(|(wait, taken)| wait + taken);
-            (task.id, place)
+        self.0.iter().enumerate().map(move |(ahead, task)| {
+            let slots = free_in.iter_mut();
+            let slot = slots.min_by_key(|free_in| free_in.unwrap_or(Duration::MAX));
+            let wait = slot.as_deref().copied().flatten();
+            let taken = pace.estimate(&task.workload);
+            if let Some(slot) = slot {
+                *slot = wait.zip(taken).map(|(wait, taken)| wait + taken);
+            }
+            (task.id, Place { ahead, wait })
         })
     }
 }
@@ -99,13 +88,14 @@ mod tests {
 
     #[test]
     fn priorities_come_first_and_then_the_order() {
-        let waiting = |priority| Waiting {
+        let waiting = |priority| ScheduledTask {
             id: Uuid::new_v4(),
             priority,
-            work: Work {
+            workload: Workload {
                 size_bytes: 10,
                 kind: None,
             },
+            progress: JobProgress::default(),
         };
         let [a, b, c] = [(); 3].map(|()| waiting(Priority::Bulk));
         let [x, y] = [(); 2].map(|()| waiting(Priority::Interactive));
@@ -113,13 +103,14 @@ mod tests {
         for task in [&a, &b, &x, &c, &y] {
             queue.push(task.clone());
         }
-        assert!(queue.has_before(Priority::Bulk) && !queue.has_before(Priority::Interactive));
+        assert_eq!(queue.count_before(Priority::Bulk), 2);
+        assert_eq!(queue.count_before(Priority::Interactive), 0);
         let ids = |queue: &Queue, pace: &Pace| -> Vec<(Uuid, Option<u64>)> {
-            let places = queue.places(Some(Duration::from_secs(5)), pace);
+            let places = queue.places(vec![Some(Duration::from_secs(5))], pace);
             places
                 .enumerate()
                 .map(|(index, (id, place))| {
-                    assert_eq!(place.before, index);
+                    assert_eq!(place.ahead, index);
                     (id, place.wait.map(|wait| wait.as_secs()))
                 })
                 .collect()
@@ -132,7 +123,7 @@ mod tests {
             .map(|(index, (id, none))| (id, if index == 0 { Some(5) } else { none }))
             .collect();
         assert_eq!(ids(&queue, &pace), known);
-        pace.observe(&a.work, Duration::from_secs(2));
+        pace.observe(&a.workload, Duration::from_secs(2));
         let waits: Vec<_> = ids(&queue, &pace)
             .into_iter()
             .map(|(_, wait)| wait)

@@ -16,7 +16,7 @@ use crate::store::replace_durably;
 
 const FILE: &str = "task.json";
 
-/// The time, no finer than anybody wants to read it.
+/// The time in whole milliseconds.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
@@ -32,7 +32,7 @@ pub enum Status {
     Processing,
     /// Its transcript is on stable storage (I3).
     Completed,
-    /// It came to nothing; `error` says why.
+    /// It failed; `error` says why.
     Failed,
 }
 
@@ -60,7 +60,7 @@ pub struct TaskRecord {
     pub wanted_language: Option<String>,
     /// Model asked for; `None`: whichever is resident.
     pub wanted_model: Option<String>,
-    /// Further wishes.
+    /// Further options.
     #[serde(default)]
     pub options: Options,
     /// See [`Facts::url`].
@@ -92,7 +92,7 @@ pub struct TaskRecord {
     pub ended: Option<Moment>,
     /// Why it failed.
     pub error: Option<String>,
-    /// It failed because its recording cannot be read, whoever tries.
+    /// It failed because its recording cannot be read; another attempt cannot help.
     #[serde(default)]
     pub is_rejected: bool,
     /// What is wrong with the recording of a completed task.

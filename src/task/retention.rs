@@ -15,7 +15,7 @@ use crate::store::moment::Moment;
 /// For how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Until somebody deletes it.
+    /// Until it is deleted.
     Forever,
     /// For this long after the transcription was completed.
     For(Duration),

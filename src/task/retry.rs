@@ -14,7 +14,7 @@ use crate::store::folder::{OpenError, Parked};
 /// Why a task could not be queued again.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// There is none of this id.
+    /// There is no task of this id.
     #[error("there is no task of this id")]
     NotFound,
     /// It has not ended yet.
@@ -35,8 +35,8 @@ impl Tasks {
     /// Queues a task that has ended, once that is durable; with another `model`
     /// where one is given. Blocks on the disk.
     pub fn retry(&self, id: Uuid, model: Option<String>) -> Result<(), RetryError> {
-        // Held to the end: no sweep takes the recording away meanwhile, and
-        // nobody else queues it, too.
+        // Held to the end: no sweep takes the recording away meanwhile, and no
+        // other request queues it, too.
         let _parked = match Parked::lock(&self.layout, id) {
             Ok(parked) => parked,
             Err(OpenError::Missing) => return Err(RetryError::NotFound),
@@ -74,7 +74,7 @@ impl TaskRecord {
         });
         TaskRecord {
             wanted_model: model.or(self.wanted_model),
-            // Whoever waited for it has had an answer.
+            // The client that waited for it has had an answer.
             priority: Priority::Bulk,
             status: Status::Queued,
             language: None,
@@ -201,6 +201,7 @@ mod tests {
         tasks.adopt(id);
         let record = (*tasks.next().await).clone().failed("noise".into());
         tasks.update(record).unwrap();
+        tasks.rest(id, false);
         tasks.retry(id, None).unwrap();
         let again = tasks.next().await;
         assert_eq!((again.error.as_deref(), &again.before), (None, &None));

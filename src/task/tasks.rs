@@ -1,54 +1,40 @@
-//! All tasks: the index that answers lists, the queue, and how far the
-//! running one is.
+//! All tasks: adopting, finding, listing, changing and deleting them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::events::{Events, Listener};
-use super::index::{Index, Known, Query};
+use super::index::{Known, Query};
+use super::job_progress::JobProgress;
 use super::outbox::Outbox;
-use super::pace::{Pace, Work};
-use super::queue::{Place, Queue, Waiting};
+use super::pace::Workload;
+use super::progress::TaskProgress;
+use super::queue::ScheduledTask;
 use super::record::{Status, TaskRecord};
-use super::running::Running;
-use super::standing::{Found, Standing};
+use super::state::State;
 use crate::engine_client::extension_of;
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
 use crate::upload::Observer;
 
-/// What is known of all tasks. Files are the truth; this is what was read from
-/// or written to them.
+/// All tasks. The files are the truth; this is what was read from or written
+/// to them.
 #[derive(Debug)]
 pub struct Tasks {
     pub(super) layout: Layout,
     pub(super) state: Mutex<State>,
+    /// A task was queued, or a slot became free.
     pub(super) wanted: Notify,
-    /// Told while the state is locked, so that what comes last is what holds.
+    /// Sent while the state is locked, so that the last event is the newest.
     pub(super) events: Arc<Events>,
     outbox: Outbox,
     /// Changes whenever a task was deleted or cancelled.
     pub(super) interruption: watch::Sender<()>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) index: Index,
-    pub(super) queue: Queue,
-    pub(super) pace: Pace,
-    pub(super) running: Option<Running>,
-    /// What the engine had and what waits again.
-    pub(super) paused: Option<Running>,
-    /// How many attempts there were.
-    pub(super) attempts: u64,
-    /// Every upload that start-up found was looked at.
-    complete: bool,
 }
 
 /// Why a task could not be deleted.
@@ -105,33 +91,37 @@ impl Tasks {
             // The daemon ended in the middle of it.
             record.status = Status::Queued;
         }
-        let work = self.work(&record);
+        let workload = self.workload(&record);
         let mut state = self.state();
         if state.index.contains(id) {
             return;
         }
-        self.put(&mut state, record, work);
+        self.put(&mut state, record, workload);
     }
 
-    /// What a task will need. Blocks on the disk.
-    fn work(&self, record: &TaskRecord) -> Work {
+    /// What is known of a transcription before it begins. Blocks on the disk.
+    fn workload(&self, record: &TaskRecord) -> Workload {
         let size = peek_record(&self.dir(record.id)).map(|upload| upload.offset);
         let file_name = record.file_name.as_deref().map(Path::new);
-        Work {
+        Workload {
             size_bytes: size.unwrap_or(0),
             kind: file_name.and_then(extension_of),
         }
     }
 
     /// Makes known what is on disk of a task, and queues it if it waits.
-    fn put(&self, state: &mut State, record: TaskRecord, work: Work) {
+    fn put(&self, state: &mut State, record: TaskRecord, workload: Workload) {
         let id = record.id;
         if record.status == Status::Queued {
-            let priority = record.priority;
-            state.queue.push(Waiting { id, priority, work });
+            state.queue.push(ScheduledTask {
+                id,
+                priority: record.priority,
+                workload,
+                progress: JobProgress::default(),
+            });
             self.wanted.notify_one();
         }
-        self.events.tell(id, state.standing(&record));
+        self.events.send(id, state.progress(&record));
         state.index.put(record, true);
     }
 
@@ -142,7 +132,7 @@ impl Tasks {
         let State { queue, index, .. } = &mut *state;
         queue.sort_by_creation(|id| index.created_at(id));
         state.complete = true;
-        self.tell_queue(&state);
+        self.send_places(&state);
         if state.index.len() > 0 {
             info!(
                 "{} tasks found, {} of them waiting",
@@ -194,7 +184,7 @@ impl Tasks {
         self.layout.upload(id)
     }
 
-    /// Who is to be told of the ends of tasks.
+    /// The callbacks that wait to be delivered.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
     }
@@ -218,7 +208,7 @@ impl Tasks {
         state.index.remove(id);
         state.queue.remove(id);
         self.events.gone(id);
-        self.tell_queue(&state);
+        self.send_places(&state);
         drop(state);
         self.interruption.send_replace(());
     }
@@ -229,8 +219,8 @@ impl Tasks {
     }
 
     /// How far a task is.
-    pub fn standing(&self, record: &TaskRecord) -> Standing {
-        self.state().standing(record)
+    pub fn progress(&self, record: &TaskRecord) -> TaskProgress {
+        self.state().progress(record)
     }
 
     /// Listens to an upload and what becomes of it. It need not be there yet.
@@ -261,17 +251,17 @@ impl Tasks {
         Ok(())
     }
 
-    pub(super) fn tell_queue(&self, state: &State) {
+    pub(super) fn send_places(&self, state: &State) {
         if !self.events.is_idle() {
             let places = state.places();
             self.events
-                .tell_all(places.map(|(id, place)| (id, Standing::queued(place))));
+                .send_all(places.map(|(id, place)| (id, TaskProgress::queued(place))));
         }
     }
 
     /// Makes a change of a task durable and then known; false if it was deleted
-    /// meanwhile. What cannot be made durable is known as failed, so that
-    /// nobody is told what a restart does not find (I3). Blocks on the disk.
+    /// meanwhile. What cannot be made durable is known as failed, so that no
+    /// client sees a state that a restart does not find (I3). Blocks on the disk.
     pub(super) fn update(&self, mut record: TaskRecord) -> io::Result<bool> {
         let id = record.id;
         if !self.state().index.contains(id) {
@@ -289,7 +279,7 @@ impl Tasks {
         if !state.index.contains(id) {
             return Ok(false);
         }
-        self.events.tell(id, state.standing(&record));
+        self.events.send(id, state.progress(&record));
         state.index.put(record, saved.is_ok());
         saved.map(|()| true)
     }
@@ -300,12 +290,12 @@ impl Tasks {
     pub(super) fn queue_again(&self, record: TaskRecord) -> io::Result<bool> {
         let id = record.id;
         record.save(&self.dir(id))?;
-        let work = self.work(&record);
+        let workload = self.workload(&record);
         let mut state = self.state();
         if !state.index.contains(id) {
             return Ok(false);
         }
-        self.put(&mut state, record, work);
+        self.put(&mut state, record, workload);
         Ok(true)
     }
 
@@ -320,7 +310,7 @@ impl Tasks {
     }
 }
 
-/// Uploads tell what they are, whoever listens.
+/// Uploads report their progress to those who listen to the later task.
 impl Observer for Tasks {
     fn committed(&self, id: Uuid, offset: u64, length: Option<u64>) {
         // A complete one is queued, or joined with others, before it is news.
@@ -330,7 +320,8 @@ impl Observer for Tasks {
     }
 
     fn received(&self, id: Uuid, offset: u64, length: Option<u64>) {
-        self.events.tell(id, Standing::uploading(offset, length));
+        self.events
+            .send(id, TaskProgress::uploading(offset, length));
     }
 
     fn finished(&self, id: Uuid) {
@@ -350,42 +341,7 @@ impl Observer for Tasks {
     }
 }
 
-impl State {
-    /// All that wait, in order.
-    fn places(&self) -> impl Iterator<Item = (Uuid, Place)> {
-        let running = match &self.running {
-            Some(running) => running.remaining(&self.pace),
-            None => Some(Duration::ZERO),
-        };
-        self.queue.places(running, &self.pace)
-    }
-
-    fn standing(&self, record: &TaskRecord) -> Standing {
-        let running = self.running.as_ref();
-        let running = running.filter(|running| running.task.id == record.id);
-        match record.status {
-            Status::Queued => {
-                let place = self.places().find(|(id, _)| *id == record.id);
-                Standing::queued(place.map_or(Place::FIRST, |(_, place)| place))
-            }
-            Status::Processing => match running {
-                Some(running) => running.standing(),
-                None => Standing::Transcribing {
-                    percentage: 0.0,
-                    found: Found::default(),
-                },
-            },
-            Status::Completed => Standing::Complete {
-                found: running.map(|running| running.found),
-            },
-            Status::Failed => Standing::Failed {
-                reason: record.error.clone().unwrap_or_default(),
-            },
-        }
-    }
-}
-
-/// What a task says that could not be stored.
+/// The error of a task that could not be stored.
 pub(super) fn storage_failed(error: &io::Error) -> String {
     format!("storage failed: {error}; look at the disk of the state directory, then try again")
 }
@@ -452,12 +408,16 @@ pub(super) mod tests {
         tasks.adopted_all();
         let waits = tasks.find(third).unwrap();
         let wait_s = None;
-        let before = 2;
-        assert_eq!(tasks.standing(&waits), Standing::Queued { before, wait_s });
+        let ahead = 2;
+        assert_eq!(
+            tasks.progress(&waits),
+            TaskProgress::Queued { ahead, wait_s }
+        );
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, first);
         record.status = Status::Completed;
         assert!(tasks.update(record).unwrap());
+        tasks.rest(first, true);
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, second);
         record.status = Status::Processing;

@@ -3,8 +3,8 @@
 //!
 //! It is written to `transcript.part` segment by segment, so that its length
 //! never sits in memory and it can be read along, and gets its name once it is
-//! whole and durable. Until then `transcript.reached` tells from time to time
-//! how much of it is, so that what was transcribed before a crash is not
+//! whole and durable. Until then `transcript.reached` holds how much of it is
+//! durable, written from time to time, so that what was transcribed before a crash is not
 //! transcribed again.
 
 use std::fs::File;
@@ -23,8 +23,8 @@ const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
 const REACHED: &str = "transcript.reached";
 
-/// How often that is told: a crash costs as much work at most, and a window.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often: a crash costs at most so much work and a window.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// `transcript.reached`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,14 +47,15 @@ pub struct Part {
     bytes: u64,
     /// See [`Part::begin`].
     made_by: String,
-    told_at: Option<Instant>,
-    /// What is not told yet.
-    untold: Option<Checkpoint>,
+    /// When the last checkpoint was written.
+    written_at: Option<Instant>,
+    /// The next checkpoint.
+    unwritten: Option<Checkpoint>,
 }
 
 impl Part {
     /// Goes on with an unfinished one that was `made_by` the same model in the
-    /// same way, and tells how far that had come; else starts anew.
+    /// same way, and returns how far that had come; else starts anew.
     pub fn begin(dir: &Path, made_by: &str) -> io::Result<(Part, Option<Reached>)> {
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -70,37 +71,37 @@ impl Part {
             file,
             bytes,
             made_by: made_by.to_owned(),
-            told_at: None,
-            untold: None,
+            written_at: None,
+            unwritten: None,
         };
         Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
     }
 
-    /// Says how much audio the segments so far are all of; makes that durable
-    /// from time to time.
+    /// The segments so far are all of this much audio; makes that durable from
+    /// time to time.
     pub fn reached(&mut self, reached: Reached) -> io::Result<()> {
-        self.untold = Some(Checkpoint {
+        self.unwritten = Some(Checkpoint {
             bytes: self.bytes,
             made_by: self.made_by.clone(),
             reached,
         });
-        let told = self.told_at.map(|told_at| told_at.elapsed());
-        match told.is_some_and(|ago| ago < TOLD_EVERY) {
+        let written = self.written_at.map(|at| at.elapsed());
+        match written.is_some_and(|ago| ago < CHECKPOINT_EVERY) {
             true => Ok(()),
-            false => self.tell(),
+            false => self.checkpoint(),
         }
     }
 
     /// Leaves it as it is: the next attempt goes on from what was reached last.
     pub fn pause(mut self) -> io::Result<()> {
-        self.tell()
+        self.checkpoint()
     }
 
-    fn tell(&mut self) -> io::Result<()> {
-        if let Some(checkpoint) = self.untold.take() {
+    fn checkpoint(&mut self) -> io::Result<()> {
+        if let Some(checkpoint) = self.unwritten.take() {
             self.file.sync_data()?;
             replace_durably(&self.dir, REACHED, &serde_json::to_vec(&checkpoint)?)?;
-            self.told_at = Some(Instant::now());
+            self.written_at = Some(Instant::now());
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl Part {
         self.bytes
     }
 
-    /// Adds a segment, which can be read along at once; tells how many bytes
+    /// Adds a segment, which can be followed at once; returns how many bytes
     /// there are now.
     pub fn push(&mut self, segment: &Segment) -> io::Result<u64> {
         let mut line = serde_json::to_vec(segment)?;
@@ -129,7 +130,7 @@ impl Part {
         sync_dir(&self.dir)
     }
 
-    /// Takes it away.
+    /// Removes it.
     pub fn discard(self) {
         // What cannot be removed now is overwritten by the next attempt.
         let _ = forget_checkpoint(&self.dir);
@@ -163,7 +164,7 @@ pub fn bytes(dir: &Path) -> io::Result<u64> {
     Ok(std::fs::metadata(dir.join(FILE))?.len())
 }
 
-/// Takes it away; tells how many bytes of disk that freed.
+/// Removes it; returns how many bytes of disk that freed.
 pub fn remove(dir: &Path) -> io::Result<u64> {
     remove_durably(dir, FILE)
 }
@@ -296,7 +297,7 @@ mod tests {
         let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
         part.push(&segment(0.5)).unwrap();
         part.reached(reached.clone()).unwrap();
-        // Lost: nobody has told how much of the audio this is all of.
+        // Lost: no checkpoint says how much of the audio this is all of.
         part.push(&segment(11.0)).unwrap();
         drop(part);
 

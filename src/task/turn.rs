@@ -1,19 +1,18 @@
-//! The task whose turn it is: who takes it, how far it is, who ends it early.
+//! The tasks whose turn it is: which one is next, how far each is, what ends one early.
 
 use std::io;
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{error, info};
 use uuid::Uuid;
 
-use super::queue::Waiting;
+use super::job_progress::JobProgress;
 use super::record::{TaskRecord, now};
-use super::running::Running;
-use super::tasks::{State, Tasks};
-use crate::store::facts::Priority;
+use super::state::State;
+use super::tasks::Tasks;
 use crate::store::moment::Moment;
 
-/// Why the running task is not wanted any more.
+/// Why a running task ends early.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Interruption {
     Deleted,
@@ -21,12 +20,12 @@ pub(super) enum Interruption {
 }
 
 impl Tasks {
-    /// Ends a task that waits or runs as failed for this reason; its recording
-    /// stays. False if it does neither. Blocks on the disk.
+    /// Ends a waiting or running task as failed for this reason; its recording
+    /// stays. False if it neither waits nor runs. Blocks on the disk.
     pub fn cancel(&self, id: Uuid, reason: &str) -> io::Result<bool> {
         let waited = {
             let mut state = self.state();
-            if let Some(running) = state.running.as_mut().filter(|one| one.task.id == id) {
+            if let Some(running) = state.slots.progress_mut(id) {
                 running.cancelled.get_or_insert_with(|| reason.to_owned());
                 drop(state);
                 self.interruption.send_replace(());
@@ -36,7 +35,7 @@ impl Tasks {
                 true => state.index.held(id),
                 false => None,
             };
-            self.tell_queue(&state);
+            self.send_places(&state);
             waited
         };
         let Some(record) = waited else {
@@ -51,26 +50,54 @@ impl Tasks {
         self.end(record.failed(reason.to_owned()))
     }
 
-    /// The next task to transcribe; waits for one. It runs from here on.
+    /// [`Tasks::update`] with the end of a task. The callback is durable before
+    /// the end is, so that it is delivered at least once. Blocks on the disk.
+    pub(super) fn end(&self, record: TaskRecord) -> io::Result<bool> {
+        let (id, url) = (record.id, record.callback_url.clone());
+        if let Some(url) = &url
+            && let Err(error) = self.outbox().put(id, url)
+        {
+            error!(task_id = %id, "the callback cannot be stored: {error}");
+        }
+        let ended = self.update(record);
+        if url.is_some() {
+            self.outbox().announce(id);
+        }
+        ended
+    }
+
+    /// How many tasks run at a time from here on.
+    pub(super) fn set_slots(&self, count: usize) {
+        self.state().slots.set_count(count);
+        self.wanted.notify_one();
+    }
+
+    /// The next task to transcribe; waits for one and for a free slot. It runs
+    /// until [`Tasks::rest`] or [`Tasks::put_back`].
     pub(super) async fn next(&self) -> Arc<TaskRecord> {
         loop {
-            let next = {
-                let mut state = self.state();
-                let task = state.queue.pop();
-                let next = task.as_ref().and_then(|task| state.index.held(task.id));
-                state.running = task.map(|task| state.begin(task));
-                self.tell_queue(&state);
-                next
-            };
-            match next {
-                Some(record) => return record,
-                None if self.state().queue.len() == 0 => self.wanted.notified().await,
-                None => {}
+            if let Some(record) = self.begin_next() {
+                return record;
             }
+            self.wanted.notified().await;
         }
     }
 
-    /// Resolves once the running task is not wanted any more.
+    fn begin_next(&self) -> Option<Arc<TaskRecord>> {
+        let mut state = self.state();
+        while state.slots.has_free() {
+            let task = state.queue.pop()?;
+            let record = state.index.held(task.id);
+            if record.is_some() {
+                state.slots.begin(task);
+                self.send_places(&state);
+                return record;
+            }
+        }
+        None
+    }
+
+    /// Resolves once a running task is deleted or cancelled.
     pub(super) async fn interrupted(&self, id: Uuid) -> Interruption {
         let mut interruption = self.interruption.subscribe();
         loop {
@@ -79,8 +106,8 @@ impl Tasks {
                 if !state.index.contains(id) {
                     return Interruption::Deleted;
                 }
-                let running = state.running.as_ref().filter(|one| one.task.id == id);
-                if let Some(reason) = running.and_then(|one| one.cancelled.clone()) {
+                let running = state.slots.progress(id);
+                if let Some(reason) = running.and_then(|running| running.cancelled.clone()) {
                     return Interruption::Cancelled(reason);
                 }
             }
@@ -90,73 +117,70 @@ impl Tasks {
         }
     }
 
-    /// Whether the running task is to make room for one of a higher priority.
-    pub(super) fn has_before(&self, priority: Priority) -> bool {
-        self.state().queue.has_before(priority)
+    /// Whether a running task must make room for one of a higher priority.
+    pub(super) fn must_yield(&self, id: Uuid) -> bool {
+        let state = self.state();
+        state.slots.must_yield(id, &state.queue)
     }
 
-    /// An engine begins the running task, after so many bytes of transcript
-    /// that an earlier attempt had come to.
-    pub(super) fn attempt(&self, bytes: u64) {
+    /// The engine begins a running task, after so many bytes of transcript of
+    /// an earlier attempt.
+    pub(super) fn attempt(&self, id: Uuid, bytes: u64) {
         let mut state = self.state();
         state.attempts += 1;
         let attempt = state.attempts;
-        self.change(&mut state, |running| running.attempt(attempt, bytes));
+        self.change(&mut state, id, |running| running.attempt(attempt, bytes));
     }
 
-    /// So much of the running task is done, 0..=1.
-    pub(super) fn advance(&self, fraction: f64) {
-        self.change(&mut self.state(), |running| running.advance(fraction));
+    /// So much of a running task is done, 0..=1.
+    pub(super) fn advance(&self, id: Uuid, fraction: f64) {
+        self.change(&mut self.state(), id, |running| running.advance(fraction));
     }
 
-    /// So many bytes of the running task's transcript are written.
-    pub(super) fn found(&self, bytes: u64) {
-        self.change(&mut self.state(), |running| running.found.bytes = bytes);
+    /// So many bytes of a running task's transcript are written.
+    pub(super) fn found(&self, id: Uuid, bytes: u64) {
+        self.change(&mut self.state(), id, |running| {
+            running.position.bytes = bytes;
+        });
     }
 
-    fn change(&self, state: &mut State, change: impl FnOnce(&mut Running)) {
-        let Some(running) = &mut state.running else {
+    fn change(&self, state: &mut State, id: Uuid, change: impl FnOnce(&mut JobProgress)) {
+        let Some(running) = state.slots.progress_mut(id) else {
             return;
         };
         change(running);
-        let (id, standing) = (running.task.id, running.standing());
-        // One that was just deleted may still run, and its id be another's.
+        let progress = running.of_task();
+        // A task that was just deleted may still run, and its id be reused.
         if state.index.contains(id) {
-            self.events.tell(id, standing);
+            self.events.send(id, progress);
         }
     }
 
-    /// The running task waits again, before all others of its priority.
+    /// A running task waits again, ahead of all others of its priority.
     pub(super) fn put_back(&self, record: TaskRecord) {
         let mut state = self.state();
-        let Some(running) = state.running.take() else {
+        let Some(task) = state.slots.remove(record.id) else {
             return;
         };
+        self.wanted.notify_one();
         if !state.index.contains(record.id) {
             return;
         }
-        state.queue.put_back(running.task.clone());
-        state.paused = Some(running);
+        state.queue.put_back(task);
         state.index.put(record, true);
-        self.tell_queue(&state);
+        self.send_places(&state);
     }
 
-    /// No task runs any more. `is_done`: the last one was transcribed.
-    pub(super) fn rest(&self, is_done: bool) {
+    /// A task runs no more. `is_done`: it was transcribed.
+    pub(super) fn rest(&self, id: Uuid, is_done: bool) {
         let mut state = self.state();
-        let running = state.running.take();
-        let took = running.as_ref().and_then(Running::took);
-        if let Some((work, took)) = took.filter(|_| is_done) {
-            state.pace.observe(work, took);
+        let Some(task) = state.slots.remove(id) else {
+            return;
+        };
+        self.wanted.notify_one();
+        if let Some(took) = task.progress.took().filter(|_| is_done) {
+            state.pace.observe(&task.workload, took);
         }
-    }
-}
-
-impl State {
-    /// The engine gets this task.
-    fn begin(&mut self, task: Waiting) -> Running {
-        let paused = self.paused.take_if(|paused| paused.task.id == task.id);
-        paused.unwrap_or_else(|| Running::begin(task))
     }
 }
 
@@ -164,11 +188,20 @@ impl State {
 mod tests {
     use std::time::Duration;
 
+    use super::super::outbox::Outbox;
+    use super::super::progress::TaskProgress;
     use super::super::record::Status;
-    use super::super::standing::Standing;
     use super::super::tasks::tests::finished_upload;
     use super::*;
     use crate::store::Layout;
+
+    fn urgent_upload(layout: &Layout, name: &str, second: i64) -> Uuid {
+        let id = finished_upload(layout, name, second);
+        let path = layout.upload(id).join("upload.json");
+        let facts = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, facts.replace("\"bulk\"", "\"interactive\"")).unwrap();
+        id
+    }
 
     #[tokio::test]
     async fn cancelled_tasks_have_failed_and_keep_their_recording() {
@@ -195,7 +228,7 @@ mod tests {
         assert_eq!(interrupted.await, Interruption::Cancelled("hung up".into()));
         record.status = Status::Completed;
         tasks.update(record).unwrap();
-        tasks.rest(true);
+        tasks.rest(running, true);
         assert!(!tasks.cancel(running, "too late").unwrap());
         assert_eq!(tasks.find(running).unwrap().status, Status::Completed);
     }
@@ -211,38 +244,142 @@ mod tests {
         let mut record = (*tasks.next().await).clone();
         record.status = Status::Processing;
         tasks.update(record.clone()).unwrap();
-        tasks.attempt(0);
-        tasks.found(100);
-        tasks.advance(0.25);
-        let told = tasks.standing(&record);
-        let Standing::Transcribing { percentage, found } = told else {
+        tasks.attempt(long, 0);
+        tasks.found(long, 100);
+        tasks.advance(long, 0.25);
+        let told = tasks.progress(&record);
+        let TaskProgress::Transcribing {
+            percentage,
+            position,
+        } = told
+        else {
             panic!("{told:?}");
         };
-        assert_eq!((percentage, found.bytes), (25.0, 100));
-        assert!(!tasks.has_before(record.priority), "only another such");
-        let urgent = finished_upload(&layout, "b.wav", 3);
-        let path = layout.upload(urgent).join("upload.json");
-        let facts = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, facts.replace("\"bulk\"", "\"interactive\"")).unwrap();
+        assert_eq!((percentage, position.bytes), (25.0, 100));
+        assert!(!tasks.must_yield(long), "only another such");
+        let urgent = urgent_upload(&layout, "b.wav", 3);
         tasks.adopt(urgent);
-        assert!(tasks.has_before(record.priority));
+        assert!(tasks.must_yield(long));
         record.status = Status::Queued;
         tasks.put_back(record.clone());
         assert_eq!(tasks.next().await.id, urgent);
-        let waits = tasks.standing(&record);
+        let waits = tasks.progress(&record);
         assert!(
-            matches!(waits, Standing::Queued { before: 0, .. }),
+            matches!(waits, TaskProgress::Queued { ahead: 0, .. }),
             "{waits:?}"
         );
+        tasks.rest(urgent, false);
         assert_eq!(tasks.next().await.id, long, "before the others");
         record.status = Status::Processing;
         tasks.update(record.clone()).unwrap();
-        tasks.attempt(100);
-        assert_eq!(tasks.standing(&record), told, "nothing was lost");
-        tasks.attempt(60);
-        let Standing::Transcribing { found: anew, .. } = tasks.standing(&record) else {
+        tasks.attempt(long, 100);
+        assert_eq!(tasks.progress(&record), told, "nothing was lost");
+        tasks.attempt(long, 60);
+        let TaskProgress::Transcribing { position: anew, .. } = tasks.progress(&record) else {
             panic!();
         };
-        assert!(anew.attempt > found.attempt && anew.bytes == 60);
+        assert!(anew.attempt > position.attempt && anew.bytes == 60);
+    }
+
+    #[tokio::test]
+    async fn the_callback_is_durable_before_the_end_of_its_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let id = Uuid::new_v4();
+        let folder = layout.upload(id);
+        std::fs::create_dir(&folder).unwrap();
+        let facts = format!(
+            r#"{{"id":"{id}","created_at":"2026-01-01T00:00:00Z","callback_url":"http://nas/"}}"#
+        );
+        std::fs::write(folder.join("upload.json"), facts).unwrap();
+        tasks.adopt(id);
+        let mut record = (*tasks.next().await).clone();
+        record.status = Status::Completed;
+        // No record can be put in its place: as if the daemon had ended before.
+        std::fs::create_dir_all(folder.join("task.json/x")).unwrap();
+        assert!(tasks.end(record).is_err());
+        assert!(Outbox::holds(&layout, id));
+        assert_eq!(tasks.outbox().next().await, [id]);
+    }
+    /// Whether another task begins now.
+    async fn begins(tasks: &Tasks) -> Option<Uuid> {
+        let next = tokio::time::timeout(Duration::from_millis(1), tasks.next());
+        Some(next.await.ok()?.id)
+    }
+
+    #[tokio::test]
+    async fn two_slots_run_two_tasks_at_the_same_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        tasks.set_slots(2);
+        let [a, b, c] = [1, 2, 3].map(|second| finished_upload(&layout, "a.wav", second));
+        for id in [a, b, c] {
+            tasks.adopt(id);
+        }
+        let mut records = [tasks.next().await, tasks.next().await].map(|record| (*record).clone());
+        assert_eq!([records[0].id, records[1].id], [a, b]);
+        assert_eq!(begins(&tasks).await, None, "both slots are taken");
+        for record in &mut records {
+            record.status = Status::Processing;
+            tasks.update(record.clone()).unwrap();
+        }
+
+        // Progress goes to its own task.
+        let mut listeners = [a, b].map(|id| tasks.listen(id));
+        for (id, bytes) in [(a, 0), (b, 50)] {
+            tasks.attempt(id, bytes);
+        }
+        tasks.found(b, 70);
+        tasks.advance(b, 0.5);
+        tasks.found(a, 10);
+        tasks.advance(a, 0.25);
+        for (index, expected) in [(25.0, 10), (50.0, 70)].into_iter().enumerate() {
+            let progress = tasks.progress(&records[index]);
+            let TaskProgress::Transcribing {
+                percentage,
+                position,
+            } = progress
+            else {
+                panic!("{progress:?}");
+            };
+            assert_eq!((percentage, position.bytes), expected);
+            assert_eq!(listeners[index].newest(), Some(progress));
+        }
+
+        // Cancelling one leaves the other.
+        assert!(tasks.cancel(a, "hung up").unwrap());
+        let cancelled = Interruption::Cancelled("hung up".into());
+        assert_eq!(tasks.interrupted(a).await, cancelled);
+        let other = tokio::time::timeout(Duration::from_millis(1), tasks.interrupted(b));
+        assert!(other.await.is_err(), "only the one was cancelled");
+        let [cancelled, mut kept] = records;
+        tasks.end(cancelled.failed("hung up".into())).unwrap();
+        tasks.rest(a, false);
+        assert_eq!(begins(&tasks).await, Some(c));
+
+        // For one urgent task one makes room: the one that began last.
+        let urgent = urgent_upload(&layout, "b.wav", 4);
+        tasks.adopt(urgent);
+        assert_eq!((tasks.must_yield(b), tasks.must_yield(c)), (false, true));
+        let again = urgent_upload(&layout, "b.wav", 5);
+        tasks.adopt(again);
+        assert_eq!((tasks.must_yield(b), tasks.must_yield(c)), (true, true));
+        kept.status = Status::Queued;
+        tasks.put_back(kept.clone());
+        assert_eq!(begins(&tasks).await, Some(urgent));
+        assert!(!tasks.must_yield(urgent), "no other is more urgent");
+        assert!(tasks.must_yield(c), "one more waits");
+        tasks.rest(urgent, false);
+        assert!(!tasks.must_yield(c), "there is a free slot for it");
+        assert_eq!(begins(&tasks).await, Some(again));
+        tasks.rest(c, true);
+        assert_eq!(begins(&tasks).await, Some(b), "goes on");
+        tasks.attempt(b, 70);
+        kept.status = Status::Processing;
+        let progress = tasks.progress(&kept);
+        let position = progress.position().unwrap();
+        assert_eq!((progress.percentage(), position.bytes), (50.0, 70));
     }
 }

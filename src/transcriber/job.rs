@@ -1,26 +1,21 @@
 //! One job: a recording goes through decoder, windows and model; reports come out.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use scribed::protocol::{AudioInfo, FailureKind, Job, MediaInfo, Outcome, Reached, Report};
 
-use crate::media::{self, Limits, MediaError, Recording, Source};
+use crate::decode::{Decoded, STRETCHES_AHEAD, decode};
+use crate::media::{self, MediaError, Source};
 use crate::pulse::Pulse;
 use crate::resident::Resident;
-use crate::speech::{self, Cutter, Model, Task, Tokens, TranscribeError, Window};
+use crate::speech::{self, Cutter, ModelState, Task, Tokens, TranscribeError, Window};
 
-/// Stretches of audio between decoder and model: with [`STRETCH_SAMPLES`] the
-/// decoder is at most a few seconds ahead of the window being collected.
-const STRETCHES_AHEAD: usize = 4;
-const STRETCH_SAMPLES: usize = speech::SAMPLE_RATE;
-
-/// ISO 639-2 for: no language could be found, for nobody spoke.
+/// ISO 639-2 for a language that could not be found, as there is no speech.
 const NO_LANGUAGE: &str = "und";
 
-/// Why a job came to nothing.
+/// Why a job failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The file is no recording.
@@ -40,8 +35,8 @@ pub enum JobError {
     /// As the daemon asked.
     #[error("cancelled")]
     Cancelled,
-    /// The system has no thread for the decoder.
-    #[error("the decoder could not be started: {0}")]
+    /// The system has no thread for the job or its decoder.
+    #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
 }
 
@@ -60,23 +55,11 @@ impl JobError {
     }
 }
 
-/// What the decoder sends.
-enum Decoded {
-    Opened(AudioInfo),
-    Stretch {
-        samples: Vec<f32>,
-        /// How much of the file it took so far, 0..=1.
-        read_fraction: f64,
-    },
-    /// Not all of what the file should hold could be decoded.
-    Lacking(String),
-}
-
 /// Does the whole job. Reports everything but its end.
 pub fn run(
     job: &Job,
     recording: File,
-    resident: &mut Resident,
+    resident: &Resident,
     pulse: &Pulse<'_>,
     report: &(dyn Fn(&Report) + Sync),
 ) -> Result<Outcome, JobError> {
@@ -86,18 +69,35 @@ pub fn run(
         }
         None => None,
     };
-    let (model_name, model) = resident
-        .ensure(job.model.as_deref(), report)
-        .map_err(JobError::NoModel)?;
+    let keep_going = || pulse.keep_going();
+    let done = resident.with_model(job.model.as_deref(), &keep_going, report, |name, state| {
+        transcribe(job, recording, language, (name, state), pulse, report)
+    });
+    done.unwrap_or_else(|reason| {
+        Err(match pulse.stopped() {
+            true => JobError::Cancelled,
+            false => JobError::NoModel(reason),
+        })
+    })
+}
+
+fn transcribe(
+    job: &Job,
+    recording: File,
+    language: Option<&'static str>,
+    (model_name, state): (&str, &mut ModelState),
+    pulse: &Pulse<'_>,
+    report: &(dyn Fn(&Report) + Sync),
+) -> Result<Outcome, JobError> {
     let reached = job.reached.as_ref();
     let found = reached.and_then(|reached| speech::language_code(reached.language.as_deref()?));
-    let tokens = model.tokens(&job.options).map_err(JobError::Model)?;
+    let tokens = state.model().tokens(&job.options);
     let mut transcription = Transcription {
         job,
-        model,
+        state,
         model_name,
         language: language.or(found),
-        tokens,
+        tokens: tokens.map_err(JobError::Model)?,
         pulse,
         report,
         duration_s: None,
@@ -116,65 +116,9 @@ pub fn run(
     })
 }
 
-/// The decoder's thread. Ends when the receiver is gone.
-fn decode(
-    source: Source,
-    job: &Job,
-    sender: &SyncSender<Result<Decoded, MediaError>>,
-    pulse: &Pulse<'_>,
-) {
-    // Decoders meet whatever people send; a panic is the file's end, not the engine's.
-    let result = catch_unwind(AssertUnwindSafe(|| decode_all(source, job, sender, pulse)));
-    if let Err(error) = result.unwrap_or(Err(MediaError::Panicked)) {
-        let _ = sender.send(Err(error));
-    }
-}
-
-fn decode_all(
-    source: Source,
-    job: &Job,
-    sender: &SyncSender<Result<Decoded, MediaError>>,
-    pulse: &Pulse<'_>,
-) -> Result<(), MediaError> {
-    let limits = Limits {
-        max_duration_s: job.max_duration_s as f64,
-        keep_going: &|| pulse.keep_going(),
-    };
-    let mut recording = Recording::open(source, job.extension.as_deref(), &limits)?;
-    if sender.send(Ok(Decoded::Opened(recording.audio()))).is_err() {
-        return Ok(());
-    }
-    let mut more = true;
-    while more {
-        let mut samples = Vec::with_capacity(STRETCH_SAMPLES * 2);
-        while more && samples.len() < STRETCH_SAMPLES {
-            if !pulse.keep_going() {
-                return Ok(());
-            }
-            more = recording.read(&mut samples)?;
-        }
-        let read_fraction = recording.read_fraction();
-        if sender
-            .send(Ok(Decoded::Stretch {
-                samples,
-                read_fraction,
-            }))
-            .is_err()
-        {
-            return Ok(());
-        }
-    }
-    if let Some(lacking) = recording.warning() {
-        tracing::warn!("{lacking}");
-        // Whoever does not listen any more does not want to know.
-        let _ = sender.send(Ok(Decoded::Lacking(lacking)));
-    }
-    Ok(())
-}
-
 struct Transcription<'a> {
     job: &'a Job,
-    model: &'a mut Model,
+    state: &'a mut ModelState,
     model_name: &'a str,
     /// As asked for, or as found in the first window with speech.
     language: Option<&'static str>,
@@ -216,10 +160,12 @@ impl Transcription<'_> {
         while let Some(window) = cutter.next_window() {
             self.window(&window, audio_duration_s)?;
         }
-        let language = self.language.unwrap_or(match self.model.multilingual() {
-            true => NO_LANGUAGE,
-            false => speech::ENGLISH,
-        });
+        let language = self
+            .language
+            .unwrap_or(match self.state.model().multilingual() {
+                true => NO_LANGUAGE,
+                false => speech::ENGLISH,
+            });
         Ok(Outcome {
             language: language.to_owned(),
             audio_duration_s,
@@ -266,8 +212,8 @@ impl Transcription<'_> {
 
     fn speak(&mut self, window: &Window) -> Result<(), TranscribeError> {
         let language = match self.language {
-            Some(language) if self.model.multilingual() => language,
-            _ => self.model.language(window, self.pulse)?,
+            Some(language) if self.state.model().multilingual() => language,
+            _ => self.state.language(window, self.pulse)?,
         };
         self.language = Some(language);
         let task = Task {
@@ -276,7 +222,7 @@ impl Transcription<'_> {
             tokens: &self.tokens,
         };
         for segment in self
-            .model
+            .state
             .transcribe(window, task, self.last_end_s, self.pulse)?
         {
             self.last_end_s = segment.end;
@@ -289,7 +235,7 @@ impl Transcription<'_> {
     }
 }
 
-// One sample rate, told in two modules that do not know each other.
+// One sample rate, in two modules that do not know each other.
 const _: () = assert!(media::SAMPLE_RATE as usize == speech::SAMPLE_RATE);
 
 #[cfg(test)]
@@ -310,8 +256,8 @@ mod tests {
         let stop = AtomicBool::new(false);
         let pulse = Pulse::new(&stop, &|| ());
         let reports = Mutex::new(Vec::new());
-        let mut resident = testing::resident();
-        let result = run(&job, recording, &mut resident, &pulse, &|report| {
+        let resident = testing::resident();
+        let result = run(&job, recording, &resident, &pulse, &|report| {
             reports.lock().unwrap().push(report.clone());
         });
         (reports.into_inner().unwrap(), result)

@@ -5,16 +5,20 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+mod connection;
+mod decode;
 mod job;
 mod media;
 mod probe;
 mod pulse;
+mod reader;
 mod resident;
 mod serve;
 mod service;
 mod speech;
 #[cfg(test)]
 mod testing;
+mod watchdog;
 
 use std::io::stdin;
 use std::os::fd::{AsFd, OwnedFd};
@@ -66,6 +70,9 @@ struct Arguments {
 /// where others compute, too: enough to give signs of life.
 const NICENESS: i32 = 15;
 
+/// Jobs that run at the same time.
+const SLOTS: usize = 1;
+
 /// How long a running computation may take to stop once the daemon is gone.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -75,7 +82,7 @@ fn main() -> ExitCode {
         return probe::run(arguments.extension.as_deref(), arguments.max_duration_s);
     }
     log_to_stderr();
-    let mut resident = match resident(arguments) {
+    let resident = match resident(arguments) {
         Ok(resident) => resident,
         Err(error) => {
             eprintln!("scribed-transcriber: {error}");
@@ -84,7 +91,7 @@ fn main() -> ExitCode {
     };
     let served = if let Some(stream) = stream_on_stdin() {
         yield_to_others();
-        serve::serve(stream, &mut resident, || {
+        serve::serve(stream, &resident, || {
             // A whisper computation cannot always be stopped at once, nor can a
             // model be loaded half: the process does not wait for them.
             std::thread::sleep(FAREWELL);
@@ -92,7 +99,7 @@ fn main() -> ExitCode {
         })
         .map(drop)
     } else if let Some(listener) = systemd::passed_unix_listener() {
-        service::run(&listener, &mut resident)
+        service::run(&listener, &resident)
     } else {
         eprintln!(
             "scribed-transcriber: standard input is no stream of scribed: this program is started by `scribed serve` or by systemd"
@@ -125,7 +132,8 @@ fn resident(arguments: Arguments) -> Result<Resident, ConfigError> {
             )
         }
     };
-    Ok(Resident::new(models_dir, model, threads(asked_threads)))
+    let threads = threads(asked_threads);
+    Ok(Resident::new(models_dir, model, threads, SLOTS))
 }
 
 fn log_to_stderr() {
@@ -134,7 +142,7 @@ fn log_to_stderr() {
         .with_ansi(false)
         .with_target(false)
         .without_time();
-    // whisper.cpp tells at level info what a debugger wants to know.
+    // whisper.cpp logs at level info what a debugger wants to know.
     let levels = Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target("whisper_rs", LevelFilter::WARN);
@@ -146,7 +154,7 @@ fn log_to_stderr() {
 }
 
 /// Uploads come first. For all threads, which are begun later. A unit of its own
-/// says so itself (`Nice=`).
+/// has `Nice=`.
 fn yield_to_others() {
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::warn!("cannot compute at a lower priority: {error}");

@@ -12,7 +12,7 @@ use scribed::protocol::Probe;
 use crate::media::{Limits, MediaError, Recording, Source};
 use crate::speech::{self, Cutter};
 
-/// Stretches whose loudest is told.
+/// Stretches whose loudest is reported.
 const LOUDNESS_SAMPLES: usize = speech::SAMPLE_RATE * 32 / 1000;
 
 /// Describes the file on standard input as JSON on standard output; if it is no

@@ -1,5 +1,5 @@
 //! What long work does once in a while: show that it is alive, and look whether
-//! it shall stop.
+//! it must stop.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,7 @@ pub struct Pulse<'a> {
 }
 
 impl<'a> Pulse<'a> {
-    /// `stop` is set by whoever wants the work to end; `beat` is called about
-    /// once a second.
+    /// `stop` is set when the work must end; `beat` is called about once a second.
     pub fn new(stop: &'a AtomicBool, beat: &'a (dyn Fn() + Sync)) -> Self {
         Self {
             stop,
@@ -32,9 +31,9 @@ impl<'a> Pulse<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Beats if it is time to; false once the work shall stop.
+    /// Beats if it is time to; false once the work must stop.
     pub fn keep_going(&self) -> bool {
-        // Whoever finds the lock taken leaves the beat to its holder.
+        // A thread that finds the lock taken leaves the beat to its holder.
         if let Ok(mut last_beat) = self.last_beat.try_lock()
             && last_beat.elapsed() >= INTERVAL
         {

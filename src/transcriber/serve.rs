@@ -1,93 +1,23 @@
 //! The engine's end of the stream: requests in, reports out.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::{self, Scope};
 
-use scribed::protocol::wire::{self, WireError};
-use scribed::protocol::{Job, Report, Request, VERSION, descriptor};
+use scribed::protocol::{Outcome, Report, VERSION};
 use scribed::systemd;
 
-use crate::job;
+use crate::connection::Connection;
+use crate::job::{self, JobError};
 use crate::pulse::Pulse;
+use crate::reader::{AcceptedJob, Command, Reader, ServeError};
 use crate::resident::Resident;
-use crate::service;
+use crate::watchdog;
 
-const RECEIVE_BYTES: usize = 64 * 1024;
-
-/// Why a connection was given up. Its end by the other side is no error.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The stream failed.
-    #[error("the stream to scribed failed: {0}")]
-    Stream(#[from] io::Error),
-    /// Something came that is no request.
-    #[error("scribed sent what is no request: {0}")]
-    Wire(#[from] WireError),
-    /// One job at a time.
-    #[error("scribed sent job {0} while another one was running")]
-    Busy(u64),
-    /// Its recording did not come along.
-    #[error("scribed sent job {0} without its recording")]
-    NoRecording(u64),
-}
-
-/// Serves one connection to its end (or until it is asked to exit). The model in
-/// `resident` stays for the next one. When the other side hangs up, the running
-/// job is stopped and `hung_up` is called from another thread, while the
-/// computation may still be coming to its end.
-pub fn serve(
-    stream: UnixStream,
-    resident: &mut Resident,
-    hung_up: impl FnOnce() + Send + 'static,
-) -> Result<Ended, ServeError> {
-    let connection = Arc::new(Connection {
-        writer: Mutex::new(stream.try_clone()?),
-        current: Mutex::new(None),
-    });
-    let (sender, commands) = channel();
-    let reader = Reader {
-        stream: stream.try_clone()?,
-        connection: connection.clone(),
-        sender,
-    };
-    thread::Builder::new()
-        .name("reader".to_owned())
-        .spawn(move || reader.run(hung_up))?;
-
-    connection.report(&Report::Hello {
-        protocol: VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    });
-    match resident.info() {
-        Some(model) => connection.report(&Report::Ready { model }),
-        // Jobs try again, and tell the reason then.
-        None => drop(resident.ensure(None, &|report| connection.report(report))),
-    }
-    let mut result = Ok(Ended::HungUp);
-    while let Some(command) = service::next(&commands) {
-        match command {
-            Command::Job(task) => connection.run(task, resident),
-            Command::Exit => {
-                result = Ok(Ended::AskedToExit);
-                break;
-            }
-            Command::GiveUp(error) => {
-                result = Err(error);
-                break;
-            }
-        }
-    }
-    // Wakes the reader where it still waits. Fails only if there is nobody left.
-    let _ = stream.shutdown(Shutdown::Both);
-    result
-}
+/// As large as that of a main thread.
+const JOB_STACK_BYTES: usize = 8 << 20;
 
 /// How a connection ended well.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,167 +28,123 @@ pub enum Ended {
     AskedToExit,
 }
 
-enum Command {
-    Job(Task),
-    Exit,
-    GiveUp(ServeError),
-}
-
-struct Task {
-    job: Box<Job>,
-    recording: File,
-    stop: Arc<AtomicBool>,
-}
-
-struct Running {
-    job: u64,
-    stop: Arc<AtomicBool>,
-}
-
-/// What the reader and the worker share.
-struct Connection {
-    writer: Mutex<UnixStream>,
-    /// Set from a job's arrival until just before its last report.
-    current: Mutex<Option<Running>>,
-}
-
-impl Connection {
-    /// An error means that nobody reads any more, which the reader learns as well.
-    fn report(&self, report: &Report) {
-        match wire::encode(report) {
-            Ok(frame) => drop(lock(&self.writer).write_all(&frame)),
-            Err(error) => tracing::error!("a report could not be sent: {error}"),
-        }
-    }
-
-    fn run(&self, task: Task, resident: &mut Resident) {
-        let Task {
-            job,
-            recording,
-            stop,
-        } = task;
-        let id = job.id;
-        let alive = || {
-            systemd::alive();
-            self.report(&Report::Alive { job: id });
-        };
-        let pulse = Pulse::new(&stop, &alive);
-        tracing::info!("job {id}: {} bytes", job.size_bytes);
-        let result = job::run(&job, recording, resident, &pulse, &|report| {
-            self.report(report)
-        });
-        // Before the last report: the next job may follow at once.
-        *lock(&self.current) = None;
-        self.report(&match result {
-            Ok(outcome) => {
-                tracing::info!(
-                    "job {id}: {:.1} s of audio transcribed",
-                    outcome.audio_duration_s
-                );
-                Report::Done { job: id, outcome }
-            }
-            Err(error) => {
-                tracing::info!("job {id}: {error}");
-                Report::Failed {
-                    job: id,
-                    kind: error.kind(),
-                    reason: error.to_string(),
-                }
-            }
-        });
-    }
-
-    fn stop(&self, wanted: Option<u64>) {
-        if let Some(running) = &*lock(&self.current)
-            && wanted.is_none_or(|job| job == running.job)
-        {
-            running.stop.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Reads while the worker works: a cancellation has to be seen in the middle of a job.
-struct Reader {
+/// Serves one connection to its end (or until it is asked to exit). The model in
+/// `resident` stays for the next one. When the other side hangs up, running jobs
+/// are stopped and `hung_up` is called from another thread, while computations
+/// may still be coming to their ends.
+pub fn serve(
     stream: UnixStream,
-    connection: Arc<Connection>,
-    sender: Sender<Command>,
+    resident: &Resident,
+    hung_up: impl FnOnce() + Send + 'static,
+) -> Result<Ended, ServeError> {
+    let connection = Arc::new(Connection::new(stream.try_clone()?, resident.slots()));
+    let (sender, commands) = channel();
+    let reader = Reader {
+        stream,
+        connection: Arc::clone(&connection),
+        sender,
+    };
+    thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(move || reader.run(hung_up))?;
+
+    connection.report(&Report::Hello {
+        protocol: VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    match resident.ready() {
+        Some(ready) => connection.report(&ready),
+        None => resident.warm(&|report| connection.report(report)),
+    }
+    let connection = &*connection;
+    // Waits for the jobs that still run.
+    let result = thread::scope(|scope| {
+        while let Some(command) = watchdog::next(&commands, || connection.is_idle()) {
+            match command {
+                Command::Job(accepted) => start(scope, connection, accepted, resident),
+                Command::Exit => return Ok(Ended::AskedToExit),
+                Command::GiveUp(error) => return Err(error),
+            }
+        }
+        Ok(Ended::HungUp)
+    });
+    connection.hang_up();
+    result
 }
 
-impl Reader {
-    fn run(self, hung_up: impl FnOnce()) {
-        let result = self.read();
-        self.connection.stop(None);
-        if let Err(error) = result {
-            let _ = self.sender.send(Command::GiveUp(error));
+/// Runs a job on a thread of its own.
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    connection: &'scope Connection,
+    accepted: AcceptedJob,
+    resident: &'scope Resident,
+) {
+    let id = accepted.job.id;
+    let run = move || {
+        let ran = catch_unwind(AssertUnwindSafe(|| run(connection, accepted, resident)));
+        if let Err(panic) = ran {
+            // Ends the connection, and then the process: see `thread::scope`.
+            connection.hang_up();
+            resume_unwind(panic);
         }
-        drop(self.sender);
-        hung_up();
-    }
-
-    fn read(&self) -> Result<(), ServeError> {
-        let mut decoder = wire::Decoder::default();
-        let mut buffer = vec![0; RECEIVE_BYTES];
-        // Comes with the first byte of its frame, which may not be whole yet.
-        let mut recording: Option<OwnedFd> = None;
-        loop {
-            let (count, received) = match descriptor::receive(self.stream.as_fd(), &mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
-                result => result?,
-            };
-            if count == 0 {
-                return Ok(());
-            }
-            recording = received.or(recording);
-            decoder.push(&buffer[..count]);
-            while let Some(request) = decoder.message()? {
-                let command = match request {
-                    Request::Transcribe(job) => {
-                        let recording = recording.take().ok_or(ServeError::NoRecording(job.id))?;
-                        self.accept(job, recording)?
-                    }
-                    Request::Cancel { job } => {
-                        self.connection.stop(Some(job));
-                        continue;
-                    }
-                    Request::Exit => Command::Exit,
-                };
-                if self.sender.send(command).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    fn accept(&self, job: Box<Job>, recording: OwnedFd) -> Result<Command, ServeError> {
-        let mut current = lock(&self.connection.current);
-        if current.is_some() {
-            return Err(ServeError::Busy(job.id));
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        *current = Some(Running {
-            job: job.id,
-            stop: stop.clone(),
-        });
-        Ok(Command::Job(Task {
-            job,
-            recording: recording.into(),
-            stop,
-        }))
+    };
+    let thread = thread::Builder::new()
+        .name("job".to_owned())
+        .stack_size(JOB_STACK_BYTES);
+    if let Err(error) = thread.spawn_scoped(scope, run) {
+        end(connection, id, Err(JobError::Thread(error)));
     }
 }
 
-/// What these locks guard is whole at any moment, also after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn run(connection: &Connection, accepted: AcceptedJob, resident: &Resident) {
+    let AcceptedJob {
+        job,
+        recording,
+        stop,
+    } = accepted;
+    let id = job.id;
+    let alive = || {
+        systemd::alive();
+        connection.report(&Report::Alive { job: id });
+    };
+    let pulse = Pulse::new(&stop, &alive);
+    tracing::info!("job {id}: {} bytes", job.size_bytes);
+    let result = job::run(&job, recording, resident, &pulse, &|report| {
+        connection.report(report);
+    });
+    end(connection, id, result);
+}
+
+fn end(connection: &Connection, id: u64, result: Result<Outcome, JobError>) {
+    connection.end(id);
+    connection.report(&match result {
+        Ok(outcome) => {
+            tracing::info!(
+                "job {id}: {:.1} s of audio transcribed",
+                outcome.audio_duration_s
+            );
+            Report::Done { job: id, outcome }
+        }
+        Err(error) => {
+            tracing::info!("job {id}: {error}");
+            Report::Failed {
+                job: id,
+                kind: error.kind(),
+                reason: error.to_string(),
+            }
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-    use std::sync::atomic::AtomicUsize;
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    use std::os::fd::AsFd;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use scribed::protocol::FailureKind;
+    use scribed::protocol::{FailureKind, Job, Request, descriptor, wire};
 
     use super::*;
     use crate::testing::{self, PHRASE};
@@ -273,11 +159,15 @@ mod tests {
 
     impl Daemon {
         fn connect() -> Self {
+            Self::connect_to(testing::resident())
+        }
+
+        fn connect_to(resident: Resident) -> Self {
             let (stream, other) = UnixStream::pair().unwrap();
             let hang_ups = Arc::new(AtomicUsize::new(0));
             let counted = hang_ups.clone();
             let server = thread::spawn(move || {
-                serve(other, &mut testing::resident(), move || {
+                serve(other, &resident, move || {
                     counted.fetch_add(1, Ordering::SeqCst);
                 })
             });
@@ -406,6 +296,46 @@ mod tests {
             daemon.until_over().last(),
             Some(Report::Done { job: 2, .. })
         ));
+    }
+
+    #[test]
+    fn two_slots_run_two_jobs_at_the_same_time() {
+        let mut daemon = Daemon::connect_to(testing::resident_with(2));
+        daemon.until(|report| matches!(report, Report::Ready { slots: 2, .. }));
+        let phrase = testing::spoken(PHRASE);
+        let long = testing::wav(&testing::decoded(&phrase).repeat(300));
+        let said = |job| move |report: &Report| matches!(report, Report::Segment { job: id, .. } if *id == job);
+        for id in [1, 2] {
+            daemon.transcribe(testing::job(id, &long), &long);
+            daemon.until(said(id));
+        }
+        for id in [1, 2, 1, 2] {
+            daemon.until(said(id));
+        }
+        // One is cancelled, the other goes on, and a third one has its slot.
+        daemon.send(&Request::Cancel { job: 1 });
+        let reports = daemon.until_over();
+        assert!(matches!(
+            reports.last(),
+            Some(Report::Failed {
+                job: 1,
+                kind: FailureKind::Cancelled,
+                ..
+            })
+        ));
+        daemon.transcribe(testing::job(3, &phrase), &phrase);
+        let reports = daemon.until_over();
+        assert!(matches!(reports.last(), Some(Report::Done { job: 3, .. })));
+        daemon.until(said(2));
+        let loads = reports
+            .iter()
+            .filter(|report| matches!(report, Report::Loading { .. }));
+        assert_eq!(loads.count(), 0, "one model for all");
+        daemon.transcribe(testing::job(4, &long), &long);
+        daemon.transcribe(testing::job(5, &phrase), &phrase);
+        while daemon.next().is_some() {}
+        let ended = daemon.server.join().unwrap();
+        assert!(matches!(ended, Err(ServeError::Busy(5))));
     }
 
     #[test]

@@ -26,8 +26,13 @@ pub const PHRASE: &str = "hello world please open door";
 /// The built-in model, nothing installed. One thread: tests run side by side, and
 /// ggml's threads wait for each other in busy loops.
 pub fn resident() -> Resident {
+    resident_with(1)
+}
+
+/// The same for so many jobs at a time.
+pub fn resident_with(slots: usize) -> Resident {
     whisper_rs::install_logging_hooks();
-    Resident::new(PathBuf::from("/nonexistent"), DEMO.to_owned(), 1)
+    Resident::new(PathBuf::from("/nonexistent"), DEMO.to_owned(), 1, slots)
 }
 
 /// What the processor did for this thread.

@@ -21,3 +21,4 @@ mod joining;
 mod powercut;
 mod restarts;
 mod sharing;
+mod slow_disk;

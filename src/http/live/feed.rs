@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use super::{HEARTBEAT, message};
 use crate::access::Caller;
-use crate::blocking;
 use crate::http::app::App;
 use crate::http::owned::OwnedProgress;
-use crate::task::{Found, Listener, Standing, transcript};
+use crate::task::{Follower, TaskEvent, TaskProgress};
 
 /// How long after a look in vain the next one comes at the earliest.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
@@ -24,16 +23,12 @@ pub struct Feed {
     app: Arc<App>,
     caller: Caller,
     id: Uuid,
-    listener: Listener,
+    follower: Follower,
     knowledge: Knowledge,
     /// When to look what there is; `None` while there is no reason to.
     look_at: Option<Instant>,
     /// Whoever waits looks no earlier than this once more.
     next_look: Instant,
-    /// What is to be told next.
-    due: Option<Standing>,
-    /// How far its transcript was told.
-    told: Found,
     ready: VecDeque<String>,
     beats: Interval,
     /// Tells when the caller may be unwelcome by now.
@@ -66,7 +61,7 @@ impl Feed {
         let mut beats = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
-            listener: app.tasks.listen(id),
+            follower: Follower::new(&app.tasks, id),
             reloads: app.access.reloads(),
             app,
             caller,
@@ -74,8 +69,6 @@ impl Feed {
             knowledge: Knowledge::None,
             look_at: None,
             next_look: Instant::now(),
-            due: None,
-            told: Found::default(),
             ready: VecDeque::new(),
             beats,
         };
@@ -98,10 +91,7 @@ impl Feed {
                 let _ = self.look().await;
                 continue;
             }
-            match self.due.take() {
-                Some(standing) => self.tell(standing).await,
-                None => self.wait().await,
-            }
+            self.wait().await;
         }
     }
 
@@ -113,13 +103,9 @@ impl Feed {
             (Knowledge::Theirs { .. }, Some(_)) => {}
             (Knowledge::Theirs { .. }, None) => self.end(),
             (_, Some(found)) => {
-                // What was told since is newer than what was found.
-                let standing = self.listener.told().unwrap_or(found);
-                if let Standing::Complete { .. } = standing {
-                    // Its transcript is at a better place.
-                    self.told = standing.found().unwrap_or_default();
-                }
-                self.due(standing);
+                self.knowledge = Knowledge::Theirs { is_upload: false };
+                // A complete transcript is at a better place.
+                self.follower.begin_at_end(found);
             }
             (Knowledge::None, None) => {
                 let place = Arc::clone(&self.app.waiting).try_acquire_owned();
@@ -131,36 +117,28 @@ impl Feed {
         Ok(())
     }
 
-    /// This is theirs, and news.
-    fn due(&mut self, standing: Standing) {
-        let is_upload = matches!(standing, Standing::Uploading { .. });
-        self.knowledge = Knowledge::Theirs { is_upload };
-        // What has ended is told after all that was found, anything else at once.
-        if !matches!(standing, Standing::Complete { .. }) {
-            self.ready.push_back(message::standing(self.id, &standing));
-        }
-        self.due = Some(standing);
-    }
-
-    /// Tells what was found of the transcript meanwhile, a piece at a time,
-    /// and then the end.
-    async fn tell(&mut self, standing: Standing) {
-        let found = standing.found().unwrap_or(self.told);
-        if found.attempt != self.told.attempt {
-            let attempt = found.attempt;
-            self.told = Found { attempt, bytes: 0 };
-        }
-        if self.told.bytes < found.bytes {
-            // Put back first: this may be dropped while it waits.
-            self.due = Some(standing);
-            let (dir, from) = (self.app.tasks.dir(self.id), self.told.bytes);
-            let read = blocking::run(move || transcript::read_along(&dir, from, found.bytes)).await;
-            // What cannot be read is not there to be told.
-            let (segments, next) = read.unwrap_or((Vec::new(), found.bytes));
-            self.told.bytes = next;
-            self.ready.extend(segments.iter().map(message::segment));
-        } else if let Standing::Complete { .. } = standing {
-            self.ready.push_back(message::standing(self.id, &standing));
+    fn take(&mut self, event: TaskEvent) {
+        match event {
+            TaskEvent::Progress(progress) | TaskEvent::Ended(progress) => {
+                let is_upload = matches!(progress, TaskProgress::Uploading { .. });
+                self.knowledge = Knowledge::Theirs { is_upload };
+                self.ready.push_back(message::standing(self.id, &progress));
+            }
+            TaskEvent::Segments(segments) => {
+                self.ready.extend(segments.iter().map(message::segment));
+            }
+            TaskEvent::Restarted | TaskEvent::Unreadable(_) => {}
+            TaskEvent::Changed => {
+                let now = Instant::now();
+                // At once the first time: it has just been made.
+                self.look_at = Some(self.next_look.max(now));
+                self.next_look = now + LOOK_AGAIN;
+            }
+            TaskEvent::Gone => match self.knowledge {
+                Knowledge::Theirs { .. } => self.end(),
+                // Another owner's: nothing that the caller may notice.
+                _ => self.follower = Follower::new(&self.app.tasks, self.id),
+            },
         }
     }
 
@@ -174,23 +152,7 @@ impl Feed {
             }
         };
         tokio::select! {
-            changed = self.listener.changed() => match (&self.knowledge, changed) {
-                (Knowledge::Theirs { .. }, Ok(())) => {
-                    if let Some(standing) = self.listener.told() {
-                        self.due(standing);
-                    }
-                }
-                (Knowledge::Theirs { .. }, Err(_)) => self.end(),
-                (_, Ok(())) => {
-                    self.listener.told();
-                    let now = Instant::now();
-                    // At once the first time: it has just been made.
-                    self.look_at = Some(self.next_look.max(now));
-                    self.next_look = now + LOOK_AGAIN;
-                }
-                // Somebody else's is gone: nothing they should notice.
-                (_, Err(_)) => self.listener = self.app.tasks.listen(self.id),
-            },
+            event = self.follower.next() => self.take(event),
             _ = self.beats.tick() => {
                 self.ready.push_back(message::heartbeat());
                 if let Knowledge::Theirs { is_upload: true } = self.knowledge {
@@ -211,7 +173,6 @@ impl Feed {
     }
 
     fn end_with(&mut self, message: String) {
-        self.due = None;
         self.ready.push_back(message);
         self.knowledge = Knowledge::Over;
     }

@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use crate::http::tasks::add_place;
 use crate::protocol::Segment;
-use crate::task::{Standing, now};
+use crate::task::{TaskProgress, now};
 
 /// The progress of a task.
-pub fn standing(id: Uuid, standing: &Standing) -> String {
+pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
     match standing {
-        Standing::Failed { reason } => {
+        TaskProgress::Failed { reason } => {
             let text = format!("The transcription failed: {reason}");
             error(id, "TRANSCRIPTION_FAILED", &text, reason)
         }

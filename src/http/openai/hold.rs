@@ -14,7 +14,7 @@ use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::store::ring;
-use crate::task::{Standing, TaskRecord};
+use crate::task::{TaskProgress, TaskRecord};
 use crate::upload::PeerSocket;
 
 /// How often to look whether the client is still there.
@@ -93,8 +93,8 @@ impl Hold {
                 return Ok(record);
             }
             while !matches!(
-                listener.told(),
-                Some(Standing::Complete { .. } | Standing::Failed { .. })
+                listener.newest(),
+                Some(TaskProgress::Complete { .. } | TaskProgress::Failed { .. })
             ) {
                 tokio::select! {
                     changed = listener.changed() => changed.map_err(|_| ApiError::TaskNotFound)?,

@@ -2,6 +2,7 @@
 //! standard, section 9.2).
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
 use crate::http::reply::event_stream::event_stream;
 use crate::render::usage;
-use crate::task::{Found, Listener, Standing, Status, TaskRecord, transcript};
+use crate::task::{Follower, Status, TaskEvent, TaskProgress, TaskRecord};
 
 /// Proxies close connections over which nothing comes for a minute, some
 /// after less.
@@ -29,45 +30,39 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The answer, which begins at once and ends with the task.
 pub fn stream(app: Arc<App>, hold: Hold) -> Reply {
     let stopping = app.stopping.clone();
-    let telling = Telling::begin(app, hold);
-    let events = unfold((telling, stopping), async |(mut telling, mut stopping)| {
+    let events = Events::begin(app, hold);
+    let events = unfold((events, stopping), async |(mut events, mut stopping)| {
         let event = tokio::select! {
             biased;
-            event = telling.next() => event,
-            _ = stopping.wait_for(|stopping| *stopping) => telling.restarting(),
+            event = events.next() => event,
+            _ = stopping.wait_for(|stopping| *stopping) => events.restarting(),
         };
-        Some((Ok(Frame::data(event?.into())), (telling, stopping)))
+        Some((Ok(Frame::data(event?.into())), (events, stopping)))
     });
     event_stream(StreamBody::new(events))
 }
 
-/// What one client is told.
-struct Telling {
+/// The events of one response.
+struct Events {
     app: Arc<App>,
-    /// Until all is told.
+    /// Until the last event.
     hold: Option<Hold>,
-    listener: Listener,
+    follower: Follower,
     is_begun: bool,
-    /// How it stands, as far as that was not told yet.
-    due: Option<Standing>,
-    /// How far the transcript was read.
-    read: Found,
     told: Told,
     ready: VecDeque<String>,
     beats: Interval,
 }
 
-impl Telling {
-    fn begin(app: Arc<App>, hold: Hold) -> Telling {
+impl Events {
+    fn begin(app: Arc<App>, hold: Hold) -> Events {
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Telling {
-            listener: app.tasks.listen(hold.id()),
+        Events {
+            follower: Follower::new(&app.tasks, hold.id()),
             app,
             hold: Some(hold),
             is_begun: false,
-            due: None,
-            read: Found::default(),
             told: Told::default(),
             ready: VecDeque::new(),
             beats,
@@ -80,82 +75,49 @@ impl Telling {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            self.hold.as_ref()?;
             if !std::mem::replace(&mut self.is_begun, true) {
-                // It may have ended before anybody listened.
+                // It may have ended before.
                 let found = self.record().await;
-                let standing = found.map(|record| self.app.tasks.standing(&record));
-                self.due = self.listener.told().or(standing);
-                if self.due.is_none() {
+                let found = found.map(|record| self.app.tasks.progress(&record));
+                if self.follower.begin(found).is_err() {
                     self.fail(&ApiError::TaskNotFound);
                 }
                 continue;
             }
-            match self.due.take() {
-                Some(standing) => self.take(standing).await,
-                None => self.wait().await,
-            }
-        }
-    }
-
-    /// Until there is something to do.
-    async fn wait(&mut self) {
-        let Some(hold) = &mut self.hold else { return };
-        tokio::select! {
-            forsaken = hold.forsaken() => {
-                self.ready.push_back(event(&refusal::document(&forsaken)));
-                // Its task goes with it.
-                self.hold = None;
-            }
-            changed = self.listener.changed() => match changed {
-                Ok(()) => self.due = self.listener.told(),
-                Err(_) => self.fail(&ApiError::TaskNotFound),
-            },
-            _ = self.beats.tick() => self.ready.push_back(": wait\n\n".into()),
-        }
-    }
-}
-
-impl Telling {
-    /// Tells a piece of what was found meanwhile, or else the end.
-    async fn take(&mut self, standing: Standing) {
-        let found = match &standing {
-            Standing::Complete { found: None } => match self.whole().await {
-                Some(found) => Some(found),
-                None => return self.fail(&ApiError::TaskNotFound),
-            },
-            Standing::Failed { reason } => return self.fail(&self.failure(reason).await),
-            other => other.found(),
-        };
-        let found = found.unwrap_or(self.read);
-        if found.attempt != self.read.attempt {
-            let attempt = found.attempt;
-            self.read = Found { attempt, bytes: 0 };
-            self.told.again();
-        }
-        let is_complete = matches!(standing, Standing::Complete { .. });
-        if self.read.bytes < found.bytes {
-            self.due = Some(standing);
-            let Some(hold) = &self.hold else { return };
-            let (dir, from) = (self.app.tasks.dir(hold.id()), self.read.bytes);
-            let read = blocking::run(move || transcript::read_along(&dir, from, found.bytes)).await;
-            match read {
-                // Of one that is begun anew at this moment it is told next.
-                Ok((segments, next)) if !segments.is_empty() || !is_complete => {
-                    self.read.bytes = next;
-                    for segment in segments {
-                        self.tell(&segment.text);
-                    }
+            let hold = self.hold.as_mut()?;
+            tokio::select! {
+                forsaken = hold.forsaken() => {
+                    self.ready.push_back(event(&refusal::document(&forsaken)));
+                    // Its task goes with it.
+                    self.hold = None;
                 }
-                Ok(_) => self.fail(&ApiError::TaskNotFound),
-                Err(error) => self.fail(&ApiError::Internal(error.to_string())),
+                event = self.follower.next() => self.take(event).await,
+                _ = self.beats.tick() => self.ready.push_back(": wait\n\n".into()),
             }
-        } else if is_complete {
-            self.finish().await;
         }
     }
 
-    /// Tells the whole, once more, and what it cost.
+    async fn take(&mut self, event: TaskEvent) {
+        match event {
+            TaskEvent::Changed | TaskEvent::Progress(_) => {}
+            TaskEvent::Restarted => self.told.again(),
+            TaskEvent::Segments(segments) => {
+                for segment in segments {
+                    self.tell(&segment.text);
+                }
+            }
+            TaskEvent::Ended(TaskProgress::Failed { reason }) => {
+                self.fail(&self.failure(&reason).await);
+            }
+            TaskEvent::Ended(_) => self.finish().await,
+            TaskEvent::Unreadable(error) if error.kind() != io::ErrorKind::NotFound => {
+                self.fail(&ApiError::Internal(error.to_string()));
+            }
+            TaskEvent::Unreadable(_) | TaskEvent::Gone => self.fail(&ApiError::TaskNotFound),
+        }
+    }
+
+    /// Sends the whole text, once more, and its usage.
     async fn finish(&mut self) {
         let Some(record) = self.record().await else {
             return self.fail(&ApiError::TaskNotFound);
@@ -184,7 +146,7 @@ impl Telling {
         }
     }
 
-    /// It was lost, begun anew, and is not what was told before.
+    /// The new attempt came to another text than the one that was sent.
     fn differ(&mut self) {
         let Some(hold) = &self.hold else { return };
         let why = format!(
@@ -193,14 +155,6 @@ impl Telling {
             hold.id()
         );
         self.fail(&ApiError::TaskFailed(why));
-    }
-
-    /// All of the transcript of a task that ended before anybody listened.
-    async fn whole(&self) -> Option<Found> {
-        let dir = self.app.tasks.dir(self.hold.as_ref()?.id());
-        let bytes = blocking::run(move || transcript::bytes(&dir)).await.ok()?;
-        let attempt = u64::MAX;
-        Some(Found { attempt, bytes })
     }
 
     /// The task as it is known now.
@@ -231,7 +185,6 @@ impl Telling {
     }
 
     fn end(&mut self) {
-        self.due = None;
         if let Some(hold) = self.hold.take() {
             hold.over();
         }

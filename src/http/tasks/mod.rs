@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::http::reply::{self, Reply};
-use crate::task::Standing;
+use crate::task::TaskProgress;
 
 pub use delete::delete;
 pub use detail::detail;
@@ -28,9 +28,9 @@ pub fn queued(status: StatusCode, id: Uuid) -> Reply {
 }
 
 /// Adds the place in the queue, for a queued task.
-pub fn add_place(document: &mut Value, standing: &Standing) {
-    if let Standing::Queued { before, wait_s } = standing {
-        document["queue_position"] = json!(before + 1);
+pub fn add_place(document: &mut Value, standing: &TaskProgress) {
+    if let TaskProgress::Queued { ahead, wait_s } = standing {
+        document["queue_position"] = json!(ahead + 1);
         document["estimated_wait_s"] = json!(wait_s);
     }
 }

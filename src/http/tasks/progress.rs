@@ -6,16 +6,16 @@ use serde_json::json;
 use super::add_place;
 use crate::http::owned::OwnedProgress;
 use crate::http::reply::{self, Reply};
-use crate::task::Standing;
+use crate::task::TaskProgress;
 
 /// The progress of a task, from its upload on. Stage and percentage have two
 /// names each, since clients of both kinds exist.
 pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
     let (status, error) = match &standing {
-        Standing::Uploading { .. } | Standing::Queued { .. } => ("queued", None),
-        Standing::Transcribing { .. } => ("processing", None),
-        Standing::Complete { .. } => ("completed", None),
-        Standing::Failed { reason } => ("failed", Some(reason)),
+        TaskProgress::Uploading { .. } | TaskProgress::Queued { .. } => ("queued", None),
+        TaskProgress::Transcribing { .. } => ("processing", None),
+        TaskProgress::Complete { .. } => ("completed", None),
+        TaskProgress::Failed { reason } => ("failed", Some(reason)),
     };
     let (stage, percentage) = (standing.stage(), standing.percentage());
     let mut document = json!({

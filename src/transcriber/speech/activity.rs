@@ -9,6 +9,9 @@ use earshot::Detector;
 
 use crate::media::is_digital_silence;
 
+/// Samples per second, for Whisper and for the detector.
+pub const SAMPLE_RATE: usize = 16_000;
+
 /// 16 ms: what the detector wants.
 pub const FRAME_SAMPLES: usize = 256;
 
@@ -128,7 +131,7 @@ fn power(frame: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::faint_noise;
+    use super::super::noise::faint_noise;
     use super::*;
 
     fn audible(samples: &[f32]) -> bool {

@@ -232,8 +232,9 @@ fn block(kind: u32) -> Option<(u64, u64)> {
 mod tests {
     use std::io::Cursor;
 
-    use super::super::model::DEMO_MODEL;
     use super::*;
+
+    const DEMO_MODEL: &[u8] = include_bytes!("../../../packaging/demo-model/ggml-demo.bin");
 
     fn verdict(model: &[u8]) -> String {
         match check(Cursor::new(model), model.len() as u64) {

@@ -2,8 +2,11 @@
 //! nothing of files, jobs or where samples come from.
 
 mod activity;
+mod error;
 mod header;
+mod language;
 mod model;
+mod noise;
 mod pauses;
 mod run;
 mod spoken;
@@ -12,13 +15,12 @@ mod transcribe;
 mod window;
 mod words;
 
-pub use model::Model;
+pub use activity::SAMPLE_RATE;
+pub use error::TranscribeError;
+pub use language::{ENGLISH, language_code};
+#[cfg(test)]
+pub use model::DEMO_MODEL;
+pub use model::{Model, ModelState};
 pub use tokens::Tokens;
-pub use transcribe::{Task, TranscribeError, language_code};
+pub use transcribe::Task;
 pub use window::{Cutter, Window};
-
-/// Samples per second that Whisper wants.
-pub const SAMPLE_RATE: usize = 16_000;
-
-/// Language of models that know only one.
-pub const ENGLISH: &str = "en";

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,11 @@ use whisper_rs::{
     WhisperState,
 };
 
+use super::activity::SAMPLE_RATE;
 use super::header::{self, HeaderError};
-use super::{SAMPLE_RATE, run};
+use super::language::ENGLISH;
+use super::noise::faint_noise;
+use super::run;
 use crate::pulse::Pulse;
 
 /// The model that is part of this program, see [`scribed::models::DEMO`].
@@ -62,14 +66,19 @@ pub enum ModelError {
     },
 }
 
-/// A model in memory with the state of one computation: it does one thing at a time.
+/// A model in memory: what all of its states share.
 pub struct Model {
-    pub(super) state: WhisperState,
-    pub(super) threads: usize,
-    pub(super) multilingual: bool,
-    warm_up: Duration,
-    /// To know its vocabulary.
     pub(super) context: WhisperContext,
+    /// Of each computation.
+    pub(super) threads: usize,
+    multilingual: bool,
+    warm_up: Duration,
+}
+
+/// What one computation with a model needs besides: it does one job at a time.
+pub struct ModelState {
+    pub(super) model: Arc<Model>,
+    pub(super) state: WhisperState,
     /// One for each language and search ever used: whisper-rs leaks the strings
     /// in them.
     pub(super) params: HashMap<(&'static str, Search), FullParams<'static, 'static>>,
@@ -86,7 +95,7 @@ pub(super) enum Search {
 }
 
 impl Search {
-    /// The one that is wished for.
+    /// The search that the options ask for.
     pub(super) fn of(options: &Options) -> Search {
         let count = |wanted: u32| i32::try_from(wanted).unwrap_or(i32::MAX);
         match (options.beam_size, options.best_of) {
@@ -98,7 +107,7 @@ impl Search {
 
 impl Model {
     /// Reads a model file and makes it ready to compute with `threads` threads.
-    pub fn from_file(path: &Path, threads: usize) -> Result<Self, ModelError> {
+    pub fn from_file(path: &Path, threads: usize) -> Result<ModelState, ModelError> {
         header::check_file(path).map_err(|error| ModelError::File {
             path: path.to_owned(),
             error,
@@ -112,7 +121,7 @@ impl Model {
     }
 
     /// The built-in model.
-    pub fn demo(threads: usize) -> Result<Self, ModelError> {
+    pub fn demo(threads: usize) -> Result<ModelState, ModelError> {
         let context = WhisperContext::new_from_buffer_with_params(DEMO_MODEL, context_parameters());
         Self::warm(context, "the built-in model".to_owned(), threads)
     }
@@ -121,27 +130,22 @@ impl Model {
         context: Result<WhisperContext, WhisperError>,
         what: String,
         threads: usize,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<ModelState, ModelError> {
         let load = |error| ModelError::Load {
             what: what.clone(),
             error,
         };
         let context = context.map_err(load)?;
-        let state = context.create_state().map_err(load)?;
-        let mut model = Self {
-            state,
+        let mut state = context.create_state().map_err(load)?;
+        let begun = Instant::now();
+        warm_up(&mut state, threads).map_err(|error| ModelError::WarmUp { what, error })?;
+        let model = Model {
             threads,
             multilingual: context.is_multilingual(),
             context,
-            params: HashMap::new(),
-            warm_up: Duration::ZERO,
+            warm_up: begun.elapsed(),
         };
-        let begun = Instant::now();
-        model
-            .warm_up()
-            .map_err(|error| ModelError::WarmUp { what, error })?;
-        model.warm_up = begun.elapsed();
-        Ok(model)
+        Ok(ModelState::of(Arc::new(model), state))
     }
 
     /// How long a window may take without a sign of life: whisper.cpp calls
@@ -163,29 +167,44 @@ impl Model {
     pub fn device() -> &'static str {
         DEVICE
     }
+}
 
-    /// One short run, so that the first job finds weights in memory and a GPU
-    /// with its programs built. A GPU runs it at full size, for its programs
-    /// depend on that; a CPU looks at three seconds only: it has nothing to
-    /// build, and a full pass of a large model would take it half a minute.
-    fn warm_up(&mut self) -> Result<(), WhisperError> {
-        const CPU_AUDIO_CONTEXT: i32 = 150;
-        let mut params = base_params(self.threads, Search::Greedy(BEST_OF));
-        params.set_language(Some(super::ENGLISH));
-        params.set_audio_ctx(if USE_GPU { 0 } else { CPU_AUDIO_CONTEXT });
-        params.set_temperature_inc(0.0);
-        params.set_single_segment(true);
-        params.set_max_tokens(4);
-        let never = AtomicBool::new(false);
-        let pulse = Pulse::new(&never, &|| ());
-        run::full(
-            &mut self.state,
-            params,
-            &faint_noise(SAMPLE_RATE),
-            &[],
-            &pulse,
-        )
+impl ModelState {
+    fn of(model: Arc<Model>, state: WhisperState) -> ModelState {
+        ModelState {
+            model,
+            state,
+            params: HashMap::new(),
+        }
     }
+
+    /// One more state of a model, for another job at the same time.
+    pub fn new(model: &Arc<Model>) -> Result<ModelState, WhisperError> {
+        let state = model.context.create_state()?;
+        Ok(ModelState::of(Arc::clone(model), state))
+    }
+
+    /// The model that it computes with.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+}
+
+/// One short run, so that the first job finds weights in memory and a GPU
+/// with its programs built. A GPU runs it at full size, for its programs
+/// depend on that; a CPU looks at three seconds only: it has nothing to
+/// build, and a full pass of a large model would take it half a minute.
+fn warm_up(state: &mut WhisperState, threads: usize) -> Result<(), WhisperError> {
+    const CPU_AUDIO_CONTEXT: i32 = 150;
+    let mut params = base_params(threads, Search::Greedy(BEST_OF));
+    params.set_language(Some(ENGLISH));
+    params.set_audio_ctx(if USE_GPU { 0 } else { CPU_AUDIO_CONTEXT });
+    params.set_temperature_inc(0.0);
+    params.set_single_segment(true);
+    params.set_max_tokens(4);
+    let never = AtomicBool::new(false);
+    let pulse = Pulse::new(&never, &|| ());
+    run::full(state, params, &faint_noise(SAMPLE_RATE), &[], &pulse)
 }
 
 /// What all runs have in common.
@@ -220,18 +239,6 @@ fn context_parameters() -> WhisperContextParameters<'static> {
     // On a CPU it is more than twice as slow.
     parameters.flash_attn(USE_GPU);
     parameters
-}
-
-/// White noise at -65 dB.
-pub(super) fn faint_noise(samples: usize) -> Vec<f32> {
-    const AMPLITUDE: f32 = 1e-3;
-    let mut seed: u32 = 1;
-    (0..samples)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((seed >> 16) as f32 / 32_768.0 - 1.0) * AMPLITUDE
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::SAMPLE_RATE;
-use super::activity::{Activity, FRAME_SAMPLES, Listener};
+use super::activity::{Activity, FRAME_SAMPLES, Listener, SAMPLE_RATE};
 
 /// What remains at either side of a long pause, half a second: the ends of
 /// words are faint, and the model needs to hear that a sentence is over.
@@ -94,9 +93,24 @@ impl Pauses {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::window::tests::recording;
+pub mod tests {
     use super::*;
+
+    /// Loud noise with pauses at the given seconds.
+    pub fn recording(duration_s: f64, pauses: &[(f64, f64)]) -> Vec<f32> {
+        let mut seed: u32 = 7;
+        (0..(duration_s * SAMPLE_RATE as f64) as usize)
+            .map(|index| {
+                let time_s = index as f64 / SAMPLE_RATE as f64;
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = (seed >> 16) as f32 / 32_768.0 - 1.0;
+                let silent = pauses
+                    .iter()
+                    .any(|(start_s, end_s)| (*start_s..*end_s).contains(&time_s));
+                noise * if silent { 0.001 } else { 0.3 }
+            })
+            .collect()
+    }
 
     #[test]
     fn only_the_middles_of_long_pauses_go() {

@@ -79,7 +79,7 @@ unsafe extern "C" fn ban(
     banned: *mut c_void,
 ) {
     // SAFETY: see `full`: the pointer is to a slice that outlives the call and
-    // that nobody changes.
+    // that nothing changes.
     let banned = unsafe { *banned.cast_const().cast::<&[WhisperTokenId]>() };
     for token in banned {
         if let Ok(token) = usize::try_from(*token) {

@@ -4,7 +4,7 @@ use scribed::protocol::{Segment, Word};
 use whisper_rs::{WhisperContext, WhisperSegment};
 
 use super::window::Window;
-use super::words::{SpokenWord, words};
+use super::words::{SpokenWord, seconds, words};
 
 /// A segment as the model says it: seconds within its window.
 pub(super) struct Spoken {
@@ -41,11 +41,6 @@ impl Spoken {
             no_speech_prob: f64::from(segment.no_speech_probability()),
         }
     }
-}
-
-/// whisper.cpp counts in hundredths.
-pub(super) fn seconds(centiseconds: i64) -> f64 {
-    centiseconds as f64 / 100.0
 }
 
 /// The model's times are guesses that overlap and reach beyond the window: here
@@ -104,8 +99,8 @@ fn place_words(words: Vec<SpokenWord>, window: &Window, start_s: f64, end_s: f64
 
 #[cfg(test)]
 mod tests {
-    use super::super::SAMPLE_RATE;
-    use super::super::model::faint_noise;
+    use super::super::activity::SAMPLE_RATE;
+    use super::super::noise::faint_noise;
     use super::super::window::Cutter;
     use super::*;
 

@@ -1,12 +1,12 @@
-//! Wishes that are about a model's tokens.
+//! Options that are about a model's tokens.
 
 use scribed::options::Options;
 use whisper_rs::{WhisperContext, WhisperTokenId};
 
+use super::error::TranscribeError;
 use super::model::Model;
-use super::transcribe::TranscribeError;
 
-/// What wishes come to in the tokens of one model.
+/// The options in the tokens of one model.
 #[derive(Debug, Default)]
 pub struct Tokens {
     /// The text that is said to come before each window.
@@ -16,7 +16,7 @@ pub struct Tokens {
 }
 
 impl Model {
-    /// Puts wishes into this model's tokens.
+    /// Puts options into this model's tokens.
     pub fn tokens(&self, options: &Options) -> Result<Tokens, TranscribeError> {
         let prompt = match &options.initial_prompt {
             // Not `set_initial_prompt`, which leaks its text. No token is shorter
@@ -55,12 +55,12 @@ fn is_numeral(context: &WhisperContext, token: WhisperTokenId) -> bool {
 mod tests {
     use super::*;
     use crate::pulse::Pulse;
-    use crate::speech::{Cutter, Task};
+    use crate::speech::{Cutter, ModelState, Task};
     use crate::testing::{self, PHRASE};
 
-    /// What the demo model hears of [`PHRASE`] with such wishes.
-    fn heard(model: &mut Model, options: &Options) -> String {
-        let tokens = model.tokens(options).unwrap();
+    /// What the demo model hears of [`PHRASE`] with such options.
+    fn heard(state: &mut ModelState, options: &Options) -> String {
+        let tokens = state.model().tokens(options).unwrap();
         let mut cutter = Cutter::default();
         cutter.push(&testing::decoded(&testing::spoken(PHRASE)));
         cutter.finish();
@@ -73,7 +73,7 @@ mod tests {
                 options,
                 tokens: &tokens,
             };
-            let segments = model.transcribe(&window, task, 0.0, &pulse).unwrap();
+            let segments = state.transcribe(&window, task, 0.0, &pulse).unwrap();
             texts.extend(segments.into_iter().map(|segment| segment.text));
         }
         texts.join(" ")
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn wishes_reach_the_model() {
-        let mut model = Model::demo(1).unwrap();
-        assert_eq!(heard(&mut model, &Options::default()), PHRASE);
+        let mut state = Model::demo(1).unwrap();
+        assert_eq!(heard(&mut state, &Options::default()), PHRASE);
         // These change how it is found, and not what is said.
         for (name, value) in [
             ("beam_size", "5"),
@@ -103,51 +103,56 @@ mod tests {
             ("task", "transcribe"),
         ] {
             assert_eq!(
-                heard(&mut model, &wish(name, value)),
+                heard(&mut state, &wish(name, value)),
                 PHRASE,
                 "{name}={value}"
             );
         }
         // More than any model can take before a window, or nothing it knows.
         let options = wish("initial_prompt", &"one two ".repeat(125));
-        let prompt = model.tokens(&options).unwrap().prompt;
+        let prompt = state.model().tokens(&options).unwrap().prompt;
         assert!(prompt.len() >= 250, "{}", prompt.len());
-        heard(&mut model, &options);
+        heard(&mut state, &options);
         for odd in ["\u{1f600}", "a", "(", "\u{e4}", "7", "[_SOT_]<|endoftext|>"] {
             let odd = odd.repeat(1000 / odd.chars().count());
-            heard(&mut model, &wish("initial_prompt", &odd));
+            heard(&mut state, &wish("initial_prompt", &odd));
         }
         // Never sure enough, and never speech.
         let mut options = wish("no_speech_threshold", "0");
         options.set("log_prob_threshold", "0").unwrap();
         options.set("temperatures", "1").unwrap();
-        assert_eq!(heard(&mut model, &options), "");
+        assert_eq!(heard(&mut state, &options), "");
     }
 
     #[test]
     fn suppressed_tokens_are_not_written() {
-        let mut model = Model::demo(1).unwrap();
+        let mut state = Model::demo(1).unwrap();
         let word = PHRASE.split(' ').next().unwrap();
-        let tokens = model.context.tokenize(&format!(" {word}"), 100).unwrap();
+        let tokens = state
+            .model()
+            .context
+            .tokenize(&format!(" {word}"), 100)
+            .unwrap();
         let named: Vec<String> = tokens.iter().map(ToString::to_string).collect();
         for (name, value) in [
             ("suppress_tokens", named.join(",")),
             ("suppress_tokens", format!("-1, {}", named.join(" , "))),
         ] {
-            let text = heard(&mut model, &wish(name, &value));
+            let text = heard(&mut state, &wish(name, &value));
             assert!(!text.contains(word), "{value}: {text}");
         }
     }
 
     #[test]
     fn numerals_are_the_tokens_with_digits_and_their_signs() {
-        let model = Model::demo(1).unwrap();
-        let banned = model
+        let state = Model::demo(1).unwrap();
+        let banned = state
+            .model()
             .tokens(&wish("suppress_numerals", "true"))
             .unwrap()
             .banned;
         let text = |token: &WhisperTokenId| {
-            let bytes = model.context.token_to_bytes(*token).unwrap();
+            let bytes = state.model().context.token_to_bytes(*token).unwrap();
             String::from_utf8_lossy(bytes).into_owned()
         };
         assert!(
@@ -159,6 +164,6 @@ mod tests {
             assert!(banned.iter().any(|token| text(token) == sign), "{sign}");
         }
         let nothing = wish("suppress_numerals", "false");
-        assert!(model.tokens(&nothing).unwrap().banned.is_empty());
+        assert!(state.model().tokens(&nothing).unwrap().banned.is_empty());
     }
 }

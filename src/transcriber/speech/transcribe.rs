@@ -2,13 +2,16 @@
 
 use scribed::options::Options;
 use scribed::protocol::Segment;
-use whisper_rs::{FullParams, WhisperError};
+use whisper_rs::FullParams;
 
-use super::model::{Model, Search, base_params};
+use super::activity::SAMPLE_RATE;
+use super::error::TranscribeError;
+use super::language::ENGLISH;
+use super::model::{ModelState, Search, base_params};
+use super::run;
 use super::spoken::{Spoken, place};
 use super::tokens::Tokens;
 use super::window::Window;
-use super::{ENGLISH, SAMPLE_RATE, run};
 use crate::pulse::Pulse;
 
 /// whisper.cpp ignores what is shorter than a tenth of a second, and the last
@@ -22,7 +25,7 @@ const ORDINARY_POWER: f32 = 1e-2;
 /// 60 dB: beyond that there is only the rounding of samples.
 const GAIN_MAX: f32 = 1000.0;
 
-/// Whisper's own limit on how much a text can be compressed. whisper.cpp tells
+/// Whisper's own limit on how much a text can be compressed. whisper.cpp finds
 /// repetition by the entropy of the tokens instead, which falls where the ratio
 /// rises; its limit happens to be the same number.
 const ORDINARY_RATIO: f64 = 2.4;
@@ -32,50 +35,28 @@ const NO_SPEECH: i32 = -1;
 /// What to do with the speech of one recording.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
-    /// A code from [`language_code`] or [`Model::language`].
+    /// A code from [`language_code`](super::language_code) or [`ModelState::language`].
     pub language: &'static str,
-    /// The sender's wishes.
+    /// The sender's options.
     pub options: &'a Options,
-    /// What they come to in this model's tokens.
+    /// The options in this model's tokens.
     pub tokens: &'a Tokens,
 }
 
-/// Why a window has no text.
-#[derive(Debug, thiserror::Error)]
-pub enum TranscribeError {
-    /// As asked for through the pulse.
-    #[error("stopped")]
-    Stopped,
-    /// The model failed.
-    #[error("the model could not compute ({0})")]
-    Whisper(#[from] WhisperError),
-}
-
-/// Whisper's code for a language, given its code or English name.
-pub fn language_code(asked: &str) -> Option<&'static str> {
-    // whisper-rs panics on a zero byte.
-    if !asked
-        .bytes()
-        .all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
-    {
-        return None;
-    }
-    whisper_rs::get_lang_str(whisper_rs::get_lang_id(&asked.to_ascii_lowercase())?)
-}
-
-impl Model {
+impl ModelState {
     /// The language spoken in `window`. One pass of the encoder.
     pub fn language(
         &mut self,
         window: &Window,
         pulse: &Pulse<'_>,
     ) -> Result<&'static str, TranscribeError> {
-        if !self.multilingual {
+        if !self.model.multilingual() {
             return Ok(ENGLISH);
         }
         let samples = prepared(&window.samples);
-        self.state.pcm_to_mel(&samples, self.threads)?;
-        let (language, _) = self.state.lang_detect(0, self.threads)?;
+        let threads = self.model.threads;
+        self.state.pcm_to_mel(&samples, threads)?;
+        let (language, _) = self.state.lang_detect(0, threads)?;
         if !pulse.keep_going() {
             return Err(TranscribeError::Stopped);
         }
@@ -101,7 +82,7 @@ impl Model {
             _ if pulse.stopped() => return Err(TranscribeError::Stopped),
             result => result?,
         }
-        let (context, language) = (&self.context, task.language);
+        let (context, language) = (&self.model.context, task.language);
         let spoken = self
             .state
             .as_iter()
@@ -110,7 +91,7 @@ impl Model {
     }
 
     fn params(&mut self, task: Task<'_>) -> FullParams<'static, 'static> {
-        let threads = self.threads;
+        let threads = self.model.threads;
         let wanted = task.options;
         let search = Search::of(wanted);
         let mut params = self
@@ -174,20 +155,6 @@ mod tests {
                 prepared[999]
             );
             assert_eq!(prepared[1000], 0.0);
-        }
-    }
-
-    #[test]
-    fn languages_have_codes() {
-        for (asked, code) in [
-            ("en", Some("en")),
-            ("DE", Some("de")),
-            ("german", Some("de")),
-            ("xx", None),
-            ("", None),
-            ("e\0n", None),
-        ] {
-            assert_eq!(language_code(asked), code, "{asked:?}");
         }
     }
 }

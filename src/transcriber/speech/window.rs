@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::SAMPLE_RATE;
-use super::activity::FRAME_SAMPLES;
+use super::activity::{FRAME_SAMPLES, SAMPLE_RATE};
 use super::pauses::{Frame, Pauses, SIDE_FRAMES};
 
 /// Whisper looks at 30 s at a time.
@@ -184,24 +183,9 @@ fn quietest_place(frames: &[Frame]) -> usize {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
+    use super::super::pauses::tests::recording;
     use super::*;
-
-    /// Loud noise with pauses at the given seconds.
-    pub fn recording(duration_s: f64, pauses: &[(f64, f64)]) -> Vec<f32> {
-        let mut seed: u32 = 7;
-        (0..(duration_s * SAMPLE_RATE as f64) as usize)
-            .map(|index| {
-                let time_s = index as f64 / SAMPLE_RATE as f64;
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let noise = (seed >> 16) as f32 / 32_768.0 - 1.0;
-                let silent = pauses
-                    .iter()
-                    .any(|(start_s, end_s)| (*start_s..*end_s).contains(&time_s));
-                noise * if silent { 0.001 } else { 0.3 }
-            })
-            .collect()
-    }
 
     fn cut(samples: &[f32], piece_samples: usize) -> Vec<Window> {
         let mut cutter = Cutter::default();

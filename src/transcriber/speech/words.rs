@@ -2,8 +2,6 @@
 
 use whisper_rs::{WhisperContext, WhisperSegment};
 
-use super::spoken::seconds;
-
 /// Languages that write no spaces between words: every character there is a
 /// word of its own, as far as times go.
 const WITHOUT_SPACES: [&str; 7] = ["zh", "ja", "th", "lo", "my", "km", "yue"];
@@ -19,6 +17,11 @@ pub(super) struct SpokenWord {
     pub text: String,
     /// Mean probability of its tokens.
     pub score: f64,
+}
+
+/// whisper.cpp counts in hundredths.
+pub(super) fn seconds(centiseconds: i64) -> f64 {
+    centiseconds as f64 / 100.0
 }
 
 /// A token of text.

@@ -176,7 +176,7 @@ fn queue_positions_and_deletions_are_messages() {
     for listen in WAYS {
         let before = listen(address, second.id(), &[]).news();
         assert!(is_progress(&before, "queued", 0.0), "{before}");
-        assert_eq!(before["message"], "1 before it", "{before}");
+        assert_eq!(before["message"], "1 task ahead", "{before}");
     }
     let mut of_first = WAYS.map(|listen| listen(address, first.id(), &[]));
     let mut of_second = WAYS.map(|listen| listen(address, second.id(), &[]));
@@ -187,6 +187,6 @@ fn queue_positions_and_deletions_are_messages() {
         assert_eq!(listener.next(), None, "the end");
     }
     for listener in &mut of_second {
-        while listener.news()["message"] != "0 before it" {}
+        while listener.news()["message"] != "0 tasks ahead" {}
     }
 }

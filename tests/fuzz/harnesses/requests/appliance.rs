@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::wire::{Sent, Wire};
 use crate::access::{Access, Mode};
 use crate::blocking;
-use crate::engine_client::{self, Desk};
+use crate::engine_client::{self, JobReceiver};
 use crate::http::app::{App, MAX_WAITING};
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;
@@ -59,7 +59,7 @@ pub(super) struct Appliance {
     /// A client, before its last answer.
     has_left: Cell<bool>,
     _stop: watch::Sender<bool>,
-    _desk: Desk,
+    _receiver: JobReceiver,
 }
 
 impl Appliance {
@@ -85,7 +85,7 @@ impl Appliance {
         let observer = Arc::clone(&tasks) as _;
         let uploads = Uploads::new(layout.clone(), limits, observer, stopping.clone());
         let uploads = Arc::new(uploads);
-        let (engine, desk) = engine_client::engine();
+        let (engine, receiver) = engine_client::engine();
         let access = Access::new(Mode::Tokens, folder.join("tokens")).expect("no tokens");
         let app = Arc::new(App {
             access: Arc::new(access),
@@ -112,7 +112,7 @@ impl Appliance {
             layout,
             has_left: Cell::new(false),
             _stop: stop,
-            _desk: desk,
+            _receiver: receiver,
         }
     }
 
