@@ -11,7 +11,7 @@ use crate::http::app::App;
 use crate::languages::UnknownLanguage;
 use crate::models::UnknownModel;
 use crate::options::Options;
-use crate::store::facts::{Concat, Priority};
+use crate::store::facts::{Concat, Facts, Priority};
 use crate::upload::NewUpload;
 use crate::{languages, models};
 
@@ -67,30 +67,33 @@ pub async fn new_upload(
             .task_id
             .and_then(|id| Uuid::try_parse(&id).ok())
             .filter(|id| !id.is_nil() && !is_partial),
-        owner: caller.name().map(str::to_owned),
-        metadata: wanted.metadata,
-        filename: wanted.filename.map(|name| display_name(&name)),
-        filetype: wanted.filetype,
-        language: language(app, wanted.language)?,
-        model,
-        concat: wanted.concat,
-        options: wanted.options,
-        url: None,
-        callback_url: callback_url.map(|address| address.text()),
-        priority: wanted.priority,
-        is_whole: false,
+        facts: Facts {
+            owner: caller.name().map(str::to_owned),
+            metadata: wanted.metadata,
+            filename: wanted.filename.map(|name| display_name(&name)),
+            filetype: wanted.filetype,
+            language: language(app, wanted.language)?,
+            model,
+            concat: wanted.concat,
+            options: wanted.options,
+            callback_url: callback_url.map(|url| url.text()),
+            priority: wanted.priority,
+            ..Facts::default()
+        },
     })
 }
 
 /// A validated upload with language, model and options of a later part of the
 /// request.
-pub async fn amended(app: &App, new: NewUpload, wanted: UploadRequest) -> Result<NewUpload, Unmet> {
-    Ok(NewUpload {
-        language: language(app, wanted.language)?,
-        model: model(app, wanted.model).await?,
-        options: wanted.options,
-        ..new
-    })
+pub async fn amended(
+    app: &App,
+    mut new: NewUpload,
+    wanted: UploadRequest,
+) -> Result<NewUpload, Unmet> {
+    new.facts.language = language(app, wanted.language)?;
+    new.facts.model = model(app, wanted.model).await?;
+    new.facts.options = wanted.options;
+    Ok(new)
 }
 
 fn language(app: &App, wanted: Option<String>) -> Result<Option<String>, UnknownLanguage> {

@@ -37,7 +37,7 @@ impl Uploads {
         self: &Arc<Uploads>,
         new: NewUpload,
     ) -> Result<(Uuid, Status), UploadError> {
-        let parts = new.parts().to_vec();
+        let parts = new.facts.parts().to_vec();
         self.judge(&parts).await?;
         let (Facts { id, .. }, writer) = self.make(new).await?;
         writer.close().await;

@@ -81,7 +81,11 @@ impl Uploads {
     pub(super) async fn make(&self, new: NewUpload) -> Result<(Facts, Writer), UploadError> {
         let length = new.length;
         let id = new.wanted_id.unwrap_or_else(Uuid::new_v4);
-        let mut facts = new.facts(id, jiff::Timestamp::now());
+        let mut facts = Facts {
+            id,
+            created_at: jiff::Timestamp::now(),
+            ..new.facts
+        };
         let writer = loop {
             // Counted before it exists: those in creation count too.
             let most = self.limits.max_unfinished;

@@ -14,10 +14,14 @@ pub trait Source {
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, SourceError>>>;
 
     /// The socket they arrive over, if it can be polled.
-    fn peer_socket(&self) -> Option<PeerSocket>;
+    fn peer_socket(&self) -> Option<PeerSocket> {
+        None
+    }
 
     /// Their checksum, if a trailer stated it.
-    fn checksum(&self) -> Option<Checksum>;
+    fn checksum(&self) -> Option<Checksum> {
+        None
+    }
 
     /// Called when the upload created for them is durable.
     fn created(&mut self, _id: Uuid, _status: &Status) {}

@@ -68,14 +68,6 @@ impl Source for Content {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         Some(Ok(Bytes::from_static(self.0.take()?)))
     }
-
-    fn peer_socket(&self) -> Option<PeerSocket> {
-        None
-    }
-
-    fn checksum(&self) -> Option<Checksum> {
-        None
-    }
 }
 
 /// Runs a test on a ring, with uploads of these limits.

@@ -47,17 +47,14 @@ impl Uploads {
 
     async fn take_to_the_end<S: Source + 'static, E: From<UploadError>>(
         self: Arc<Uploads>,
-        new: NewUpload,
+        mut new: NewUpload,
         at_most_bytes: Option<u64>,
         source: S,
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
     ) -> Result<(Uuid, Status), E> {
         self.require_space(at_most_bytes.unwrap_or(STEP_BYTES))?;
-        let new = NewUpload {
-            is_whole: true,
-            length: None,
-            ..new
-        };
+        new.facts.is_whole = true;
+        new.length = None;
         let (facts, writer) = self.make(new.clone()).await?;
         let id = facts.id;
         let _until_the_end = self.write_locks.arrive(id, source.peer_socket());
@@ -113,12 +110,13 @@ async fn take<S: Source, E: From<UploadError>>(
     let completed = complete(new.clone(), source).await?;
     if completed != new {
         // Before it is complete: a complete upload is a task, made of its facts.
-        let facts = completed.facts(facts.id, facts.created_at);
-        appending
-            .writer
-            .replace_facts(facts)
-            .await
-            .map_err(UploadError::from)?;
+        let facts = Facts {
+            id: facts.id,
+            created_at: facts.created_at,
+            ..completed.facts
+        };
+        let replaced = appending.writer.replace_facts(facts).await;
+        replaced.map_err(UploadError::from)?;
     }
     Ok(appending.end().await?)
 }
@@ -194,11 +192,9 @@ mod tests {
     fn fields_after_the_bytes_count_or_refuse_them() {
         with(0, 1, async |uploads, layout| {
             let left = || std::fs::read_dir(layout.uploads()).unwrap().count();
-            let new = NewUpload {
-                filename: Some("a.wav".into()),
-                language: Some("de".into()),
-                ..NewUpload::default()
-            };
+            let mut new = NewUpload::default();
+            new.facts.filename = Some("a.wav".into());
+            new.facts.language = Some("de".into());
             let content = || Content(Some(b"0123"));
             let refused = async |_, _| Err::<NewUpload, _>(UploadError::NoChecksum);
             let refused = uploads.take_whole(new.clone(), None, content(), refused);
@@ -209,14 +205,12 @@ mod tests {
             );
             assert_eq!(left(), 0);
             let seen = layout.clone();
-            let amended = async move |new: NewUpload, _| {
+            let amended = async move |mut new: NewUpload, _| {
                 let dir = std::fs::read_dir(seen.uploads()).unwrap().next();
                 let record = peek_record(&dir.unwrap().unwrap().path()).unwrap();
                 assert!(!record.is_finished(), "not readable before");
-                Ok::<_, UploadError>(NewUpload {
-                    language: Some("fr".into()),
-                    ..new
-                })
+                new.facts.language = Some("fr".into());
+                Ok::<_, UploadError>(new)
             };
             let (id, _) = uploads
                 .take_whole(new, None, content(), amended)
@@ -232,10 +226,8 @@ mod tests {
     #[test]
     fn the_rest_of_a_crash_is_removed_and_nothing_else() {
         with(0, 9, async |uploads, layout| {
-            let whole = NewUpload {
-                is_whole: true,
-                ..NewUpload::default()
-            };
+            let mut whole = NewUpload::default();
+            whole.facts.is_whole = true;
             let (Facts { id: crashed, .. }, writer) = uploads.make(whole.clone()).await.unwrap();
             writer.close().await;
             let (Facts { id: running, .. }, writer) = uploads.make(whole).await.unwrap();

@@ -103,15 +103,9 @@ pub enum ProtocolError {
         /// Length of the recording in bytes.
         length: u64,
     },
-    /// The model is not installed.
+    /// The request cannot be met.
     #[error(transparent)]
-    UnknownModel(Unmet),
-    /// Invalid callback URL.
-    #[error(transparent)]
-    Callback(Unmet),
-    /// The queue is full.
-    #[error(transparent)]
-    QueueFull(Unmet),
+    Unmet(Unmet),
     /// The upload engine refused.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -121,10 +115,8 @@ impl From<Unmet> for ProtocolError {
     fn from(unmet: Unmet) -> ProtocolError {
         match unmet {
             Unmet::Language(error) => ProtocolError::Metadata(error.to_string()),
-            Unmet::Model(_) => ProtocolError::UnknownModel(unmet),
-            Unmet::Callback(_) => ProtocolError::Callback(unmet),
             Unmet::Part(error) => ProtocolError::Upload(error),
-            Unmet::QueueFull => ProtocolError::QueueFull(unmet),
+            unmet => ProtocolError::Unmet(unmet),
         }
     }
 }
@@ -145,7 +137,6 @@ impl ProtocolError {
             | ProtocolError::FinalLength
             | ProtocolError::TwoLengths
             | ProtocolError::DeferLength
-            | ProtocolError::Callback(_)
             | ProtocolError::Metadata(_) => StatusCode::BAD_REQUEST,
             ProtocolError::MetadataTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ProtocolError::ContentType | ProtocolError::PartialContentType => {
@@ -155,8 +146,9 @@ impl ProtocolError {
             ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
             ProtocolError::RecordingGone => StatusCode::GONE,
             ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            ProtocolError::QueueFull(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ProtocolError::UnknownModel(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ProtocolError::Unmet(Unmet::QueueFull) => StatusCode::SERVICE_UNAVAILABLE,
+            ProtocolError::Unmet(Unmet::Model(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            ProtocolError::Unmet(_) => StatusCode::BAD_REQUEST,
             ProtocolError::Upload(error) => status_of_upload(error),
         }
     }
@@ -197,7 +189,7 @@ impl ProtocolError {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // By then some uploads are complete, transcribed or expired.
-            ProtocolError::QueueFull(_) | ProtocolError::Upload(UploadError::TooMany) => {
+            ProtocolError::Unmet(Unmet::QueueFull) | ProtocolError::Upload(UploadError::TooMany) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }
             _ => {}

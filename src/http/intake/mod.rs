@@ -99,18 +99,16 @@ pub async fn begin(
 impl<S: Source> Begun<S> {
     /// Refuses a file whose first bytes show that it is no recording.
     fn check(
-        new: NewUpload,
+        mut new: NewUpload,
         at_most_bytes: Option<u64>,
         arriving: Arriving<S>,
     ) -> Result<Begun<S>, ApiError> {
         if let Some(why) = refusal(arriving.start()) {
             return Err(ApiError::NoRecording(why));
         }
-        let new = NewUpload {
-            filename: arriving.filename.clone().or(new.filename),
-            filetype: arriving.content_type.clone().or(new.filetype),
-            ..new
-        };
+        let facts = &mut new.facts;
+        facts.filename = arriving.filename.clone().or(facts.filename.take());
+        facts.filetype = arriving.content_type.clone().or(facts.filetype.take());
         Ok(Begun {
             new,
             at_most_bytes,
@@ -126,7 +124,7 @@ async fn store<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken,
         at_most_bytes,
         arriving,
     } = begun;
-    let filename = new.filename.clone();
+    let filename = new.facts.filename.clone();
     let detected_type = media_type(arriving.start());
     let source = arriving.source();
     let unchanged = async |new, _| Ok::<_, ApiError>(new);

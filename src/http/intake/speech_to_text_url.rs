@@ -25,7 +25,6 @@ use crate::http::sources::form::Form;
 use crate::http::tasks::queued;
 use crate::http::upload_request::new_upload;
 use crate::outgoing::Failure;
-use crate::upload::NewUpload;
 
 /// The form field with the URL.
 const FIELD: &str = "url";
@@ -45,10 +44,8 @@ pub async fn speech_to_text_url(
     let (head, body) = request.into_parts();
     let url = url(app, &head, body).await?;
     let address = app.outgoing.url(&url).map_err(ApiError::Url)?;
-    let new = NewUpload {
-        url: Some(address.text()),
-        ..new_upload(app, caller, wanted).await?
-    };
+    let mut new = new_upload(app, caller, wanted).await?;
+    new.facts.url = Some(address.text());
 
     let download = app.outgoing.fetch(&address).await?;
     let announced_bytes = download.announced_bytes();

@@ -39,12 +39,4 @@ impl Source for Fetched {
         }))
     }
 
-    /// None: it may be encrypted.
-    fn peer_socket(&self) -> Option<PeerSocket> {
-        None
-    }
-
-    fn checksum(&self) -> Option<Checksum> {
-        None
-    }
-}
+    /// None: it may be encrypted.}

@@ -67,8 +67,4 @@ impl Source for FormFile {
     fn peer_socket(&self) -> Option<PeerSocket> {
         self.form.peer_socket()
     }
-
-    fn checksum(&self) -> Option<Checksum> {
-        None
-    }
 }

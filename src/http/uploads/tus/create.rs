@@ -32,7 +32,7 @@ pub async fn create(
     let source = BodySource::new(body, &head);
     check_version(&head.headers)?;
     let new = new_upload(app, caller, parse(&head.headers)?).await?;
-    if !new.parts().is_empty() && has_body {
+    if !new.facts.parts().is_empty() && has_body {
         return Err(UploadError::Final.into());
     }
     if has_body && !is_chunk(&head.headers) && head.headers.contains_key(CONTENT_TYPE) {
@@ -44,7 +44,7 @@ pub async fn create(
         ..Chunk::default()
     };
     let first = is_chunk(&head.headers).then_some((chunk, source));
-    let (id, status) = match new.parts() {
+    let (id, status) = match new.facts.parts() {
         [] => app.uploads.create(new, first).await?,
         _ => app.uploads.create_final(new).await?,
     };
