@@ -7,9 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{
-    Checksum, Chunk, Limits, NewUpload, Observer, PeerSocket, Source, SourceError, Uploads,
-};
+use super::{Chunk, Limits, NewUpload, Observer, Source, SourceError, Uploads};
 use crate::store::folder::peek_record;
 use crate::store::{Layout, ring};
 

@@ -189,7 +189,8 @@ impl ProtocolError {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // By then some uploads are complete, transcribed or expired.
-            ProtocolError::Unmet(Unmet::QueueFull) | ProtocolError::Upload(UploadError::TooMany) => {
+            ProtocolError::Unmet(Unmet::QueueFull)
+            | ProtocolError::Upload(UploadError::TooMany) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }
             _ => {}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
-use crate::upload::{Checksum, PeerSocket, Source, SourceError};
+use crate::upload::{Source, SourceError};
 
 /// Where the failure of a download is left for the response.
 #[derive(Debug, Clone, Default)]
@@ -38,5 +38,4 @@ impl Source for Fetched {
             SourceError::Lost
         }))
     }
-
-    /// None: it may be encrypted.}
+}

@@ -8,7 +8,7 @@ use super::arriving::Arriving;
 use super::bad_form::BadForm;
 use super::form::Form;
 use super::texts::Texts;
-use crate::upload::{Checksum, PeerSocket, Source, SourceError};
+use crate::upload::{PeerSocket, Source, SourceError};
 
 /// The bytes of a file in a form. They end with the form, so that its other fields
 /// are known then.
