@@ -11,6 +11,7 @@ use super::terminal::{Failure, bar, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, JobRequest};
 use crate::options::{Options, Task};
+use crate::protocol::Job;
 use crate::render::{Format, Transcript, render};
 use crate::{languages, models};
 
@@ -54,9 +55,9 @@ impl Transcribe {
             Some(language) => languages::parse(language)?,
             None => config.transcribe.language.clone(),
         };
-        let request = JobRequest {
+        let job = Job {
+            id: 0,
             size_bytes: recording.file.metadata()?.len(),
-            recording: recording.file,
             extension: recording.extension,
             model: None,
             language,
@@ -64,9 +65,11 @@ impl Transcribe {
                 task: self.translate.then_some(Task::Translate),
                 ..Options::default()
             },
-            max_duration: config.transcribe.max_duration,
+            max_duration_s: config.transcribe.max_duration.as_secs(),
             reached: None,
         };
+        let recording = recording.file;
+        let request = JobRequest { recording, job };
         let source = engine_source(self.engine, &config)?;
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -81,7 +84,7 @@ async fn transcribe(
     request: JobRequest,
     format: Format,
 ) -> Result<(), Failure> {
-    let task = request.options.task.unwrap_or(Task::Transcribe);
+    let task = request.job.options.task.unwrap_or(Task::Transcribe);
     let (engine, job_receiver) = engine_client::engine();
     let mut events = engine.submit(request).await;
     let supervised = engine_client::supervise(source, job_receiver);

@@ -2,12 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::options::Options;
-use crate::protocol::{FailureKind, MediaInfo, ModelInfo, Outcome, Reached, Segment};
+use crate::protocol::{FailureKind, Job, MediaInfo, ModelInfo, Outcome, Reached, Segment};
 
 /// Where an engine comes from.
 #[derive(Debug, Clone)]
@@ -56,20 +54,8 @@ pub enum EngineState {
 pub struct JobRequest {
     /// Opened for reading only; the engine gets this descriptor.
     pub recording: File,
-    /// Its length.
-    pub size_bytes: u64,
-    /// Of its file name, in lower case without the dot.
-    pub extension: Option<String>,
-    /// Model asked for; `None`: the resident one.
-    pub model: Option<String>,
-    /// Whisper code; `None`: detect.
-    pub language: Option<String>,
-    /// Further options.
-    pub options: Options,
-    /// Longest recording that is transcribed.
-    pub max_duration: Duration,
-    /// How far an earlier attempt got.
-    pub reached: Option<Reached>,
+    /// What is to be done with it; its id is set when the engine gets it.
+    pub job: Job,
 }
 
 /// What happens to a job, the last three at its end.

@@ -232,16 +232,11 @@ impl Session<'_> {
             return Ok(());
         }
         self.last_id += 1;
-        let frame = encode(&Request::Transcribe(Box::new(Job {
+        let job = Job {
             id: self.last_id,
-            size_bytes: request.size_bytes,
-            extension: request.extension,
-            model: request.model,
-            language: request.language,
-            options: request.options,
-            max_duration_s: request.max_duration.as_secs(),
-            reached: request.reached,
-        })))?;
+            ..request.job
+        };
+        let frame = encode(&Request::Transcribe(Box::new(job)))?;
         // From here on its events get the end of the connection, too.
         self.jobs.push(SubmittedJob {
             id: self.last_id,

@@ -118,6 +118,7 @@ mod tests {
     use super::super::engine::{Engine, JobRequest, engine};
     use super::*;
     use crate::options::Options;
+    use crate::protocol::Job;
     use crate::protocol::wire::{Decoder, encode};
     use crate::protocol::{
         FailureKind, ModelInfo, Outcome, Report, Request, Segment, VERSION, descriptor,
@@ -192,17 +193,18 @@ mod tests {
 
     /// Jobs are told apart by their lengths.
     async fn submit(engine: &Engine, size_bytes: u64) -> mpsc::Receiver<JobEvent> {
-        let request = JobRequest {
-            recording: File::open("/dev/null").unwrap(),
+        let recording = File::open("/dev/null").unwrap();
+        let job = Job {
+            id: 0,
             size_bytes,
             extension: None,
             model: None,
             language: None,
             options: Options::default(),
-            max_duration: Duration::from_secs(60),
+            max_duration_s: 60,
             reached: None,
         };
-        engine.submit(request).await
+        engine.submit(JobRequest { recording, job }).await
     }
 
     async fn text(events: &mut mpsc::Receiver<JobEvent>) -> String {

@@ -25,7 +25,7 @@ use crate::blocking;
 use crate::content::LOOK_BYTES;
 use crate::engine_client::{Engine, JobEvent, JobRequest, extension_of};
 use crate::models;
-use crate::protocol::{AudioInfo, FailureKind, MediaInfo, Outcome};
+use crate::protocol::{AudioInfo, FailureKind, Job, MediaInfo, Outcome};
 use crate::store::folder::open_recording;
 use crate::store::moment::Moment;
 
@@ -201,16 +201,17 @@ impl Worker<'_> {
         }
         self.tasks.attempt(id, part.bytes());
         let file_name = record.file_name.as_deref().map(Path::new);
-        let request = JobRequest {
+        let job = Job {
+            id: 0,
             size_bytes,
-            recording,
             extension: file_name.and_then(extension_of),
             model: Some(model.to_owned()),
             language: record.wanted_language.clone(),
             options: record.options.clone(),
-            max_duration: self.settings.max_duration,
+            max_duration_s: self.settings.max_duration.as_secs(),
             reached,
         };
+        let request = JobRequest { recording, job };
         let mut events = tokio::select! {
             events = self.engine.submit(request) => events,
             interruption = &mut interruption => return Ok(interruption.into()),

@@ -24,22 +24,17 @@ pub enum ApiError {
     /// The request head is invalid.
     #[error(transparent)]
     Head(#[from] BadHead),
-    /// No resource has this path.
     #[error("there is nothing at this address")]
     NoRoute,
-    /// The resource does not take this method.
     #[error("this address does not take that method; it takes {0}")]
     Method(String),
     /// Authentication failed.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The caller has no task of this id.
     #[error("there is no task of this id")]
     TaskNotFound,
-    /// A parameter is invalid.
     #[error("{0}")]
     Validation(String),
-    /// A named parameter is invalid.
     #[error("{why}")]
     Parameter {
         /// Its name in requests.
@@ -50,48 +45,36 @@ pub enum ApiError {
     /// The model is not installed, and `transcribe.unknown_model` is `reject`.
     #[error("{0}")]
     UnknownModel(String),
-    /// The transcript does not exist yet.
     #[error("the task is {0}; there is no transcript yet")]
     NotCompleted(&'static str),
-    /// The transcript was deleted.
     #[error("the transcript was deleted after its retention period")]
     TranscriptGone,
-    /// The transcription failed.
     #[error("the transcription failed: {0}")]
     TaskFailed(String),
     /// The task cannot be retried.
     #[error(transparent)]
     Retry(RetryError),
-    /// The upload engine refused.
     #[error("{0}")]
     Upload(UploadError),
     /// The body is not a valid form.
     #[error(transparent)]
     Form(#[from] BadForm),
-    /// The file is not a recording.
     #[error("{0}")]
     NoRecording(String),
-    /// Invalid callback URL.
     #[error("callback_url {0}")]
     Callback(UrlError),
-    /// Invalid URL of a recording.
     #[error("url {0}")]
     Url(UrlError),
-    /// Fetching the recording failed.
     #[error("the url {0}; nothing was kept")]
     Fetch(#[from] Failure),
-    /// The resource is in use, or a limit is reached.
     #[error("{0}")]
     Busy(String),
-    /// The start-up scan has not ended.
     #[error("the server is starting; try again in a moment")]
     Starting,
-    /// Not a WebSocket handshake.
     #[error(
         "this address is a WebSocket (version 13); /task/ID/events has the same messages as server-sent events"
     )]
     NoWebSocket,
-    /// An internal error.
     #[error("internal error; the journal of the server has the details under the correlation id")]
     Internal(String),
 }

@@ -13,7 +13,6 @@ pub enum Unmet {
     /// The model is not installed, and `transcribe.unknown_model` is `reject`.
     #[error("there is no model `{0}` on this server")]
     Model(String),
-    /// Invalid callback URL.
     #[error("callback_url {0}")]
     Callback(UrlError),
     /// `transcribe.max_queue` tasks are queued.

@@ -17,70 +17,54 @@ use crate::http::headers::upload_protocol::{
 use crate::http::reply::{self, Reply};
 use crate::upload::UploadError;
 
-/// Why a request of an upload protocol was refused. The text is the response body.
+/// Why a request of an upload protocol was refused. The texts are the response
+/// bodies.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
     /// Authentication failed.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Tus-Resumable is missing or another version.
     #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
     Version,
-    /// A required header is missing.
     #[error("the header {name} is missing")]
     Missing {
         /// Its name.
         name: HeaderName,
     },
-    /// A header that this method does not take.
     #[error("the header {name} does not go with this method")]
     Unexpected {
         /// Its name.
         name: HeaderName,
     },
-    /// An append to a complete upload.
     #[error("the upload is complete already")]
     Complete,
-    /// The value of a header is not a number.
     #[error("the header {name} must be a number of bytes, in digits")]
     NotANumber {
         /// Its name.
         name: HeaderName,
     },
-    /// The resource does not take this method.
     #[error("use one of {0}")]
     Method(&'static str),
-    /// X-HTTP-Method-Override does not name a method.
     #[error("X-HTTP-Method-Override is not the name of a method")]
     MethodOverride,
-    /// Upload-Checksum cannot be read.
     #[error("bad Upload-Checksum: {0}")]
     Checksum(String),
-    /// Upload-Concat cannot be read.
     #[error("bad Upload-Concat: {0}")]
     Concat(String),
-    /// A final upload was created with a length.
     #[error("send no length with a final upload: it is that of its parts")]
     FinalLength,
-    /// Both a length and a deferred length.
     #[error("send either Upload-Length or Upload-Defer-Length, not both")]
     TwoLengths,
-    /// A value that the protocol does not define.
     #[error("the only value of Upload-Defer-Length is 1")]
     DeferLength,
-    /// Upload-Metadata cannot be read.
     #[error("bad Upload-Metadata: {0}")]
     Metadata(String),
-    /// Upload-Metadata is longer than is kept with a task.
     #[error("Upload-Metadata may have {} bytes at most", METADATA_MAX_BYTES)]
     MetadataTooLarge,
-    /// The media type is not that of TUS.
     #[error("send the bytes with Content-Type: {}", OFFSET_STREAM)]
     ContentType,
-    /// The media type is not that of the resumable-upload draft.
     #[error("send the bytes with Content-Type: {}", PARTIAL_UPLOAD)]
     PartialContentType,
-    /// The bytes do not start at the offset of the upload.
     #[error("the upload is at offset {expected}, not at {provided}; send from there")]
     Offset {
         /// The offset of the upload.
@@ -88,16 +72,12 @@ pub enum ProtocolError {
         /// The offset in the request.
         provided: u64,
     },
-    /// The request contradicts the length of the upload.
     #[error("the lengths of the upload and of what was sent do not agree")]
     Length,
-    /// The upload is not complete, so there is nothing to download.
     #[error("the upload is not complete yet; its recording can be had when it is")]
     NotFinished,
-    /// The recording was deleted.
     #[error("the recording was deleted after its retention period")]
     RecordingGone,
-    /// The range lies outside the recording.
     #[error("the recording has {length} bytes; ask for some of them")]
     Range {
         /// Length of the recording in bytes.

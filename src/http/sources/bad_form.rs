@@ -16,40 +16,28 @@ pub(super) const BOUNDARY_MAX_BYTES: usize = 70;
 /// Why a form is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadForm {
-    /// The media type is not multipart/form-data.
     #[error("send the recording as multipart/form-data, in the field `file`")]
     Type,
-    /// The media type is not one of a form, where a field is expected.
     #[error("send the field `{0}` as application/x-www-form-urlencoded or multipart/form-data")]
     FieldType(&'static str),
-    /// The form is longer than a field needs.
     #[error("the form is longer than {} KiB", .0 >> 10)]
     Long(usize),
-    /// The form is incomplete.
     #[error("the form is incomplete; send it again")]
     Cut,
-    /// The boundary is missing or invalid.
     #[error("Content-Type names no boundary of 1 to {BOUNDARY_MAX_BYTES} characters")]
     Boundary,
-    /// The body is not valid multipart.
     #[error("the body is not a form with the boundary that its Content-Type names")]
     Malformed,
-    /// A field is missing.
     #[error("the form has no field `{0}`")]
     Missing(String),
-    /// Too many bytes before the recording.
     #[error("more than {} KiB precede the recording; send it first", BESIDE_MAX_BYTES >> 10)]
     Before,
-    /// Too many bytes after the recording.
     #[error("more than {} KiB follow the recording", BESIDE_MAX_BYTES >> 10)]
     Behind,
-    /// Too many form fields.
     #[error("the form has more than {FIELDS_MAX} fields beside the recording")]
     Fields,
-    /// The form took too long.
     #[error("the form did not arrive within the idle_timeout of this server; send it again")]
     Slow,
-    /// The connection was lost, or the body is incomplete.
     #[error("the recording is incomplete; nothing of it was kept, send it again")]
     Incomplete,
 }
