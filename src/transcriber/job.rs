@@ -32,10 +32,8 @@ pub enum JobError {
     /// The model failed on it.
     #[error("{0}")]
     Model(TranscribeError),
-    /// As the daemon asked.
     #[error("cancelled")]
     Cancelled,
-    /// The system has no thread for the job or its decoder.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
 }

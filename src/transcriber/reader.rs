@@ -18,16 +18,12 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// Why a connection was given up. Its end by the other side is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The stream failed.
     #[error("the stream to scribed failed: {0}")]
     Stream(#[from] io::Error),
-    /// Something came that is no request.
     #[error("scribed sent what is no request: {0}")]
     Wire(#[from] WireError),
-    /// At most as many jobs as there are slots.
     #[error("scribed sent job {0} though every slot was taken")]
     Busy(u64),
-    /// Its recording did not come along.
     #[error("scribed sent job {0} without its recording")]
     NoRecording(u64),
 }

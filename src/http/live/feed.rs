@@ -1,4 +1,4 @@
-//! What one listener is told, message after message.
+//! The messages to one listener.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,50 +13,49 @@ use crate::http::app::App;
 use crate::http::owned::OwnedProgress;
 use crate::task::{Follower, TaskEvent, TaskProgress};
 
-/// How long after a look in vain the next one comes at the earliest.
+/// Shortest time between two lookups of an id that is not the caller's.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The messages about one id to one caller. It holds no more than a few at a
-/// time: the next ones are made when they are asked for.
+/// The messages about one id to one caller, made as they are read: only a few are
+/// held.
 #[derive(Debug)]
 pub struct Feed {
     app: Arc<App>,
     caller: Caller,
     id: Uuid,
     follower: Follower,
-    knowledge: Knowledge,
-    /// When to look what there is; `None` while there is no reason to.
+    state: State,
+    /// Time of the next lookup, if one is due.
     look_at: Option<Instant>,
-    /// Whoever waits looks no earlier than this once more.
+    /// Earliest time of the next lookup while waiting.
     next_look: Instant,
     ready: VecDeque<String>,
     beats: Interval,
-    /// Tells when the caller may be unwelcome by now.
+    /// Notifies when access tokens were reloaded.
     reloads: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
-enum Knowledge {
-    /// Not looked yet.
+enum State {
+    /// Before the first lookup.
     None,
-    /// Nothing of the caller's is there. Whatever is told of this id may be
-    /// somebody else's.
-    Nothing(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit),
+    /// The caller has nothing of this id; events about it may be another owner's.
+    Waiting(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit),
     /// It is the caller's.
-    Theirs {
-        /// An upload, which can expire without anybody saying so.
+    Owned {
+        /// Still an upload, which can expire without a notice.
         is_upload: bool,
     },
-    /// It was the caller's and is gone.
+    /// It was deleted, or the caller's token was.
     Over,
 }
 
-/// There is no place for another one that waits.
+/// Too many callers wait for uploads.
 #[derive(Debug)]
 pub struct Full;
 
 impl Feed {
-    /// Begins with how it stands now, or with waiting for it.
+    /// Begins with the progress now, or with waiting for the upload.
     pub async fn begin(app: Arc<App>, caller: Caller, id: Uuid) -> Result<Feed, Full> {
         let mut beats = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,53 +65,52 @@ impl Feed {
             app,
             caller,
             id,
-            knowledge: Knowledge::None,
+            state: State::None,
             look_at: None,
             next_look: Instant::now(),
             ready: VecDeque::new(),
             beats,
         };
-        feed.look().await?;
+        feed.look_up().await?;
         Ok(feed)
     }
 
-    /// The next message; waits for one. `None` once nothing will follow. May be
-    /// dropped and called again; nothing is lost.
+    /// The next message; waits for one. `None` after the last. Cancel safe.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            if let Knowledge::Over = self.knowledge {
+            if let State::Over = self.state {
                 return None;
             }
             if self.look_at.is_some_and(|at| at <= Instant::now()) {
-                // Only the first look can find no place.
-                let _ = self.look().await;
+                // Only the first lookup can fail.
+                let _ = self.look_up().await;
                 continue;
             }
             self.wait().await;
         }
     }
 
-    async fn look(&mut self) -> Result<(), Full> {
+    async fn look_up(&mut self) -> Result<(), Full> {
         let found = OwnedProgress::check(&self.app, &self.caller, Some(self.id)).await;
         let found = found.ok().map(|found| found.standing);
         self.look_at = None;
-        match (&self.knowledge, found) {
-            (Knowledge::Theirs { .. }, Some(_)) => {}
-            (Knowledge::Theirs { .. }, None) => self.end(),
+        match (&self.state, found) {
+            (State::Owned { .. }, Some(_)) => {}
+            (State::Owned { .. }, None) => self.end(),
             (_, Some(found)) => {
-                self.knowledge = Knowledge::Theirs { is_upload: false };
-                // A complete transcript is at a better place.
+                self.state = State::Owned { is_upload: false };
+                // A complete transcript is read from its own resource.
                 self.follower.begin_at_end(found);
             }
-            (Knowledge::None, None) => {
+            (State::None, None) => {
                 let place = Arc::clone(&self.app.waiting).try_acquire_owned();
-                self.knowledge = Knowledge::Nothing(place.map_err(|_| Full)?);
+                self.state = State::Waiting(place.map_err(|_| Full)?);
                 self.ready.push_back(message::waiting(self.id));
             }
-            (Knowledge::Nothing(_) | Knowledge::Over, None) => {}
+            (State::Waiting(_) | State::Over, None) => {}
         }
         Ok(())
     }
@@ -121,7 +119,7 @@ impl Feed {
         match event {
             TaskEvent::Progress(progress) | TaskEvent::Ended(progress) => {
                 let is_upload = matches!(progress, TaskProgress::Uploading { .. });
-                self.knowledge = Knowledge::Theirs { is_upload };
+                self.state = State::Owned { is_upload };
                 self.ready.push_back(message::standing(self.id, &progress));
             }
             TaskEvent::Segments(segments) => {
@@ -130,19 +128,19 @@ impl Feed {
             TaskEvent::Restarted | TaskEvent::Unreadable(_) => {}
             TaskEvent::Changed => {
                 let now = Instant::now();
-                // At once the first time: it has just been made.
+                // At once the first time: it was just created.
                 self.look_at = Some(self.next_look.max(now));
                 self.next_look = now + LOOK_AGAIN;
             }
-            TaskEvent::Gone => match self.knowledge {
-                Knowledge::Theirs { .. } => self.end(),
+            TaskEvent::Gone => match self.state {
+                State::Owned { .. } => self.end(),
                 // Another owner's: nothing that the caller may notice.
                 _ => self.follower = Follower::new(&self.app.tasks, self.id),
             },
         }
     }
 
-    /// Until there is something to do.
+    /// Waits until there is something to do.
     async fn wait(&mut self) {
         let look_at = self.look_at;
         let look = async {
@@ -155,13 +153,13 @@ impl Feed {
             event = self.follower.next() => self.take(event),
             _ = self.beats.tick() => {
                 self.ready.push_back(message::heartbeat());
-                if let Knowledge::Theirs { is_upload: true } = self.knowledge {
+                if let State::Owned { is_upload: true } = self.state {
                     self.look_at = Some(Instant::now());
                 }
             }
             Ok(()) = self.reloads.changed() => {
                 if !self.app.access.still_admits(&self.caller) {
-                    self.end_with(message::unwelcome(self.id));
+                    self.end_with(message::token_removed(self.id));
                 }
             }
             () = look => {}
@@ -174,6 +172,6 @@ impl Feed {
 
     fn end_with(&mut self, message: String) {
         self.ready.push_back(message);
-        self.knowledge = Knowledge::Over;
+        self.state = State::Over;
     }
 }

@@ -35,7 +35,7 @@ pub fn deleted(id: Uuid) -> String {
 }
 
 /// The access token was removed.
-pub fn unwelcome(id: Uuid) -> String {
+pub fn token_removed(id: Uuid) -> String {
     let text = "Your access token is not valid any more; ask for a new one.";
     error(id, "ACCESS_REVOKED", text, "the access token was removed")
 }

@@ -3,12 +3,12 @@
 //! it waits cancels the task.
 
 mod answer;
+mod cancel_on_disconnect;
 mod fields;
-mod hold;
 mod models;
 mod refusal;
 mod stream;
-mod told;
+mod streamed_text;
 mod transcription;
 
 use std::sync::Arc;

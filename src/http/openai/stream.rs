@@ -1,4 +1,4 @@
-//! `stream=true`: the text as it is found, as server-sent events (HTML
+//! `stream=true`: the text as server-sent events while it is transcribed (HTML
 //! standard, section 9.2).
 
 use std::collections::VecDeque;
@@ -12,9 +12,9 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::hold::{Hold, failure, restarting};
+use super::cancel_on_disconnect::{CancelOnDisconnect, failure, restarting};
 use super::refusal;
-use super::told::{Differs, Told};
+use super::streamed_text::{Diverged, StreamedText};
 use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
@@ -23,14 +23,13 @@ use crate::http::reply::event_stream::event_stream;
 use crate::render::usage;
 use crate::task::{Follower, Status, TaskEvent, TaskProgress, TaskRecord};
 
-/// Proxies close connections over which nothing comes for a minute, some
-/// after less.
+/// Many proxies close a connection that is idle for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The answer, which begins at once and ends with the task.
-pub fn stream(app: Arc<App>, hold: Hold) -> Reply {
+/// A response that begins at once and ends with the task.
+pub fn stream(app: Arc<App>, guard: CancelOnDisconnect) -> Reply {
     let stopping = app.stopping.clone();
-    let events = Events::begin(app, hold);
+    let events = Events::begin(app, guard);
     let events = unfold((events, stopping), async |(mut events, mut stopping)| {
         let event = tokio::select! {
             biased;
@@ -46,24 +45,24 @@ pub fn stream(app: Arc<App>, hold: Hold) -> Reply {
 struct Events {
     app: Arc<App>,
     /// Until the last event.
-    hold: Option<Hold>,
+    guard: Option<CancelOnDisconnect>,
     follower: Follower,
     is_begun: bool,
-    told: Told,
+    sent: StreamedText,
     ready: VecDeque<String>,
     beats: Interval,
 }
 
 impl Events {
-    fn begin(app: Arc<App>, hold: Hold) -> Events {
+    fn begin(app: Arc<App>, guard: CancelOnDisconnect) -> Events {
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Events {
-            follower: Follower::new(&app.tasks, hold.id()),
+            follower: Follower::new(&app.tasks, guard.id()),
             app,
-            hold: Some(hold),
+            guard: Some(guard),
             is_begun: false,
-            told: Told::default(),
+            sent: StreamedText::default(),
             ready: VecDeque::new(),
             beats,
         }
@@ -84,12 +83,12 @@ impl Events {
                 }
                 continue;
             }
-            let hold = self.hold.as_mut()?;
+            let guard = self.guard.as_mut()?;
             tokio::select! {
-                forsaken = hold.forsaken() => {
-                    self.ready.push_back(event(&refusal::document(&forsaken)));
-                    // Its task goes with it.
-                    self.hold = None;
+                disconnected = guard.disconnected() => {
+                    self.ready.push_back(event(&refusal::document(&disconnected)));
+                    // Dropping it cancels the task.
+                    self.guard = None;
                 }
                 event = self.follower.next() => self.take(event).await,
                 _ = self.beats.tick() => self.ready.push_back(": wait\n\n".into()),
@@ -100,10 +99,10 @@ impl Events {
     async fn take(&mut self, event: TaskEvent) {
         match event {
             TaskEvent::Changed | TaskEvent::Progress(_) => {}
-            TaskEvent::Restarted => self.told.again(),
+            TaskEvent::Restarted => self.sent.restart(),
             TaskEvent::Segments(segments) => {
                 for segment in segments {
-                    self.tell(&segment.text);
+                    self.send(&segment.text);
                 }
             }
             TaskEvent::Ended(TaskProgress::Failed { reason }) => {
@@ -122,44 +121,44 @@ impl Events {
         let Some(record) = self.record().await else {
             return self.fail(&ApiError::TaskNotFound);
         };
-        match self.told.end() {
+        match self.sent.end() {
             Ok(text) => {
                 let kind = "transcript.text.done";
                 let done = json!({ "type": kind, "text": text, "usage": usage(record.audio_duration.unwrap_or_default()) });
                 self.ready.push_back(event(&done));
                 self.end();
             }
-            Err(Differs) => self.differ(),
+            Err(Diverged) => self.diverged(),
         }
     }
 
-    /// One more segment.
-    fn tell(&mut self, segment: &str) {
-        match self.told.hear(segment) {
-            _ if self.hold.is_none() => {}
+    /// Sends what a segment adds to the text.
+    fn send(&mut self, segment: &str) {
+        match self.sent.push(segment) {
+            _ if self.guard.is_none() => {}
             Ok(None) => {}
             Ok(Some(delta)) => {
                 let delta = json!({ "type": "transcript.text.delta", "delta": delta });
                 self.ready.push_back(event(&delta));
             }
-            Err(Differs) => self.differ(),
+            Err(Diverged) => self.diverged(),
         }
     }
 
-    /// The new attempt came to another text than the one that was sent.
-    fn differ(&mut self) {
-        let Some(hold) = &self.hold else { return };
+    /// A new attempt gave another text than the one that was sent.
+    fn diverged(&mut self) {
+        let Some(guard) = &self.guard else { return };
         let why = format!(
-            "the engine was lost and began anew, and now hears other words than those you got; \
+            "the engine was restarted and its new text differs from the text sent so far; \
              the transcript will be at /task/{}/transcript",
-            hold.id()
+            guard.id()
         );
         self.fail(&ApiError::TaskFailed(why));
     }
 
-    /// The task as it is known now.
+    /// The record of the task now.
     async fn record(&self) -> Option<Arc<TaskRecord>> {
-        let id = self.hold.as_ref()?.id();
+        let id = self.guard.as_ref()?.id();
         let tasks = Arc::clone(&self.app.tasks);
         blocking::run(move || tasks.find(id)).await
     }
@@ -171,22 +170,22 @@ impl Events {
         }
     }
 
-    /// The end of it, as the daemon stops.
+    /// The last event when the daemon stops.
     fn restarting(&mut self) -> Option<String> {
-        let id = self.hold.as_ref()?.id();
+        let id = self.guard.as_ref()?.id();
         self.fail(&restarting(id));
         self.ready.pop_back()
     }
 
-    /// The client learns why nothing more comes. What was read goes before.
+    /// Sends an error as the last event.
     fn fail(&mut self, error: &ApiError) {
         self.ready.push_back(event(&refusal::document(error)));
         self.end();
     }
 
     fn end(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            hold.over();
+        if let Some(guard) = self.guard.take() {
+            guard.disarm();
         }
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::answer::answer;
+use super::cancel_on_disconnect::{CancelOnDisconnect, failure};
 use super::fields::Wanted;
-use super::hold::{Hold, failure};
 use super::stream::stream;
 use crate::access::Caller;
 use crate::http::app::App;
@@ -38,7 +38,7 @@ pub async fn transcribe(
     request: Request<RequestBody>,
     task: Task,
 ) -> Result<Reply, ApiError> {
-    let (taken, mut hold) = {
+    let (taken, mut guard) = {
         let (taker, taken) = oneshot::channel();
         let (app, caller) = (Arc::clone(&app), caller.clone());
         // Spawned: a client that disconnects while its recording becomes durable
@@ -50,12 +50,12 @@ pub async fn transcribe(
         let lost = |_| ApiError::Internal("a recording could not be taken in".into());
         taken.await.map_err(lost)??
     };
-    let id = hold.id();
+    let id = guard.id();
     let mut reply = match taken.is_streamed {
-        true => stream(app, hold),
+        true => stream(app, guard),
         false => {
-            let record = hold.ended().await?;
-            hold.over();
+            let record = guard.ended().await?;
+            guard.disarm();
             if record.status == Status::Failed {
                 return Err(failure(&record));
             }
@@ -72,13 +72,13 @@ async fn take_in(
     caller: &Caller,
     request: Request<RequestBody>,
     task: Task,
-) -> Result<(Wanted, Hold), ApiError> {
+) -> Result<(Wanted, CancelOnDisconnect), ApiError> {
     // The client waits.
     let waited_for = UploadRequest {
         priority: Priority::Interactive,
         ..UploadRequest::default()
     };
-    let line = request.extensions().get().cloned();
+    let socket = request.extensions().get().cloned();
     let begun = intake::begin(&app, caller, request, waited_for).await?;
     // Refused before gigabytes are sent.
     let so_far = Wanted::so_far(task, begun.arriving.rest().texts()?)?;
@@ -99,8 +99,8 @@ async fn take_in(
         .uploads
         .take_whole(new, begun.at_most_bytes, source, complete);
     let (id, _) = taken.await?;
-    let hold = Hold::on(app, caller.clone(), line, id);
+    let guard = CancelOnDisconnect::on(app, caller.clone(), socket, id);
     let wanted = wanted.get().cloned();
     let wanted = wanted.ok_or_else(|| ApiError::Internal("a form was not read".into()))?;
-    Ok((wanted, hold))
+    Ok((wanted, guard))
 }

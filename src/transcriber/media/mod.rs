@@ -57,13 +57,11 @@ pub const SAMPLE_RATE: u32 = 16_000;
 /// Why a file yields no audio. All are permanent.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// The file has zero bytes.
     #[error("the file is empty; {ACCEPTED}")]
     Empty,
     /// Certainly another kind of file, named with its article.
     #[error("the file is not a recording: it is {0}; {ACCEPTED}")]
     NoRecording(String),
-    /// No known container or raw audio stream was found.
     #[error("the file is not a readable recording: it contains no known audio format; {ACCEPTED}")]
     Unrecognised,
     /// A recording for the second decoder, which is not installed.
@@ -71,13 +69,10 @@ pub enum MediaError {
         "the recording is {0}, which is read with ffmpeg: install it (apt install ffmpeg), then transcribe the recording again; without it {ACCEPTED}"
     )]
     NeedsFfmpeg(String),
-    /// ffmpeg could not be run; independent of the recording.
     #[error("ffmpeg could not be started: {0}")]
     FfmpegStart(std::io::Error),
-    /// ffmpeg failed to decode the file; contains its message.
     #[error("ffmpeg cannot decode the file: {0}; {ACCEPTED}")]
     Ffmpeg(String),
-    /// The recording exceeds the limit.
     #[error("the recording is longer than {} (transcribe.max_duration)", hours(*max_duration_s))]
     TooLong {
         /// The limit in seconds.
@@ -91,16 +86,13 @@ pub enum MediaError {
         "the {0} file is incomplete: its table of contents (\"moov\") is missing, so it was truncated or the recording was not finished; {ACCEPTED}"
     )]
     NoContents(&'static str),
-    /// The file ends before the first audio data.
     #[error("the file ends before any audio: it is truncated; {ACCEPTED}")]
     Truncated,
-    /// The container was recognised; its content is invalid.
     #[error("the file is damaged: {0}; {ACCEPTED}")]
     Damaged(String),
     /// A container without audio; contains a list of what it holds instead.
     #[error("the file holds no audio track, only {0}; {ACCEPTED}")]
     NoAudioTrack(String),
-    /// No decoder for this codec.
     #[error("the audio is coded as {codec}, which cannot be decoded ({reason}); {ACCEPTED}")]
     Codec {
         /// Display name.
@@ -108,22 +100,16 @@ pub enum MediaError {
         /// The decoder's message.
         reason: String,
     },
-    /// The container was read to its end without one decoded sample.
     #[error("no audio could be decoded from the file: {0}; {ACCEPTED}")]
     Nothing(String),
-    /// A sample rate out of range.
     #[error("the audio claims {0} samples per second, which is not supported; {ACCEPTED}")]
     SampleRate(u32),
-    /// The resampler failed; contains its message.
     #[error("the audio could not be resampled: {0}")]
     Resample(String),
-    /// The rate changes or gaps occur too often.
     #[error("the sample rate changes or the audio is interrupted too often; {ACCEPTED}")]
     Interrupted,
-    /// Reading from the disk or descriptor failed.
     #[error("the file could not be read: {0}")]
     Read(#[from] std::io::Error),
-    /// A reader or decoder panicked.
     #[error("the decoder crashed on this file: it is damaged or unusual; {ACCEPTED}")]
     Panicked,
 }

@@ -24,13 +24,10 @@ const WEIGHT_TYPES: [i32; 12] = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14];
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
-    /// It cannot be opened or read.
     #[error("it cannot be read ({0})")]
     Read(#[from] io::Error),
-    /// Something else altogether.
     #[error("it is not a model of whisper.cpp (it does not begin with \"lmgg\")")]
     Magic,
-    /// A number that no such model has.
     #[error("its header is damaged ({name} is {value})")]
     Hyperparameter {
         /// As in whisper.cpp.
@@ -38,10 +35,8 @@ pub enum HeaderError {
         /// As in the file.
         value: i32,
     },
-    /// The vocabulary or the list of tensors is garbage.
     #[error("it is damaged ({0})")]
     Damaged(String),
-    /// The file ends too early.
     #[error("it is incomplete ({0} bytes, it ends in the middle)")]
     Truncated(u64),
 }

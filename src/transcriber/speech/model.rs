@@ -56,7 +56,6 @@ pub enum ModelError {
         /// In whisper.cpp's words.
         error: WhisperError,
     },
-    /// It is loaded but does not compute.
     #[error("{what} is loaded but does not compute ({error})")]
     WarmUp {
         /// A path, or the built-in model.

@@ -40,11 +40,11 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
         });
         queued.cut(how);
         let error = task::failure(address, &queued_id);
-        assert!(error.contains("hung up"), "{error}");
+        assert!(error.contains("the client disconnected"), "{error}");
         assert_eq!(task::look(address, &running_id)["status"], "processing");
         running.cut(how);
         let error = task::failure(address, &running_id);
-        assert!(error.contains("hung up"), "{error}");
+        assert!(error.contains("the client disconnected"), "{error}");
         engine.signal(Signal::SIGCONT);
         // Nothing is in the way of the next one.
         let short = spoken();
@@ -70,14 +70,14 @@ fn a_client_that_hangs_up_cancels_its_task_and_nothing_else() {
         let engine = freeze_engine_in(&mut daemon, &id);
         two.cut(Cut::Close);
         let error = task::failure(address, &id);
-        assert!(error.contains("hung up"), "{error}");
+        assert!(error.contains("the client disconnected"), "{error}");
         engine.signal(Signal::SIGCONT);
         delete(address, &format!("/task/{id}")).expect(200, "DELETE");
     }
     // At the moment of its last byte.
     ask(address, &recording, &[]).cut(Cut::Close);
     let error = task::failure(address, &only_task(address));
-    assert!(error.contains("hung up"), "{error}");
+    assert!(error.contains("the client disconnected"), "{error}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_client_behind_a_proxy_is_answered_and_can_hang_up() {
         });
         leaving.cut(Cut::Close);
         let error = task::failure(daemon.address(), &id);
-        assert!(error.contains("hung up"), "{error}");
+        assert!(error.contains("the client disconnected"), "{error}");
     }
 }
 

@@ -36,10 +36,8 @@ pub const IDENTIFICATION_BYTES: usize = 30;
 /// Why a Vorbis stream cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VorbisRefusal {
-    /// A header is truncated.
     #[error("a Vorbis header is incomplete")]
     Incomplete,
-    /// A header violates the specification.
     #[error("a Vorbis header is damaged: {0}")]
     Damaged(&'static str),
     /// Codebooks far beyond those of any encoder.

@@ -1,5 +1,5 @@
-//! A client that waits for its task, and what becomes of that when it does not
-//! wait any more.
+//! A client that waits for its task, which is cancelled when the client
+//! disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,36 +17,41 @@ use crate::store::ring;
 use crate::task::{TaskProgress, TaskRecord};
 use crate::upload::PeerSocket;
 
-/// How often to look whether the client is still there.
+/// How often the socket of the client is polled.
 const LOOK: Duration = Duration::from_secs(1);
 
-const HUNG_UP: &str = "the client that asked for it hung up";
+const HUNG_UP: &str = "the client disconnected";
 
-/// Held as long as a client waits and may. Dropped before [`Hold::over`], as when a
-/// connection ends, it cancels the task; not when the daemon stops, for then
-/// the task goes on after its start.
+/// Held while a client waits. Dropped before [`CancelOnDisconnect::disarm`], as when
+/// the connection ends, it cancels the task; not when the daemon stops: then the
+/// task continues after the next start.
 #[derive(Debug)]
-pub struct Hold {
+pub struct CancelOnDisconnect {
     app: Arc<App>,
     caller: Caller,
     id: Uuid,
-    /// What the client is behind.
-    line: Option<PeerSocket>,
-    /// Tells when the caller may be unwelcome by now.
+    /// The socket of the client.
+    socket: Option<PeerSocket>,
+    /// Notifies when access tokens were reloaded.
     reloads: watch::Receiver<()>,
-    /// Why the task is cancelled when this is dropped, if it is.
+    /// The reason for the cancellation; `None` once disarmed.
     why: Option<&'static str>,
 }
 
-impl Hold {
-    /// Somebody waits for this task.
-    pub fn on(app: Arc<App>, caller: Caller, line: Option<PeerSocket>, id: Uuid) -> Hold {
-        Hold {
+impl CancelOnDisconnect {
+    /// Guards this task.
+    pub fn on(
+        app: Arc<App>,
+        caller: Caller,
+        socket: Option<PeerSocket>,
+        id: Uuid,
+    ) -> CancelOnDisconnect {
+        CancelOnDisconnect {
             reloads: app.access.reloads(),
             app,
             caller,
             id,
-            line,
+            socket,
             why: Some(HUNG_UP),
         }
     }
@@ -56,22 +61,21 @@ impl Hold {
         self.id
     }
 
-    /// The client needs no more of it.
-    pub fn over(mut self) {
+    /// The task is not cancelled any more.
+    pub fn disarm(mut self) {
         self.why = None;
     }
 
-    /// Resolves when there is nobody to wait for: the client's token counts no
-    /// more, or it is gone, which the connection does not notice while another
-    /// request waits behind this one.
-    pub async fn forsaken(&mut self) -> ApiError {
+    /// Resolves when the access token was removed or the client has disconnected,
+    /// which hyper does not notice while another request waits on the connection.
+    pub async fn disconnected(&mut self) -> ApiError {
         let mut looks = interval(LOOK);
         loop {
             if !self.app.access.still_admits(&self.caller) {
-                self.why = Some("the access token that it was asked for with was removed");
+                self.why = Some("its access token was removed");
                 return Denied::WrongToken.into();
             }
-            if self.line.as_ref().is_some_and(PeerSocket::is_closed) {
+            if self.socket.as_ref().is_some_and(PeerSocket::is_closed) {
                 return ApiError::TaskFailed(HUNG_UP.into());
             }
             tokio::select! {
@@ -81,7 +85,7 @@ impl Hold {
         }
     }
 
-    /// The task once it has ended.
+    /// The record of the task once it has ended.
     pub async fn ended(&mut self) -> Result<Arc<TaskRecord>, ApiError> {
         let mut stopping = self.app.stopping.clone();
         let mut listener = self.app.tasks.listen(self.id);
@@ -98,7 +102,7 @@ impl Hold {
             ) {
                 tokio::select! {
                     changed = listener.changed() => changed.map_err(|_| ApiError::TaskNotFound)?,
-                    forsaken = self.forsaken() => return Err(forsaken),
+                    disconnected = self.disconnected() => return Err(disconnected),
                     _ = stopping.wait_for(|stopping| *stopping) => return Err(restarting(self.id)),
                 }
             }
@@ -106,14 +110,14 @@ impl Hold {
     }
 }
 
-/// Nobody can be answered now.
+/// The error while the daemon stops.
 pub fn restarting(id: Uuid) -> ApiError {
     ApiError::Busy(format!(
-        "the server is restarting; it has the recording and transcribes it then: GET /task/{id}"
+        "the server is restarting and transcribes the recording afterwards: GET /task/{id}"
     ))
 }
 
-/// Why there is no transcript: the recording is at fault, or we are.
+/// The error of a failed task: of the recording, or of the server.
 pub fn failure(record: &TaskRecord) -> ApiError {
     let reason = record.error.clone().unwrap_or_default();
     match record.is_rejected {
@@ -122,17 +126,17 @@ pub fn failure(record: &TaskRecord) -> ApiError {
     }
 }
 
-impl Drop for Hold {
+impl Drop for CancelOnDisconnect {
     fn drop(&mut self) {
         let Some(why) = self.why.filter(|_| !*self.app.stopping.borrow()) else {
             return;
         };
         let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
-        let reason = format!("{why}; POST /task/{id}/retry transcribes it all the same");
+        let reason = format!("{why}; POST /task/{id}/retry transcribes it");
         let cancel = async move {
             let cancelled = blocking::run(move || tasks.cancel(id, &reason)).await;
             if let Err(error) = cancelled {
-                warn!(task_id = %id, "{why}, and that cannot be stored: {error}");
+                warn!(task_id = %id, "{why}, but the cancellation cannot be stored: {error}");
             }
         };
         ring::spawn(cancel.in_current_span());
