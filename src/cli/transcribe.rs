@@ -123,7 +123,7 @@ async fn transcribe(
         task,
         duration_s: outcome.audio_duration_s,
         temperature: 0.0,
-        read: || Ok(segments.iter().cloned().map(Ok)),
+        read: Box::new(|| Ok(Box::new(segments.iter().cloned().map(Ok)))),
     };
     print(&render(format, &transcript)?)
 }

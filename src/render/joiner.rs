@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::protocol::Segment;
+use super::transcript::Segments;
 
 /// Joins segments; what goes between two depends on both of them.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Joiner {
 }
 
 /// All segments as one text.
-pub(super) fn text(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+pub(super) fn text(segments: Segments<'_>) -> io::Result<String> {
     let mut joiner = Joiner::default();
     segments
         .map(|segment| Ok(joiner.next(&segment?.text)))

@@ -4,13 +4,11 @@ use std::io;
 
 use serde_json::{Value, json};
 
+use super::transcript::Segments;
 use crate::protocol::Segment;
 
 /// The `result` of a completed task.
-pub fn result(
-    language: Option<&str>,
-    segments: impl Iterator<Item = io::Result<Segment>>,
-) -> io::Result<Value> {
+pub fn result(language: Option<&str>, segments: Segments<'_>) -> io::Result<Value> {
     let segments = segments.map(|segment| {
         let Segment {
             start,

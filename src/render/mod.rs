@@ -11,30 +11,21 @@ mod transcript;
 
 use std::io;
 
-use crate::protocol::Segment;
-
 pub use format::{Format, UnknownFormat};
 pub use joiner::Joiner;
 pub use json::result;
 pub use openai::usage;
-pub use transcript::Transcript;
+pub use transcript::{Segments, Transcript};
 
 /// The whole document. Fails where the segments cannot be read.
-pub fn render<Read, Segments>(
-    format: Format,
-    transcript: &Transcript<'_, Read>,
-) -> io::Result<String>
-where
-    Read: Fn() -> io::Result<Segments>,
-    Segments: Iterator<Item = io::Result<Segment>>,
-{
+pub fn render(format: Format, transcript: &Transcript<'_>) -> io::Result<String> {
     match format {
-        Format::Txt => table::txt(transcript.segments()?),
-        Format::Tsv => table::tsv(transcript.segments()?),
-        Format::Srt => subtitles::srt(transcript.segments()?),
-        Format::Vtt => subtitles::vtt(transcript.segments()?),
-        Format::Json => Ok(result(transcript.language, transcript.segments()?)?.to_string()),
-        Format::OneLine => Ok(joiner::text(transcript.segments()?)? + "\n"),
+        Format::Txt => table::txt((transcript.read)()?),
+        Format::Tsv => table::tsv((transcript.read)()?),
+        Format::Srt => subtitles::srt((transcript.read)()?),
+        Format::Vtt => subtitles::vtt((transcript.read)()?),
+        Format::Json => Ok(result(transcript.language, (transcript.read)()?)?.to_string()),
+        Format::OneLine => Ok(joiner::text((transcript.read)()?)? + "\n"),
         Format::OpenAiJson { has_usage } => openai::json(transcript, has_usage),
         Format::OpenAiVerbose {
             has_segments,
@@ -49,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::options::Task;
-    use crate::protocol::Word;
+    use crate::protocol::{Segment, Word};
 
     #[test]
     fn every_format_of_one_transcript() {
@@ -95,13 +86,12 @@ mod tests {
                 r#"{"language":"en","segments":[{"end":1.2345,"start":0.0,"text":"hello world","words":[{"end":0.5,"score":0.75,"start":0.0,"word":"hello"}]},{"end":3662.0,"start":3661.5,"text":"a\tb --> <c> & d","words":[]}]}"#,
             ),
         ];
-        let read = || Ok(segments.iter().cloned().map(Ok));
         let transcript = Transcript {
             language: Some("en"),
             task: Task::Transcribe,
             duration_s: 3662.5,
             temperature: 0.5,
-            read,
+            read: Box::new(|| Ok(Box::new(segments.iter().cloned().map(Ok)))),
         };
         for (name, expected) in cases {
             let format = name.parse().unwrap();

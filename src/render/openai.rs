@@ -16,15 +16,8 @@ use crate::protocol::Segment;
 const ZLIB_LEVEL: u8 = 6;
 
 /// `json`.
-pub fn json<Read, Segments>(
-    transcript: &Transcript<'_, Read>,
-    has_usage: bool,
-) -> io::Result<String>
-where
-    Read: Fn() -> io::Result<Segments>,
-    Segments: Iterator<Item = io::Result<Segment>>,
-{
-    let mut document = json!({ "text": joiner::text(transcript.segments()?)? });
+pub fn json(transcript: &Transcript<'_>, has_usage: bool) -> io::Result<String> {
+    let mut document = json!({ "text": joiner::text((transcript.read)()?)? });
     if has_usage {
         document["usage"] = usage(transcript.duration_s);
     }
@@ -39,15 +32,11 @@ pub fn usage(duration_s: f64) -> Value {
 
 /// `verbose_json`. Written piece by piece: as a tree it would take several times
 /// its size.
-pub fn verbose<Read, Segments>(
-    transcript: &Transcript<'_, Read>,
+pub fn verbose(
+    transcript: &Transcript<'_>,
     has_segments: bool,
     has_words: bool,
-) -> io::Result<String>
-where
-    Read: Fn() -> io::Result<Segments>,
-    Segments: Iterator<Item = io::Result<Segment>>,
-{
+) -> io::Result<String> {
     let (task, language) = match transcript.task {
         Task::Transcribe => (
             "transcribe",
@@ -60,14 +49,14 @@ where
         "task": task,
         "language": language,
         "duration": transcript.duration_s,
-        "text": joiner::text(transcript.segments()?)?,
+        "text": joiner::text((transcript.read)()?)?,
         "usage": usage(transcript.duration_s),
     });
     let mut document = head.to_string();
     document.pop();
     if has_segments {
         let mut joiner = Joiner::default();
-        let numbered = transcript.segments()?.enumerate();
+        let numbered = (transcript.read)()?.enumerate();
         let objects = numbered.map(|(number, segment)| {
             let segment = segment?;
             let text = joiner.next(&segment.text);
@@ -76,7 +65,7 @@ where
         array(&mut document, "segments", objects)?;
     }
     if has_words {
-        let words = transcript.segments()?.flat_map(|segment| match segment {
+        let words = (transcript.read)()?.flat_map(|segment| match segment {
             Ok(segment) => segment.words.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(error) => vec![Err(error)],
         });

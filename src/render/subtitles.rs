@@ -3,10 +3,10 @@
 use std::io;
 
 use super::time::milliseconds;
-use crate::protocol::Segment;
+use super::transcript::Segments;
 
 /// SubRip.
-pub fn srt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+pub fn srt(segments: Segments<'_>) -> io::Result<String> {
     let mut document = String::new();
     for (number, segment) in segments.enumerate() {
         let segment = segment?;
@@ -18,7 +18,7 @@ pub fn srt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<St
 }
 
 /// WebVTT.
-pub fn vtt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+pub fn vtt(segments: Segments<'_>) -> io::Result<String> {
     let mut document = "WEBVTT\n\n".to_owned();
     for segment in segments {
         let segment = segment?;

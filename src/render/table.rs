@@ -3,15 +3,15 @@
 use std::io;
 
 use super::time::milliseconds;
-use crate::protocol::Segment;
+use super::transcript::Segments;
 
 /// The text of each.
-pub fn txt(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+pub fn txt(segments: Segments<'_>) -> io::Result<String> {
     segments.map(|segment| Ok(segment?.text + "\n")).collect()
 }
 
 /// Start and end in milliseconds, text; with a header.
-pub fn tsv(segments: impl Iterator<Item = io::Result<Segment>>) -> io::Result<String> {
+pub fn tsv(segments: Segments<'_>) -> io::Result<String> {
     let mut table = "start\tend\ttext\n".to_owned();
     for segment in segments {
         let segment = segment?;

@@ -5,9 +5,11 @@ use std::io;
 use crate::options::Task;
 use crate::protocol::Segment;
 
+/// Segments in order of time; reading one may block on the disk.
+pub type Segments<'a> = Box<dyn Iterator<Item = io::Result<Segment>> + 'a>;
+
 /// A transcript to render.
-#[derive(Debug)]
-pub struct Transcript<'a, Read> {
+pub struct Transcript<'a> {
     /// Whisper's code of the language that was spoken.
     pub language: Option<&'a str>,
     /// Transcribed, or translated into English.
@@ -16,17 +18,7 @@ pub struct Transcript<'a, Read> {
     pub duration_s: f64,
     /// The temperature that was asked for.
     pub temperature: f64,
-    /// Reads the segments in order of time, as often as a format needs them: a
-    /// long transcript is not held as a whole. May block on the disk.
-    pub read: Read,
-}
-
-impl<Read, Segments> Transcript<'_, Read>
-where
-    Read: Fn() -> io::Result<Segments>,
-    Segments: Iterator<Item = io::Result<Segment>>,
-{
-    pub(super) fn segments(&self) -> io::Result<Segments> {
-        (self.read)()
-    }
+    /// Reads the segments, as often as a format needs them: a long transcript is
+    /// not held as a whole.
+    pub read: Box<dyn Fn() -> io::Result<Segments<'a>> + 'a>,
 }

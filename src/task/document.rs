@@ -16,16 +16,13 @@ use crate::render::{self, Transcript};
 
 impl TaskRecord {
     /// Its transcript in this folder, for [`render::render`].
-    pub fn transcript<'a>(
-        &'a self,
-        dir: &'a Path,
-    ) -> Transcript<'a, impl Fn() -> io::Result<transcript::Segments>> {
+    pub fn transcript<'a>(&'a self, dir: &'a Path) -> Transcript<'a> {
         Transcript {
             language: self.language.as_deref(),
             task: self.options.task.unwrap_or(Task::Transcribe),
             duration_s: self.audio_duration.unwrap_or_default(),
             temperature: self.options.temperatures.unwrap_or_default(),
-            read: || transcript::read(dir),
+            read: Box::new(|| transcript::read(dir)),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! transcribed again.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Lines, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Reached, Segment};
+use crate::render::Segments;
 use crate::store::regular_file;
 use crate::store::{remove_durably, replace_durably, sync_dir};
 
@@ -169,23 +170,11 @@ pub fn remove(dir: &Path) -> io::Result<u64> {
     remove_durably(dir, FILE)
 }
 
-/// The segments of a transcript, read as they are asked for.
-#[derive(Debug)]
-pub struct Segments(Lines<BufReader<File>>);
-
-impl Iterator for Segments {
-    type Item = io::Result<Segment>;
-
-    fn next(&mut self) -> Option<io::Result<Segment>> {
-        let line = self.0.next()?;
-        Some(line.and_then(|line| Ok(serde_json::from_str(&line)?)))
-    }
-}
-
 /// Opens a complete transcript. Blocks on the disk, and so do its segments.
-pub fn read(dir: &Path) -> io::Result<Segments> {
-    let file = regular_file::open(&dir.join(FILE))?;
-    Ok(Segments(BufReader::new(file).lines()))
+pub fn read(dir: &Path) -> io::Result<Segments<'static>> {
+    let lines = BufReader::new(regular_file::open(&dir.join(FILE))?).lines();
+    let segments = lines.map(|line| Ok(serde_json::from_str(&line?)?));
+    Ok(Box::new(segments))
 }
 
 /// Some segments of a transcript that is being written, or just was: those
