@@ -65,22 +65,22 @@ pub struct OwnedProgress {
     /// Of the upload, and of its task.
     pub id: Uuid,
     /// How far it is.
-    pub standing: TaskProgress,
+    pub progress: TaskProgress,
 }
 
 impl OwnedProgress {
     /// The progress of what has this id.
     pub async fn check(app: &App, caller: &Caller, id: Option<Uuid>) -> Result<Self, ApiError> {
         if let Ok(OwnedTask(record)) = OwnedTask::check(app, caller, id).await {
-            let (id, standing) = (record.id, app.tasks.progress(&record));
-            return Ok(OwnedProgress { id, standing });
+            let (id, progress) = (record.id, app.tasks.progress(&record));
+            return Ok(OwnedProgress { id, progress });
         }
         let id = id.ok_or(ApiError::TaskNotFound)?;
         let found = app.uploads.durable(id).await;
         let (status, facts) = found.map_err(|_| ApiError::TaskNotFound)?;
-        let standing = TaskProgress::uploading(status.offset, status.length);
+        let progress = TaskProgress::uploading(status.offset, status.length);
         match caller.may_use(facts.owner.as_deref()) {
-            true => Ok(OwnedProgress { id, standing }),
+            true => Ok(OwnedProgress { id, progress }),
             false => Err(ApiError::TaskNotFound),
         }
     }

@@ -26,23 +26,14 @@ pub enum ProtocolError {
     Denied(#[from] Denied),
     #[error("this server speaks TUS {VERSION}: send the header Tus-Resumable: {VERSION}")]
     Version,
-    #[error("the header {name} is missing")]
-    Missing {
-        /// Its name.
-        name: HeaderName,
-    },
-    #[error("the header {name} does not go with this method")]
-    Unexpected {
-        /// Its name.
-        name: HeaderName,
-    },
+    #[error("the header {0} is missing")]
+    Missing(HeaderName),
+    #[error("the header {0} does not go with this method")]
+    Unexpected(HeaderName),
     #[error("the upload is complete already")]
     Complete,
-    #[error("the header {name} must be a number of bytes, in digits")]
-    NotANumber {
-        /// Its name.
-        name: HeaderName,
-    },
+    #[error("the header {0} must be a number of bytes, in digits")]
+    NotANumber(HeaderName),
     #[error("use one of {0}")]
     Method(&'static str),
     #[error("X-HTTP-Method-Override is not the name of a method")]
@@ -106,9 +97,9 @@ impl ProtocolError {
         match self {
             ProtocolError::Denied(denied) => status_of(denied),
             ProtocolError::Version => StatusCode::PRECONDITION_FAILED,
-            ProtocolError::Missing { .. }
-            | ProtocolError::NotANumber { .. }
-            | ProtocolError::Unexpected { .. }
+            ProtocolError::Missing(_)
+            | ProtocolError::NotANumber(_)
+            | ProtocolError::Unexpected(_)
             | ProtocolError::Complete
             | ProtocolError::Length
             | ProtocolError::MethodOverride

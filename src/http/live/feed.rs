@@ -95,7 +95,7 @@ impl Feed {
 
     async fn look_up(&mut self) -> Result<(), Full> {
         let found = OwnedProgress::check(&self.app, &self.caller, Some(self.id)).await;
-        let found = found.ok().map(|found| found.standing);
+        let found = found.ok().map(|found| found.progress);
         self.look_at = None;
         match (&self.state, found) {
             (State::Owned { .. }, Some(_)) => {}
@@ -120,7 +120,7 @@ impl Feed {
             TaskEvent::Progress(progress) | TaskEvent::Ended(progress) => {
                 let is_upload = matches!(progress, TaskProgress::Uploading { .. });
                 self.state = State::Owned { is_upload };
-                self.ready.push_back(message::standing(self.id, &progress));
+                self.ready.push_back(message::progress(self.id, &progress));
             }
             TaskEvent::Segments(segments) => {
                 self.ready.extend(segments.iter().map(message::segment));

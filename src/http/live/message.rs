@@ -8,16 +8,16 @@ use crate::protocol::Segment;
 use crate::task::{TaskProgress, now};
 
 /// The progress of a task.
-pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
-    match standing {
+pub fn progress(id: Uuid, progress: &TaskProgress) -> String {
+    match progress {
         TaskProgress::Failed { reason } => {
             let text = format!("The transcription failed: {reason}");
             error(id, "TRANSCRIPTION_FAILED", &text, reason)
         }
         _ => {
-            let message = standing.message();
-            let mut document = progress(id, standing.stage(), standing.percentage(), &message);
-            add_place(&mut document, standing);
+            let message = progress.message();
+            let mut document = stage(id, progress.stage(), progress.percentage(), &message);
+            add_place(&mut document, progress);
             document.to_string()
         }
     }
@@ -25,7 +25,7 @@ pub fn standing(id: Uuid, standing: &TaskProgress) -> String {
 
 /// There is no upload of this id yet.
 pub fn waiting(id: Uuid) -> String {
-    progress(id, "uploading", 0.0, "waiting for the upload").to_string()
+    stage(id, "uploading", 0.0, "waiting for the upload").to_string()
 }
 
 /// The task or upload was deleted.
@@ -58,7 +58,7 @@ pub fn pong() -> String {
     json!({ "type": "pong" }).to_string()
 }
 
-fn progress(id: Uuid, stage: &str, percentage: f64, message: &str) -> Value {
+fn stage(id: Uuid, stage: &str, percentage: f64, message: &str) -> Value {
     json!({
         "type": "progress",
         "task_id": id,

@@ -28,8 +28,8 @@ pub fn queued(status: StatusCode, id: Uuid) -> Reply {
 }
 
 /// Adds the place in the queue, for a queued task.
-pub fn add_place(document: &mut Value, standing: &TaskProgress) {
-    if let TaskProgress::Queued { ahead, wait_s } = standing {
+pub fn add_place(document: &mut Value, progress: &TaskProgress) {
+    if let TaskProgress::Queued { ahead, wait_s } = progress {
         document["queue_position"] = json!(ahead + 1);
         document["estimated_wait_s"] = json!(wait_s);
     }

@@ -10,14 +10,14 @@ use crate::task::TaskProgress;
 
 /// The progress of a task, from its upload on. Stage and percentage have two
 /// names each, since clients of both kinds exist.
-pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
-    let (status, error) = match &standing {
+pub fn progress(OwnedProgress { id, progress }: OwnedProgress) -> Reply {
+    let (status, error) = match &progress {
         TaskProgress::Uploading { .. } | TaskProgress::Queued { .. } => ("queued", None),
         TaskProgress::Transcribing { .. } => ("processing", None),
         TaskProgress::Complete { .. } => ("completed", None),
         TaskProgress::Failed { reason } => ("failed", Some(reason)),
     };
-    let (stage, percentage) = (standing.stage(), standing.percentage());
+    let (stage, percentage) = (progress.stage(), progress.percentage());
     let mut document = json!({
         "identifier": id,
         "status": status,
@@ -25,9 +25,9 @@ pub fn progress(OwnedProgress { id, standing }: OwnedProgress) -> Reply {
         "progress_stage": stage,
         "stage": stage,
         "percentage": percentage,
-        "message": standing.message(),
+        "message": progress.message(),
         "error": error,
     });
-    add_place(&mut document, &standing);
+    add_place(&mut document, &progress);
     reply::json(StatusCode::OK, &document)
 }

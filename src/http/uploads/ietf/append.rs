@@ -48,7 +48,7 @@ async fn try_append(
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::announced(body, &head, app, interop);
-    let missing = |name| ProtocolError::Missing { name };
+    let missing = |name| ProtocolError::Missing(name);
     let headers = &head.headers;
     if interop >= Interop::V6 && !has_type(headers, PARTIAL_UPLOAD) {
         return Err(ProtocolError::PartialContentType);

@@ -30,9 +30,8 @@ pub async fn create(
 ) -> Result<Reply, ProtocolError> {
     let (head, body) = request.into_parts();
     let announced_bytes = body.size_hint().exact();
-    let is_last = completes(&head.headers, interop).ok_or(ProtocolError::Missing {
-        name: UPLOAD_COMPLETE,
-    })?;
+    let is_last =
+        completes(&head.headers, interop).ok_or(ProtocolError::Missing(UPLOAD_COMPLETE))?;
     let stated = fields::integer(&head.headers, &UPLOAD_LENGTH);
     let length = length_of(stated, announced_bytes.filter(|_| is_last), 0)?;
     let source = BodySource::announced(body, &head, app, interop);

@@ -31,7 +31,7 @@ pub fn check_bare(headers: &HeaderMap, interop: Interop) -> Result<(), ProtocolE
         .into_iter()
         .find(|name| headers.contains_key(name));
     match found.filter(|_| interop <= Interop::V6) {
-        Some(name) => Err(ProtocolError::Unexpected { name }),
+        Some(name) => Err(ProtocolError::Unexpected(name)),
         None => Ok(()),
     }
 }

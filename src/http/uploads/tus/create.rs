@@ -63,9 +63,7 @@ fn parse(headers: &HeaderMap) -> Result<UploadRequest, ProtocolError> {
         _ if is_final => return Err(ProtocolError::FinalLength),
         (Some(_), true) => return Err(ProtocolError::TwoLengths),
         (None, false) => {
-            return Err(ProtocolError::Missing {
-                name: UPLOAD_LENGTH,
-            });
+            return Err(ProtocolError::Missing(UPLOAD_LENGTH));
         }
         (length, _) => length,
     };

@@ -65,7 +65,7 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Pr
     match number {
         Some(number) => Ok(Some(number)),
         None if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Ok(Some(u64::MAX)),
-        None => Err(ProtocolError::NotANumber { name }),
+        None => Err(ProtocolError::NotANumber(name)),
     }
 }
 

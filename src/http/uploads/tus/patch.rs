@@ -26,9 +26,8 @@ pub async fn patch(
     if !is_chunk(&head.headers) {
         return Err(ProtocolError::ContentType);
     }
-    let offset = bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(ProtocolError::Missing {
-        name: UPLOAD_OFFSET,
-    })?;
+    let offset =
+        bytes_header(&head.headers, UPLOAD_OFFSET)?.ok_or(ProtocolError::Missing(UPLOAD_OFFSET))?;
     let chunk = Chunk {
         offset,
         length: bytes_header(&head.headers, UPLOAD_LENGTH)?,
