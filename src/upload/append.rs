@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::checksum::{Check, ChecksumPlace};
 use super::error::{UploadError, no_space};
-use super::source::{Source, SourceError, Status};
+use super::source::{ByteSource, SourceError, UploadStatus};
 use super::uploads::Uploads;
 use super::write_locks::{PendingRequest, Signal, WriteGuard};
 use crate::store::record::{Kind, Record};
@@ -57,12 +57,12 @@ pub struct Chunk {
 impl Uploads {
     /// Appends the bytes of `source`. What arrived before a lost connection is kept.
     /// Continues to the commit if the future is dropped.
-    pub async fn append<S: Source + 'static>(
+    pub async fn append<S: ByteSource + 'static>(
         self: &Arc<Uploads>,
         id: Uuid,
         chunk: Chunk,
         source: S,
-    ) -> Result<Status, UploadError> {
+    ) -> Result<UploadStatus, UploadError> {
         if self.pending.contains(id) {
             return Err(UploadError::Final);
         }
@@ -192,12 +192,12 @@ impl Appending {
 
 /// Writes bytes until the source ends, then commits; with a checksum only if it
 /// matches. Must not be dropped before its end.
-pub(super) async fn run<S: Source + 'static>(
+pub(super) async fn run<S: ByteSource + 'static>(
     mut appending: Appending,
     mut source: S,
     chunk: Chunk,
     _until_the_end: PendingRequest,
-) -> Result<Status, UploadError> {
+) -> Result<UploadStatus, UploadError> {
     let id = appending.id;
     let mut check = chunk.checksum.map(Check::new);
     let mut received = receive(&mut appending, &mut source, &mut check).await;
@@ -233,7 +233,7 @@ pub(super) async fn run<S: Source + 'static>(
 }
 
 /// Writes bytes until the source ends; they are durable after a commit.
-pub(super) async fn receive<S: Source>(
+pub(super) async fn receive<S: ByteSource>(
     appending: &mut Appending,
     source: &mut S,
     check: &mut Option<Check>,
@@ -305,7 +305,7 @@ pub(super) async fn receive<S: Source>(
 }
 
 /// Commits, notifies if the upload is complete, and releases it.
-pub(super) async fn finish(appending: Appending) -> Result<Status, UploadError> {
+pub(super) async fn finish(appending: Appending) -> Result<UploadStatus, UploadError> {
     let Appending {
         uploads,
         id,

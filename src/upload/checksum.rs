@@ -40,7 +40,7 @@ pub struct Checksum {
 pub enum ChecksumPlace {
     /// In the request head.
     InHeader(Checksum),
-    /// In a trailer, see [`Source::checksum`](super::Source::checksum).
+    /// In a trailer, see [`ByteSource::checksum`](super::ByteSource::checksum).
     InTrailer,
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::{PartError, UploadError, no_space};
 use super::expiry::is_expired;
 use super::new_upload::NewUpload;
-use super::source::Status;
+use super::source::UploadStatus;
 use super::uploads::Uploads;
 use crate::blocking;
 use crate::store::facts::Facts;
@@ -25,7 +25,7 @@ impl Uploads {
     pub async fn create_final(
         self: &Arc<Uploads>,
         new: NewUpload,
-    ) -> Result<(Uuid, Status), UploadError> {
+    ) -> Result<(Uuid, UploadStatus), UploadError> {
         let uploads = Arc::clone(self);
         let work = async move { uploads.make_final(new).await };
         ring::spawn(work.in_current_span())
@@ -36,7 +36,7 @@ impl Uploads {
     async fn make_final(
         self: &Arc<Uploads>,
         new: NewUpload,
-    ) -> Result<(Uuid, Status), UploadError> {
+    ) -> Result<(Uuid, UploadStatus), UploadError> {
         let parts = new.facts.parts().to_vec();
         self.judge(&parts).await?;
         let (Facts { id, .. }, writer) = self.make(new).await?;

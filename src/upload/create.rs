@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending, Chunk};
 use super::error::{UploadError, no_space};
 use super::new_upload::NewUpload;
-use super::source::{Source, Status};
+use super::source::{ByteSource, UploadStatus};
 use super::uploads::Uploads;
 use crate::store::facts::Facts;
 use crate::store::ring;
@@ -22,11 +22,11 @@ impl Uploads {
     ///
     /// Continues if the future is dropped: what is on disk must be counted, and an
     /// empty upload is complete at once.
-    pub async fn create<S: Source + 'static>(
+    pub async fn create<S: ByteSource + 'static>(
         self: &Arc<Uploads>,
         new: NewUpload,
         first: Option<(Chunk, S)>,
-    ) -> Result<(Uuid, Status), UploadError> {
+    ) -> Result<(Uuid, UploadStatus), UploadError> {
         let uploads = Arc::clone(self);
         let work = async move { uploads.create_to_the_end(new, first).await };
         ring::spawn(work.in_current_span())
@@ -34,11 +34,11 @@ impl Uploads {
             .map_err(io::Error::other)?
     }
 
-    async fn create_to_the_end<S: Source + 'static>(
+    async fn create_to_the_end<S: ByteSource + 'static>(
         self: Arc<Uploads>,
         new: NewUpload,
         first: Option<(Chunk, S)>,
-    ) -> Result<(Uuid, Status), UploadError> {
+    ) -> Result<(Uuid, UploadStatus), UploadError> {
         let length = new.length;
         self.require_size(length.unwrap_or(0))?;
         if let Some((chunk, _)) = &first

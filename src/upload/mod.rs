@@ -27,6 +27,6 @@ pub use error::{PartError, UploadError};
 pub use new_upload::NewUpload;
 pub use peer_socket::PeerSocket;
 pub use recover::{RecoveredUpload, recover, settle};
-pub use source::{Observer, Source, SourceError, Status};
+pub use source::{ByteSource, Observer, SourceError, UploadStatus};
 pub use sweep::{Swept, sweep};
 pub use uploads::{Limits, Uploads};

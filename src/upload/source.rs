@@ -9,7 +9,7 @@ use super::checksum::Checksum;
 use super::peer_socket::PeerSocket;
 
 /// A source of bytes for an append.
-pub trait Source {
+pub trait ByteSource {
     /// The next bytes; `None` at the end.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, SourceError>>>;
 
@@ -24,7 +24,7 @@ pub trait Source {
     }
 
     /// Called when the upload created for them is durable.
-    fn created(&mut self, _id: Uuid, _status: &Status) {}
+    fn created(&mut self, _id: Uuid, _status: &UploadStatus) {}
 
     /// Called when bytes have become durable during the append.
     fn committed(&mut self, _offset: u64) {}
@@ -64,7 +64,7 @@ pub trait Observer: Send + Sync {
 
 /// An upload as a client sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Status {
+pub struct UploadStatus {
     /// Durable bytes.
     pub offset: u64,
     /// Length in bytes, if known.
@@ -75,7 +75,7 @@ pub struct Status {
     pub is_pending: bool,
 }
 
-impl Status {
+impl UploadStatus {
     /// Whether all bytes have arrived.
     pub fn is_finished(&self) -> bool {
         self.length == Some(self.offset)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Chunk, Limits, NewUpload, Observer, Source, SourceError, Uploads};
+use super::{ByteSource, Chunk, Limits, NewUpload, Observer, SourceError, Uploads};
 use crate::store::folder::peek_record;
 use crate::store::{Layout, ring};
 
@@ -62,7 +62,7 @@ impl Observer for Notices {
     }
 }
 
-impl Source for Content {
+impl ByteSource for Content {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         Some(Ok(Bytes::from_static(self.0.take()?)))
     }

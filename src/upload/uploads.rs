@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::error::UploadError;
 use super::expiry::{expires_at, is_expired};
 use super::pending::{Pending, awaiting, is_pending};
-use super::source::{Observer, Status};
+use super::source::{Observer, UploadStatus};
 use super::unfinished::Unfinished;
 use super::write_locks::WriteLocks;
 use crate::blocking;
@@ -114,14 +114,14 @@ impl Uploads {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Status and facts of an upload, with all bytes that have arrived. A running
+    /// UploadStatus and facts of an upload, with all bytes that have arrived. A running
     /// append continues; a stalled one is ended. `is_new_connection`: the client may
     /// have just lost another connection.
     pub async fn look(
         self: &Arc<Uploads>,
         id: Uuid,
         is_new_connection: bool,
-    ) -> Result<(Status, Facts), UploadError> {
+    ) -> Result<(UploadStatus, Facts), UploadError> {
         let (status, facts) = self.catch_up(id, is_new_connection).await?;
         if status.is_pending {
             // In case an earlier attempt failed.
@@ -134,7 +134,7 @@ impl Uploads {
         &self,
         id: Uuid,
         is_new_connection: bool,
-    ) -> Result<(Status, Facts), UploadError> {
+    ) -> Result<(UploadStatus, Facts), UploadError> {
         if !self.write_locks.catch_up(id).await {
             let (record, facts) = self.read(id).await?;
             let idle = Moment::now().at_least_since(&record.committed_at);
@@ -151,8 +151,8 @@ impl Uploads {
         self.durable(id).await
     }
 
-    /// Status and facts of an upload as they are durable, without a commit.
-    pub async fn durable(&self, id: Uuid) -> Result<(Status, Facts), UploadError> {
+    /// UploadStatus and facts of an upload as they are durable, without a commit.
+    pub async fn durable(&self, id: Uuid) -> Result<(UploadStatus, Facts), UploadError> {
         let (record, facts) = self.read(id).await?;
         Ok((self.status_of(&record), facts))
     }
@@ -210,8 +210,8 @@ impl Uploads {
         Ok(())
     }
 
-    pub(super) fn status_of(&self, record: &Record) -> Status {
-        Status {
+    pub(super) fn status_of(&self, record: &Record) -> UploadStatus {
+        UploadStatus {
             offset: record.offset,
             length: record.length,
             expires: expires_at(record, self.limits.idle_expiry, Moment::now()),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::{self, Appending};
 use super::error::{UploadError, no_space};
 use super::new_upload::NewUpload;
-use super::source::{Source, Status};
+use super::source::{ByteSource, UploadStatus};
 use super::uploads::Uploads;
 use crate::store::facts::Facts;
 use crate::store::ring;
@@ -31,9 +31,9 @@ impl Uploads {
         at_most_bytes: Option<u64>,
         source: S,
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E> + 'static,
-    ) -> Result<(Uuid, Status), E>
+    ) -> Result<(Uuid, UploadStatus), E>
     where
-        S: Source + 'static,
+        S: ByteSource + 'static,
         E: From<UploadError> + 'static,
     {
         let uploads = Arc::clone(self);
@@ -45,13 +45,13 @@ impl Uploads {
         ended.map_err(|error| UploadError::from(io::Error::other(error)))?
     }
 
-    async fn take_to_the_end<S: Source + 'static, E: From<UploadError>>(
+    async fn take_to_the_end<S: ByteSource + 'static, E: From<UploadError>>(
         self: Arc<Uploads>,
         mut new: NewUpload,
         at_most_bytes: Option<u64>,
         source: S,
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
-    ) -> Result<(Uuid, Status), E> {
+    ) -> Result<(Uuid, UploadStatus), E> {
         self.require_space(at_most_bytes.unwrap_or(STEP_BYTES))?;
         new.facts.is_whole = true;
         new.length = None;
@@ -94,7 +94,7 @@ impl Uploads {
 }
 
 /// Receives all of it, up to the step that makes it complete.
-async fn take<S: Source, E: From<UploadError>>(
+async fn take<S: ByteSource, E: From<UploadError>>(
     appending: &mut Appending,
     at_most_bytes: Option<u64>,
     new: NewUpload,
@@ -133,7 +133,7 @@ mod tests {
     /// Some bytes, then a lost connection.
     struct Lost(Content);
 
-    impl Source for Lost {
+    impl ByteSource for Lost {
         async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
             Some(self.0.next().await.unwrap_or(Err(SourceError::Lost)))
         }

@@ -22,7 +22,7 @@ use crate::http::sources::form::Form;
 use crate::http::sources::form_file::FormFile;
 use crate::http::upload_request::{UploadRequest, new_upload};
 use crate::task::refusal;
-use crate::upload::{NewUpload, Source};
+use crate::upload::{ByteSource, NewUpload};
 
 pub use speech_to_text::speech_to_text;
 pub use speech_to_text_url::speech_to_text_url;
@@ -96,7 +96,7 @@ pub async fn begin(
     Begun::check(new, announced_bytes, file)
 }
 
-impl<S: Source> Begun<S> {
+impl<S: ByteSource> Begun<S> {
     /// Refuses a file whose first bytes show that it is no recording.
     fn check(
         mut new: NewUpload,
@@ -118,7 +118,7 @@ impl<S: Source> Begun<S> {
 }
 
 /// Stores the whole recording.
-async fn store<S: Source + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, ApiError> {
+async fn store<S: ByteSource + 'static>(app: &App, begun: Begun<S>) -> Result<Taken, ApiError> {
     let Begun {
         new,
         at_most_bytes,

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::LOOK_BYTES;
 use crate::http::headers::disposition::display_name;
-use crate::upload::{Checksum, PeerSocket, Source, SourceError};
+use crate::upload::{ByteSource, Checksum, PeerSocket, SourceError};
 
 /// The first bytes of a recording, and the source of the rest.
 pub struct Arriving<S> {
@@ -16,7 +16,7 @@ pub struct Arriving<S> {
     pub content_type: Option<String>,
 }
 
-impl<S: Source> Arriving<S> {
+impl<S: ByteSource> Arriving<S> {
     /// Reads the first [`LOOK_BYTES`], or all where there are fewer.
     pub async fn begin(
         mut rest: S,
@@ -71,7 +71,7 @@ impl<S> Whole<S> {
     }
 }
 
-impl<S: Source> Source for Whole<S> {
+impl<S: ByteSource> ByteSource for Whole<S> {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         match self.start.take() {
             Some(start) => Some(Ok(start)),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
-use crate::upload::{Source, SourceError};
+use crate::upload::{ByteSource, SourceError};
 
 /// Where the failure of a download is left for the response.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub struct Fetched {
     pub trouble: Trouble,
 }
 
-impl Source for Fetched {
+impl ByteSource for Fetched {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         let next = self.download.next().await?;
         Some(next.map_err(|failure| {

@@ -141,7 +141,7 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
-    use crate::upload::Source;
+    use crate::upload::ByteSource;
 
     const FRAMES: usize = 1000;
     const FRAME: [u8; 1024] = [b'x'; 1024];

@@ -8,7 +8,7 @@ use super::arriving::Arriving;
 use super::bad_form::BadForm;
 use super::form::Form;
 use super::texts::Texts;
-use crate::upload::{PeerSocket, Source, SourceError};
+use crate::upload::{ByteSource, PeerSocket, SourceError};
 
 /// The bytes of a file in a form. They end with the form, so that its other fields
 /// are known then.
@@ -48,7 +48,7 @@ impl FormFile {
     }
 }
 
-impl Source for FormFile {
+impl ByteSource for FormFile {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
         if let Some(field) = &mut self.field {
             match self.form.gate().pass(field.chunk()).await {

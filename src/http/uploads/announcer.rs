@@ -12,7 +12,7 @@ use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::is_proxied;
 use crate::http::headers::upload_fields::limits;
 use crate::http::headers::upload_protocol::Interop;
-use crate::upload::Status;
+use crate::upload::UploadStatus;
 
 /// Sends the interim responses to one request.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Announcer {
     }
 
     /// The upload was created (upload creation).
-    pub fn created(&self, id: Uuid, status: &Status) {
+    pub fn created(&self, id: Uuid, status: &UploadStatus) {
         let location = self.base_url.upload(id);
         let limits = limits(self.max_size_bytes, status.expires);
         self.send(&format!(

@@ -14,7 +14,7 @@ use super::checksum::checksum;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::upload_protocol::Interop;
-use crate::upload::{Checksum, PeerSocket, Source, SourceError, Status};
+use crate::upload::{ByteSource, Checksum, PeerSocket, SourceError, UploadStatus};
 
 /// Gives each frame as hyper received it, without a copy.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl BodySource {
     }
 }
 
-impl Source for BodySource {
-    fn created(&mut self, id: Uuid, status: &Status) {
+impl ByteSource for BodySource {
+    fn created(&mut self, id: Uuid, status: &UploadStatus) {
         if let Some(announcer) = &self.announcer {
             announcer.created(id, status);
         }

@@ -3,7 +3,6 @@
 
 mod activity;
 mod error;
-mod header;
 mod language;
 mod model;
 mod noise;

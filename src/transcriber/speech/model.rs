@@ -13,11 +13,11 @@ use whisper_rs::{
 };
 
 use super::activity::SAMPLE_RATE;
-use super::header::{self, HeaderError};
 use super::language::ENGLISH;
 use super::noise::faint_noise;
 use super::run;
 use crate::pulse::Pulse;
+use scribed::models::header::{self, HeaderError};
 
 /// The model that is part of this program, see [`scribed::models::DEMO`].
 pub const DEMO_MODEL: &[u8] = include_bytes!("../../../packaging/demo-model/ggml-demo.bin");

@@ -177,17 +177,17 @@ fn the_client_is_the_one_that_a_trusted_proxy_names() {
         (&[("Forwarded", "for=127.0.0.5")][..], None),
         (&[("Forwarded", "for=\"127.0.0.5:80\";proto=https")], None),
         (&[("Forwarded", "for=127.0.0.6")], Some("address 127.0.0.6")),
-        (&[("Forwarded", "for=_hidden")], Some("not known")),
+        (&[("Forwarded", "for=_hidden")], Some("is unknown")),
         (
             &[("X-Forwarded-For", "127.0.0.5, unknown")],
-            Some("not known"),
+            Some("is unknown"),
         ),
         (
             &[
                 ("Forwarded", "for=127.0.0.5"),
                 ("X-Forwarded-For", "127.0.0.6"),
             ],
-            Some("not known"),
+            Some("is unknown"),
         ),
         (&[], Some("address 127.0.0.1")),
     ] {

@@ -12,7 +12,7 @@ use hyper::header::CONTENT_TYPE;
 
 use crate::http::sources::bad_form::BadForm;
 use crate::http::sources::form::Form;
-use crate::upload::Source;
+use crate::upload::ByteSource;
 
 /// The first byte is the size of the pieces, the rest is the body: what
 /// is read of it in pieces is what is read of it at once, the file is a stretch

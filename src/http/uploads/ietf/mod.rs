@@ -17,7 +17,7 @@ use crate::http::headers::names::{
 use crate::http::headers::upload_fields::{limits, set_complete};
 use crate::http::headers::upload_protocol::{Interop, Protocol};
 use crate::http::reply::{self, Reply};
-use crate::upload::Status;
+use crate::upload::UploadStatus;
 
 pub use append::append;
 pub use create::create;
@@ -62,7 +62,7 @@ fn length_of(
 }
 
 /// Adds the headers of every response about an upload.
-fn describe(app: &App, reply: &mut Reply, status: &Status, interop: Interop) {
+fn describe(app: &App, reply: &mut Reply, status: &UploadStatus, interop: Interop) {
     Protocol::Ietf(interop).mark(reply);
     if !status.is_pending {
         reply::set(reply, UPLOAD_OFFSET, status.offset);

@@ -16,7 +16,7 @@ use crate::http::headers::names::{METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_EXPIRES
 use crate::http::headers::upload_protocol::Protocol;
 use crate::http::headers::upload_protocol::{OFFSET_STREAM, VERSION};
 use crate::http::reply::{self, Reply};
-use crate::upload::Status;
+use crate::upload::UploadStatus;
 
 pub use create::create;
 pub use head::head;
@@ -70,7 +70,7 @@ fn bytes_header(headers: &HeaderMap, name: HeaderName) -> Result<Option<u64>, Pr
 }
 
 /// Adds the headers of every response about an existing upload.
-fn describe(reply: &mut Reply, status: &Status) {
+fn describe(reply: &mut Reply, status: &UploadStatus) {
     Protocol::Tus.mark(reply);
     if !status.is_pending {
         reply::set(reply, UPLOAD_OFFSET, status.offset);

@@ -1,9 +1,9 @@
-//! A look at a model file before whisper.cpp sees it.
+//! Checks a model file before whisper.cpp reads it.
 //!
 //! whisper.cpp believes every number in a model file and aborts the process, or
 //! computes with uninitialised memory, on damaged ones. So the whole structure
 //! is walked here, skipping over the weights: every reason to refuse is found in
-//! milliseconds and told in words. The layout (little endian): magic, eleven
+//! milliseconds and named. The layout (little endian): magic, eleven
 //! hyperparameters, mel filters, vocabulary, then tensors up to the end.
 
 use std::fs::File;
@@ -24,10 +24,13 @@ const WEIGHT_TYPES: [i32; 12] = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14];
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
+    /// The file cannot be opened or read.
     #[error("it cannot be read ({0})")]
     Read(#[from] io::Error),
+    /// The magic is missing.
     #[error("it is not a model of whisper.cpp (it does not begin with \"lmgg\")")]
     Magic,
+    /// A hyperparameter out of range.
     #[error("its header is damaged ({name} is {value})")]
     Hyperparameter {
         /// As in whisper.cpp.
@@ -35,8 +38,10 @@ pub enum HeaderError {
         /// As in the file.
         value: i32,
     },
+    /// The vocabulary or the list of tensors is invalid.
     #[error("it is damaged ({0})")]
     Damaged(String),
+    /// The file is truncated; its length in bytes.
     #[error("it is incomplete ({0} bytes, it ends in the middle)")]
     Truncated(u64),
 }
@@ -229,7 +234,7 @@ mod tests {
 
     use super::*;
 
-    const DEMO_MODEL: &[u8] = include_bytes!("../../../packaging/demo-model/ggml-demo.bin");
+    const DEMO_MODEL: &[u8] = include_bytes!("../../packaging/demo-model/ggml-demo.bin");
 
     fn verdict(model: &[u8]) -> String {
         match check(Cursor::new(model), model.len() as u64) {

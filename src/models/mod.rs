@@ -1,6 +1,8 @@
 //! Lists the installed models. A model is a file `ggml-<name>.bin` in the models
 //! directory, as whisper.cpp names them; [`DEMO`] is built into the engine.
 
+pub mod header;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
