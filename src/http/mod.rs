@@ -12,7 +12,7 @@
 //!
 //! `headers` know neither [`app::App`] nor our errors, `error` knows no
 //! endpoint, an endpoint knows no other endpoint's folder but `tasks` (and
-//! `openai` its `intake`). Only `routes` names a path, only `server` a socket.
+//! `openai` its `intake`). Only `routes` names a path.
 
 pub mod app;
 mod auth;

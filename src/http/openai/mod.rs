@@ -2,7 +2,6 @@
 //! else. A request waits for the end of its task; a client that disconnects while
 //! it waits cancels the task.
 
-mod answer;
 mod cancel_on_disconnect;
 mod fields;
 mod models;

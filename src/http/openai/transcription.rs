@@ -1,19 +1,20 @@
 //! `POST /v1/audio/transcriptions` and `/v1/audio/translations`.
 
 use std::cell::OnceCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::Request;
 use hyper::header::HeaderName;
+use hyper::{Request, StatusCode};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::answer::answer;
 use super::cancel_on_disconnect::{CancelOnDisconnect, failure};
 use super::fields::Wanted;
 use super::stream::stream;
 use crate::access::Caller;
+use crate::blocking;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
@@ -23,9 +24,10 @@ use crate::http::sources::arriving::Whole;
 use crate::http::sources::form_file::FormFile;
 use crate::http::upload_request::{UploadRequest, amended};
 use crate::options::Task;
+use crate::render::render;
 use crate::store::facts::Priority;
 use crate::store::ring;
-use crate::task::Status;
+use crate::task::{Status, TaskRecord};
 use crate::upload::NewUpload;
 
 /// The id of the request, which is that of its task.
@@ -64,6 +66,21 @@ pub async fn transcribe(
     };
     reply::set(&mut reply, X_REQUEST_ID, id);
     Ok(reply)
+}
+
+/// The response with the transcript of a completed task.
+async fn answer(app: &App, wanted: Wanted, record: Arc<TaskRecord>) -> Result<Reply, ApiError> {
+    let dir = app.tasks.dir(record.id);
+    let format = wanted.format;
+    match blocking::run(move || render(format, &record.transcript(&dir))).await {
+        Ok(document) => {
+            let content_type = format.content_type();
+            Ok(reply::body(StatusCode::OK, content_type, document))
+        }
+        // Deleted at this moment.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),
+        Err(error) => Err(ApiError::Internal(error.to_string())),
+    }
 }
 
 /// Stores the recording; fields after it count too.

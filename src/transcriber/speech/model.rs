@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use scribed::models::header::{self, HeaderError};
 use scribed::options::Options;
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
@@ -17,7 +18,6 @@ use super::language::ENGLISH;
 use super::noise::faint_noise;
 use super::run;
 use crate::pulse::Pulse;
-use scribed::models::header::{self, HeaderError};
 
 /// The model that is part of this program, see [`scribed::models::DEMO`].
 pub const DEMO_MODEL: &[u8] = include_bytes!("../../../packaging/demo-model/ggml-demo.bin");
