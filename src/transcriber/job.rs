@@ -392,7 +392,7 @@ mod tests {
                 "pdf",
                 "application/pdf",
             ),
-            (testing::file(&[0; 5000]), "wav", "nothing in it"),
+            (testing::file(&[0; 5000]), "wav", "no known audio format"),
             (
                 testing::file(&testing::bytes(&phrase)[..44]),
                 "wav",
