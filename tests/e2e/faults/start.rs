@@ -9,6 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use uuid::Uuid;
 
 use crate::support::daemon::{Daemon, run_to_end};
 use crate::support::http::get;
@@ -52,6 +55,40 @@ fn a_damaged_model_is_named_and_the_daemon_lives() {
         get(address, "/health/live").expect(200, "live");
         daemon.assert_alive();
     }
+}
+
+#[test]
+fn a_fifo_or_a_link_in_the_state_directory_does_not_hold_up_the_start() {
+    let mut daemon = Daemon::start();
+    let spoken = speech::speak(Script::short(VOICES[0], 1));
+    let upload = tus::upload(daemon.address(), "a.wav", &spoken.bytes());
+    let transcript = task::transcript(daemon.address(), upload.id());
+    daemon.kill9();
+    let uploads = daemon.state_dir().join("uploads");
+    let folder = uploads.join(upload.id());
+    // Beside the files of a good upload, and in place of one of a foreign upload.
+    mkfifo(&folder.join("foreign"), Mode::S_IRWXU).unwrap();
+    for (id, name) in [(Uuid::new_v4(), "offset"), (Uuid::new_v4(), "upload.json")] {
+        let foreign = uploads.join(id.to_string());
+        fs::create_dir(&foreign).unwrap();
+        for other in ["offset", "upload.json", "data"] {
+            if other != name {
+                fs::copy(folder.join(other), foreign.join(other)).unwrap();
+            }
+        }
+        mkfifo(&foreign.join(name), Mode::S_IRWXU).unwrap();
+    }
+    let link = uploads.join(Uuid::new_v4().to_string());
+    std::os::unix::fs::symlink(&folder, link).unwrap();
+
+    daemon.start_again();
+    daemon.wait_until_ready();
+    assert_eq!(task::transcript(daemon.address(), upload.id()), transcript);
+    assert_eq!(task::count(daemon.address()), 1);
+    let damaged = fs::read_dir(daemon.state_dir().join("damaged")).unwrap();
+    assert_eq!(damaged.count(), 3, "{}", daemon.stderr());
+    let named = daemon.stderr().matches("not a regular file").count();
+    assert_eq!(named, 2, "{}", daemon.stderr());
 }
 
 #[test]
