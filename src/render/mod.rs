@@ -6,7 +6,6 @@ mod json;
 mod openai;
 mod subtitles;
 mod table;
-mod time;
 mod transcript;
 
 use std::io;

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::time::milliseconds;
 use super::transcript::Segments;
 
 /// SubRip.
@@ -27,6 +26,11 @@ pub fn vtt(segments: Segments<'_>) -> io::Result<String> {
         document += &format!("{start} --> {end}\n{}\n\n", cue(&text));
     }
     Ok(document)
+}
+
+/// Whole milliseconds, rounded; never negative.
+pub(super) fn milliseconds(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1000.0).round() as u64
 }
 
 /// HH:MM:SS and milliseconds; more than 99 hours take more digits.

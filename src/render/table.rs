@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::time::milliseconds;
+use super::subtitles::milliseconds;
 use super::transcript::Segments;
 
 /// The text of each.

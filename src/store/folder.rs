@@ -208,7 +208,8 @@ impl Removal<'_> {
 
 /// Reads the state of an upload without taking its lock. Blocks on the disk.
 pub fn peek_record(dir: &Path) -> Result<Record, OpenError> {
-    decode(&regular_file::open(&dir.join(OFFSET))?)
+    let offset = regular_file::open_unchecked(&dir.join(OFFSET), File::options().read(true))?;
+    decode(&offset)
 }
 
 /// Whether the upload in this directory is being created: its lock is held.

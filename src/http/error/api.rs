@@ -36,12 +36,7 @@ pub enum ApiError {
     #[error("{0}")]
     Validation(String),
     #[error("{why}")]
-    Parameter {
-        /// Its name in requests.
-        name: &'static str,
-        /// The message, which includes the name.
-        why: String,
-    },
+    Parameter { name: &'static str, why: String },
     /// The model is not installed, and `transcribe.unknown_model` is `reject`.
     #[error("{0}")]
     UnknownModel(String),

@@ -57,12 +57,7 @@ pub enum ProtocolError {
     #[error("send the bytes with Content-Type: {}", PARTIAL_UPLOAD)]
     PartialContentType,
     #[error("the upload is at offset {expected}, not at {provided}; send from there")]
-    Offset {
-        /// The offset of the upload.
-        expected: u64,
-        /// The offset in the request.
-        provided: u64,
-    },
+    Offset { expected: u64, provided: u64 },
     #[error("the lengths of the upload and of what was sent do not agree")]
     Length,
     #[error("the upload is not complete yet; its recording can be had when it is")]
@@ -70,10 +65,7 @@ pub enum ProtocolError {
     #[error("the recording was deleted after its retention period")]
     RecordingGone,
     #[error("the recording has {length} bytes; ask for some of them")]
-    Range {
-        /// Length of the recording in bytes.
-        length: u64,
-    },
+    Range { length: u64 },
     /// The request cannot be met.
     #[error(transparent)]
     Unmet(Unmet),
