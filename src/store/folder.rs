@@ -40,6 +40,8 @@ impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> OpenError {
         match error.kind() {
             io::ErrorKind::NotFound => OpenError::Missing,
+            // A FIFO or a socket in the place of a file.
+            io::ErrorKind::NotSeekable => OpenError::Damaged,
             _ => OpenError::Io(error),
         }
     }

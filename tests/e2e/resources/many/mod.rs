@@ -4,18 +4,15 @@
 mod copies;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::libc;
-use nix::sys::stat::Mode;
+use nix::fcntl::AT_FDCWD;
+use nix::sys::fanotify::{EventFFlags, Fanotify, InitFlags, MarkFlags, MaskFlags};
 use nix::sys::statvfs::statvfs;
-use nix::unistd::mkfifo;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,7 +54,7 @@ fn many_old_tasks_neither_delay_the_start_nor_fill_the_memory() {
     let folder = daemon.state_dir().join("uploads").join(upload.id());
     let ids = copy_upload(&folder, MANY, Sharing::Linked);
     println!("{MANY} folders made in {:?}", begun.elapsed());
-    let barrier = Barrier::in_place_of(folder.join("upload.json"));
+    let barrier = Barrier::before(&folder.join("upload.json"));
 
     // The scan stands still at the barrier, and all else goes on.
     let begun = Instant::now();
@@ -188,31 +185,26 @@ fn read_pages(address: SocketAddr) -> usize {
     total
 }
 
-/// A file whose reader waits.
-struct Barrier {
-    path: PathBuf,
-    content: Vec<u8>,
-}
+/// A file that cannot be opened until the barrier is lifted (fanotify, as root).
+struct Barrier(Fanotify);
 
 impl Barrier {
-    fn in_place_of(path: PathBuf) -> Barrier {
-        let content = fs::read(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-        Barrier { path, content }
+    fn before(path: &Path) -> Barrier {
+        let flags = InitFlags::FAN_CLASS_CONTENT | InitFlags::FAN_CLOEXEC;
+        let group = Fanotify::init(flags, EventFFlags::O_RDONLY).expect("fanotify, as root");
+        let marked = group.mark(
+            MarkFlags::FAN_MARK_ADD,
+            MaskFlags::FAN_OPEN_PERM,
+            AT_FDCWD,
+            Some(path),
+        );
+        marked.expect("a mark");
+        Barrier(group)
     }
 
-    /// Gives the reader what was there, and puts it back for later ones.
+    /// Closing the group permits what waits.
     fn lift(self) {
-        let mut pipe = until("the daemon reads", || {
-            let mut options = File::options();
-            options.write(true).custom_flags(libc::O_NONBLOCK);
-            options.open(&self.path).ok()
-        });
-        let regular = self.path.with_extension("regular");
-        fs::write(&regular, &self.content).unwrap();
-        fs::rename(regular, &self.path).unwrap();
-        pipe.write_all(&self.content).unwrap();
+        drop(self.0);
     }
 }
 
