@@ -205,11 +205,12 @@ impl<'ast> Visit<'ast> for Module {
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string());
-        self.mentioned.push(segments.collect());
+        // A single name is a local one, or its `use` was seen.
+        if path.segments.len() > 1 {
+            let segments = path.segments.iter();
+            let names = segments.map(|segment| segment.ident.to_string());
+            self.mentioned.push(names.collect());
+        }
         visit::visit_path(self, path);
     }
 }
