@@ -6,7 +6,7 @@
 pub const LOOK_BYTES: usize = 8192;
 
 /// The magic of a compound file (old Office formats). The part by which `infer`
-/// tells these formats apart may be anywhere in the file.
+/// distinguishes these formats may be anywhere in the file.
 const COMPOUND_FILE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// Names the type of a file that is certainly not a recording, with its

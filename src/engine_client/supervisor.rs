@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    /// Jobs are told apart by their lengths.
+    /// The length identifies the job.
     async fn submit(engine: &Engine, size_bytes: u64) -> mpsc::Receiver<JobEvent> {
         let recording = File::open("/dev/null").unwrap();
         let job = Job {

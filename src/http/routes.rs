@@ -273,19 +273,19 @@ async fn upload(
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
     use Protocol::{Ietf, Tus};
-    match (resource, request.method(), protocol) {
-        (_, &Method::OPTIONS, _) => return Ok(options(app)),
-        (Resource::Uploads, &Method::POST, Tus) => return tus::create(app, caller, request).await,
-        (Resource::Uploads, &Method::POST | &Method::PUT, Ietf(interop)) => {
-            return ietf::create(app, caller, interop, request).await;
-        }
-        (Resource::Upload(_), &Method::HEAD | &Method::PATCH | &Method::DELETE, Tus) => {
-            tus::check_version(request.headers())?;
-        }
-        _ => {}
+    if let (Resource::Uploads, &Method::POST, Tus)
+    | (Resource::Upload(_), &Method::HEAD | &Method::PATCH | &Method::DELETE, Tus) =
+        (resource, request.method(), protocol)
+    {
+        tus::check_version(request.headers())?;
     }
     let upload = async |id| OwnedUpload::check(app, caller, id).await;
     match (resource, request.method(), protocol) {
+        (_, &Method::OPTIONS, _) => Ok(options(app)),
+        (Resource::Uploads, &Method::POST, Tus) => tus::create(app, caller, request).await,
+        (Resource::Uploads, &Method::POST | &Method::PUT, Ietf(interop)) => {
+            ietf::create(app, caller, interop, request).await
+        }
         (Resource::Upload(id), &Method::HEAD, Tus) => {
             tus::head(app, upload(id).await?, &request).await
         }

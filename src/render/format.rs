@@ -15,7 +15,7 @@ pub enum Format {
     Tsv,
     /// The text in one line, as OpenAI's `text`.
     OneLine,
-    /// OpenAI's `json`: the text, and what it cost if that is told.
+    /// OpenAI's `json`: the text, with the usage of a transcription.
     OpenAiJson {
         /// Only transcriptions have it.
         has_usage: bool,

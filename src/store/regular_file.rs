@@ -10,6 +10,9 @@ use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
+/// Far longer than any file of ours that is read whole.
+const READ_MAX_BYTES: u64 = 16 << 20;
+
 /// Opens the regular file at `path` for reading. Anything else is an error of
 /// kind `InvalidData`, and takes no time. Blocks on the disk.
 pub fn open(path: &Path) -> io::Result<File> {
@@ -27,7 +30,11 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_unchecked(path, File::options().read(true))?;
     let length = length(&file)?;
-    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    if length > READ_MAX_BYTES {
+        let error = format!("it is longer than {READ_MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+    }
+    let mut content = Vec::with_capacity(length as usize);
     // Without a limit it would ask for the length once more.
     file.take(length).read_to_end(&mut content)?;
     Ok(content)
@@ -71,6 +78,10 @@ mod tests {
         nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert_eq!(read(&file).unwrap(), b"content");
+        let long = dir.path().join("long");
+        let made = File::create(&long).unwrap();
+        made.set_len(READ_MAX_BYTES + 1).unwrap();
+        assert_eq!(read(&long).unwrap_err().kind(), io::ErrorKind::InvalidData);
         let device = Path::new("/dev/zero");
         for path in [&*link, &fifo, &socket, device, dir.path()] {
             for options in [

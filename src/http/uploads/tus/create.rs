@@ -7,7 +7,7 @@ use hyper::{Request, StatusCode};
 
 use super::concat::concat;
 use super::metadata::Metadata;
-use super::{bytes_header, check_version, describe, is_chunk};
+use super::{bytes_header, describe, is_chunk};
 use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
@@ -30,7 +30,6 @@ pub async fn create(
     let has_body = !body.is_end_stream();
     let announced_bytes = body.size_hint().exact();
     let source = BodySource::new(body, &head);
-    check_version(&head.headers)?;
     let new = new_upload(app, caller, parse(&head.headers)?).await?;
     if !new.facts.parts().is_empty() && has_body {
         return Err(UploadError::Final.into());
