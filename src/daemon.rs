@@ -26,10 +26,10 @@ use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
 use crate::http::app::MAX_WAITING;
-use crate::http::connection::per_client::PerClient;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
+use crate::shares::Shares;
 use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, Tasks, WorkerSettings};
@@ -209,7 +209,7 @@ async fn control(
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),
-        per_client: PerClient::of(max_connections),
+        per_client: Shares::of(max_connections),
         max_connections,
         stopping,
     };

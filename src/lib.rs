@@ -30,6 +30,7 @@ pub mod options;
 pub mod outgoing;
 pub mod protocol;
 pub mod render;
+pub mod shares;
 pub mod store;
 pub mod sweep;
 pub mod systemd;

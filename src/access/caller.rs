@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::shares::Owner;
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
@@ -28,8 +30,9 @@ pub enum Way {
 /// The authenticated sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// No token was required; may access everything.
-    Anyone,
+    /// A client of this network, of which no token was required; may access
+    /// everything.
+    Anyone(IpAddr),
     /// The token with this name.
     Token(Arc<str>),
     /// The admin token with this name; may access everything.
@@ -40,15 +43,31 @@ impl Caller {
     /// The owner of uploads that this caller creates.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Caller::Anyone => None,
+            Caller::Anyone(_) => None,
             Caller::Token(name) | Caller::Admin(name) => Some(name),
+        }
+    }
+
+    /// Whose share this caller uses of what is limited.
+    pub fn owner(&self) -> Owner {
+        match self {
+            Caller::Anyone(network) => Owner::Network(*network),
+            Caller::Token(name) | Caller::Admin(name) => Owner::Token(Arc::clone(name)),
+        }
+    }
+
+    /// The network of a caller without a token.
+    pub fn network(&self) -> Option<IpAddr> {
+        match self {
+            Caller::Anyone(network) => Some(*network),
+            Caller::Token(_) | Caller::Admin(_) => None,
         }
     }
 
     /// Whether this caller may access what belongs to `owner`.
     pub fn may_use(&self, owner: Option<&str>) -> bool {
         match self {
-            Caller::Anyone | Caller::Admin(_) => true,
+            Caller::Anyone(_) | Caller::Admin(_) => true,
             Caller::Token(name) => owner == Some(name),
         }
     }

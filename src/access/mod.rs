@@ -130,7 +130,9 @@ impl Access {
     pub fn still_admits(&self, caller: &Caller) -> bool {
         let tokens = self.tokens();
         let (name, role) = match caller {
-            Caller::Anyone => return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty(),
+            Caller::Anyone(_) => {
+                return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty();
+            }
             Caller::Token(name) => (name, Role::User),
             Caller::Admin(name) => (name, Role::Admin),
         };
@@ -183,12 +185,12 @@ impl Access {
                     })
                     .ok_or_else(|| self.wrong(address))
             }
-            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone(network_of(address))),
             // Not for proxied requests, whatever address the proxy sends: a
             // misconfigured proxy on this machine would make all clients look
             // local.
             _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
-                Ok(Caller::Anyone)
+                Ok(Caller::Anyone(network_of(address)))
             }
             _ if tokens.is_empty() => Err(Denied::NotSetUp),
             _ => Err(Denied::NoToken),
@@ -251,6 +253,10 @@ mod tests {
         access.admit(client, authorization.map(str::as_bytes))
     }
 
+    fn anyone(network: &str) -> Caller {
+        Caller::Anyone(network.parse().unwrap())
+    }
+
     fn from(address: &str, way: Way) -> Client {
         let address = address.parse().unwrap();
         Client { address, way }
@@ -264,7 +270,10 @@ mod tests {
         assert!(access.warning().is_some());
         for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
             for any_key in [None, Some("Bearer any")] {
-                assert_eq!(admit(&access, local, any_key), Ok(Caller::Anyone));
+                assert!(matches!(
+                    admit(&access, local, any_key),
+                    Ok(Caller::Anyone(network)) if network.is_loopback() || local == "::1"
+                ));
             }
         }
         for any_key in [None, Some("Bearer any")] {
@@ -278,13 +287,13 @@ mod tests {
         let token = tokens::add(&file, "phone", Role::User).unwrap();
         assert_eq!(
             admit(&access, LOCAL, None),
-            Ok(Caller::Anyone),
+            Ok(anyone(LOCAL)),
             "not reloaded yet"
         );
         assert_eq!(access.reload().unwrap(), 1);
         assert_eq!(access.warning(), None);
         assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
-        assert!(!access.still_admits(&Caller::Anyone));
+        assert!(!access.still_admits(&anyone(LOCAL)));
         let header = format!("bearer {token}");
         let phone = Caller::Token("phone".into());
         assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone.clone()));
@@ -347,12 +356,12 @@ mod tests {
                 .unwrap()
                 .contains("192.168.0.0/16, fd00::/8")
         );
-        assert_eq!(admit(&access, REMOTE, None), Ok(Caller::Anyone));
+        assert_eq!(admit(&access, REMOTE, None), Ok(anyone(REMOTE)));
         assert_eq!(
             admit(&access, "::ffff:192.168.3.4", None),
-            Ok(Caller::Anyone)
+            Ok(anyone("192.168.3.4"))
         );
-        assert_eq!(admit(&access, "fd00::7", None), Ok(Caller::Anyone));
+        assert_eq!(admit(&access, "fd00::7", None), Ok(anyone("fd00::")));
         assert!(matches!(
             admit(&access, "10.0.0.1", None),
             Err(Denied::Network(_))
@@ -362,13 +371,13 @@ mod tests {
             Err(Denied::Network(_))
         ));
         let any_key = Some("Bearer any");
-        assert_eq!(admit(&access, REMOTE, any_key), Ok(Caller::Anyone));
+        assert_eq!(admit(&access, REMOTE, any_key), Ok(anyone(REMOTE)));
         tokens::add(&file, "phone", Role::User).unwrap();
         access.reload().unwrap();
         assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::WrongToken));
-        assert_eq!(admit(&access, REMOTE, None), Ok(Caller::Anyone));
+        assert_eq!(admit(&access, REMOTE, None), Ok(anyone(REMOTE)));
         let proxied = access.admit(from(REMOTE, Way::Proxied), None);
-        assert_eq!(proxied, Ok(Caller::Anyone));
+        assert_eq!(proxied, Ok(anyone(REMOTE)));
         let hidden = access.admit(from(REMOTE, Way::Hidden), None);
         assert_eq!(hidden, Err(Denied::Hidden(REMOTE.parse().unwrap())));
     }
@@ -378,6 +387,6 @@ mod tests {
         let caller = Caller::Token("phone".into());
         assert!(caller.may_use(Some("phone")));
         assert!(!caller.may_use(Some("recorder")) && !caller.may_use(None));
-        assert!(Caller::Anyone.may_use(Some("recorder")));
+        assert!(anyone(LOCAL).may_use(Some("recorder")));
     }
 }

@@ -114,7 +114,15 @@ mod tests {
     fn unused_tickets_are_limited() {
         let tickets = Tickets::default();
         let now = Instant::now();
-        let issue = |now| tickets.issue(Caller::Anyone, Uuid::nil(), now).is_ok();
+        let issue = |now| {
+            tickets
+                .issue(
+                    Caller::Anyone(std::net::Ipv4Addr::LOCALHOST.into()),
+                    Uuid::nil(),
+                    now,
+                )
+                .is_ok()
+        };
         assert!((0..MAX_UNUSED).all(|_| issue(now)));
         assert!(!issue(now));
         assert!(issue(now + LIFETIME), "the earlier tickets have expired");

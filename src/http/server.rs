@@ -17,18 +17,18 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::connection::first_request::FirstRequest;
-use crate::access::Client;
+use crate::access::{Client, network_of};
 use crate::http::app::App;
 use crate::http::connection::close;
 use crate::http::connection::head_timeout::HeadClock;
 use crate::http::connection::io::Connection;
-use crate::http::connection::per_client::PerClient;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::headers::location::Ends;
 use crate::http::headers::request_head;
 use crate::http::live::{self, Handover};
 use crate::http::reply::{self, Reply};
 use crate::http::routes;
+use crate::shares::{Owner, Shares};
 use crate::store::ring;
 
 /// Time for responses to be sent once the daemon stops; uploads are parked at
@@ -49,8 +49,8 @@ pub struct Server {
     pub app: Arc<App>,
     /// One permit per connection, over all threads.
     pub connections: Arc<Semaphore>,
-    /// Limits the connections of each client.
-    pub per_client: Arc<PerClient>,
+    /// The connections of each client.
+    pub per_client: Arc<Shares>,
     /// How many permits there are.
     pub max_connections: usize,
     /// Turns true when the daemon stops.
@@ -100,9 +100,9 @@ async fn accept(server: Server, listener: TcpListener) {
             (Ok(permit), Ok((stream, peer))) => {
                 let peer = peer.ip().to_canonical();
                 let (connection, clock) = Connection::accepted(stream, server.app.idle_timeout);
-                let share = server.per_client.admit(peer);
+                let share = server.per_client.take(Owner::Network(network_of(peer)));
                 // A trusted proxy connects for many clients.
-                if share.is_none() && !server.app.trusted_proxies.contains(peer) {
+                if share.is_err() && !server.app.trusted_proxies.contains(peer) {
                     close::refuse(&connection);
                     continue;
                 }

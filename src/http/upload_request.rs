@@ -69,6 +69,7 @@ pub async fn new_upload(
             .filter(|id| !id.is_nil() && !is_partial),
         facts: Facts {
             owner: caller.name().map(str::to_owned),
+            network: caller.network(),
             metadata: wanted.metadata,
             filename: wanted.filename.map(|name| display_name(&name)),
             filetype: wanted.filetype,

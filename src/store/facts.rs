@@ -1,10 +1,13 @@
 //! The facts of an upload, known from its creation on.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record::Kind;
 use crate::options::Options;
+use crate::shares::Owner;
 
 /// `upload.json`, written at creation; for an upload in a single request
 /// ([`Facts::is_whole`]) possibly once more before it is complete. Unknown fields
@@ -18,6 +21,9 @@ pub struct Facts {
     /// Name of the access token that created it, `None` if none was required.
     #[serde(default)]
     pub owner: Option<String>,
+    /// Network of the client that created it, if no token was required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<IpAddr>,
     /// `Upload-Metadata` as the client sent it.
     #[serde(default)]
     pub metadata: Option<String>,
@@ -96,8 +102,22 @@ impl Facts {
         }
     }
 
+    /// Whose share it uses of what is limited.
+    pub fn share_owner(&self) -> Owner {
+        share_owner(self.owner.as_deref(), self.network)
+    }
+
     /// The partial uploads of a final upload.
     pub fn parts(&self) -> &[Uuid] {
         self.concat.as_ref().map_or(&[], |concat| &concat.parts)
+    }
+}
+
+/// Whose share something uses that was created with a token of this name, or from
+/// this network. Those of which neither is known are one owner.
+pub fn share_owner(token: Option<&str>, network: Option<IpAddr>) -> Owner {
+    match (token, network) {
+        (Some(name), _) => Owner::Token(name.into()),
+        (None, network) => Owner::Network(network.unwrap_or(Ipv6Addr::UNSPECIFIED.into())),
     }
 }

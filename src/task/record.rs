@@ -1,6 +1,7 @@
 //! The durable record of a task, `task.json` in its upload's folder.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -9,7 +10,8 @@ use uuid::Uuid;
 
 use crate::options::Options;
 use crate::protocol::AudioInfo;
-use crate::store::facts::{Facts, Priority};
+use crate::shares::Owner;
+use crate::store::facts::{Facts, Priority, share_owner};
 use crate::store::moment::Moment;
 use crate::store::regular_file;
 use crate::store::replace_durably;
@@ -54,6 +56,9 @@ pub struct TaskRecord {
     /// See [`Facts::owner`].
     #[serde(default)]
     pub owner: Option<String>,
+    /// See [`Facts::network`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<IpAddr>,
     /// Name of the file at the client.
     pub file_name: Option<String>,
     /// Language asked for; `None`: detect.
@@ -111,6 +116,7 @@ impl TaskRecord {
             id: facts.id,
             created_at: facts.created_at,
             owner: facts.owner,
+            network: facts.network,
             file_name: facts.filename,
             wanted_language: facts.language,
             wanted_model: facts.model,
@@ -145,6 +151,11 @@ impl TaskRecord {
     /// Writes it, durably when this returns. Blocks on the disk.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         replace_durably(dir, FILE, &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Whose share it uses of what is limited.
+    pub fn share_owner(&self) -> Owner {
+        share_owner(self.owner.as_deref(), self.network)
     }
 
     /// It will not change by itself any more.

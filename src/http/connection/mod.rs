@@ -4,5 +4,4 @@ pub(crate) mod close;
 pub(crate) mod first_request;
 pub(crate) mod head_timeout;
 pub(crate) mod io;
-pub mod per_client;
 pub(crate) mod request_body;

@@ -34,7 +34,7 @@ pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Rep
         status,
         owner: match caller {
             Caller::Token(name) => Some(name.to_string()),
-            Caller::Anyone | Caller::Admin(_) => None,
+            Caller::Anyone(_) | Caller::Admin(_) => None,
         },
         page: number(query, "page", 1, usize::MAX)?,
         page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
