@@ -25,7 +25,7 @@ use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
-use crate::http::app::MAX_WAITING;
+use crate::http::app::{MAX_LISTENERS, MAX_WAITING};
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
@@ -203,7 +203,8 @@ async fn control(
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
         stopping: stopping.clone(),
-        waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        waiting: Shares::of(MAX_WAITING),
+        listeners: Shares::of(MAX_LISTENERS),
     });
     let max_connections = descriptors::raise_limit(config.http.max_connections);
     let server = Server {
@@ -342,32 +343,32 @@ fn announce(listeners: &[TcpListener]) -> String {
 }
 
 /// Recovers the uploads in the state directory: creates tasks for the finished
-/// ones. Then sweeps.
+/// ones. Then sweeps, now and from time to time.
 async fn recover(tasks: Arc<Tasks>, uploads: Arc<Uploads>, layout: Layout, rules: sweep::Rules) {
     let recovered = tokio::task::spawn_blocking({
-        let (tasks, uploads) = (Arc::clone(&tasks), Arc::clone(&uploads));
+        let (tasks, uploads, layout) = (tasks, Arc::clone(&uploads), layout.clone());
         move || {
             let recovered = upload::recover(&layout, |found| match found {
                 RecoveredUpload::Finished(id) => tasks.adopt(id),
-                RecoveredUpload::Unfinished(id) => uploads.found_unfinished(id),
+                RecoveredUpload::Unfinished {
+                    id,
+                    owner,
+                    reserved_bytes,
+                } => uploads.found_unfinished(id, owner, reserved_bytes),
                 RecoveredUpload::Pending(id, parts) => uploads.found_pending(id, parts),
             });
             if let Err(error) = recovered {
                 error!("cannot read the state directory: {error}");
             }
             tasks.adopted_all();
-            match sweep::sweep(&layout, rules) {
-                Ok(summary) if summary == sweep::Summary::default() => {}
-                Ok(summary) => info!("{summary}"),
-                Err(error) => warn!("sweep failed: {error}"),
-            }
+            sweep::sweep_and_log(&layout, rules);
         }
     });
     if let Err(error) = recovered.await {
         error!("reading the state directory failed: {error}");
     }
     uploads.join_found();
-    std::future::pending().await
+    sweep::every_minute(&layout, rules, &uploads).await;
 }
 
 /// Keeps the status line of `systemctl status` up to date.

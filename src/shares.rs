@@ -91,6 +91,19 @@ impl Exceeded {
             used => Exceeded::Share { used, whole },
         }
     }
+
+    /// What to say to a client that gets no more of these things.
+    pub fn text(&self, things: &str) -> String {
+        match self {
+            Exceeded::Share { used, whole } => format!(
+                "you have {used} {things}, and there are {whole} at most for all clients: that is \
+                 your share; try again when some are done"
+            ),
+            Exceeded::Whole { whole } => {
+                format!("there are {whole} {things}, and no more are accepted; try again later")
+            }
+        }
+    }
 }
 
 impl Drop for Share {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::caller::Caller;
+use crate::shares::{Exceeded, Owner, is_fair};
 
 /// How long a ticket is valid.
 pub(super) const LIFETIME: Duration = Duration::from_secs(60);
@@ -27,8 +28,8 @@ pub struct Ticket {
 
 /// The limit of unused tickets is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many unused tickets; try again in a minute")]
-pub struct TooManyTickets;
+#[error("{}", .0.text("unused tickets"))]
+pub struct TooManyTickets(pub Exceeded);
 
 /// The unused tickets.
 #[derive(Debug, Default)]
@@ -49,11 +50,14 @@ impl Tickets {
         now: Instant,
     ) -> Result<Ticket, TooManyTickets> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_UNUSED {
+        let owner = caller.owner();
+        let mut used = used_by(&entries, &owner);
+        if !is_fair(used, 1, free(&entries)) {
             entries.retain(|_, entry| entry.until > now);
+            used = used_by(&entries, &owner);
         }
-        if entries.len() >= MAX_UNUSED {
-            return Err(TooManyTickets);
+        if !is_fair(used, 1, free(&entries)) {
+            return Err(TooManyTickets(Exceeded::new(used, MAX_UNUSED as u64)));
         }
         // Version 4: 122 random bits from the operating system.
         let secret = Uuid::new_v4();
@@ -80,6 +84,17 @@ impl Tickets {
         let entry = entries.remove(&secret)?;
         (Some(entry.task) == task && entry.until > now).then_some(entry.caller)
     }
+}
+
+fn used_by(entries: &HashMap<Uuid, Entry>, owner: &Owner) -> u64 {
+    let own = entries
+        .values()
+        .filter(|entry| entry.caller.owner() == *owner);
+    own.count() as u64
+}
+
+fn free(entries: &HashMap<Uuid, Entry>) -> u64 {
+    MAX_UNUSED.saturating_sub(entries.len()) as u64
 }
 
 #[cfg(test)]
@@ -111,20 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn unused_tickets_are_limited() {
+    fn unused_tickets_are_shared() {
         let tickets = Tickets::default();
         let now = Instant::now();
-        let issue = |now| {
-            tickets
-                .issue(
-                    Caller::Anyone(std::net::Ipv4Addr::LOCALHOST.into()),
-                    Uuid::nil(),
-                    now,
-                )
-                .is_ok()
-        };
-        assert!((0..MAX_UNUSED).all(|_| issue(now)));
-        assert!(!issue(now));
-        assert!(issue(now + LIFETIME), "the earlier tickets have expired");
+        let [phone, other] = ["phone", "other"].map(|name| Caller::Token(name.into()));
+        let issue = |caller: &Caller, now| tickets.issue(caller.clone(), Uuid::nil(), now).is_ok();
+        assert!((0..MAX_UNUSED / 2).all(|_| issue(&phone, now)));
+        assert!(!issue(&phone, now) && issue(&other, now), "a share each");
+        let later = now + LIFETIME;
+        assert!(issue(&phone, later), "the earlier tickets have expired");
     }
 }

@@ -137,7 +137,7 @@ fn state_dir(path: &Path, reserve_free_bytes: u64) -> Finding {
         Ok(()) => {}
     }
     let layout = Layout::at(path);
-    match layout.free_bytes() {
+    match layout.free().map(|free| free.bytes) {
         Ok(free) if free <= reserve_free_bytes => Note(format!(
             "{path_text}: {} free, not more than upload.reserve_free: new uploads are rejected",
             ByteSize(free)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::headers::cors::Origins;
 use super::headers::location::BaseUrl;
@@ -14,11 +14,16 @@ use crate::access::Access;
 use crate::engine_client::Engine;
 use crate::models::UnknownModel;
 use crate::outgoing::Outgoing;
+use crate::shares::Shares;
 use crate::task::Tasks;
 use crate::upload::Uploads;
 
 /// How many clients may wait for uploads that do not exist yet.
 pub const MAX_WAITING: usize = 1024;
+
+/// How many connections may follow tasks; each holds the messages that it has not
+/// sent.
+pub const MAX_LISTENERS: usize = 2048;
 
 /// What every handler can use.
 #[derive(Debug)]
@@ -55,6 +60,8 @@ pub struct App {
     pub idle_timeout: Duration,
     /// Turns true when the daemon stops.
     pub stopping: watch::Receiver<bool>,
-    /// One permit for each client that waits for an upload to be created.
-    pub waiting: Arc<Semaphore>,
+    /// Clients that wait for an upload to be created.
+    pub waiting: Arc<Shares>,
+    /// Connections that follow the progress of a task.
+    pub listeners: Arc<Shares>,
 }

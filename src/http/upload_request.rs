@@ -11,6 +11,7 @@ use crate::http::app::App;
 use crate::languages::UnknownLanguage;
 use crate::models::UnknownModel;
 use crate::options::Options;
+use crate::shares::{Exceeded, is_fair};
 use crate::store::facts::{Concat, Facts, Priority};
 use crate::upload::NewUpload;
 use crate::{languages, models};
@@ -53,8 +54,8 @@ pub async fn new_upload(
     let callback_url = callback_url.map(|url| app.outgoing.url(&url));
     let callback_url = callback_url.transpose().map_err(Unmet::Callback)?;
     let is_partial = wanted.concat.as_ref().is_some_and(Concat::is_partial);
-    if !is_partial && app.tasks.waiting() >= app.max_queue {
-        return Err(Unmet::QueueFull);
+    if !is_partial {
+        require_place(app, caller)?;
     }
     for part in wanted.concat.iter().flat_map(|concat| &concat.parts) {
         OwnedUpload::check(app, caller, Some(*part)).await?;
@@ -82,6 +83,19 @@ pub async fn new_upload(
             ..Facts::default()
         },
     })
+}
+
+/// Refuses what has no place in the queue.
+fn require_place(app: &App, caller: &Caller) -> Result<(), Unmet> {
+    let own = app.tasks.waiting_of(&caller.owner());
+    let free = app.max_queue.saturating_sub(app.tasks.waiting());
+    match is_fair(own as u64, 1, free as u64) {
+        true => Ok(()),
+        false => Err(Unmet::QueueFull(Exceeded::new(
+            own as u64,
+            app.max_queue as u64,
+        ))),
+    }
 }
 
 /// A validated upload with language, model and options of a later part of the

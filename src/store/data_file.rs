@@ -315,6 +315,22 @@ pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
     }
 }
 
+/// Gives up the disk space reserved for `[start, length)`, but for a rest of a block.
+/// Where the file system cannot, it stays reserved. Blocks on the disk.
+pub(super) fn release(file: &File, start: u64, length: u64) -> io::Result<()> {
+    let start = start.next_multiple_of(BLOCK);
+    let count = length.next_multiple_of(BLOCK).saturating_sub(start);
+    let range = i64::try_from(start).ok().zip(i64::try_from(count).ok());
+    let Some((start, count @ 1..)) = range else {
+        return Ok(());
+    };
+    let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    match fallocate(file, punch, start, count) {
+        Err(Errno::EOPNOTSUPP) => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
 /// Whether whole blocks can be written with direct I/O (statx(2), STATX_DIOALIGN).
 fn allows_direct_writes(file: &File) -> bool {
     use rustix::fs::{AtFlags, StatxFlags, statx};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::data_file::release;
 use super::facts::Facts;
 use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
@@ -109,6 +110,13 @@ impl Parked {
         self.offset.sync_data()?;
         self.record = next;
         Ok(())
+    }
+
+    /// Gives up the disk space reserved for what has not been received.
+    pub fn release_reservation(&self) -> io::Result<()> {
+        let data = regular_file::open_with(&self.dir.join(DATA), File::options().write(true))?;
+        let length = self.record.length.unwrap_or(data.metadata()?.len());
+        release(&data, self.record.offset, length)
     }
 
     /// Writes the state again and syncs everything in the directory. Also covers

@@ -8,6 +8,15 @@ use uuid::Uuid;
 
 use super::small_file::sync_dir;
 
+/// What a disk has left.
+#[derive(Debug, Clone, Copy)]
+pub struct Free {
+    /// Space in bytes.
+    pub bytes: u64,
+    /// Number of files.
+    pub files: u64,
+}
+
 /// The paths in a state directory, see the [module above](super).
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -89,10 +98,22 @@ impl Layout {
         self.creating().join(id.to_string())
     }
 
-    /// Free disk space in bytes, without the space that uploads have reserved.
-    pub fn free_bytes(&self) -> io::Result<u64> {
+    /// What the disk has left, without the space that uploads have reserved.
+    pub fn free(&self) -> io::Result<Free> {
         let disk = nix::sys::statvfs::statvfs(&self.root)?;
-        Ok(disk.blocks_available() * disk.fragment_size())
+        Ok(Free {
+            bytes: disk.blocks_available() * disk.fragment_size(),
+            // Some file systems have no limit.
+            files: match disk.files() {
+                0 => u64::MAX,
+                _ => disk.files_available(),
+            },
+        })
+    }
+
+    /// The time of the last sweep is that of this file.
+    pub fn last_sweep(&self) -> PathBuf {
+        self.root.join("last-sweep")
     }
 
     /// Whether durability is tested on this file system (ext4 or xfs).

@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use super::appender::Appender;
 use super::creation;
-use super::data_file::{AppendPoint, DataFile, reserve};
+use super::data_file::{AppendPoint, DataFile, release, reserve};
 use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_path};
 use super::moment::Moment;
 use super::record::{Kind, Record};
 use super::regular_file;
+use super::small_file::disk_bytes;
 use super::{Layout, sync_dir};
 use crate::blocking::{self, Permit};
 
@@ -67,9 +68,12 @@ impl Writer {
             let layout = layout.clone();
             move || open(&layout, id)
         });
-        let (files, point) = opened.await?;
+        let (files, point, is_reserved) = opened.await?;
         let record = files.record();
-        let reserved = record.length.unwrap_or(record.offset);
+        let reserved = match record.length {
+            Some(length) if is_reserved => length,
+            _ => record.offset,
+        };
         Ok(Writer::new(layout.upload(id), files, point, reserved))
     }
 
@@ -120,7 +124,8 @@ impl Writer {
     }
 
     async fn grow(&mut self, end: u64) -> io::Result<()> {
-        let step = end.next_multiple_of(STEP_BYTES);
+        let length = self.record.length.unwrap_or(u64::MAX);
+        let step = end.next_multiple_of(STEP_BYTES).min(length);
         let reserved = self.run_blocking(move |files| {
             // If the disk is almost full, tries less than a whole step.
             match reserve(files.data(), step) {
@@ -162,6 +167,16 @@ impl Writer {
         })
         .await?;
         self.reserved = length;
+        Ok(())
+    }
+
+    /// Gives up the disk space reserved after what was written; later writes reserve
+    /// it again in steps.
+    pub async fn release_reservation(&mut self) -> io::Result<()> {
+        let (end, length) = (self.position(), self.record.length.unwrap_or(self.reserved));
+        self.run_blocking(move |files| release(files.data(), end, length))
+            .await?;
+        self.reserved = end;
         Ok(())
     }
 
@@ -252,13 +267,16 @@ fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
     files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open(layout: &Layout, id: Uuid) -> Result<(Files, AppendPoint), OpenError> {
+/// The files, and whether space is reserved for all of a known length.
+fn open(layout: &Layout, id: Uuid) -> Result<(Files, AppendPoint, bool), OpenError> {
     let parked = Parked::lock(layout, id)?;
     let record = parked.record;
     let (dir, offset) = parked.into_parts();
     let data = Arc::new(open_for_writing(&dir)?);
     let point = AppendPoint::at(&dir, Arc::clone(&data), record.offset)?;
-    Ok((Appender::new(data, Arc::new(offset), record), point))
+    let is_reserved = disk_bytes(&data.metadata()?) >= record.length.unwrap_or(0);
+    let files = Appender::new(data, Arc::new(offset), record);
+    Ok((files, point, is_reserved))
 }
 
 /// See [`Writer::set_aside`]. Blocks on the disk.

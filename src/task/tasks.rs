@@ -218,6 +218,11 @@ impl Tasks {
         self.state().queue.len()
     }
 
+    /// How many of this owner wait for the engine.
+    pub fn waiting_of(&self, _owner: &crate::shares::Owner) -> usize {
+        self.waiting()
+    }
+
     /// How far a task is.
     pub fn progress(&self, record: &TaskRecord) -> TaskProgress {
         self.state().progress(record)

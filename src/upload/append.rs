@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
+use super::admission::SLOW_BYTES;
 use super::checksum::{Check, ChecksumPlace};
 use super::error::{UploadError, no_space};
 use super::source::{ByteSource, SourceError, UploadStatus};
@@ -123,7 +124,7 @@ impl Appending {
             return Ok(());
         };
         self.uploads.require_size(length)?;
-        self.uploads.require_space(length - offset)?;
+        self.uploads.require_share(self.id, length - offset)?;
         self.measure(length).await
     }
 
@@ -175,15 +176,30 @@ impl Appending {
         }
     }
 
+    fn require_step(&self, count: u64) -> Result<(), UploadError> {
+        self.uploads
+            .require_space(count.max(STEP_BYTES))
+            .map(|_| ())
+    }
+
+    /// Gives up the space reserved for what has not arrived.
+    async fn release_reservation(&mut self) -> Result<(), UploadError> {
+        self.writer.release_reservation().await?;
+        self.uploads.admission.released(self.id);
+        Ok(())
+    }
+
     /// Checks the limits and the space for these bytes.
     fn make_room(&self, count: u64) -> Result<(), UploadError> {
         let position = self.writer.position();
         match self.writer.record().length {
             Some(length) if count > length - position => Err(UploadError::PastLength { length }),
+            // Its reservation was given up.
+            Some(_) if self.writer.must_grow(count) => self.require_step(count),
             Some(_) => Ok(()),
             None if self.writer.must_grow(count) => {
                 self.uploads.require_size(position + count)?;
-                self.uploads.require_space(count.max(STEP_BYTES))
+                self.require_step(count)
             }
             None => self.uploads.require_size(position + count),
         }
@@ -244,6 +260,8 @@ pub(super) async fn receive<S: ByteSource>(
     let mut notified_at = committed_at;
     let mut stalled_at = Instant::now() + stall;
     let mut trickled_bytes = 0;
+    let reservation_life = appending.uploads.limits.reservation_life();
+    let mut earlier = (Instant::now(), appending.writer.position());
     appending.guard.waits(true);
     loop {
         let offset = appending.writer.record().offset;
@@ -293,6 +311,13 @@ pub(super) async fn receive<S: ByteSource>(
             notified_at = now;
             appending.notify_received();
         }
+        let (since, position) = earlier;
+        if now - since >= reservation_life {
+            earlier = (now, appending.writer.position());
+            if appending.writer.position() - position < SLOW_BYTES {
+                appending.release_reservation().await?;
+            }
+        }
         let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
             || now - committed_at >= COMMIT_EVERY;
         if is_due && check.is_none() {
@@ -330,9 +355,10 @@ pub(super) async fn finish(appending: Appending) -> Result<UploadStatus, UploadE
     guard.committed(&record);
     drop(guard);
     if record.is_finished() {
-        uploads.unfinished.remove(id);
-        if record.kind.is_partial() {
-            uploads.part_is_complete(id);
+        match record.kind.is_partial() {
+            // It counts until it is joined.
+            true => uploads.part_is_complete(id),
+            false => uploads.admission.remove(id),
         }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
     }

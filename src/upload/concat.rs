@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::error::{PartError, UploadError, no_space};
 use super::expiry::is_expired;
+use super::join_turns::JoinTurn;
 use super::new_upload::NewUpload;
 use super::source::UploadStatus;
 use super::uploads::Uploads;
@@ -39,7 +40,7 @@ impl Uploads {
     ) -> Result<(Uuid, UploadStatus), UploadError> {
         let parts = new.facts.parts().to_vec();
         self.judge(&parts).await?;
-        let (Facts { id, .. }, writer) = self.make(new).await?;
+        let (Facts { id, .. }, writer) = self.make(new, 0).await?;
         writer.close().await;
         self.found_pending(id, parts);
         match self.join(id).await {
@@ -108,7 +109,7 @@ impl Uploads {
         }
         self.require_size(length)?;
         match is_complete {
-            true => self.require_space(length),
+            true => self.require_space(length).map(|_| ()),
             false => Ok(()),
         }
     }
@@ -118,21 +119,25 @@ impl Uploads {
         if !self.pending.begin(id) {
             return Ok(());
         }
-        // One at a time keeps the disk busy.
-        let _one = self.joining.lock().await;
         loop {
-            let outcome = self.try_join(id).await;
+            let outcome = self.join_in_turn(id).await;
             if !self.pending.end(id) {
                 return outcome;
             }
         }
     }
 
-    async fn try_join(&self, id: Uuid) -> Result<(), UploadError> {
+    async fn join_in_turn(&self, id: Uuid) -> Result<(), UploadError> {
+        let owner = self.facts(id).await?.share_owner();
+        let turn = self.join_turns.begin(owner).await;
+        self.try_join(id, &turn).await
+    }
+
+    async fn try_join(&self, id: Uuid, turn: &JoinTurn<'_>) -> Result<(), UploadError> {
         let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let parts = self.facts(id).await?.parts().to_vec();
-        let layout = self.layout.clone();
+        let (layout, part_ids) = (self.layout.clone(), parts.clone());
         let begun = blocking::run(move || Join::begin(&layout, id, &parts)).await;
         let mut join = match begun {
             Ok(join) => join,
@@ -151,7 +156,7 @@ impl Uploads {
         }
         let length = join.length();
         self.require_size(length)?;
-        self.require_space(length)?;
+        self.require_share(id, length)?;
         let mut has_more = true;
         while has_more {
             if *self.stopping.borrow() {
@@ -160,6 +165,7 @@ impl Uploads {
             if guard.is_superseded() {
                 return Err(UploadError::Superseded { offset: 0 });
             }
+            let _step = turn.step().await;
             let step = move || {
                 let has_more = join.step()?;
                 Ok((join, has_more))
@@ -178,7 +184,9 @@ impl Uploads {
             Ok(record) => {
                 guard.committed(&record);
                 self.pending.remove(id);
-                self.unfinished.remove(id);
+                for id in part_ids.into_iter().chain([id]) {
+                    self.admission.remove(id);
+                }
                 info!(upload_id = %id, bytes = length, "upload joined, {length} bytes");
                 Ok(())
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::{Instrument, debug};
 use uuid::Uuid;
 
+use super::admission::Room;
 use super::append::{self, Appending, Chunk};
 use super::error::{UploadError, no_space};
 use super::new_upload::NewUpload;
@@ -47,8 +48,7 @@ impl Uploads {
         {
             return Err(UploadError::PastLength { length });
         }
-        self.require_space(length.unwrap_or(STEP_BYTES))?;
-        let (facts, writer) = self.make(new).await?;
+        let (facts, writer) = self.make(new, length.unwrap_or(STEP_BYTES)).await?;
         let id = facts.id;
         let socket = first.as_ref().and_then(|(_, source)| source.peer_socket());
         let pending = self.write_locks.arrive(id, socket);
@@ -77,8 +77,33 @@ impl Uploads {
         Ok((id, status))
     }
 
-    /// Creates an upload, durable, with the wanted id or another one.
-    pub(super) async fn make(&self, new: NewUpload) -> Result<(Facts, Writer), UploadError> {
+    /// Admits an upload; if a limit is reached, once more without what has expired.
+    async fn admit(&self, facts: &Facts, bytes: u64) -> Result<(), UploadError> {
+        let admit = || {
+            let room = Room {
+                most: self.limits.max_unfinished,
+                free_bytes: self.require_space(bytes)?,
+            };
+            self.admission
+                .admit(facts.id, facts.share_owner(), bytes, room)
+        };
+        match admit() {
+            Err(UploadError::Storage(error)) => Err(error.into()),
+            Err(_) => {
+                self.tidy_now().await;
+                admit()
+            }
+            admitted => admitted,
+        }
+    }
+
+    /// Creates an upload, durable, with the wanted id or another one, for which so
+    /// many bytes are going to be reserved.
+    pub(super) async fn make(
+        &self,
+        new: NewUpload,
+        reserved_bytes: u64,
+    ) -> Result<(Facts, Writer), UploadError> {
         let length = new.length;
         let id = new.wanted_id.unwrap_or_else(Uuid::new_v4);
         let mut facts = Facts {
@@ -88,21 +113,14 @@ impl Uploads {
         };
         let writer = loop {
             // Counted before it exists: those in creation count too.
-            let most = self.limits.max_unfinished;
-            if self.unfinished.contains(facts.id) {
+            if self.admission.contains(facts.id) {
                 facts.id = Uuid::new_v4();
             }
-            let (is_admitted, removed) = self.unfinished.admit(facts.id, most, &self.layout);
-            for id in removed {
-                self.observer.expired(id);
-            }
-            if !is_admitted {
-                return Err(UploadError::TooMany);
-            }
+            self.admit(&facts, reserved_bytes).await?;
             match Writer::create(&self.layout, &facts, length).await {
                 Ok(writer) => break writer,
                 Err(error) => {
-                    self.unfinished.remove(facts.id);
+                    self.admission.remove(facts.id);
                     if error.kind() != io::ErrorKind::AlreadyExists {
                         return Err(no_space(error, length.unwrap_or(STEP_BYTES)));
                     }
@@ -142,11 +160,14 @@ mod tests {
 
     #[test]
     fn only_so_many_may_be_unfinished() {
-        with(0, 2, async |uploads, _| {
+        with(0, 3, async |uploads, _| {
             let (first, _) = uploads.create(of(10), NOTHING).await.unwrap();
             uploads.create(of(10), NOTHING).await.unwrap();
             let refused = uploads.create(of(10), NOTHING).await;
-            assert!(matches!(refused, Err(UploadError::TooMany)), "{refused:?}");
+            assert!(
+                matches!(refused, Err(UploadError::TooMany(_))),
+                "{refused:?}"
+            );
             uploads.terminate(first).await.unwrap();
             let empty = uploads.create(of(0), NOTHING).await.unwrap();
             assert_eq!(empty.1.expires, None, "finished, so it does not count");

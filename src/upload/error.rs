@@ -4,6 +4,7 @@ use std::io;
 
 use uuid::Uuid;
 
+use crate::shares::Exceeded;
 use crate::store::folder::OpenError;
 
 /// Why an operation on an upload failed. Offsets are durable.
@@ -29,8 +30,22 @@ pub enum UploadError {
         bytes: u64,
     },
     /// [`Limits::max_unfinished`](super::Limits) is reached; nothing was created.
-    #[error("the server has too many unfinished uploads; try again later")]
-    TooMany,
+    #[error("{}", .0.text("unfinished uploads and parts"))]
+    TooMany(Exceeded),
+    /// Others would be left with less space than the sender has reserved; nothing
+    /// was created.
+    #[error("{}", share_of_space(*.bytes, *.used_bytes, *.free_bytes))]
+    ShareOfSpace {
+        /// The requested space.
+        bytes: u64,
+        /// The space that the sender's unfinished uploads have reserved.
+        used_bytes: u64,
+        /// The space that is free.
+        free_bytes: u64,
+    },
+    /// The disk cannot have many more files.
+    #[error("the disk has no space for more files; try later or delete some tasks")]
+    NoFiles,
     /// The bytes do not start at the offset.
     #[error("the upload is at offset {offset}; send from there")]
     Conflict {
@@ -137,4 +152,12 @@ pub(super) fn no_space(error: io::Error, bytes: u64) -> UploadError {
         }
         _ => UploadError::Storage(error),
     }
+}
+
+fn share_of_space(bytes: u64, used_bytes: u64, free_bytes: u64) -> String {
+    format!(
+        "your unfinished uploads have reserved {used_bytes} bytes and this one needs {bytes}, of \
+         {free_bytes} that are free: that is more than half of it; finish or terminate some, or \
+         try again later"
+    )
 }

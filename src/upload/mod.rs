@@ -2,12 +2,14 @@
 //! expire. One writer per upload; every offset that it returns is on stable
 //! storage.
 
+mod admission;
 mod append;
 mod checksum;
 mod concat;
 mod create;
 mod error;
 mod expiry;
+mod join_turns;
 mod new_upload;
 mod peer_socket;
 mod pending;
@@ -16,7 +18,7 @@ mod source;
 mod sweep;
 #[cfg(test)]
 mod testing;
-mod unfinished;
+mod tidy;
 mod uploads;
 mod whole;
 mod write_locks;

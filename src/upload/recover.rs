@@ -7,10 +7,11 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::pending::is_pending;
+use crate::shares::Owner;
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, damaged_path, peek_record, read_facts};
-use crate::store::record::Record;
+use crate::store::record::{Kind, Record};
 use crate::store::sync_dir;
 
 /// An upload found by the start-up scan.
@@ -18,8 +19,15 @@ use crate::store::sync_dir;
 pub enum RecoveredUpload {
     /// A complete recording.
     Finished(Uuid),
-    /// An unfinished upload.
-    Unfinished(Uuid),
+    /// An unfinished upload, or a part that is not joined yet.
+    Unfinished {
+        /// Its id.
+        id: Uuid,
+        /// Whose it is.
+        owner: Owner,
+        /// Disk space reserved for what has not been received.
+        reserved_bytes: u64,
+    },
     /// A final upload that waits for these parts.
     Pending(Uuid, Vec<Uuid>),
 }
@@ -40,8 +48,12 @@ pub fn recover(layout: &Layout, mut found: impl FnMut(RecoveredUpload)) -> io::R
                     found(RecoveredUpload::Finished(id));
                 } else if facts.is_whole {
                     remove_if_left(layout, id);
-                } else if !record.is_finished() {
-                    found(RecoveredUpload::Unfinished(id));
+                } else if !record.is_finished() || record.kind == Kind::Partial {
+                    found(RecoveredUpload::Unfinished {
+                        id,
+                        owner: facts.share_owner(),
+                        reserved_bytes: record.length.unwrap_or(0).saturating_sub(record.offset),
+                    });
                     if is_pending(&record) {
                         found(RecoveredUpload::Pending(id, facts.parts().to_vec()));
                     }

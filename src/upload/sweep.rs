@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use uuid::Uuid;
+
 use super::expiry::is_expired;
 use super::pending::{awaiting, is_pending};
 use crate::store::Layout;
@@ -32,15 +34,38 @@ pub struct Swept {
 /// other sweeps: nothing is removed without its lock, and nothing that is
 /// being written to can be locked. Blocks on the disk.
 pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
+    let names = std::fs::read_dir(layout.uploads())?.map(|entry| Ok(entry?.file_name()));
+    let ids = names.filter_map(|name: io::Result<_>| match name {
+        Ok(name) => Layout::id_of(&name).map(Ok),
+        Err(error) => Some(Err(error)),
+    });
+    let mut swept = remove_expired(layout, ids, idle_expiry)?;
+    let now = SystemTime::now();
+    for entry in std::fs::read_dir(layout.creating())? {
+        let path = entry?.path();
+        if is_old(&path, now) && !is_being_created(&path) {
+            swept.orphans += u64::from(delete_folder(&path)?);
+        }
+    }
+    for entry in std::fs::read_dir(layout.removing())? {
+        swept.orphans += u64::from(delete_folder(&entry?.path())?);
+    }
+    Ok(swept)
+}
+
+/// Removes those of these uploads that have expired. Blocks on the disk.
+pub(super) fn remove_expired(
+    layout: &Layout,
+    ids: impl IntoIterator<Item = io::Result<Uuid>>,
+    idle_expiry: Duration,
+) -> io::Result<Swept> {
     let now = Moment::now();
     let is_over = |dir: &Path, record| is_expired(&standing(layout, dir, record), idle_expiry, now);
     let mut swept = Swept::default();
     let mut removal = Removal::new(layout);
-    for entry in std::fs::read_dir(layout.uploads())? {
-        let path = entry?.path();
-        let Some(id) = path.file_name().and_then(Layout::id_of) else {
-            continue;
-        };
+    for id in ids {
+        let id = id?;
+        let path = layout.upload(id);
         // Not locked yet: that would disturb live uploads.
         if !peek_record(&path).is_ok_and(|record| is_over(&path, record)) {
             continue;
@@ -55,16 +80,6 @@ pub fn sweep(layout: &Layout, idle_expiry: Duration) -> io::Result<Swept> {
         }
     }
     swept.freed_bytes = removal.finish()?;
-    let now = SystemTime::now();
-    for entry in std::fs::read_dir(layout.creating())? {
-        let path = entry?.path();
-        if is_old(&path, now) && !is_being_created(&path) {
-            swept.orphans += u64::from(delete_folder(&path)?);
-        }
-    }
-    for entry in std::fs::read_dir(layout.removing())? {
-        swept.orphans += u64::from(delete_folder(&entry?.path())?);
-    }
     Ok(swept)
 }
 

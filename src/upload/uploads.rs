@@ -4,19 +4,21 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::info;
 use uuid::Uuid;
 
+use super::admission::Admission;
 use super::error::UploadError;
 use super::expiry::{expires_at, is_expired};
+use super::join_turns::JoinTurns;
 use super::pending::{Pending, awaiting, is_pending};
 use super::source::{Observer, UploadStatus};
-use super::unfinished::Unfinished;
 use super::write_locks::WriteLocks;
 use crate::blocking;
+use crate::shares::Owner;
 use crate::store::Layout;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, Parked, open_recording, peek_record, read_facts};
@@ -29,6 +31,10 @@ const LIVELY: Duration = Duration::from_secs(1);
 
 /// Bytes of the lost connection may be registered this much later than the HEAD.
 const LATE: Duration = Duration::from_millis(5);
+
+/// Files that the disk must still have room for: an upload and its task have up to
+/// five.
+const RESERVE_FREE_FILES: u64 = 1024;
 
 /// Limits of uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +51,27 @@ pub struct Limits {
     pub stall: Duration,
 }
 
+impl Limits {
+    /// How long space stays reserved for an upload that receives next to nothing.
+    pub(super) fn reservation_life(&self) -> Duration {
+        RESERVATION_LIFE.min(self.idle_expiry / 2)
+    }
+}
+
+/// See [`Limits::reservation_life`].
+const RESERVATION_LIFE: Duration = Duration::from_secs(10 * 60);
+
 /// All uploads. Calls that touch files must be made on an ingest thread.
 pub struct Uploads {
     pub(super) layout: Layout,
     pub(super) limits: Limits,
     pub(super) write_locks: Arc<WriteLocks>,
-    pub(super) unfinished: Unfinished,
+    pub(super) admission: Arc<Admission>,
     /// Final uploads that wait for their parts.
     pub(super) pending: Pending,
-    /// Held while parts are joined.
-    pub(super) joining: tokio::sync::Mutex<()>,
+    pub(super) join_turns: JoinTurns,
+    /// When what has expired was last looked for because a limit was reached.
+    pub(super) tidied: tokio::sync::Mutex<Option<Instant>>,
     /// Uploads with a failed sync: their content on disk is unknown.
     pub(super) condemned: Mutex<HashSet<Uuid>>,
     pub(super) observer: Arc<dyn Observer>,
@@ -82,9 +99,10 @@ impl Uploads {
             layout,
             limits,
             write_locks: Arc::default(),
-            unfinished: Unfinished::default(),
+            admission: Arc::default(),
             pending: Pending::default(),
-            joining: tokio::sync::Mutex::default(),
+            join_turns: JoinTurns::default(),
+            tidied: tokio::sync::Mutex::default(),
             condemned: Mutex::default(),
             observer,
             stopping,
@@ -96,16 +114,16 @@ impl Uploads {
         &self.limits
     }
 
-    /// Adds an unfinished upload that start-up found.
-    pub fn found_unfinished(&self, id: Uuid) {
-        self.unfinished.insert(id);
+    /// Adds an unfinished upload or a part that start-up found.
+    pub fn found_unfinished(&self, id: Uuid, owner: Owner, reserved_bytes: u64) {
+        self.admission.found(id, owner, reserved_bytes);
     }
 
     /// Withdraws an upload after a failed sync, which is never retried (I8): the
     /// kernel may have dropped the data.
     pub(super) fn condemn(&self, id: Uuid) {
         self.condemned().insert(id);
-        self.unfinished.remove(id);
+        self.admission.remove(id);
     }
 
     pub(super) fn condemned(&self) -> MutexGuard<'_, HashSet<Uuid>> {
@@ -203,7 +221,7 @@ impl Uploads {
             Ok::<_, OpenError>(())
         });
         removed.await?;
-        self.unfinished.remove(id);
+        self.admission.remove(id);
         self.pending.remove(id);
         self.observer.terminated(id);
         info!(upload_id = %id, "upload terminated");
@@ -239,16 +257,29 @@ impl Uploads {
     /// Notifies of a record that has become durable.
     pub(super) fn notify_committed(&self, id: Uuid, record: &Record) {
         let Record { offset, length, .. } = *record;
+        self.admission.received(id, offset, length);
         self.observer.committed(id, offset, length);
     }
 
-    /// Refuses bytes that the disk has no space for (I8).
-    pub fn require_space(&self, bytes: u64) -> Result<(), UploadError> {
-        let free_bytes = self.layout.free_bytes()?;
-        match free_bytes < bytes.saturating_add(self.limits.reserve_free_bytes) {
-            true => Err(UploadError::NoSpace { bytes }),
-            false => Ok(()),
+    /// Refuses bytes that the disk has no space for (I8). Returns the space that may
+    /// be reserved in all.
+    pub fn require_space(&self, bytes: u64) -> Result<u64, UploadError> {
+        let free = self.layout.free()?;
+        if free.files < RESERVE_FREE_FILES {
+            return Err(UploadError::NoFiles);
         }
+        let free_bytes = free.bytes.checked_sub(self.limits.reserve_free_bytes);
+        match free_bytes {
+            Some(free_bytes) if free_bytes >= bytes => Ok(free_bytes),
+            _ => Err(UploadError::NoSpace { bytes }),
+        }
+    }
+
+    /// Reserves this space for an upload, in its owner's share, in place of what it
+    /// has.
+    pub(super) fn require_share(&self, id: Uuid, bytes: u64) -> Result<(), UploadError> {
+        let free_bytes = self.require_space(bytes)?;
+        self.admission.reserve(id, bytes, free_bytes)
     }
 
     /// Refuses a length over the limit.

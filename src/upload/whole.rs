@@ -52,10 +52,11 @@ impl Uploads {
         source: S,
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
     ) -> Result<(Uuid, UploadStatus), E> {
-        self.require_space(at_most_bytes.unwrap_or(STEP_BYTES))?;
         new.facts.is_whole = true;
         new.length = None;
-        let (facts, writer) = self.make(new.clone()).await?;
+        let (facts, writer) = self
+            .make(new.clone(), at_most_bytes.unwrap_or(STEP_BYTES))
+            .await?;
         let id = facts.id;
         let _until_the_end = self.write_locks.arrive(id, source.peer_socket());
         // The id is new and no client knows it.
@@ -228,9 +229,9 @@ mod tests {
         with(0, 9, async |uploads, layout| {
             let mut whole = NewUpload::default();
             whole.facts.is_whole = true;
-            let (Facts { id: crashed, .. }, writer) = uploads.make(whole.clone()).await.unwrap();
+            let (Facts { id: crashed, .. }, writer) = uploads.make(whole.clone(), 0).await.unwrap();
             writer.close().await;
-            let (Facts { id: running, .. }, writer) = uploads.make(whole).await.unwrap();
+            let (Facts { id: running, .. }, writer) = uploads.make(whole, 0).await.unwrap();
             let (other, _) = uploads
                 .create(NewUpload::default(), super::super::testing::NOTHING)
                 .await
@@ -240,7 +241,7 @@ mod tests {
             assert!(!layout.upload(crashed).exists());
             assert!(layout.upload(running).exists());
             assert!(
-                found.contains(&RecoveredUpload::Unfinished(other)),
+                matches!(found[..], [RecoveredUpload::Unfinished { id, .. }] if id == other),
                 "{found:?}"
             );
             writer.close().await;

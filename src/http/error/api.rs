@@ -6,15 +6,17 @@ use serde_json::json;
 use tracing::error;
 use uuid::Uuid;
 
-use super::status::status_of_upload;
-use super::status::{status_of, status_of_failure, tell_denied};
-use super::unmet::Unmet;
+use super::status::{
+    status_of, status_of_exceeded, status_of_failure, status_of_upload, tell_denied,
+};
+use super::unmet::{QUEUED, Unmet};
 use crate::access::{Denied, TooManyTickets};
 use crate::http::headers::request_head::BadHead;
 use crate::http::reply::{self, Reply};
 use crate::http::sources::bad_form::BadForm;
 use crate::options::InvalidOption;
 use crate::outgoing::{Failure, UrlError};
+use crate::shares::Exceeded;
 use crate::task::{DeleteError, RetryError};
 use crate::upload::UploadError;
 
@@ -62,6 +64,9 @@ pub enum ApiError {
     Url(UrlError),
     #[error("the url {0}; nothing was kept")]
     Fetch(#[from] Failure),
+    /// The caller gets no more of these things.
+    #[error("{}", .1.text(.0))]
+    Exceeded(&'static str, Exceeded),
     #[error("{0}")]
     Busy(String),
     #[error("the server is starting; try again in a moment")]
@@ -109,6 +114,7 @@ impl ApiError {
                 (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
             }
             ApiError::Fetch(failure) => (status_of_failure(failure), "NOT_FETCHED"),
+            ApiError::Exceeded(_, exceeded) => (status_of_exceeded(exceeded), "BUSY"),
             ApiError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ApiError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "STARTING"),
             ApiError::NoWebSocket => (StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED"),
@@ -146,8 +152,11 @@ impl ApiError {
             ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
+            ApiError::Exceeded(..) => reply::set(&mut reply, RETRY_AFTER, 10),
             // By then some uploads are complete or expired.
-            ApiError::Upload(UploadError::TooMany) => reply::set(&mut reply, RETRY_AFTER, 60),
+            ApiError::Upload(UploadError::TooMany(_) | UploadError::ShareOfSpace { .. }) => {
+                reply::set(&mut reply, RETRY_AFTER, 60);
+            }
             // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
             ApiError::NoWebSocket => {
                 reply::set(&mut reply, CONNECTION, "upgrade");
@@ -185,7 +194,7 @@ impl From<Unmet> for ApiError {
         match unmet {
             Unmet::Callback(bad) => ApiError::Callback(bad),
             Unmet::Part(error) => error.into(),
-            Unmet::QueueFull => ApiError::Busy(unmet.to_string()),
+            Unmet::QueueFull(exceeded) => ApiError::Exceeded(QUEUED, exceeded),
             Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
             Unmet::Language(_) => ApiError::Parameter {
                 name: "language",
@@ -208,7 +217,7 @@ impl From<RetryError> for ApiError {
 
 impl From<TooManyTickets> for ApiError {
     fn from(error: TooManyTickets) -> ApiError {
-        ApiError::Busy(error.to_string())
+        ApiError::Exceeded("unused tickets", error.0)
     }
 }
 

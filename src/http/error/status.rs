@@ -6,6 +6,7 @@ use hyper::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use crate::access::Denied;
 use crate::http::reply::{self, Reply};
 use crate::outgoing::Failure;
+use crate::shares::Exceeded;
 use crate::upload::{PartError, UploadError};
 
 /// The status of a failed authentication.
@@ -75,15 +76,28 @@ pub fn status_of_upload(error: &UploadError) -> StatusCode {
         | UploadError::Short { .. }
         | UploadError::Malformed { .. }
         | UploadError::NoChecksum => StatusCode::BAD_REQUEST,
-        UploadError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        UploadError::NoSpace { .. }
+        | UploadError::NoFiles
+        // Alone it is more than a share.
+        | UploadError::ShareOfSpace { used_bytes: 0, .. } => StatusCode::INSUFFICIENT_STORAGE,
+        UploadError::ShareOfSpace { .. } => StatusCode::TOO_MANY_REQUESTS,
+        UploadError::TooMany(exceeded) => status_of_exceeded(exceeded),
         // Superseded: an older request of the client sees this. A HEAD is right
         // there too.
         UploadError::Conflict { .. } | UploadError::Superseded { .. } => StatusCode::CONFLICT,
         UploadError::Checksum => checksum_mismatch(),
         UploadError::ConnectionLost { .. } => StatusCode::REQUEST_TIMEOUT,
         UploadError::Busy => StatusCode::LOCKED,
-        UploadError::Stopping | UploadError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+        UploadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The status where an owner gets no more of something limited.
+pub fn status_of_exceeded(exceeded: &Exceeded) -> StatusCode {
+    match exceeded {
+        Exceeded::Share { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Exceeded::Whole { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -2,7 +2,11 @@
 
 use crate::languages::UnknownLanguage;
 use crate::outgoing::UrlError;
+use crate::shares::Exceeded;
 use crate::upload::UploadError;
+
+/// What `transcribe.max_queue` limits.
+pub(super) const QUEUED: &str = "recordings that wait to be transcribed";
 
 /// Why an upload request cannot be met.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +20,8 @@ pub enum Unmet {
     #[error("callback_url {0}")]
     Callback(UrlError),
     /// `transcribe.max_queue` tasks are queued.
-    #[error("too many recordings wait to be transcribed; try again later")]
-    QueueFull,
+    #[error("{}", .0.text(QUEUED))]
+    QueueFull(Exceeded),
     /// Not a partial upload of the caller's.
     #[error(transparent)]
     Part(#[from] UploadError),

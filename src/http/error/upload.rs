@@ -5,7 +5,7 @@ use hyper::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use serde_json::json;
 use tracing::error;
 
-use super::status::{status_of, status_of_upload, tell_denied};
+use super::status::{status_of, status_of_exceeded, status_of_upload, tell_denied};
 use super::unmet::Unmet;
 use crate::access::Denied;
 use crate::http::headers::names::{TUS_VERSION, UPLOAD_LIMIT, UPLOAD_OFFSET};
@@ -109,7 +109,7 @@ impl ProtocolError {
             ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
             ProtocolError::RecordingGone => StatusCode::GONE,
             ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            ProtocolError::Unmet(Unmet::QueueFull) => StatusCode::SERVICE_UNAVAILABLE,
+            ProtocolError::Unmet(Unmet::QueueFull(exceeded)) => status_of_exceeded(exceeded),
             ProtocolError::Unmet(Unmet::Model(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             ProtocolError::Unmet(_) => StatusCode::BAD_REQUEST,
             ProtocolError::Upload(error) => status_of_upload(error),
@@ -152,8 +152,8 @@ impl ProtocolError {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // By then some uploads are complete, transcribed or expired.
-            ProtocolError::Unmet(Unmet::QueueFull)
-            | ProtocolError::Upload(UploadError::TooMany) => {
+            ProtocolError::Unmet(Unmet::QueueFull(_))
+            | ProtocolError::Upload(UploadError::TooMany(_) | UploadError::ShareOfSpace { .. }) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }
             _ => {}

@@ -8,8 +8,8 @@ use hyper::Request;
 use hyper::body::Frame;
 use uuid::Uuid;
 
+use super::admit;
 use super::feed::Feed;
-use super::{admit, too_many};
 use crate::access::Client;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
@@ -27,8 +27,7 @@ pub async fn events<B>(
     let caller = admit(&app, client, request.headers(), request.uri().query(), id)?;
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let stopping = app.stopping.clone();
-    let feed = Feed::begin(app, caller, id).await;
-    let feed = feed.map_err(|_| too_many())?;
+    let feed = Feed::begin(app, caller, id).await?;
     let events = unfold((feed, stopping), async |(mut feed, mut stopping)| {
         let message = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => None,

@@ -3,18 +3,24 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::{HEARTBEAT, message};
 use crate::access::Caller;
 use crate::http::app::App;
+use crate::http::error::api::ApiError;
 use crate::http::owned::OwnedProgress;
+use crate::shares::Share;
 use crate::task::{Follower, TaskEvent, TaskProgress};
 
 /// Shortest time between two lookups of an id that is not the caller's.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What is limited.
+const LISTENING: &str = "connections that follow a task";
+const WAITING: &str = "connections that wait for uploads that are not there yet";
 
 /// The messages about one id to one caller, made as they are read: only a few are
 /// held.
@@ -33,6 +39,7 @@ pub struct Feed {
     beats: Interval,
     /// Notifies when access tokens were reloaded.
     reloads: watch::Receiver<()>,
+    _share: Share,
 }
 
 #[derive(Debug)]
@@ -40,7 +47,7 @@ enum State {
     /// Before the first lookup.
     None,
     /// The caller has nothing of this id; events about it may be another owner's.
-    Waiting(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit),
+    Waiting(#[allow(dead_code, reason = "held")] Share),
     /// It is the caller's.
     Owned {
         /// Still an upload, which can expire without a notice.
@@ -50,13 +57,11 @@ enum State {
     Over,
 }
 
-/// Too many callers wait for uploads.
-#[derive(Debug)]
-pub struct Full;
-
 impl Feed {
     /// Begins with the progress now, or with waiting for the upload.
-    pub async fn begin(app: Arc<App>, caller: Caller, id: Uuid) -> Result<Feed, Full> {
+    pub async fn begin(app: Arc<App>, caller: Caller, id: Uuid) -> Result<Feed, ApiError> {
+        let share = app.listeners.take(caller.owner());
+        let share = share.map_err(|exceeded| ApiError::Exceeded(LISTENING, exceeded))?;
         let mut beats = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
@@ -70,6 +75,7 @@ impl Feed {
             next_look: Instant::now(),
             ready: VecDeque::new(),
             beats,
+            _share: share,
         };
         feed.look_up().await?;
         Ok(feed)
@@ -93,7 +99,7 @@ impl Feed {
         }
     }
 
-    async fn look_up(&mut self) -> Result<(), Full> {
+    async fn look_up(&mut self) -> Result<(), ApiError> {
         let found = OwnedProgress::check(&self.app, &self.caller, Some(self.id)).await;
         let found = found.ok().map(|found| found.progress);
         self.look_at = None;
@@ -106,8 +112,9 @@ impl Feed {
                 self.follower.begin_at_end(found);
             }
             (State::None, None) => {
-                let place = Arc::clone(&self.app.waiting).try_acquire_owned();
-                self.state = State::Waiting(place.map_err(|_| Full)?);
+                let place = self.app.waiting.take(self.caller.owner());
+                let place = place.map_err(|exceeded| ApiError::Exceeded(WAITING, exceeded))?;
+                self.state = State::Waiting(place);
                 self.ready.push_back(message::waiting(self.id));
             }
             (State::Waiting(_) | State::Over, None) => {}

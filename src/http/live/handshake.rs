@@ -13,8 +13,8 @@ use hyper::{Method, Request, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
+use super::admit;
 use super::feed::Feed;
-use super::{admit, too_many};
 use crate::access::Client;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
@@ -72,8 +72,7 @@ async fn begin<B>(
     }
     let caller = admit(&app, client, request.headers(), request.uri().query(), id)?;
     let id = id.ok_or(ApiError::TaskNotFound)?;
-    let feed = Feed::begin(app, caller, id).await;
-    feed.map_err(|_| too_many())
+    Feed::begin(app, caller, id).await
 }
 
 /// Whether the page was loaded from here.

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use crate::access::{Caller, Client, Denied};
 use crate::http::app::App;
 use crate::http::auth;
-use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 
 pub use event_stream::events;
@@ -38,9 +37,4 @@ fn admit(
         Some(ticket) => app.access.admit_with_ticket(client, &ticket, id),
         None => auth::admit(app, client, headers),
     }
-}
-
-/// The limit of clients that wait for uploads is reached.
-fn too_many() -> ApiError {
-    ApiError::Busy("too many clients wait for uploads that are not there yet; try again".into())
 }

@@ -13,14 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::wire::{Sent, Wire};
 use crate::access::{Access, Mode};
 use crate::blocking;
 use crate::engine_client::{self, JobReceiver};
-use crate::http::app::{App, MAX_WAITING};
+use crate::http::app::{App, MAX_LISTENERS, MAX_WAITING};
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::TrustedProxies;
@@ -28,6 +28,7 @@ use crate::http::reply::Reply;
 use crate::http::server;
 use crate::models::UnknownModel;
 use crate::outgoing::{AllowList, Outgoing};
+use crate::shares::Shares;
 use crate::store::Layout;
 use crate::store::folder::peek_record;
 use crate::store::record::Kind;
@@ -104,7 +105,8 @@ impl Appliance {
             max_queue: usize::MAX,
             idle_timeout: TIMEOUT,
             stopping,
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            waiting: Shares::of(MAX_WAITING),
+            listeners: Shares::of(MAX_LISTENERS),
         });
         Appliance {
             folder,
