@@ -35,10 +35,12 @@ durability: build-packages speech-packages disk-packages
 	cargo test --locked --test durability -- --test-threads=1 --nocapture
 
 # Hostile bytes for SECONDS_EACH seconds (60) on each fuzz target, see tests/fuzz;
-# then power cuts with ever new seeds, for SECONDS_EACH seconds (600) on each
-# file system and a thousand times at least.
+# then mixed abuse for SECONDS_EACH seconds (1200), and power cuts with ever new
+# seeds, for SECONDS_EACH seconds (600) on each file system and a thousand times at
+# least.
 soak: build-packages speech-packages disk-packages
 	tests/fuzz/run
+	cargo test --locked --test e2e neighbours::abuse::soak -- --ignored --nocapture
 	cargo test --locked --test durability soak -- --ignored --test-threads=1 --nocapture
 
 # The package on Debian 12 and 13, each booted with a systemd of its own; see tests/appliance.

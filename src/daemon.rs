@@ -25,7 +25,7 @@ use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
-use crate::http::app::{MAX_LISTENERS, MAX_WAITING};
+use crate::http::app::MAX_WAITING;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::Outgoing;
@@ -186,6 +186,7 @@ async fn control(
     let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
     let outgoing = Arc::new(outgoing);
     let (engine, job_receiver) = engine_client::engine();
+    let max_connections = descriptors::raise_limit(config.http.max_connections);
     let app = Arc::new(App {
         access: Arc::clone(&access),
         uploads: Arc::clone(&uploads),
@@ -204,9 +205,8 @@ async fn control(
         idle_timeout: config.http.idle_timeout,
         stopping: stopping.clone(),
         waiting: Shares::of(MAX_WAITING),
-        listeners: Shares::of(MAX_LISTENERS),
+        listeners: Shares::of(max_connections),
     });
-    let max_connections = descriptors::raise_limit(config.http.max_connections);
     let server = Server {
         app,
         connections: Arc::new(Semaphore::new(max_connections)),

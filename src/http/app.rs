@@ -21,10 +21,6 @@ use crate::upload::Uploads;
 /// How many clients may wait for uploads that do not exist yet.
 pub const MAX_WAITING: usize = 1024;
 
-/// How many connections may follow tasks; each holds the messages that it has not
-/// sent.
-pub const MAX_LISTENERS: usize = 2048;
-
 /// What every handler can use.
 #[derive(Debug)]
 pub struct App {

@@ -166,6 +166,11 @@ impl Connection {
         Ok(response)
     }
 
+    /// Reads exactly so many bytes as they come.
+    pub fn read_exactly(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.stream.read_exact(bytes)
+    }
+
     /// What is left when something else than HTTP follows. Nothing may have
     /// been received before.
     pub fn into_stream(self) -> TcpStream {

@@ -64,7 +64,9 @@ pub async fn serve(
     let mut socket = socket.await;
     let end = match session {
         Ok(feed) => exchange(&mut socket, feed, stopping).await,
-        Err(busy @ ApiError::Busy(_)) => End::Close(CloseCode::Again, busy.to_string()),
+        Err(busy @ (ApiError::Busy(_) | ApiError::Exceeded(..))) => {
+            End::Close(CloseCode::Again, busy.to_string())
+        }
         Err(refused) => End::Close(CloseCode::Policy, refused.to_string()),
     };
     if let End::Close(code, reason) = end {

@@ -12,6 +12,7 @@ use crate::http::error::api::ApiError;
 use crate::http::intake::FIELD;
 use crate::http::reply::{self, Reply};
 use crate::http::sources::bad_form::BadForm;
+use crate::shares::Exceeded;
 use crate::upload::UploadError;
 
 /// OpenAI's own clients send a request again after 408, 409, 429 and 5xx,
@@ -73,7 +74,8 @@ fn param(error: &ApiError) -> Option<&'static str> {
 fn code(error: &ApiError) -> Option<&'static str> {
     match error {
         ApiError::Denied(Denied::NoToken | Denied::WrongToken) => Some("invalid_api_key"),
-        ApiError::Denied(Denied::TooManyFailures { .. }) => Some("rate_limit_exceeded"),
+        ApiError::Denied(Denied::TooManyFailures { .. })
+        | ApiError::Exceeded(_, Exceeded::Share { .. }) => Some("rate_limit_exceeded"),
         ApiError::UnknownModel(_) => Some("model_not_found"),
         ApiError::NoRoute => Some("unknown_url"),
         ApiError::Method(_) => Some("method_not_allowed"),

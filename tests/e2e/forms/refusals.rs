@@ -274,7 +274,7 @@ fn a_recording_that_is_too_large_or_one_too_many_is_refused() {
     assert_nothing_left(&daemon);
 
     let unfinished = Upload::create(address, 10, &[]);
-    let refused = post(address, STREAM, &of(100)).expect(503, "one too many");
+    let refused = post(address, STREAM, &of(100)).expect(429, "one too many");
     assert!(refused.number("retry-after").is_some());
     assert_eq!(folders(&daemon.state_dir()), 1);
     unfinished.terminate().expect(204, "DELETE");

@@ -331,7 +331,7 @@ const TRIED_AGAIN: [u16; 5] = [408, 409, 423, 429, 503];
 
 #[test]
 fn what_can_be_mended_is_tried_again_and_what_cannot_is_not() {
-    let configuration = "[upload]\nmax_size = '1MiB'\nmax_unfinished = 2\n\
+    let configuration = "[upload]\nmax_size = '1MiB'\nmax_unfinished = 3\n\
          [http]\nidle_timeout = '1s'";
     let daemon = Daemon::start_unready(Daemon::folder_with(configuration), &[]);
     let address = daemon.address();
@@ -367,7 +367,7 @@ fn what_can_be_mended_is_tried_again_and_what_cannot_is_not() {
     for (response, status) in [
         (wrong_place, 409),
         (stalled, 408),
-        (too_many, 503),
+        (too_many, 429),
         (wrong_type, 415),
         (past_the_end, 413),
         (too_large, 413),

@@ -232,7 +232,7 @@ fn a_full_queue_says_when_to_retry() {
     let body = around(&[MODEL], &short.bytes(), &[]);
     let answer = post(address, TRANSCRIPTIONS, &body);
     assert!(answer.number("retry-after").is_some());
-    refused(answer, 503, "server_error", "a full queue");
+    refused(answer, 429, "requests", "a full queue");
     engine.signal(Signal::SIGCONT);
     let answer = waiting.receive("POST").unwrap().expect(200, "the answer");
     assert_eq!(answer.json()["text"], short.text());

@@ -35,14 +35,16 @@ fn post(address: SocketAddr, header: (&str, &str)) -> Response {
 
 #[test]
 fn what_cannot_be_taken_in_is_refused_at_its_creation() {
-    let configuration = "[upload]\nmax_size = '1MiB'\nmax_unfinished = 2";
+    // Alone a client has half of them, rounded up.
+    let configuration = "[upload]\nmax_size = '1MiB'\nmax_unfinished = 3";
     let daemon = Daemon::start_unready(Daemon::folder_with(configuration), &[]);
     let create = |length| post(daemon.address(), ("Upload-Length", length));
     create("1048577").expect(413, "more than max_size");
     let first = create("1048576").expect(201, "as much as max_size");
     create("10").expect(201, "a second one");
-    let refused = create("10").expect(503, "a third one");
+    let refused = create("10").expect(429, "a third one");
     assert!(refused.number("retry-after").is_some());
+    assert!(refused.text().contains("you have 2 unfinished uploads"));
     let first = Upload {
         address: daemon.address(),
         path: tus::location_path(&first),
@@ -64,7 +66,7 @@ fn what_cannot_be_taken_in_is_refused_at_its_creation() {
 #[test]
 fn no_more_uploads_are_taken_than_can_wait_for_the_engine() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = Daemon::folder_with("[transcribe]\nmax_queue = 2");
+    let folder = Daemon::folder_with("[transcribe]\nmax_queue = 3");
     // An engine that reads its input and writes nothing.
     let mute = folder.path().join("mute");
     fs::write(&mute, "#!/bin/sh\nexec cat >/dev/null\n").unwrap();
@@ -75,7 +77,7 @@ fn no_more_uploads_are_taken_than_can_wait_for_the_engine() {
     let begun = Upload::create(address, wav.len(), &[]);
     // One that the engine should have, and two that wait.
     let waiting = [0; 3].map(|_| tus::upload(address, "a.wav", wav));
-    let refused = post(address, ("Upload-Length", "4")).expect(503, "one more");
+    let refused = post(address, ("Upload-Length", "4")).expect(429, "one more");
     assert!(refused.number("retry-after").is_some());
     assert!(refused.text().contains("wait"), "{}", refused.text());
     let part = [

@@ -20,7 +20,7 @@ use super::wire::{Sent, Wire};
 use crate::access::{Access, Mode};
 use crate::blocking;
 use crate::engine_client::{self, JobReceiver};
-use crate::http::app::{App, MAX_LISTENERS, MAX_WAITING};
+use crate::http::app::{App, MAX_WAITING};
 use crate::http::headers::cors::Origins;
 use crate::http::headers::location::BaseUrl;
 use crate::http::headers::proxies::TrustedProxies;
@@ -106,7 +106,7 @@ impl Appliance {
             idle_timeout: TIMEOUT,
             stopping,
             waiting: Shares::of(MAX_WAITING),
-            listeners: Shares::of(MAX_LISTENERS),
+            listeners: Shares::of(MAX_WAITING),
         });
         Appliance {
             folder,
