@@ -10,11 +10,12 @@ use std::sync::Arc;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::appender::Appender;
-use super::data_file::{AppendPoint, reserve};
+use super::data_file::AppendPoint;
 use super::facts::Facts;
 use super::folder::{DATA, FACTS, OFFSET};
 use super::moment::Moment;
 use super::record::Record;
+use super::reservation::reserve;
 use super::{Layout, lock, sync_dir};
 
 /// Creates an upload durably, with disk space reserved for the first `reserved`

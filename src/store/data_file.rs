@@ -16,8 +16,6 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -300,37 +298,6 @@ impl DataFile {
     }
 }
 
-/// Reserves disk space for `[0, length)` and extends the file to at least `length`.
-/// Blocks on the disk.
-pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
-    if length == 0 {
-        return Ok(());
-    }
-    let bytes = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    loop {
-        match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-            Err(Errno::EINTR) => {}
-            outcome => return Ok(outcome?),
-        }
-    }
-}
-
-/// Gives up the disk space reserved for `[start, length)`, but for a rest of a block.
-/// Where the file system cannot, it stays reserved. Blocks on the disk.
-pub(super) fn release(file: &File, start: u64, length: u64) -> io::Result<()> {
-    let start = start.next_multiple_of(BLOCK);
-    let count = length.next_multiple_of(BLOCK).saturating_sub(start);
-    let range = i64::try_from(start).ok().zip(i64::try_from(count).ok());
-    let Some((start, count @ 1..)) = range else {
-        return Ok(());
-    };
-    let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-    match fallocate(file, punch, start, count) {
-        Err(Errno::EOPNOTSUPP) => Ok(()),
-        outcome => Ok(outcome?),
-    }
-}
-
 /// Whether whole blocks can be written with direct I/O (statx(2), STATX_DIOALIGN).
 fn allows_direct_writes(file: &File) -> bool {
     use rustix::fs::{AtFlags, StatxFlags, statx};
@@ -348,6 +315,7 @@ fn log_once() {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reservation::reserve;
     use super::*;
 
     const LENGTH: usize = 5 * BUFFER_BYTES + 12_345;

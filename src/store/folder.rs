@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::data_file::release;
 use super::facts::Facts;
 use super::moment::Moment;
 use super::record::{FILE_BYTES, Record};
+use super::reservation::release;
 use super::small_file::{disk_bytes, remove_durably, replace_durably, sync_dir};
 use super::{Layout, lock, regular_file};
 

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::Layout;
 use super::appender::Appender;
-use super::data_file::reserve;
 use super::folder::{OpenError, Parked, open_recording};
 use super::moment::Moment;
 use super::record::Record;
+use super::reservation::reserve;
 use super::writer::{open_for_writing, set_aside};
 
 /// How much one step copies; the caller may stop between steps.

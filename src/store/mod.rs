@@ -33,6 +33,7 @@ mod memory_disk;
 pub mod moment;
 pub mod record;
 pub mod regular_file;
+mod reservation;
 pub mod ring;
 mod sabotage;
 mod small_file;

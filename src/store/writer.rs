@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use super::appender::Appender;
 use super::creation;
-use super::data_file::{AppendPoint, DataFile, release, reserve};
+use super::data_file::{AppendPoint, DataFile};
 use super::facts::Facts;
 use super::folder::{DATA, OpenError, Parked, damaged_path};
 use super::moment::Moment;
 use super::record::{Kind, Record};
 use super::regular_file;
+use super::reservation::{release, reserve};
 use super::small_file::disk_bytes;
 use super::{Layout, sync_dir};
 use crate::blocking::{self, Permit};

@@ -4,16 +4,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::error::UploadError;
+use super::reservation_use::ReservationUse;
 use crate::shares::{Exceeded, Owner, is_fair};
 use crate::store::Layout;
-
-/// What receives less than this while a reservation lasts does not need it.
-pub(super) const SLOW_BYTES: u64 = 1 << 20;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +32,8 @@ struct Admitted {
     owner: Owner,
     /// Disk space reserved for bytes that have not been received.
     reserved_bytes: u64,
-    /// The offset at a time in the past, to notice a reservation that is not used.
-    earlier: (Instant, u64),
     offset: u64,
+    reservation: ReservationUse,
 }
 
 impl Admission {
@@ -55,14 +52,13 @@ impl Admission {
             return Err(UploadError::TooMany(Exceeded::new(count, room.most as u64)));
         }
         require_share(reserved, bytes, room.free_bytes)?;
-        all.insert(id, Admitted::new(owner, bytes, 0));
+        all.insert(id, Admitted::new(owner, bytes));
         Ok(())
     }
 
     /// Adds one that start-up found.
     pub(super) fn found(&self, id: Uuid, owner: Owner, reserved_bytes: u64) {
-        self.all()
-            .insert(id, Admitted::new(owner, reserved_bytes, 0));
+        self.all().insert(id, Admitted::new(owner, reserved_bytes));
     }
 
     /// Admits a reservation of `bytes` for an upload admitted before, in place of
@@ -101,18 +97,12 @@ impl Admission {
     /// The uploads that received next to nothing in the last `life` of their
     /// reservations.
     pub(super) fn unused_reservations(&self, life: Duration) -> Vec<Uuid> {
-        let now = Instant::now();
         let mut all = self.all();
-        let due = all.iter_mut().filter_map(|(id, one)| {
-            let (since, offset) = one.earlier;
-            if now.duration_since(since) < life {
-                return None;
-            }
-            one.earlier = (now, one.offset);
-            let is_unused = one.offset.saturating_sub(offset) < SLOW_BYTES;
+        let unused = all.iter_mut().filter_map(|(id, one)| {
+            let is_unused = one.reservation.is_unused(one.offset, life);
             (is_unused && one.reserved_bytes > 0).then_some(*id)
         });
-        due.collect()
+        unused.collect()
     }
 
     pub(super) fn contains(&self, id: Uuid) -> bool {
@@ -146,12 +136,12 @@ impl Admission {
 }
 
 impl Admitted {
-    fn new(owner: Owner, reserved_bytes: u64, offset: u64) -> Admitted {
+    fn new(owner: Owner, reserved_bytes: u64) -> Admitted {
         Admitted {
             owner,
             reserved_bytes,
-            earlier: (Instant::now(), offset),
-            offset,
+            offset: 0,
+            reservation: ReservationUse::from(0),
         }
     }
 }
@@ -256,7 +246,7 @@ mod tests {
         let [slow, fast, empty] =
             [10 << 20, 10 << 20, 0].map(|bytes| admit(&admission, "a", bytes, PLENTY).unwrap());
         admission.received(slow, 5, Some(10 << 20));
-        admission.received(fast, SLOW_BYTES, Some(10 << 20));
+        admission.received(fast, 1 << 20, Some(10 << 20));
         let unused = |life| admission.unused_reservations(life);
         assert!(unused(Duration::from_secs(60)).is_empty());
         assert_eq!(unused(Duration::ZERO), [slow], "not {fast}, not {empty}");

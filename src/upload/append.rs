@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info};
 use uuid::Uuid;
 
-use super::admission::SLOW_BYTES;
 use super::checksum::{Check, ChecksumPlace};
 use super::error::{UploadError, no_space};
+use super::reservation_use::ReservationUse;
 use super::source::{ByteSource, SourceError, UploadStatus};
 use super::uploads::Uploads;
 use super::write_locks::{PendingRequest, Signal, WriteGuard};
@@ -152,9 +152,8 @@ impl Appending {
 
     /// Notifies of how much has arrived.
     fn notify_received(&self) {
-        let length = self.writer.record().length;
-        let observer = &self.uploads.observer;
-        observer.received(self.id, self.writer.position(), length);
+        let (position, length) = (self.writer.position(), self.writer.record().length);
+        self.uploads.observer.received(self.id, position, length);
     }
 
     /// Makes what was written durable.
@@ -176,12 +175,6 @@ impl Appending {
         }
     }
 
-    fn require_step(&self, count: u64) -> Result<(), UploadError> {
-        self.uploads
-            .require_space(count.max(STEP_BYTES))
-            .map(|_| ())
-    }
-
     /// Gives up the space reserved for what has not arrived.
     async fn release_reservation(&mut self) -> Result<(), UploadError> {
         self.writer.release_reservation().await?;
@@ -193,16 +186,17 @@ impl Appending {
     fn make_room(&self, count: u64) -> Result<(), UploadError> {
         let position = self.writer.position();
         match self.writer.record().length {
-            Some(length) if count > length - position => Err(UploadError::PastLength { length }),
-            // Its reservation was given up.
-            Some(_) if self.writer.must_grow(count) => self.require_step(count),
-            Some(_) => Ok(()),
-            None if self.writer.must_grow(count) => {
-                self.uploads.require_size(position + count)?;
-                self.require_step(count)
+            Some(length) if count > length - position => {
+                return Err(UploadError::PastLength { length });
             }
-            None => self.uploads.require_size(position + count),
+            Some(_) => {}
+            None => self.uploads.require_size(position + count)?,
         }
+        // Of unknown length, or its reservation was given up.
+        if self.writer.must_grow(count) {
+            self.uploads.require_space(count.max(STEP_BYTES))?;
+        }
+        Ok(())
     }
 }
 
@@ -255,13 +249,12 @@ pub(super) async fn receive<S: ByteSource>(
     check: &mut Option<Check>,
 ) -> Result<(), UploadError> {
     let mut stopping = appending.uploads.stopping.clone();
-    let stall = appending.uploads.limits.stall;
+    let limits = appending.uploads.limits.clone();
     let mut committed_at = Instant::now();
     let mut notified_at = committed_at;
-    let mut stalled_at = Instant::now() + stall;
+    let mut stalled_at = Instant::now() + limits.stall;
     let mut trickled_bytes = 0;
-    let reservation_life = appending.uploads.limits.reservation_life();
-    let mut earlier = (Instant::now(), appending.writer.position());
+    let mut reservation = ReservationUse::from(appending.writer.position());
     appending.guard.waits(true);
     loop {
         let offset = appending.writer.record().offset;
@@ -298,7 +291,7 @@ pub(super) async fn receive<S: ByteSource>(
         trickled_bytes += count;
         if trickled_bytes >= TRICKLE_BYTES {
             trickled_bytes = 0;
-            stalled_at = Instant::now() + stall;
+            stalled_at = Instant::now() + limits.stall;
         }
         appending.make_room(count)?;
         if let Some(check) = check {
@@ -311,12 +304,8 @@ pub(super) async fn receive<S: ByteSource>(
             notified_at = now;
             appending.notify_received();
         }
-        let (since, position) = earlier;
-        if now - since >= reservation_life {
-            earlier = (now, appending.writer.position());
-            if appending.writer.position() - position < SLOW_BYTES {
-                appending.release_reservation().await?;
-            }
+        if reservation.is_unused(appending.writer.position(), limits.reservation_life()) {
+            appending.release_reservation().await?;
         }
         let is_due = appending.writer.position() - offset >= COMMIT_EVERY_BYTES
             || now - committed_at >= COMMIT_EVERY;

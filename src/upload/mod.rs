@@ -14,6 +14,7 @@ mod new_upload;
 mod peer_socket;
 mod pending;
 mod recover;
+mod reservation_use;
 mod source;
 mod sweep;
 #[cfg(test)]
