@@ -71,7 +71,7 @@ fn blocks_are_shared_where_the_file_system_can_do_that() {
 fn a_join_that_finds_no_space_is_refused_and_leaves_nothing() {
     let disk = Small::new(Kind::Ext4, 100 << 20);
     let daemon = start(disk.path(), Engine::Mute);
-    let parts = [0, 1].map(|_| part(&daemon, &vec![7; PART_BYTES]));
+    let parts = [0, 1].map(|_| part(&daemon, &[7; 26 << 20]));
     let before = free_bytes(disk.path());
     join(&daemon, &parts).expect(507, "more than there is");
     let uploads = std::fs::read_dir(state_dir(disk.path()).join("uploads")).unwrap();
