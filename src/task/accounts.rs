@@ -10,10 +10,10 @@ use crate::store::facts::Priority;
 const INTERACTIVE_TO_BULK: f64 = 3.0;
 /// So many seconds of the engine more than another owner may one have used and
 /// its interactive tasks still go before the bulk tasks of the other.
-const LEAD_MAX_S: f64 = 30.0;
+const LEAD_MAX_S: f64 = 20.0;
 /// Interactive tasks may owe bulk tasks so many seconds: a short one does not wait
 /// for a bulk task's window because of another short one before it.
-const DEBT_FREE_S: f64 = 10.0;
+const DEBT_FREE_S: f64 = 5.0;
 /// The most that interactive tasks can be ahead of or behind their share, in
 /// seconds of bulk tasks: no longer than that do others wait for the balance.
 const DEBT_MAX_S: f64 = 120.0;
@@ -171,7 +171,7 @@ mod tests {
         balance.charge(Priority::Interactive, 1000.0, Waiting::default());
         assert!(is_due(balance));
         balance.charge(Priority::Bulk, 1000.0, BULK);
-        balance.charge(Priority::Interactive, 29.0, BULK);
+        balance.charge(Priority::Interactive, 14.0, BULK);
         assert!(is_due(balance));
         balance.charge(Priority::Interactive, 2.0, BULK);
         assert!(!is_due(balance));

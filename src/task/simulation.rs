@@ -286,7 +286,7 @@ fn api_clients_in_a_loop_leave_a_quarter_to_bulk_tasks() {
     simulation.run(1000.0);
     let bulk = simulation.arrive(Recording::bulk(2, 1e6));
     simulation.run(3000.0);
-    assert!(simulation.waited_s(bulk) <= 40.0);
+    assert!(simulation.waited_s(bulk) <= 25.0);
     assert!((950.0..=1050.0).contains(&simulation.served(2)));
 }
 

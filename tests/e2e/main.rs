@@ -19,6 +19,7 @@ mod forms;
 mod front_end;
 mod hostile;
 mod ietf;
+mod neighbours;
 mod network;
 mod openai;
 mod outgoing;

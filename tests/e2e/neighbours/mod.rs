@@ -1,0 +1,3 @@
+//! Users who share a daemon: what one does costs the others little.
+
+mod engine;
