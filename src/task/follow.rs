@@ -211,7 +211,7 @@ mod tests {
 
         let folder = layout.upload(id);
         let (mut part, _) = transcript::Part::begin(&folder, "base").unwrap();
-        tasks.attempt(id, 0);
+        tasks.attempt(id, 0, 0.0);
         for text in ["a", "b"] {
             tasks.found(id, part.push(&segment(text)).unwrap());
         }
@@ -220,7 +220,7 @@ mod tests {
         // The engine is lost before anything was durable.
         drop(part);
         let (mut part, _) = transcript::Part::begin(&folder, "base").unwrap();
-        tasks.attempt(id, 0);
+        tasks.attempt(id, 0, 0.0);
         tasks.found(id, part.push(&segment("again")).unwrap());
         assert_eq!(next(&mut follower).await, "transcribing");
         assert_eq!(next(&mut follower).await, "Restarted");
@@ -230,7 +230,7 @@ mod tests {
         record.status = Status::Completed;
         tasks.end(record.clone()).unwrap();
         assert_eq!(next(&mut follower).await, "ended: done");
-        tasks.rest(id, true);
+        tasks.rest(id, Some(1.0));
 
         // Those that come later get all of it, or the end alone.
         let mut late = Follower::new(&tasks, id);

@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use super::pace::{Pace, Workload};
-use super::progress::{TaskProgress, TranscriptPosition};
+use super::progress::{Place, TaskProgress, TranscriptPosition};
 
 /// A smaller part of a recording than this does not predict the rest.
 const MEASURABLE: f64 = 0.02;
 
 /// The progress of one task over all of its attempts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct JobProgress {
     pub position: TranscriptPosition,
     /// The reason to end the task early, if there is one.
@@ -19,35 +19,12 @@ pub(super) struct JobProgress {
     fraction: f64,
     /// When the first progress of this attempt was reported, and what it was.
     first: Option<(Instant, f64)>,
-    /// When the engine got the task for the first time.
-    begun: Option<Instant>,
-    /// The whole recording is transcribed in one attempt.
-    in_one_attempt: bool,
-}
-
-impl Default for JobProgress {
-    fn default() -> JobProgress {
-        JobProgress {
-            position: TranscriptPosition::default(),
-            cancelled: None,
-            fraction: 0.0,
-            first: None,
-            begun: None,
-            in_one_attempt: true,
-        }
-    }
 }
 
 impl JobProgress {
-    /// The engine gets the task.
-    pub(super) fn begin(&mut self) {
-        self.begun.get_or_insert_with(Instant::now);
-    }
-
     /// Another attempt begins, after so many bytes of transcript of an earlier one.
     pub(super) fn attempt(&mut self, attempt: u64, bytes: u64) {
         self.first = None;
-        self.in_one_attempt = self.in_one_attempt && self.position.attempt == 0 && bytes == 0;
         // Where nothing was lost, followers of the transcript go on.
         if self.position.attempt == 0 || self.position.bytes != bytes {
             self.position = TranscriptPosition { attempt, bytes };
@@ -73,10 +50,16 @@ impl JobProgress {
         Some(pace.estimate(workload)?.mul_f64(left))
     }
 
-    /// How long all of it took, if it was done in one attempt.
-    pub(super) fn took(&self) -> Option<Duration> {
-        let took = self.begun?.elapsed();
-        self.in_one_attempt.then_some(took)
+    /// The task waits again: what is estimated from this attempt ends with it.
+    pub(super) fn pause(&mut self) {
+        self.first = None;
+    }
+
+    /// The progress of a task that is interrupted, at this place in the queue;
+    /// `None` if it has not begun.
+    pub(super) fn of_paused_task(&self, place: Place) -> Option<TaskProgress> {
+        (self.position.attempt > 0)
+            .then(|| TaskProgress::paused(self.fraction, self.position, place))
     }
 
     pub(super) fn of_task(&self) -> TaskProgress {

@@ -5,9 +5,11 @@
 //! `task.json` is written into the upload's folder whenever its state changes;
 //! a finished upload without one is queued.
 
+mod accounts;
 mod document;
 mod events;
 mod follow;
+mod forecast;
 mod index;
 mod inspect;
 mod job_progress;
@@ -16,8 +18,13 @@ mod pace;
 mod progress;
 mod queue;
 mod record;
+mod residency;
 mod retention;
 mod retry;
+mod run;
+mod scheduler;
+#[cfg(test)]
+mod simulation;
 mod slots;
 mod state;
 mod tasks;

@@ -24,6 +24,17 @@ pub enum TaskProgress {
         /// How much of the transcript is written.
         position: TranscriptPosition,
     },
+    /// The engine had it, and has another one now; it goes on from there.
+    Paused {
+        /// Of the recording, 0..=100.
+        percentage: f64,
+        /// How much of the transcript is written.
+        position: TranscriptPosition,
+        /// As of a queued task.
+        ahead: usize,
+        /// As of a queued task.
+        wait_s: Option<u64>,
+    },
     /// The transcript is complete.
     Complete {
         /// The end of the transcript; `None` if it was written earlier.
@@ -63,12 +74,27 @@ impl TaskProgress {
         }
     }
 
+    /// The progress of a task with this part of its recording behind it, 0..=1,
+    /// that waits at this place.
+    pub(super) fn paused(
+        fraction: f64,
+        position: TranscriptPosition,
+        place: Place,
+    ) -> TaskProgress {
+        TaskProgress::Paused {
+            percentage: fraction * 100.0,
+            position,
+            ahead: place.ahead,
+            wait_s: place.wait.map(roughly),
+        }
+    }
+
     /// The stage in one word, for programs.
     pub fn stage(&self) -> &'static str {
         match self {
             TaskProgress::Uploading { .. } => "uploading",
             TaskProgress::Queued { .. } => "queued",
-            TaskProgress::Transcribing { .. } => "transcribing",
+            TaskProgress::Transcribing { .. } | TaskProgress::Paused { .. } => "transcribing",
             TaskProgress::Complete { .. } | TaskProgress::Failed { .. } => "complete",
         }
     }
@@ -77,7 +103,8 @@ impl TaskProgress {
     pub fn percentage(&self) -> f64 {
         let percentage = match self {
             TaskProgress::Uploading { percentage }
-            | TaskProgress::Transcribing { percentage, .. } => *percentage,
+            | TaskProgress::Transcribing { percentage, .. }
+            | TaskProgress::Paused { percentage, .. } => *percentage,
             TaskProgress::Queued { .. } => 0.0,
             TaskProgress::Complete { .. } | TaskProgress::Failed { .. } => 100.0,
         };
@@ -88,15 +115,9 @@ impl TaskProgress {
     pub fn message(&self) -> String {
         match self {
             TaskProgress::Uploading { .. } => "uploading".into(),
-            TaskProgress::Queued { ahead, wait_s } => {
-                let noun = if *ahead == 1 { "task" } else { "tasks" };
-                let ahead = format!("{ahead} {noun} ahead");
-                match wait_s {
-                    None => ahead,
-                    Some(s @ ..60) => format!("{ahead}, about {s} s"),
-                    Some(s @ 60..3600) => format!("{ahead}, about {} min", s / 60),
-                    Some(s) => format!("{ahead}, about {} h", s.div_ceil(3600)),
-                }
+            TaskProgress::Queued { ahead, wait_s } => waiting(*ahead, *wait_s),
+            TaskProgress::Paused { ahead, wait_s, .. } => {
+                format!("paused, {}", waiting(*ahead, *wait_s))
             }
             TaskProgress::Transcribing { .. } => "transcribing".into(),
             TaskProgress::Complete { .. } => "done".into(),
@@ -107,7 +128,9 @@ impl TaskProgress {
     /// How much of its transcript can be followed.
     pub fn position(&self) -> Option<TranscriptPosition> {
         match self {
-            TaskProgress::Transcribing { position, .. } => Some(*position),
+            TaskProgress::Transcribing { position, .. } | TaskProgress::Paused { position, .. } => {
+                Some(*position)
+            }
             TaskProgress::Complete { position } => *position,
             _ => None,
         }
@@ -129,6 +152,17 @@ impl Place {
         ahead: 0,
         wait: Some(Duration::ZERO),
     };
+}
+
+fn waiting(ahead: usize, wait_s: Option<u64>) -> String {
+    let noun = if ahead == 1 { "task" } else { "tasks" };
+    let ahead = format!("{ahead} {noun} ahead");
+    match wait_s {
+        None => ahead,
+        Some(s @ ..60) => format!("{ahead}, about {s} s"),
+        Some(s @ 60..3600) => format!("{ahead}, about {} min", s / 60),
+        Some(s) => format!("{ahead}, about {} h", s.div_ceil(3600)),
+    }
 }
 
 /// In seconds, in coarse steps, so that listeners do not get an event for every
@@ -163,5 +197,16 @@ mod tests {
         ] {
             assert_eq!(message_of(seconds), message, "{seconds:?}");
         }
+        let wait = Some(Duration::from_secs(61));
+        let paused = TaskProgress::paused(
+            0.25,
+            TranscriptPosition::default(),
+            Place { ahead: 1, wait },
+        );
+        assert_eq!(paused.message(), "paused, 1 task ahead, about 2 min");
+        assert_eq!(
+            (paused.stage(), paused.percentage()),
+            ("transcribing", 25.0)
+        );
     }
 }

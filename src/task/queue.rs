@@ -1,145 +1,186 @@
-//! The order in which tasks are transcribed: by priority, then by arrival.
+//! The tasks that wait for the engine, by owner and priority.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::job_progress::JobProgress;
-use super::pace::{Pace, Workload};
-use super::progress::Place;
+use super::pace::Workload;
+use crate::shares::Owner;
 use crate::store::facts::Priority;
 
 /// A task that waits for the engine, or that the engine has.
 #[derive(Debug, Clone)]
 pub(super) struct ScheduledTask {
     pub id: Uuid,
+    pub owner: Owner,
     pub priority: Priority,
+    /// The model that was asked for.
+    pub wanted_model: Option<Arc<str>>,
     pub workload: Workload,
     pub progress: JobProgress,
+    /// Its place in the order of arrival, over all owners; set by the queue.
+    pub arrival: u64,
 }
 
-/// All waiting tasks.
+/// All waiting tasks: for every owner and priority in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Queue(VecDeque<ScheduledTask>);
+pub(super) struct Queue {
+    owners: HashMap<Owner, Backlog>,
+    arrivals: u64,
+}
+
+/// The waiting tasks of one owner.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    interactive: VecDeque<ScheduledTask>,
+    bulk: VecDeque<ScheduledTask>,
+}
+
+impl Backlog {
+    fn len(&self) -> usize {
+        self.interactive.len() + self.bulk.len()
+    }
+
+    pub(super) fn of(&self, priority: Priority) -> &VecDeque<ScheduledTask> {
+        match priority {
+            Priority::Interactive => &self.interactive,
+            Priority::Bulk => &self.bulk,
+        }
+    }
+
+    fn of_mut(&mut self, priority: Priority) -> &mut VecDeque<ScheduledTask> {
+        match priority {
+            Priority::Interactive => &mut self.interactive,
+            Priority::Bulk => &mut self.bulk,
+        }
+    }
+}
 
 impl Queue {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.owners.values().map(Backlog::len).sum()
     }
 
-    /// Adds a task behind all of its priority.
-    pub(super) fn push(&mut self, task: ScheduledTask) {
-        let place = self.0.partition_point(|one| one.priority <= task.priority);
-        self.0.insert(place, task);
+    /// How many tasks of one owner wait.
+    pub(super) fn len_of(&self, owner: &Owner) -> usize {
+        self.owners.get(owner).map_or(0, Backlog::len)
     }
 
-    /// Adds a task that had begun ahead of all of its priority.
+    /// Adds a task behind all of its owner and priority.
+    pub(super) fn push(&mut self, mut task: ScheduledTask) {
+        self.arrivals += 1;
+        task.arrival = self.arrivals;
+        self.backlog(&task).push_back(task);
+    }
+
+    /// Adds a task that had begun ahead of all of its owner and priority.
     pub(super) fn put_back(&mut self, task: ScheduledTask) {
-        let place = self.0.partition_point(|one| one.priority < task.priority);
-        self.0.insert(place, task);
+        self.backlog(&task).push_front(task);
     }
 
-    pub(super) fn pop(&mut self) -> Option<ScheduledTask> {
-        self.0.pop_front()
+    fn backlog(&mut self, task: &ScheduledTask) -> &mut VecDeque<ScheduledTask> {
+        let backlog = self.owners.entry(task.owner.clone()).or_default();
+        backlog.of_mut(task.priority)
     }
 
-    /// True if it was there.
-    pub(super) fn remove(&mut self, id: Uuid) -> bool {
-        let place = self.0.iter().position(|one| one.id == id);
-        place.and_then(|place| self.0.remove(place)).is_some()
+    /// The first one of every owner and priority.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &ScheduledTask> + Clone {
+        let backlogs = self.owners.values();
+        backlogs
+            .flat_map(|backlog| [backlog.interactive.front(), backlog.bulk.front()])
+            .flatten()
     }
 
-    /// How many waiting tasks go before those of this priority.
-    pub(super) fn count_before(&self, priority: Priority) -> usize {
-        self.0.partition_point(|one| one.priority < priority)
+    /// All owners of waiting tasks, each with these.
+    pub(super) fn backlogs(&self) -> impl Iterator<Item = (&Owner, &Backlog)> {
+        self.owners.iter()
     }
 
-    /// Puts those of one priority in the order of their creation.
+    /// Whether any task of this priority waits.
+    pub(super) fn has(&self, priority: Priority) -> bool {
+        self.heads().any(|head| head.priority == priority)
+    }
+
+    pub(super) fn get(&self, id: Uuid) -> Option<&ScheduledTask> {
+        let backlogs = self.owners.values();
+        let mut tasks = backlogs.flat_map(|one| one.interactive.iter().chain(&one.bulk));
+        tasks.find(|task| task.id == id)
+    }
+
+    /// Takes a task out, if it is there.
+    pub(super) fn remove(&mut self, id: Uuid) -> Option<ScheduledTask> {
+        let (owner, priority) = {
+            let task = self.get(id)?;
+            (task.owner.clone(), task.priority)
+        };
+        let backlog = self.owners.get_mut(&owner)?;
+        let tasks = backlog.of_mut(priority);
+        let place = tasks.iter().position(|task| task.id == id)?;
+        let task = tasks.remove(place);
+        if backlog.len() == 0 {
+            self.owners.remove(&owner);
+        }
+        task
+    }
+
+    /// Makes the order of creation the order of arrival.
     pub(super) fn sort_by_creation(&mut self, created_at: impl Fn(Uuid) -> Option<Timestamp>) {
-        let queue = self.0.make_contiguous();
-        queue.sort_by_key(|one| (one.priority, created_at(one.id)));
-    }
-
-    /// Every task with its place, in order, where the engine's slots get free
-    /// in `free_in` (`None`: no estimate).
-    pub(super) fn places(
-        &self,
-        mut free_in: Vec<Option<Duration>>,
-        pace: &Pace,
-    ) -> impl Iterator<Item = (Uuid, Place)> {
-        self.0.iter().enumerate().map(move |(ahead, task)| {
-            let slots = free_in.iter_mut();
-            let slot = slots.min_by_key(|free_in| free_in.unwrap_or(Duration::MAX));
-            let wait = slot.as_deref().copied().flatten();
-            let taken = pace.estimate(&task.workload);
-            if let Some(slot) = slot {
-                *slot = wait.zip(taken).map(|(wait, taken)| wait + taken);
-            }
-            (task.id, Place { ahead, wait })
-        })
+        let backlogs = std::mem::take(&mut self.owners).into_values();
+        let mut tasks: Vec<_> = backlogs
+            .flat_map(|one| one.interactive.into_iter().chain(one.bulk))
+            .collect();
+        tasks.sort_by_cached_key(|task| (created_at(task.id), task.arrival));
+        for task in tasks {
+            self.push(task);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    #[test]
-    fn priorities_come_first_and_then_the_order() {
-        let waiting = |priority| ScheduledTask {
+    pub fn task(owner: &str, priority: Priority) -> ScheduledTask {
+        ScheduledTask {
             id: Uuid::new_v4(),
+            owner: Owner::Token(owner.into()),
             priority,
-            workload: Workload {
-                size_bytes: 10,
-                kind: None,
-            },
+            wanted_model: None,
+            workload: Workload::default(),
             progress: JobProgress::default(),
-        };
-        let [a, b, c] = [(); 3].map(|()| waiting(Priority::Bulk));
-        let [x, y] = [(); 2].map(|()| waiting(Priority::Interactive));
+            arrival: 0,
+        }
+    }
+
+    #[test]
+    fn every_owner_has_its_own_order() {
+        let [a1, a2, b] = ["a", "a", "b"].map(|owner| task(owner, Priority::Bulk));
+        let urgent = task("a", Priority::Interactive);
         let mut queue = Queue::default();
-        for task in [&a, &b, &x, &c, &y] {
+        for task in [&a1, &a2, &b, &urgent] {
             queue.push(task.clone());
         }
-        assert_eq!(queue.count_before(Priority::Bulk), 2);
-        assert_eq!(queue.count_before(Priority::Interactive), 0);
-        let ids = |queue: &Queue, pace: &Pace| -> Vec<(Uuid, Option<u64>)> {
-            let places = queue.places(vec![Some(Duration::from_secs(5))], pace);
-            places
-                .enumerate()
-                .map(|(index, (id, place))| {
-                    assert_eq!(place.ahead, index);
-                    (id, place.wait.map(|wait| wait.as_secs()))
-                })
-                .collect()
+        let heads = |queue: &Queue| {
+            let mut heads: Vec<_> = queue.heads().map(|head| (head.arrival, head.id)).collect();
+            heads.sort();
+            heads.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
         };
-        let mut pace = Pace::default();
-        let known: Vec<_> = [&x, &y, &a, &b, &c]
-            .map(|task| (task.id, None))
-            .into_iter()
-            .enumerate()
-            .map(|(index, (id, none))| (id, if index == 0 { Some(5) } else { none }))
-            .collect();
-        assert_eq!(ids(&queue, &pace), known);
-        pace.observe(&a.workload, Duration::from_secs(2));
-        let waits: Vec<_> = ids(&queue, &pace)
-            .into_iter()
-            .map(|(_, wait)| wait)
-            .collect();
-        assert_eq!(waits, [5, 7, 9, 11, 13].map(Some));
-
-        assert_eq!(queue.pop().unwrap().id, x.id);
-        assert!(queue.remove(y.id) && !queue.remove(y.id));
-        let begun = queue.pop().unwrap();
-        assert_eq!(begun.id, a.id);
-        queue.push(x.clone());
+        assert_eq!(heads(&queue), [a1.id, b.id, urgent.id]);
+        assert_eq!((queue.len(), queue.len_of(&a1.owner)), (4, 3));
+        let begun = queue.remove(a1.id).unwrap();
+        assert!(queue.remove(a1.id).is_none());
+        assert_eq!(heads(&queue), [a2.id, b.id, urgent.id]);
         queue.put_back(begun);
-        queue.sort_by_creation(|_| None);
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
-            .map(|one| one.id)
-            .collect();
-        assert_eq!(order, [x.id, a.id, b.id, c.id]);
+        assert_eq!(heads(&queue), [a1.id, b.id, urgent.id]);
+        let second = |second| Timestamp::from_second(second).ok();
+        queue.sort_by_creation(|id| second(if id == a1.id { 9 } else { 1 }));
+        assert_eq!(heads(&queue), [a2.id, b.id, urgent.id]);
+        for id in [a1.id, a2.id, b.id, urgent.id] {
+            queue.remove(id).unwrap();
+        }
+        assert!(queue.owners.is_empty() && queue.len_of(&a1.owner) == 0);
     }
 }

@@ -201,7 +201,7 @@ mod tests {
         tasks.adopt(id);
         let record = (*tasks.next().await).clone().failed("noise".into());
         tasks.update(record).unwrap();
-        tasks.rest(id, false);
+        tasks.rest(id, None);
         tasks.retry(id, None).unwrap();
         let again = tasks.next().await;
         assert_eq!((again.error.as_deref(), &again.before), (None, &None));

@@ -1,19 +1,36 @@
 //! The tasks that the engine has, at most as many as it has slots.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::job_progress::JobProgress;
 use super::pace::Pace;
-use super::queue::{Queue, ScheduledTask};
+use super::queue::ScheduledTask;
+use super::run::Run;
 
 /// The engine's slots and what runs in them.
 #[derive(Debug)]
 pub(super) struct Slots {
     count: usize,
     /// In the order in which they began.
-    running: Vec<ScheduledTask>,
+    running: Vec<RunningTask>,
+}
+
+/// A task that the engine has.
+#[derive(Debug, Clone)]
+pub(super) struct RunningTask {
+    pub task: ScheduledTask,
+    pub run: Run,
+    /// Makes room for another one.
+    pub yields: bool,
+}
+
+impl RunningTask {
+    /// The estimated time until its end; `None`: no estimate.
+    pub(super) fn remaining(&self, pace: &Pace) -> Option<Duration> {
+        self.task.progress.remaining(&self.task.workload, pace)
+    }
 }
 
 impl Default for Slots {
@@ -32,56 +49,53 @@ impl Slots {
         self.count = count;
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     pub(super) fn has_free(&self) -> bool {
         self.running.len() < self.count
     }
 
     /// The engine gets this task.
-    pub(super) fn begin(&mut self, mut task: ScheduledTask) {
-        task.progress.begin();
-        self.running.push(task);
+    pub(super) fn begin(&mut self, task: ScheduledTask, now: Instant) {
+        self.running.push(RunningTask {
+            task,
+            run: Run::begin(now),
+            yields: false,
+        });
+    }
+
+    pub(super) fn running(&self) -> &[RunningTask] {
+        &self.running
+    }
+
+    pub(super) fn running_mut(&mut self) -> &mut [RunningTask] {
+        &mut self.running
+    }
+
+    pub(super) fn get(&self, id: Uuid) -> Option<&RunningTask> {
+        self.running.iter().find(|running| running.task.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: Uuid) -> Option<&mut RunningTask> {
+        let mut running = self.running.iter_mut();
+        running.find(|running| running.task.id == id)
     }
 
     /// The progress of a running task.
     pub(super) fn progress(&self, id: Uuid) -> Option<&JobProgress> {
-        let running = self.running.iter().find(|task| task.id == id);
-        running.map(|task| &task.progress)
+        self.get(id).map(|running| &running.task.progress)
     }
 
     /// The same, to change it.
     pub(super) fn progress_mut(&mut self, id: Uuid) -> Option<&mut JobProgress> {
-        let running = self.running.iter_mut().find(|task| task.id == id);
-        running.map(|task| &mut task.progress)
+        self.get_mut(id).map(|running| &mut running.task.progress)
     }
 
     /// Frees the slot of this task.
-    pub(super) fn remove(&mut self, id: Uuid) -> Option<ScheduledTask> {
-        let place = self.running.iter().position(|task| task.id == id)?;
+    pub(super) fn remove(&mut self, id: Uuid) -> Option<RunningTask> {
+        let place = self.running.iter().position(|one| one.task.id == id)?;
         Some(self.running.remove(place))
-    }
-
-    /// Whether this task must make room for a waiting one of a higher priority:
-    /// no slot is free, and of the running tasks those of the lowest priority
-    /// that began last make room.
-    pub(super) fn must_yield(&self, id: Uuid, queue: &Queue) -> bool {
-        let Some(place) = self.running.iter().position(|task| task.id == id) else {
-            return false;
-        };
-        let priority = self.running[place].priority;
-        let running = self.running.iter().enumerate();
-        let preceding = running.filter(|(other, task)| (task.priority, *other) < (priority, place));
-        let waiting = queue.count_before(priority);
-        let slots = self.count.max(self.running.len());
-        waiting > 0 && preceding.count() + waiting >= slots
-    }
-
-    /// When each slot is free, estimated; `None`: no estimate.
-    pub(super) fn free_in(&self, pace: &Pace) -> Vec<Option<Duration>> {
-        let running = self.running.iter();
-        let mut free_in: Vec<_> = running
-            .map(|task| task.progress.remaining(&task.workload, pace))
-            .collect();
-        free_in.resize(self.count.max(free_in.len()), Some(Duration::ZERO));
-        free_in
     }
 }

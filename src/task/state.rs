@@ -2,20 +2,17 @@
 
 use uuid::Uuid;
 
+use super::forecast;
 use super::index::Index;
-use super::pace::Pace;
 use super::progress::{Place, TaskProgress, TranscriptPosition};
-use super::queue::Queue;
 use super::record::{Status, TaskRecord};
-use super::slots::Slots;
+use super::scheduler::Scheduler;
 
 /// Everything about all tasks that is not on disk.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub index: Index,
-    pub queue: Queue,
-    pub pace: Pace,
-    pub slots: Slots,
+    pub scheduler: Scheduler,
     /// How many attempts there were.
     pub attempts: u64,
     /// Every upload that start-up found was looked at.
@@ -23,26 +20,34 @@ pub(super) struct State {
 }
 
 impl State {
-    /// All waiting tasks with their places, in order.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Uuid, Place)> {
-        self.queue
-            .places(self.slots.free_in(&self.pace), &self.pace)
+    /// How far all waiting tasks are.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (Uuid, TaskProgress)> {
+        let places = forecast::places(&self.scheduler).into_iter();
+        places.map(|(task, place)| {
+            let paused = task.progress.of_paused_task(place);
+            (
+                task.id,
+                paused.unwrap_or_else(|| TaskProgress::queued(place)),
+            )
+        })
     }
 
     /// How far a task is.
     pub(super) fn progress(&self, record: &TaskRecord) -> TaskProgress {
-        let running = self.slots.progress(record.id);
+        let running = self.scheduler.slots.progress(record.id);
         match record.status {
             Status::Queued => {
-                let place = self.places().find(|(id, _)| *id == record.id);
-                TaskProgress::queued(place.map_or(Place::FIRST, |(_, place)| place))
+                let waiting = self.waiting_at(record.id);
+                waiting.unwrap_or(TaskProgress::queued(Place::FIRST))
             }
             Status::Processing => match running {
                 Some(running) => running.of_task(),
-                None => TaskProgress::Transcribing {
-                    percentage: 0.0,
-                    position: TranscriptPosition::default(),
-                },
+                None => self
+                    .waiting_at(record.id)
+                    .unwrap_or(TaskProgress::Transcribing {
+                        percentage: 0.0,
+                        position: TranscriptPosition::default(),
+                    }),
             },
             Status::Completed => TaskProgress::Complete {
                 position: running.map(|running| running.position),
@@ -51,5 +56,12 @@ impl State {
                 reason: record.error.clone().unwrap_or_default(),
             },
         }
+    }
+
+    fn waiting_at(&self, id: Uuid) -> Option<TaskProgress> {
+        let mut waiting = self.waiting();
+        waiting
+            .find(|(one, _)| *one == id)
+            .map(|(_, progress)| progress)
     }
 }

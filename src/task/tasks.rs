@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
@@ -12,12 +13,13 @@ use super::events::{Events, Listener};
 use super::index::{Known, Query};
 use super::job_progress::JobProgress;
 use super::outbox::Outbox;
-use super::pace::Workload;
+use super::pace::{CostClass, Workload};
 use super::progress::TaskProgress;
 use super::queue::ScheduledTask;
 use super::record::{Status, TaskRecord};
 use super::state::State;
 use crate::engine_client::extension_of;
+use crate::shares::Owner;
 use crate::store::Layout;
 use crate::store::folder::{OpenError, Parked, peek_record, read_facts};
 use crate::upload::Observer;
@@ -106,6 +108,9 @@ impl Tasks {
         Workload {
             size_bytes: size.unwrap_or(0),
             kind: file_name.and_then(extension_of),
+            audio_s: record.audio_duration,
+            model: None,
+            class: CostClass::of(&record.options),
         }
     }
 
@@ -113,12 +118,16 @@ impl Tasks {
     fn put(&self, state: &mut State, record: TaskRecord, workload: Workload) {
         let id = record.id;
         if record.status == Status::Queued {
-            state.queue.push(ScheduledTask {
+            let task = ScheduledTask {
                 id,
+                owner: record.share_owner(),
                 priority: record.priority,
+                wanted_model: record.wanted_model.as_deref().map(Arc::from),
                 workload,
                 progress: JobProgress::default(),
-            });
+                arrival: 0,
+            };
+            state.scheduler.push(task, Instant::now());
             self.wanted.notify_one();
         }
         self.events.send(id, state.progress(&record));
@@ -129,15 +138,17 @@ impl Tasks {
     /// those that wait in the order of their creation.
     pub fn adopted_all(&self) {
         let mut state = self.state();
-        let State { queue, index, .. } = &mut *state;
-        queue.sort_by_creation(|id| index.created_at(id));
+        let State {
+            scheduler, index, ..
+        } = &mut *state;
+        scheduler.queue.sort_by_creation(|id| index.created_at(id));
         state.complete = true;
         self.send_places(&state);
         if state.index.len() > 0 {
             info!(
                 "{} tasks found, {} of them waiting",
                 state.index.len(),
-                state.queue.len()
+                state.scheduler.queue.len()
             );
         }
     }
@@ -206,7 +217,7 @@ impl Tasks {
     fn forget(&self, id: Uuid) {
         let mut state = self.state();
         state.index.remove(id);
-        state.queue.remove(id);
+        state.scheduler.withdraw(id, Instant::now());
         self.events.gone(id);
         self.send_places(&state);
         drop(state);
@@ -215,12 +226,12 @@ impl Tasks {
 
     /// How many wait for the engine.
     pub fn waiting(&self) -> usize {
-        self.state().queue.len()
+        self.state().scheduler.queue.len()
     }
 
-    /// How many of this owner wait for the engine.
-    pub fn waiting_of(&self, _owner: &crate::shares::Owner) -> usize {
-        self.waiting()
+    /// How many of one owner wait for the engine.
+    pub fn waiting_of(&self, owner: &Owner) -> usize {
+        self.state().scheduler.queue.len_of(owner)
     }
 
     /// How far a task is.
@@ -258,9 +269,7 @@ impl Tasks {
 
     pub(super) fn send_places(&self, state: &State) {
         if !self.events.is_idle() {
-            let places = state.places();
-            self.events
-                .send_all(places.map(|(id, place)| (id, TaskProgress::queued(place))));
+            self.events.send_all(state.waiting());
         }
     }
 
@@ -412,6 +421,7 @@ pub(super) mod tests {
         }
         tasks.adopted_all();
         let waits = tasks.find(third).unwrap();
+        assert_eq!(tasks.waiting_of(&waits.share_owner()), 3);
         let wait_s = None;
         let ahead = 2;
         assert_eq!(
@@ -422,7 +432,7 @@ pub(super) mod tests {
         assert_eq!(record.id, first);
         record.status = Status::Completed;
         assert!(tasks.update(record).unwrap());
-        tasks.rest(first, true);
+        tasks.rest(first, None);
         let mut record = (*tasks.next().await).clone();
         assert_eq!(record.id, second);
         record.status = Status::Processing;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{error, info};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::job_progress::JobProgress;
 use super::record::{TaskRecord, now};
 use super::state::State;
 use super::tasks::Tasks;
+use crate::protocol::MediaInfo;
 use crate::store::moment::Moment;
 
 /// Why a running task ends early.
@@ -25,13 +27,13 @@ impl Tasks {
     pub fn cancel(&self, id: Uuid, reason: &str) -> io::Result<bool> {
         let waited = {
             let mut state = self.state();
-            if let Some(running) = state.slots.progress_mut(id) {
+            if let Some(running) = state.scheduler.slots.progress_mut(id) {
                 running.cancelled.get_or_insert_with(|| reason.to_owned());
                 drop(state);
                 self.interruption.send_replace(());
                 return Ok(true);
             }
-            let waited = match state.queue.remove(id) {
+            let waited = match state.scheduler.withdraw(id, Instant::now()) {
                 true => state.index.held(id),
                 false => None,
             };
@@ -68,7 +70,7 @@ impl Tasks {
 
     /// How many tasks run at a time from here on.
     pub(super) fn set_slots(&self, count: usize) {
-        self.state().slots.set_count(count);
+        self.state().scheduler.slots.set_count(count);
         self.wanted.notify_one();
     }
 
@@ -85,14 +87,13 @@ impl Tasks {
 
     fn begin_next(&self) -> Option<Arc<TaskRecord>> {
         let mut state = self.state();
-        while state.slots.has_free() {
-            let task = state.queue.pop()?;
-            let record = state.index.held(task.id);
+        while let Some(id) = state.scheduler.begin_next(Instant::now()) {
+            let record = state.index.held(id);
             if record.is_some() {
-                state.slots.begin(task);
                 self.send_places(&state);
                 return record;
             }
+            state.scheduler.end(id, None, Instant::now());
         }
         None
     }
@@ -106,7 +107,7 @@ impl Tasks {
                 if !state.index.contains(id) {
                     return Interruption::Deleted;
                 }
-                let running = state.slots.progress(id);
+                let running = state.scheduler.slots.progress(id);
                 if let Some(reason) = running.and_then(|running| running.cancelled.clone()) {
                     return Interruption::Cancelled(reason);
                 }
@@ -117,24 +118,34 @@ impl Tasks {
         }
     }
 
-    /// Whether a running task must make room for one of a higher priority.
+    /// Whether a running task must make room for another one at the end of a
+    /// window. If so, [`Tasks::put_back`] follows.
     pub(super) fn must_yield(&self, id: Uuid) -> bool {
-        let state = self.state();
-        state.slots.must_yield(id, &state.queue)
+        self.state().scheduler.must_yield(id, Instant::now())
     }
 
-    /// The engine begins a running task, after so many bytes of transcript of
-    /// an earlier attempt.
-    pub(super) fn attempt(&self, id: Uuid, bytes: u64) {
+    /// The engine begins a running task, after so many bytes of transcript and
+    /// seconds of audio of an earlier attempt.
+    pub(super) fn attempt(&self, id: Uuid, bytes: u64, from_s: f64) {
         let mut state = self.state();
         state.attempts += 1;
         let attempt = state.attempts;
+        state.scheduler.attempt(id, from_s, Instant::now());
         self.change(&mut state, id, |running| running.attempt(attempt, bytes));
     }
 
-    /// So much of a running task is done, 0..=1.
-    pub(super) fn advance(&self, id: Uuid, fraction: f64) {
-        self.change(&mut self.state(), id, |running| running.advance(fraction));
+    /// The engine has understood the recording of a running task.
+    pub(super) fn started(&self, id: Uuid, media: &MediaInfo) {
+        let (model, audio_s) = (&media.model, media.audio.duration);
+        let mut state = self.state();
+        state.scheduler.started(id, model, audio_s, Instant::now());
+    }
+
+    /// So much of a running task is done: seconds of audio, and a part 0..=1.
+    pub(super) fn advance(&self, id: Uuid, done_s: f64, fraction: f64) {
+        let mut state = self.state();
+        state.scheduler.advance(id, done_s, Instant::now());
+        self.change(&mut state, id, |running| running.advance(fraction));
     }
 
     /// So many bytes of a running task's transcript are written.
@@ -145,7 +156,7 @@ impl Tasks {
     }
 
     fn change(&self, state: &mut State, id: Uuid, change: impl FnOnce(&mut JobProgress)) {
-        let Some(running) = state.slots.progress_mut(id) else {
+        let Some(running) = state.scheduler.slots.progress_mut(id) else {
             return;
         };
         change(running);
@@ -156,31 +167,28 @@ impl Tasks {
         }
     }
 
-    /// A running task waits again, ahead of all others of its priority.
-    pub(super) fn put_back(&self, record: TaskRecord) {
+    /// A running task waits again, ahead of all others of its owner and priority.
+    /// It goes on running where it was interrupted meanwhile.
+    pub(super) fn put_back(&self, id: Uuid) -> Result<(), Interruption> {
         let mut state = self.state();
-        let Some(task) = state.slots.remove(record.id) else {
-            return;
-        };
-        self.wanted.notify_one();
-        if !state.index.contains(record.id) {
-            return;
+        let running = state.scheduler.slots.progress(id);
+        if let Some(reason) = running.and_then(|running| running.cancelled.clone()) {
+            return Err(Interruption::Cancelled(reason));
         }
-        state.queue.put_back(task);
-        state.index.put(record, true);
+        if !state.index.contains(id) {
+            return Err(Interruption::Deleted);
+        }
+        state.scheduler.put_back(id, Instant::now());
+        self.wanted.notify_one();
         self.send_places(&state);
+        Ok(())
     }
 
-    /// A task runs no more. `is_done`: it was transcribed.
-    pub(super) fn rest(&self, id: Uuid, is_done: bool) {
+    /// A task runs no more. If it was transcribed: it had `audio_s` seconds.
+    pub(super) fn rest(&self, id: Uuid, audio_s: Option<f64>) {
         let mut state = self.state();
-        let Some(task) = state.slots.remove(id) else {
-            return;
-        };
+        state.scheduler.end(id, audio_s, Instant::now());
         self.wanted.notify_one();
-        if let Some(took) = task.progress.took().filter(|_| is_done) {
-            state.pace.observe(&task.workload, took);
-        }
     }
 }
 
@@ -228,7 +236,7 @@ mod tests {
         assert_eq!(interrupted.await, Interruption::Cancelled("hung up".into()));
         record.status = Status::Completed;
         tasks.update(record).unwrap();
-        tasks.rest(running, true);
+        tasks.rest(running, Some(1.0));
         assert!(!tasks.cancel(running, "too late").unwrap());
         assert_eq!(tasks.find(running).unwrap().status, Status::Completed);
     }
@@ -244,9 +252,9 @@ mod tests {
         let mut record = (*tasks.next().await).clone();
         record.status = Status::Processing;
         tasks.update(record.clone()).unwrap();
-        tasks.attempt(long, 0);
+        tasks.attempt(long, 0, 0.0);
         tasks.found(long, 100);
-        tasks.advance(long, 0.25);
+        tasks.advance(long, 10.0, 0.25);
         let told = tasks.progress(&record);
         let TaskProgress::Transcribing {
             percentage,
@@ -260,21 +268,23 @@ mod tests {
         let urgent = urgent_upload(&layout, "b.wav", 3);
         tasks.adopt(urgent);
         assert!(tasks.must_yield(long));
-        record.status = Status::Queued;
-        tasks.put_back(record.clone());
+        let mut listener = tasks.listen(long);
+        tasks.put_back(long).unwrap();
         assert_eq!(tasks.next().await.id, urgent);
         let waits = tasks.progress(&record);
-        assert!(
-            matches!(waits, TaskProgress::Queued { ahead: 0, .. }),
-            "{waits:?}"
-        );
-        tasks.rest(urgent, false);
-        assert_eq!(tasks.next().await.id, long, "before the others");
-        record.status = Status::Processing;
-        tasks.update(record.clone()).unwrap();
-        tasks.attempt(long, 100);
+        let TaskProgress::Paused { ahead: 0, .. } = waits else {
+            panic!("{waits:?}");
+        };
+        assert_eq!((waits.stage(), waits.percentage()), ("transcribing", 25.0));
+        assert_eq!(waits.position(), Some(position), "it can be followed");
+        assert_eq!(listener.newest(), Some(waits));
+        tasks.rest(urgent, None);
+        let resumed = tasks.next().await;
+        assert_eq!(resumed.id, long, "before the others");
+        assert_eq!(resumed.status, Status::Processing);
+        tasks.attempt(long, 100, 10.0);
         assert_eq!(tasks.progress(&record), told, "nothing was lost");
-        tasks.attempt(long, 60);
+        tasks.attempt(long, 60, 5.0);
         let TaskProgress::Transcribing { position: anew, .. } = tasks.progress(&record) else {
             panic!();
         };
@@ -329,12 +339,12 @@ mod tests {
         // Progress goes to its own task.
         let mut listeners = [a, b].map(|id| tasks.listen(id));
         for (id, bytes) in [(a, 0), (b, 50)] {
-            tasks.attempt(id, bytes);
+            tasks.attempt(id, bytes, 0.0);
         }
         tasks.found(b, 70);
-        tasks.advance(b, 0.5);
+        tasks.advance(b, 50.0, 0.5);
         tasks.found(a, 10);
-        tasks.advance(a, 0.25);
+        tasks.advance(a, 25.0, 0.25);
         for (index, expected) in [(25.0, 10), (50.0, 70)].into_iter().enumerate() {
             let progress = tasks.progress(&records[index]);
             let TaskProgress::Transcribing {
@@ -354,30 +364,31 @@ mod tests {
         assert_eq!(tasks.interrupted(a).await, cancelled);
         let other = tokio::time::timeout(Duration::from_millis(1), tasks.interrupted(b));
         assert!(other.await.is_err(), "only the one was cancelled");
-        let [cancelled, mut kept] = records;
+        let [cancelled, kept] = records;
         tasks.end(cancelled.failed("hung up".into())).unwrap();
-        tasks.rest(a, false);
+        tasks.rest(a, None);
         assert_eq!(begins(&tasks).await, Some(c));
 
-        // For one urgent task one makes room: the one that began last.
+        // For one urgent task one makes room: the one that is asked first.
         let urgent = urgent_upload(&layout, "b.wav", 4);
         tasks.adopt(urgent);
-        assert_eq!((tasks.must_yield(b), tasks.must_yield(c)), (false, true));
         let again = urgent_upload(&layout, "b.wav", 5);
         tasks.adopt(again);
-        assert_eq!((tasks.must_yield(b), tasks.must_yield(c)), (true, true));
-        kept.status = Status::Queued;
-        tasks.put_back(kept.clone());
+        assert_eq!((tasks.must_yield(b), tasks.must_yield(c)), (true, false));
+        tasks.put_back(b).unwrap();
+        assert!(!tasks.must_yield(c), "there is a free slot");
         assert_eq!(begins(&tasks).await, Some(urgent));
         assert!(!tasks.must_yield(urgent), "no other is more urgent");
         assert!(tasks.must_yield(c), "one more waits");
-        tasks.rest(urgent, false);
-        assert!(!tasks.must_yield(c), "there is a free slot for it");
+        // It is cancelled at this moment, and so does not wait again.
+        assert!(tasks.cancel(c, "hung up").unwrap());
+        let cancelled = Interruption::Cancelled("hung up".into());
+        assert_eq!(tasks.put_back(c), Err(cancelled));
+        tasks.rest(c, None);
         assert_eq!(begins(&tasks).await, Some(again));
-        tasks.rest(c, true);
+        tasks.rest(urgent, None);
         assert_eq!(begins(&tasks).await, Some(b), "goes on");
-        tasks.attempt(b, 70);
-        kept.status = Status::Processing;
+        tasks.attempt(b, 70, 50.0);
         let progress = tasks.progress(&kept);
         let position = progress.position().unwrap();
         assert_eq!((progress.percentage(), position.bytes), (50.0, 70));

@@ -44,7 +44,7 @@ enum Attempt {
     Deleted,
     /// Cancelled for this reason.
     Cancelled(String),
-    /// A task of a higher priority waits.
+    /// It is another task's turn.
     Yielded,
 }
 
@@ -111,24 +111,36 @@ struct Worker<'a> {
 impl Worker<'_> {
     /// Takes one task from its start to its end.
     async fn run(self, mut record: TaskRecord) {
-        record.status = Status::Processing;
-        record.start_time = Some(now());
-        record.end_time = None;
         let id = record.id;
+        // One that was interrupted is as it was.
+        let is_new = record.status != Status::Processing;
+        if is_new {
+            record.status = Status::Processing;
+            record.start_time = Some(now());
+            record.end_time = None;
+        }
         let begun = record.clone();
-        let outcome = match self.on_disk(move |tasks| tasks.update(begun)).await {
+        let is_stored = match is_new {
+            true => self.on_disk(move |tasks| tasks.update(begun)).await,
+            false => Ok(true),
+        };
+        let mut outcome = match is_stored {
             Ok(false) => Attempt::Deleted,
             Ok(true) => self.process(&record).await,
             Err(error) => self.unreadable(id, error).await,
         };
-        let is_done = matches!(outcome, Attempt::Completed(..));
+        if let Attempt::Yielded = outcome {
+            outcome = match self.tasks.put_back(id) {
+                Ok(()) => return info!(task_id = %id, "task makes room for another one"),
+                Err(interruption) => interruption.into(),
+            };
+        }
+        let audio_s = match &outcome {
+            Attempt::Completed(_, outcome) => Some(outcome.audio_duration_s),
+            _ => None,
+        };
         match outcome {
             Attempt::Deleted => {}
-            Attempt::Yielded => {
-                info!(task_id = %id, "task waits for one that is urgent");
-                record.status = Status::Queued;
-                return self.tasks.put_back(record);
-            }
             outcome => {
                 let record = ended(record, outcome);
                 if let Err(error) = self.on_disk(move |tasks| tasks.end(record)).await {
@@ -138,7 +150,7 @@ impl Worker<'_> {
             }
         }
         // Only now: followers of the transcript must see its end.
-        self.tasks.rest(id, is_done);
+        self.tasks.rest(id, audio_s);
     }
 
     async fn process(self, record: &TaskRecord) -> Attempt {
@@ -199,7 +211,8 @@ impl Worker<'_> {
             let done_s = reached.done_s;
             info!(task_id = %id, "task goes on after {done_s:.0} seconds of its recording");
         }
-        self.tasks.attempt(id, part.bytes());
+        let from_s = reached.as_ref().map_or(0.0, |reached| reached.done_s);
+        self.tasks.attempt(id, part.bytes(), from_s);
         let file_name = record.file_name.as_deref().map(Path::new);
         let job = Job {
             id: 0,
@@ -224,14 +237,18 @@ impl Worker<'_> {
                 event = events.recv() => event,
             };
             match event {
-                Some(JobEvent::Started(found)) => media = Some(found),
+                Some(JobEvent::Started(found)) => {
+                    self.tasks.started(id, &found);
+                    media = Some(found);
+                }
                 Some(JobEvent::Progress { reached, fraction }) => {
                     // At the end the whole is about to be durable.
                     let is_end = fraction >= 1.0;
+                    let done_s = reached.done_s;
                     if !is_end {
                         (part, ()) = write(part, |part| part.reached(reached)).await?;
                     }
-                    self.tasks.advance(id, fraction.clamp(0.0, 1.0));
+                    self.tasks.advance(id, done_s, fraction.clamp(0.0, 1.0));
                     if !is_end && self.tasks.must_yield(id) {
                         break Attempt::Yielded;
                     }

@@ -27,9 +27,11 @@ pub fn queued(status: StatusCode, id: Uuid) -> Reply {
     reply::json(status, &document)
 }
 
-/// Adds the place in the queue, for a queued task.
+/// Adds the place in the queue, for a queued or interrupted task.
 pub fn add_place(document: &mut Value, progress: &TaskProgress) {
-    if let TaskProgress::Queued { ahead, wait_s } = progress {
+    if let TaskProgress::Queued { ahead, wait_s } | TaskProgress::Paused { ahead, wait_s, .. } =
+        progress
+    {
         document["queue_position"] = json!(ahead + 1);
         document["estimated_wait_s"] = json!(wait_s);
     }

@@ -13,7 +13,7 @@ use crate::task::TaskProgress;
 pub fn progress(OwnedProgress { id, progress }: OwnedProgress) -> Reply {
     let (status, error) = match &progress {
         TaskProgress::Uploading { .. } | TaskProgress::Queued { .. } => ("queued", None),
-        TaskProgress::Transcribing { .. } => ("processing", None),
+        TaskProgress::Transcribing { .. } | TaskProgress::Paused { .. } => ("processing", None),
         TaskProgress::Complete { .. } => ("completed", None),
         TaskProgress::Failed { reason } => ("failed", Some(reason)),
     };

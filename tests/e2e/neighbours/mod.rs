@@ -2,6 +2,7 @@
 //! full speed, and an honest user beside it is served nearly as fast as alone.
 
 mod abuse;
+mod engine;
 mod support;
 mod uploads;
 mod watching;
