@@ -12,43 +12,60 @@ use super::transcript;
 use crate::models;
 use crate::options::Task;
 use crate::protocol::AudioInfo;
-use crate::render::{self, Transcript};
+use crate::render::{self, Document, Transcript};
 
 impl TaskRecord {
-    /// Its transcript in this folder, for [`render::render`].
-    pub fn transcript<'a>(&'a self, dir: &'a Path) -> Transcript<'a> {
-        Transcript {
-            language: self.language.as_deref(),
+    /// Opens its transcript in this folder, for [`render::render`]. Blocks on the
+    /// disk.
+    pub fn transcript(&self, dir: &Path) -> io::Result<Transcript> {
+        Ok(Transcript {
+            language: self.language.clone(),
             task: self.options.task.unwrap_or(Task::Transcribe),
             duration_s: self.audio_duration.unwrap_or_default(),
             temperature: self.options.temperatures.unwrap_or_default(),
-            read: Box::new(|| transcript::read(dir)),
-        }
+            read: transcript::open(dir)?,
+        })
     }
 }
 
 /// What every task of ours does.
 pub const TASK_TYPE: &str = "full_process";
 
-/// All that is known of it. Blocks on the disk.
-pub fn document(tasks: &Tasks, record: &TaskRecord) -> io::Result<Value> {
-    let segments = match record.status {
-        Status::Completed => match transcript::read(&tasks.dir(record.id)) {
-            // Past its retention period.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            segments => Some(segments?),
-        },
-        _ => None,
-    };
-    let result = segments
-        .map(|segments| render::result(record.language.as_deref(), segments))
-        .transpose()?;
-    Ok(json!({
-        "status": record.status,
-        "result": result,
-        "metadata": metadata(tasks, record),
-        "error": record.error,
-    }))
+/// All that is known of a task at one moment.
+pub struct TaskDocument {
+    before_result: String,
+    transcript: Option<Transcript>,
+    after_result: String,
+}
+
+impl TaskDocument {
+    /// Blocks on the disk.
+    pub fn of(tasks: &Tasks, record: &TaskRecord) -> io::Result<TaskDocument> {
+        let transcript = match record.status {
+            Status::Completed => match record.transcript(&tasks.dir(record.id)) {
+                // Past its retention period.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                transcript => Some(transcript?),
+            },
+            _ => None,
+        };
+        let (error, status) = (json!(record.error), json!(record.status));
+        let metadata = metadata(tasks, record);
+        Ok(TaskDocument {
+            before_result: format!(r#"{{"error":{error},"metadata":{metadata},"result":"#),
+            transcript,
+            after_result: format!(r#","status":{status}}}"#),
+        })
+    }
+
+    /// Its JSON: the same bytes each time, whatever becomes of the task.
+    pub fn json(&self) -> Document {
+        let result = match &self.transcript {
+            Some(transcript) => render::result(transcript),
+            None => Document::of("null"),
+        };
+        result.between(&*self.before_result, &*self.after_result)
+    }
 }
 
 fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {

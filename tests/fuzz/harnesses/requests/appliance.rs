@@ -220,8 +220,7 @@ impl Appliance {
             page_size: usize::MAX,
             ..Query::default()
         };
-        let (tasks, _) = self.app.tasks.list(&all);
-        tasks.iter().map(|task| task.id).collect()
+        self.app.tasks.search(&all).ids
     }
 
     fn uploads(&self) -> Vec<Uuid> {
