@@ -107,3 +107,64 @@ fn params(record: &TaskRecord) -> Value {
     params["model"] = json!(record.wanted_model);
     params
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::tasks::tests::finished_upload;
+    use super::*;
+    use crate::piecewise::Piecewise;
+    use crate::protocol::Segment;
+    use crate::store::Layout;
+
+    fn whole(document: Document) -> String {
+        let (piece, rest) = document.split().unwrap();
+        assert!(rest.is_none());
+        String::from_utf8(piece.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_of_one_moment_and_can_be_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let id = finished_upload(&layout, "a \"b\".wav", 1);
+        tasks.adopt(id);
+        let mut record = (*tasks.find(id).unwrap()).clone();
+        let json = |record: &TaskRecord| {
+            let document = TaskDocument::of(&tasks, record).unwrap();
+            let text = whole(document.json());
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value.to_string(), text, "no other order or spaces");
+            value
+        };
+        let queued = json(&record);
+        let members: Vec<&String> = queued.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["error", "metadata", "result", "status"]);
+        assert_eq!(queued["status"], "queued");
+        assert_eq!(queued["metadata"]["file_name"], "a \"b\".wav");
+        assert!(queued["result"].is_null() && queued["error"].is_null());
+
+        record.status = Status::Completed;
+        record.language = Some("en".into());
+        assert!(json(&record)["result"].is_null(), "past its retention");
+        let folder = layout.upload(id);
+        let (mut part, _) = transcript::Part::begin(&folder, "base").unwrap();
+        let text = "hello".to_owned();
+        part.push(&Segment {
+            text,
+            ..Segment::default()
+        })
+        .unwrap();
+        part.finish().unwrap();
+        let completed = json(&record);
+        let segment = json!({ "start": 0.0, "end": 0.0, "text": "hello", "words": [] });
+        let result = json!({ "language": "en", "segments": [segment] });
+        assert_eq!(completed["result"], result);
+        let document = TaskDocument::of(&tasks, &record).unwrap();
+        let first = whole(document.json());
+        transcript::remove(&folder).unwrap();
+        assert_eq!(whole(document.json()), first);
+    }
+}

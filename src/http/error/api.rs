@@ -143,7 +143,9 @@ impl ApiError {
             }
             ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
-            ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
+            ApiError::Busy(_)
+            | ApiError::Starting
+            | ApiError::Fetch(Failure::Busy | Failure::HostBusy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // By then some uploads are complete or expired.

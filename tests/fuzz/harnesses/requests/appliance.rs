@@ -91,7 +91,7 @@ impl Appliance {
             access: Arc::new(access),
             uploads,
             tasks,
-            outgoing: Arc::new(Outgoing::new(AllowList::default(), TIMEOUT)),
+            outgoing: Arc::new(Outgoing::new(AllowList::default(), TIMEOUT, TIMEOUT)),
             engine,
             default_language: None,
             origins: Origins::All,
