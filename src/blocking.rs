@@ -9,10 +9,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 static THREADS: Semaphore = Semaphore::const_new(MAX_THREADS);
 const MAX_THREADS: usize = 16;
 
+/// Limits how many of these threads compute at a time: documents are written and
+/// lists searched by a few, so that syncs always find a thread and the ingest
+/// threads a CPU.
+static COMPUTING: Semaphore = Semaphore::const_new(MAX_COMPUTING);
+const MAX_COMPUTING: usize = 4;
+
 /// Permission to use one blocking thread.
 #[derive(Debug)]
 pub struct Permit {
     _permit: Option<SemaphorePermit<'static>>,
+    _computing: Option<SemaphorePermit<'static>>,
 }
 
 /// Waits for a free blocking thread. Buffers for the operation should be
@@ -21,6 +28,7 @@ pub async fn permit() -> Permit {
     // Fails only if the semaphore is closed; it never is.
     Permit {
         _permit: THREADS.acquire().await.ok(),
+        _computing: None,
     }
 }
 
@@ -28,6 +36,15 @@ pub async fn permit() -> Permit {
 /// if the returned future is dropped.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     permit().await.run(work).await
+}
+
+/// The same for work that takes CPU time: at most [`MAX_COMPUTING`] at a time, in
+/// the order of the calls. It must end soon and wait for no client.
+pub async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let computing = COMPUTING.acquire().await.ok();
+    let mut permit = permit().await;
+    permit._computing = computing;
+    permit.run(work).await
 }
 
 /// Waits until no blocking thread is in use.
@@ -53,5 +70,38 @@ impl Permit {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn few_threads_compute_and_others_stay_free() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let computing = (0..3 * MAX_COMPUTING).map(|_| {
+            compute(|| {
+                let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+                MOST.fetch_max(running, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(20));
+                RUNNING.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        let mut ended = 0;
+        let all = async {
+            futures_util::future::join_all(computing).await;
+        };
+        let other = async {
+            run(|| {}).await;
+            ended += RUNNING.load(Ordering::SeqCst);
+        };
+        tokio::join!(all, other);
+        assert_eq!(MOST.load(Ordering::SeqCst), MAX_COMPUTING);
+        assert!(ended > 0, "it had to wait for those that compute");
     }
 }

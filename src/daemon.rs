@@ -183,7 +183,11 @@ async fn control(
         stopping.clone(),
     ));
     let secret = callback_secret(&config.callbacks, &layout)?;
-    let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
+    let outgoing = Outgoing::new(
+        config.callbacks.allow,
+        config.callbacks.download_timeout,
+        config.http.idle_timeout,
+    );
     let outgoing = Arc::new(outgoing);
     let (engine, job_receiver) = engine_client::engine();
     let max_connections = descriptors::raise_limit(config.http.max_connections);

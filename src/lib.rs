@@ -28,6 +28,7 @@ pub mod languages;
 pub mod models;
 pub mod options;
 pub mod outgoing;
+mod piecewise;
 pub mod protocol;
 pub mod render;
 pub mod shares;

@@ -4,17 +4,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::StreamBody;
 use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::HeaderMap;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::plan::backoff;
-use super::secret::Secret;
+use super::secret::{Secret, Signer};
 use crate::blocking;
 use crate::outgoing::{HttpUrl, Outgoing};
+use crate::piecewise::{self, Piecewise};
 use crate::store::moment::Moment;
-use crate::task::{Callback, CallbackStatus, Tasks, document};
+use crate::task::{Callback, CallbackStatus, TaskDocument, Tasks};
 
 /// What the delivery of callbacks needs.
 #[derive(Debug, Clone)]
@@ -64,7 +68,7 @@ pub(super) async fn attempt(sender: Sender, id: Uuid) -> Retry {
         }
     };
     callback.attempts += 1;
-    let sent = send(&sender, &callback, message).await;
+    let sent = send(&sender, &callback, &message).await;
     let now = Moment::now();
     let is_expired = callback.since.end_of(sender.retry_for, now) <= now.wall();
     let (url, attempts) = (without_query(&callback.url), callback.attempts);
@@ -100,7 +104,7 @@ pub(super) async fn attempt(sender: Sender, id: Uuid) -> Retry {
 /// The pending callback of a task and its body; `None` if there is none, if the
 /// task has not ended (the callback is sent when it does) or if the task no
 /// longer exists. Blocks on the disk.
-fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, Bytes)>> {
+fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, TaskDocument)>> {
     let Some(callback) = tasks.outbox().pending(id)? else {
         return Ok(None);
     };
@@ -111,19 +115,28 @@ fn message(tasks: &Tasks, id: Uuid) -> io::Result<Option<(Callback, Bytes)>> {
     if !record.has_ended() {
         return Ok(None);
     }
-    let json = serde_json::to_vec(&document(tasks, &record)?)?;
-    Ok(Some((callback, json.into())))
+    Ok(Some((callback, TaskDocument::of(tasks, &record)?)))
 }
 
-async fn send(sender: &Sender, callback: &Callback, message: Bytes) -> Result<(), DeliveryError> {
+/// The body is made twice, piece by piece: for its signature, which precedes it,
+/// and while it is sent.
+async fn send(
+    sender: &Sender,
+    callback: &Callback,
+    message: &TaskDocument,
+) -> Result<(), DeliveryError> {
     // Checked again: the configuration may have changed.
     let url = sender.outgoing.url(&callback.url);
     let url = url.map_err(|error| error.to_string())?;
     let Some(secret) = &sender.secret else {
         return Err("cannot be called without a secret".to_owned().into());
     };
-    let headers = secret.sign(callback.message_id, jiff::Timestamp::now(), &message);
-    let status = sender.outgoing.post(&url, &headers, message).await;
+    let signer = secret.signer(callback.message_id, jiff::Timestamp::now());
+    let signed = sign(message, signer).await;
+    let (headers, length) = signed.map_err(|error| format!("cannot be sent: {error}"))?;
+    let pieces = piecewise::stream(Some(message.json()));
+    let body = StreamBody::new(pieces.map(|piece| piece.map(Frame::data)));
+    let status = sender.outgoing.post(&url, &headers, length, body).await;
     match status.map_err(|failure| failure.to_string())? {
         status if status.is_success() => Ok(()),
         status => Err(DeliveryError {
@@ -131,6 +144,20 @@ async fn send(sender: &Sender, callback: &Callback, message: Bytes) -> Result<()
             is_final: status == StatusCode::GONE,
         }),
     }
+}
+
+/// The headers that authenticate a message, and its length in bytes.
+async fn sign(message: &TaskDocument, mut signer: Signer) -> io::Result<(HeaderMap, u64)> {
+    let (mut rest, mut length) = (Some(message.json()), 0);
+    while let Some(document) = rest {
+        (signer, length, rest) = blocking::compute(move || {
+            let (piece, rest) = document.split()?;
+            signer.update(&piece);
+            Ok::<_, io::Error>((signer, length + piece.len() as u64, rest))
+        })
+        .await?;
+    }
+    Ok((signer.headers(), length))
 }
 
 /// A URL for the journal, without its query, which may contain a secret.

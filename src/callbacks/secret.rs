@@ -103,21 +103,44 @@ impl Secret {
         Ok(Secret(bytes.to_vec()))
     }
 
-    /// The headers that authenticate this message and its time. `id` must stay
-    /// the same when the message is sent again.
-    pub fn sign(&self, id: Uuid, now: Timestamp, message: &[u8]) -> HeaderMap {
+    /// Begins to sign a message, at this time. `id` must stay the same when the
+    /// message is sent again.
+    pub fn signer(&self, id: Uuid, now: Timestamp) -> Signer {
         let id = format!("msg_{}", id.simple());
         let timestamp = now.as_second();
         // HMAC accepts keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok();
+        if let Some(mac) = &mut mac {
+            mac.update(format!("{id}.{timestamp}.").as_bytes());
+        }
+        Signer { id, timestamp, mac }
+    }
+}
+
+/// The signature of a message, whose bytes are added one after the other.
+pub struct Signer {
+    id: String,
+    timestamp: i64,
+    mac: Option<Hmac<Sha256>>,
+}
+
+impl Signer {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if let Some(mac) = &mut self.mac {
+            mac.update(bytes);
+        }
+    }
+
+    /// The headers that authenticate the message and its time.
+    pub fn headers(self) -> HeaderMap {
+        let Some(mac) = self.mac else {
             return HeaderMap::new();
         };
-        mac.update(format!("{id}.{timestamp}.").as_bytes());
-        mac.update(message);
         let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
         [
-            (ID, HeaderValue::try_from(id).ok()),
-            (TIMESTAMP, Some(HeaderValue::from(timestamp))),
+            (ID, HeaderValue::try_from(self.id).ok()),
+            (TIMESTAMP, Some(HeaderValue::from(self.timestamp))),
             (SIGNATURE, HeaderValue::try_from(signature).ok()),
         ]
         .into_iter()
@@ -148,14 +171,17 @@ mod tests {
         let signature = STANDARD.encode(mac.finalize().into_bytes());
         assert_eq!(signature, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 
-        let headers = secret.sign(
-            Uuid::from_u128(7),
-            Timestamp::from_second(1_614_265_330).unwrap(),
-            b"{}",
-        );
+        let now = Timestamp::from_second(1_614_265_330).unwrap();
+        let mut signer = secret.signer(Uuid::from_u128(7), now);
+        signer.update(b"{");
+        signer.update(b"}");
+        let headers = signer.headers();
         assert_eq!(headers[ID], "msg_00000000000000000000000000000007");
         assert_eq!(headers[TIMESTAMP], "1614265330");
-        assert!(headers[SIGNATURE].as_bytes().starts_with(b"v1,"));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).unwrap();
+        mac.update(b"msg_00000000000000000000000000000007.1614265330.{}");
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(headers[SIGNATURE], format!("v1,{signature}"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Probe {
             return Ok(ExitCode::FAILURE);
         }
         if self.json {
-            print(&String::from_utf8_lossy(&output.stdout))?;
+            print(&output.stdout)?;
         } else {
             print(&describe(&serde_json::from_slice(&output.stdout)?))?;
         }

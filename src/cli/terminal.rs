@@ -31,8 +31,8 @@ pub fn log() {
 }
 
 /// Writes to standard output. A closed pipe is not an error.
-pub fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+pub fn print(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_ref()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

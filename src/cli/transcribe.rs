@@ -11,6 +11,7 @@ use super::terminal::{Failure, bar, print};
 use crate::config::{Config, Flags};
 use crate::engine_client::{self, EngineSource, JobEvent, JobRequest};
 use crate::options::{Options, Task};
+use crate::piecewise::Piecewise;
 use crate::protocol::Job;
 use crate::render::{Format, Transcript, render};
 use crate::{languages, models};
@@ -119,11 +120,17 @@ async fn transcribe(
     bar.finish_and_clear();
     let (outcome, segments) = collected?;
     let transcript = Transcript {
-        language: Some(&outcome.language),
+        language: Some(outcome.language),
         task,
         duration_s: outcome.audio_duration_s,
         temperature: 0.0,
-        read: Box::new(|| Ok(Box::new(segments.iter().cloned().map(Ok)))),
+        read: Transcript::reading(segments),
     };
-    print(&render(format, &transcript)?)
+    let mut rest = Some(render(format, &transcript));
+    while let Some(document) = rest {
+        let piece;
+        (piece, rest) = document.split()?;
+        print(&piece)?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,6 +178,17 @@ async fn serve_connection(
     };
     let rest = serving.into_parts();
     let connection = rest.io.into_inner();
+    if let Err(error) = &ended
+        && error.is_user()
+    {
+        let why = error.source().map(ToString::to_string);
+        warn!(
+            "a response was cut off in its middle: {}",
+            why.unwrap_or_default()
+        );
+        connection.reset();
+        return ended;
+    }
     // hyper leaves the connection open, also after a 101.
     if ended.is_ok()
         && let Some(session) = handover.take()

@@ -5,7 +5,10 @@ use hyper::StatusCode;
 use super::url::UrlError;
 
 /// Most downloads at a time; each holds a connection and some buffers.
-pub const MAX_DOWNLOADS: usize = 8;
+pub(super) const MAX_DOWNLOADS: usize = 32;
+
+/// Most of them from one host.
+pub(super) const MAX_DOWNLOADS_PER_HOST: usize = 8;
 
 /// Most redirects that are followed.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -40,4 +43,9 @@ pub enum Failure {
     /// The limit of concurrent downloads is reached.
     #[error("cannot be fetched now: {MAX_DOWNLOADS} downloads are running; try again later")]
     Busy,
+    /// The limit of concurrent downloads from one host is reached.
+    #[error(
+        "cannot be fetched now: {MAX_DOWNLOADS_PER_HOST} downloads from its host are running; try again later"
+    )]
+    HostBusy,
 }

@@ -6,6 +6,8 @@ mod allow;
 mod connection;
 mod download;
 mod failure;
+mod pace;
+mod places;
 mod post;
 mod tls;
 mod url;
@@ -13,13 +15,12 @@ mod url;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 pub use allow::AllowList;
 pub use download::Download;
-pub use failure::{Failure, MAX_DOWNLOADS};
+pub use failure::Failure;
 pub use url::{HttpUrl, UrlError};
 
+use places::Places;
 use tls::Tls;
 
 /// The `User-Agent` header.
@@ -30,19 +31,21 @@ const USER_AGENT: &str = concat!("scribed/", env!("CARGO_PKG_VERSION"));
 pub struct Outgoing {
     allow: AllowList,
     tls: Tls,
-    downloads: Arc<Semaphore>,
+    downloads: Arc<Places>,
     download_timeout: Duration,
+    pace_window: Duration,
 }
 
 impl Outgoing {
     /// Allows requests to these hosts. A download may take `download_timeout` in
-    /// total.
-    pub fn new(allow: AllowList, download_timeout: Duration) -> Outgoing {
+    /// total, and must not trickle for as long as `pace_window`.
+    pub fn new(allow: AllowList, download_timeout: Duration, pace_window: Duration) -> Outgoing {
         Outgoing {
             allow,
             tls: Tls::default(),
-            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            downloads: Arc::default(),
             download_timeout,
+            pace_window,
         }
     }
 

@@ -1,9 +1,5 @@
 //! The segments of a transcript as one text.
 
-use std::io;
-
-use super::transcript::Segments;
-
 /// Joins segments; what goes between two depends on both of them.
 #[derive(Debug, Default)]
 pub struct Joiner {
@@ -23,14 +19,6 @@ impl Joiner {
         self.last = segment.chars().next_back().or(self.last);
         format!("{gap}{segment}")
     }
-}
-
-/// All segments as one text.
-pub(super) fn text(segments: Segments<'_>) -> io::Result<String> {
-    let mut joiner = Joiner::default();
-    segments
-        .map(|segment| Ok(joiner.next(&segment?.text)))
-        .collect()
 }
 
 /// Chinese and Japanese have no spaces.

@@ -1,12 +1,12 @@
 //! The JSON of OpenAI's speech API, see
 //! <https://platform.openai.com/docs/api-reference/audio/verbose-json-object>.
 
-use std::io;
-
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde_json::{Value, json};
 
-use super::joiner::{self, Joiner};
+use super::document::Document;
+use super::joiner::Joiner;
+use super::json::{array, escape};
 use super::transcript::Transcript;
 use crate::languages;
 use crate::options::Task;
@@ -16,87 +16,87 @@ use crate::protocol::Segment;
 const ZLIB_LEVEL: u8 = 6;
 
 /// `json`.
-pub fn json(transcript: &Transcript<'_>, has_usage: bool) -> io::Result<String> {
-    let mut document = json!({ "text": joiner::text((transcript.read)()?)? });
-    if has_usage {
-        document["usage"] = usage(transcript.duration_s);
+pub fn json(transcript: &Transcript, has_usage: bool) -> Document {
+    let document = Document::new(transcript.read.clone()).text("{");
+    let document = text(document);
+    match has_usage {
+        true => document.text(format!(",\"usage\":{}}}", usage(transcript.duration_s))),
+        false => document.text("}"),
     }
-    Ok(document.to_string())
+}
+
+/// The last event of a stream, `transcript.text.done`.
+pub fn text_done(transcript: &Transcript) -> Document {
+    let usage = usage(transcript.duration_s);
+    let document = Document::new(transcript.read.clone()).text("{");
+    text(document).text(format!(
+        ",\"type\":\"transcript.text.done\",\"usage\":{usage}}}"
+    ))
+}
+
+/// The text in one line.
+pub fn one_line(transcript: &Transcript) -> Document {
+    let mut joiner = Joiner::default();
+    let document = Document::new(transcript.read.clone());
+    let document = document.each(move |segment, line| {
+        line.extend_from_slice(joiner.next(&segment.text).as_bytes());
+        Ok(())
+    });
+    document.text("\n")
 }
 
 /// What OpenAI would charge for: the recording's length, in begun seconds.
-pub fn usage(duration_s: f64) -> Value {
+fn usage(duration_s: f64) -> Value {
     let seconds = duration_s.ceil() as u64;
     json!({ "type": "duration", "seconds": seconds })
 }
 
-/// `verbose_json`. Written piece by piece: as a tree it would take several times
-/// its size.
-pub fn verbose(
-    transcript: &Transcript<'_>,
-    has_segments: bool,
-    has_words: bool,
-) -> io::Result<String> {
+/// `verbose_json`.
+pub fn verbose(transcript: &Transcript, has_segments: bool, has_words: bool) -> Document {
     let (task, language) = match transcript.task {
         Task::Transcribe => (
             "transcribe",
-            languages::name(transcript.language.unwrap_or_default()),
+            languages::name(transcript.language.as_deref().unwrap_or_default()),
         ),
         // The language of the text.
         Task::Translate => ("translate", "english"),
     };
-    let head = json!({
-        "task": task,
-        "language": language,
-        "duration": transcript.duration_s,
-        "text": joiner::text((transcript.read)()?)?,
-        "usage": usage(transcript.duration_s),
-    });
-    let mut document = head.to_string();
-    document.pop();
+    let (duration, language) = (json!(transcript.duration_s), json!(language));
+    let document = Document::new(transcript.read.clone()).text(format!(
+        r#"{{"duration":{duration},"language":{language},"task":"{task}","#
+    ));
+    let usage = usage(transcript.duration_s);
+    let mut document = text(document).text(format!(",\"usage\":{usage}"));
     if has_segments {
         let mut joiner = Joiner::default();
-        let numbered = (transcript.read)()?.enumerate();
-        let objects = numbered.map(|(number, segment)| {
-            let segment = segment?;
+        let mut numbers = 0..;
+        let temperature = transcript.temperature;
+        document = document.text(",\"segments\":[");
+        document = array(document, move |segment| {
             let text = joiner.next(&segment.text);
-            Ok(object(number, &segment, text, transcript.temperature))
+            let number = numbers.next();
+            number.map(|number: usize| object(number, &segment, text, temperature))
         });
-        array(&mut document, "segments", objects)?;
+        document = document.text("]");
     }
     if has_words {
-        let words = (transcript.read)()?.flat_map(|segment| match segment {
-            Ok(segment) => segment.words.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
+        document = document.text(",\"words\":[");
+        document = array(document, |segment| {
+            let words = segment.words.into_iter();
+            words.map(|word| json!({ "word": word.word, "start": word.start, "end": word.end }))
         });
-        let words = words.map(|word: io::Result<_>| {
-            let word = word?;
-            Ok(json!({ "word": word.word, "start": word.start, "end": word.end }))
-        });
-        array(&mut document, "words", words)?;
+        document = document.text("]");
     }
-    document.push('}');
-    Ok(document)
+    document.text("}")
 }
 
-/// Adds a member to an object that is still open.
-fn array(
-    document: &mut String,
-    name: &str,
-    values: impl Iterator<Item = io::Result<Value>>,
-) -> io::Result<()> {
-    *document += &format!(",\"{name}\":");
-    let mut separator = '[';
-    for value in values {
-        document.push(separator);
-        *document += &value?.to_string();
-        separator = ',';
-    }
-    if separator == '[' {
-        document.push('[');
-    }
-    document.push(']');
-    Ok(())
+/// Adds the member `text`.
+fn text(document: Document) -> Document {
+    let mut joiner = Joiner::default();
+    let document = document.text("\"text\":\"");
+    document
+        .each(move |segment, json| escape(&joiner.next(&segment.text), json))
+        .text("\"")
 }
 
 fn object(number: usize, segment: &Segment, text: String, temperature: f64) -> Value {
@@ -131,17 +131,5 @@ mod tests {
         let ratio = compression_ratio("hello world");
         assert!((ratio - 11.0 / 19.0).abs() < 1e-9, "{ratio}");
         assert!(compression_ratio(&"no ".repeat(100)) > 10.0);
-    }
-
-    #[test]
-    fn arrays_are_sound_whatever_their_length() {
-        for count in 0..3 {
-            let mut document = "{\"a\":1".to_owned();
-            let values = (0..count).map(|number| Ok(json!(number)));
-            array(&mut document, "b", values).unwrap();
-            document.push('}');
-            let read: Value = serde_json::from_str(&document).unwrap();
-            assert_eq!(read["b"].as_array().unwrap().len(), count);
-        }
     }
 }

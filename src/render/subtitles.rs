@@ -1,31 +1,27 @@
 //! Subtitles: a cue for each segment.
 
-use std::io;
+use std::io::Write;
 
-use super::transcript::Segments;
+use super::document::Document;
 
 /// SubRip.
-pub fn srt(segments: Segments<'_>) -> io::Result<String> {
-    let mut document = String::new();
-    for (number, segment) in segments.enumerate() {
-        let segment = segment?;
+pub fn srt(document: Document) -> Document {
+    let mut number = 0;
+    document.each(move |segment, cues| {
+        number += 1;
         let [start, end] = [segment.start, segment.end].map(|time| clock(time, ','));
         let text = cue(&segment.text);
-        document += &format!("{}\n{start} --> {end}\n{text}\n\n", number + 1);
-    }
-    Ok(document)
+        write!(cues, "{number}\n{start} --> {end}\n{text}\n\n")
+    })
 }
 
 /// WebVTT.
-pub fn vtt(segments: Segments<'_>) -> io::Result<String> {
-    let mut document = "WEBVTT\n\n".to_owned();
-    for segment in segments {
-        let segment = segment?;
+pub fn vtt(document: Document) -> Document {
+    document.text("WEBVTT\n\n").each(|segment, cues| {
         let [start, end] = [segment.start, segment.end].map(|time| clock(time, '.'));
         let text = segment.text.replace('&', "&amp;").replace('<', "&lt;");
-        document += &format!("{start} --> {end}\n{}\n\n", cue(&text));
-    }
-    Ok(document)
+        write!(cues, "{start} --> {end}\n{}\n\n", cue(&text))
+    })
 }
 
 /// Whole milliseconds, rounded; never negative.

@@ -1,23 +1,20 @@
 //! A line for each segment.
 
-use std::io;
+use std::io::Write;
 
+use super::document::Document;
 use super::subtitles::milliseconds;
-use super::transcript::Segments;
 
 /// The text of each.
-pub fn txt(segments: Segments<'_>) -> io::Result<String> {
-    segments.map(|segment| Ok(segment?.text + "\n")).collect()
+pub fn txt(document: Document) -> Document {
+    document.each(|segment, line| writeln!(line, "{}", segment.text))
 }
 
 /// Start and end in milliseconds, text; with a header.
-pub fn tsv(segments: Segments<'_>) -> io::Result<String> {
-    let mut table = "start\tend\ttext\n".to_owned();
-    for segment in segments {
-        let segment = segment?;
+pub fn tsv(document: Document) -> Document {
+    document.text("start\tend\ttext\n").each(|segment, line| {
         let [start, end] = [segment.start, segment.end].map(milliseconds);
         let text = segment.text.replace(['\t', '\n', '\r'], " ");
-        table += &format!("{start}\t{end}\t{text}\n");
-    }
-    Ok(table)
+        writeln!(line, "{start}\t{end}\t{text}")
+    })
 }

@@ -12,43 +12,60 @@ use super::transcript;
 use crate::models;
 use crate::options::Task;
 use crate::protocol::AudioInfo;
-use crate::render::{self, Transcript};
+use crate::render::{self, Document, Transcript};
 
 impl TaskRecord {
-    /// Its transcript in this folder, for [`render::render`].
-    pub fn transcript<'a>(&'a self, dir: &'a Path) -> Transcript<'a> {
-        Transcript {
-            language: self.language.as_deref(),
+    /// Opens its transcript in this folder, for [`render::render`]. Blocks on the
+    /// disk.
+    pub fn transcript(&self, dir: &Path) -> io::Result<Transcript> {
+        Ok(Transcript {
+            language: self.language.clone(),
             task: self.options.task.unwrap_or(Task::Transcribe),
             duration_s: self.audio_duration.unwrap_or_default(),
             temperature: self.options.temperatures.unwrap_or_default(),
-            read: Box::new(|| transcript::read(dir)),
-        }
+            read: transcript::open(dir)?,
+        })
     }
 }
 
 /// What every task of ours does.
 pub const TASK_TYPE: &str = "full_process";
 
-/// All that is known of it. Blocks on the disk.
-pub fn document(tasks: &Tasks, record: &TaskRecord) -> io::Result<Value> {
-    let segments = match record.status {
-        Status::Completed => match transcript::read(&tasks.dir(record.id)) {
-            // Past its retention period.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            segments => Some(segments?),
-        },
-        _ => None,
-    };
-    let result = segments
-        .map(|segments| render::result(record.language.as_deref(), segments))
-        .transpose()?;
-    Ok(json!({
-        "status": record.status,
-        "result": result,
-        "metadata": metadata(tasks, record),
-        "error": record.error,
-    }))
+/// All that is known of a task at one moment.
+pub struct TaskDocument {
+    before_result: String,
+    transcript: Option<Transcript>,
+    after_result: String,
+}
+
+impl TaskDocument {
+    /// Blocks on the disk.
+    pub fn of(tasks: &Tasks, record: &TaskRecord) -> io::Result<TaskDocument> {
+        let transcript = match record.status {
+            Status::Completed => match record.transcript(&tasks.dir(record.id)) {
+                // Past its retention period.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                transcript => Some(transcript?),
+            },
+            _ => None,
+        };
+        let (error, status) = (json!(record.error), json!(record.status));
+        let metadata = metadata(tasks, record);
+        Ok(TaskDocument {
+            before_result: format!(r#"{{"error":{error},"metadata":{metadata},"result":"#),
+            transcript,
+            after_result: format!(r#","status":{status}}}"#),
+        })
+    }
+
+    /// Its JSON: the same bytes each time, whatever becomes of the task.
+    pub fn json(&self) -> Document {
+        let result = match &self.transcript {
+            Some(transcript) => render::result(transcript),
+            None => Document::of("null"),
+        };
+        result.between(&*self.before_result, &*self.after_result)
+    }
 }
 
 fn metadata(tasks: &Tasks, record: &TaskRecord) -> Value {
@@ -89,4 +106,65 @@ fn params(record: &TaskRecord) -> Value {
     params["language"] = json!(record.wanted_language);
     params["model"] = json!(record.wanted_model);
     params
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::tasks::tests::finished_upload;
+    use super::*;
+    use crate::piecewise::Piecewise;
+    use crate::protocol::Segment;
+    use crate::store::Layout;
+
+    fn whole(document: Document) -> String {
+        let (piece, rest) = document.split().unwrap();
+        assert!(rest.is_none());
+        String::from_utf8(piece.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_of_one_moment_and_can_be_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path()).unwrap();
+        let tasks = Tasks::new(layout.clone());
+        let id = finished_upload(&layout, "a \"b\".wav", 1);
+        tasks.adopt(id);
+        let mut record = (*tasks.find(id).unwrap()).clone();
+        let json = |record: &TaskRecord| {
+            let document = TaskDocument::of(&tasks, record).unwrap();
+            let text = whole(document.json());
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value.to_string(), text, "no other order or spaces");
+            value
+        };
+        let queued = json(&record);
+        let members: Vec<&String> = queued.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["error", "metadata", "result", "status"]);
+        assert_eq!(queued["status"], "queued");
+        assert_eq!(queued["metadata"]["file_name"], "a \"b\".wav");
+        assert!(queued["result"].is_null() && queued["error"].is_null());
+
+        record.status = Status::Completed;
+        record.language = Some("en".into());
+        assert!(json(&record)["result"].is_null(), "past its retention");
+        let folder = layout.upload(id);
+        let (mut part, _) = transcript::Part::begin(&folder, "base").unwrap();
+        let text = "hello".to_owned();
+        part.push(&Segment {
+            text,
+            ..Segment::default()
+        })
+        .unwrap();
+        part.finish().unwrap();
+        let completed = json(&record);
+        let segment = json!({ "start": 0.0, "end": 0.0, "text": "hello", "words": [] });
+        let result = json!({ "language": "en", "segments": [segment] });
+        assert_eq!(completed["result"], result);
+        let document = TaskDocument::of(&tasks, &record).unwrap();
+        let first = whole(document.json());
+        transcript::remove(&folder).unwrap();
+        assert_eq!(whole(document.json()), first);
+    }
 }

@@ -1,6 +1,7 @@
 //! What lists need to know of every task, about 200 bytes each (I9).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,6 +24,27 @@ pub struct Query {
     pub page_size: usize,
 }
 
+/// Tasks that a search looks at before it lets others use the index.
+const STEP_TASKS: usize = 256;
+
+/// How far a search is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// At its begin.
+    Newest,
+    /// After all but those older than this task.
+    Before((Timestamp, Uuid)),
+}
+
+/// Some tasks that a search may be looking for.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// Their ids and file names.
+    pub tasks: Vec<(Uuid, Option<Arc<str>>)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Place>,
+}
+
 /// All known tasks. Of those that have ended only what is searched for is
 /// held; the rest is read from disk when it is asked for.
 #[derive(Debug, Default)]
@@ -39,7 +61,7 @@ struct Entry {
     created_at: Timestamp,
     status: Status,
     owner: Option<Arc<str>>,
-    file_name: Option<Box<str>>,
+    file_name: Option<Arc<str>>,
     held: Option<Arc<TaskRecord>>,
 }
 
@@ -80,7 +102,7 @@ impl Index {
         self.order.insert((record.created_at, record.id));
         let has_ended = record.has_ended();
         let (id, created_at, status) = (record.id, record.created_at, record.status);
-        let file_name = record.file_name.as_deref().map(Box::from);
+        let file_name = record.file_name.as_deref().map(Arc::from);
         let entry = Entry {
             created_at,
             status,
@@ -101,34 +123,29 @@ impl Index {
         self.entries.get(&id).map(|entry| entry.created_at)
     }
 
-    /// The tasks of a page, newest first, and how many there are on all pages.
-    pub(super) fn page(&self, query: &Query) -> (Vec<Uuid>, usize) {
-        let text = query.text.as_ref().map(|text| text.to_lowercase());
-        let matching = self
+    /// The next tasks of a search, newest first: of those before `place` as many as
+    /// can be looked at in no time. Their names are compared later.
+    pub(super) fn candidates(&self, query: &Query, place: Place) -> Candidates {
+        let before = match place {
+            Place::Newest => Bound::Unbounded,
+            Place::Before(task) => Bound::Excluded(task),
+        };
+        let mut tasks = Vec::with_capacity(STEP_TASKS);
+        let mut last = None;
+        for (created_at, id) in self
             .order
-            .iter()
+            .range((Bound::Unbounded, before))
             .rev()
-            .filter_map(|(_, id)| Some((id, self.entries.get(id)?)))
-            .filter(|(_, entry)| query.status.is_none_or(|status| entry.status == status))
-            .filter(|(_, entry)| {
-                query.owner.is_none() || entry.owner.as_deref() == query.owner.as_deref()
-            })
-            .filter(|(_, entry)| {
-                text.as_ref().is_none_or(|text| {
-                    let name = entry.file_name.as_deref().unwrap_or_default();
-                    name.to_lowercase().contains(text)
-                })
+            .take(STEP_TASKS)
+        {
+            last = Some(Place::Before((*created_at, *id)));
+            let matching = self.entries.get(id).filter(|entry| {
+                query.status.is_none_or(|status| entry.status == status)
+                    && (query.owner.is_none() || entry.owner.as_deref() == query.owner.as_deref())
             });
-        let mut page = Vec::new();
-        let mut total = 0;
-        let first = (query.page - 1).saturating_mul(query.page_size);
-        for (id, _) in matching {
-            if total >= first && page.len() < query.page_size {
-                page.push(*id);
-            }
-            total += 1;
+            tasks.extend(matching.map(|entry| (*id, entry.file_name.clone())));
         }
-        (page, total)
+        Candidates { tasks, next: last }
     }
 
     fn owner(&mut self, name: &str) -> Arc<str> {
@@ -138,5 +155,45 @@ impl Index {
         let owner: Arc<str> = name.into();
         self.owners.insert(Arc::clone(&owner));
         owner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::facts::Facts;
+
+    fn put(index: &mut Index, second: i64) -> Uuid {
+        let facts = Facts {
+            id: Uuid::new_v4(),
+            created_at: Timestamp::from_second(second).unwrap(),
+            ..Facts::default()
+        };
+        let id = facts.id;
+        index.put(TaskRecord::queued(facts), true);
+        id
+    }
+
+    #[test]
+    fn a_search_looks_at_few_tasks_at_a_time_while_others_come_and_go() {
+        let mut index = Index::default();
+        // Several at the same moment.
+        let mut ids: Vec<Uuid> = (0..3000).map(|n| put(&mut index, n / 700)).collect();
+        let query = Query::default();
+        let (mut place, mut found) = (Some(Place::Newest), Vec::new());
+        while let Some(from) = place {
+            let candidates = index.candidates(&query, from);
+            assert!(candidates.tasks.len() <= STEP_TASKS);
+            found.extend(candidates.tasks.into_iter().map(|(id, _)| id));
+            place = candidates.next;
+            // One that was found, and newer ones: no other is missed for them.
+            if let Some(id) = found.last() {
+                index.remove(*id);
+                put(&mut index, 1 << 20);
+            }
+        }
+        found.sort();
+        ids.sort();
+        assert_eq!(found, ids);
     }
 }

@@ -23,6 +23,7 @@ mod retention;
 mod retry;
 mod run;
 mod scheduler;
+mod search;
 #[cfg(test)]
 mod simulation;
 mod slots;
@@ -32,7 +33,7 @@ pub mod transcript;
 mod turn;
 mod worker;
 
-pub use document::{TASK_TYPE, document};
+pub use document::{TASK_TYPE, TaskDocument};
 pub use events::{Gone, Listener};
 pub use follow::{Follower, TaskEvent};
 pub use index::Query;
@@ -42,5 +43,6 @@ pub use progress::{TaskProgress, TranscriptPosition};
 pub use record::{Status, TaskRecord, now};
 pub use retention::{Keep, Removed, Retention, sweep};
 pub use retry::RetryError;
+pub use search::Page;
 pub use tasks::{DeleteError, Tasks};
 pub use worker::{WorkerSettings, process_queue};

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::events::{Events, Listener};
-use super::index::{Known, Query};
+use super::index::Known;
 use super::job_progress::JobProgress;
 use super::outbox::Outbox;
 use super::pace::{CostClass, Workload};
@@ -200,20 +200,6 @@ impl Tasks {
         &self.outbox
     }
 
-    /// A page of tasks, newest first, and how many there are on all pages.
-    /// Blocks on the disk.
-    pub fn list(&self, query: &Query) -> (Vec<Arc<TaskRecord>>, usize) {
-        loop {
-            let (page, total) = self.state().index.page(query);
-            let count = page.len();
-            let found: Vec<_> = page.into_iter().filter_map(|id| self.find(id)).collect();
-            // Those that a sweep took away are forgotten now.
-            if found.len() == count {
-                return (found, total);
-            }
-        }
-    }
-
     fn forget(&self, id: Uuid) {
         let mut state = self.state();
         state.index.remove(id);
@@ -362,6 +348,7 @@ pub(super) fn storage_failed(error: &io::Error) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::index::Query;
     use super::*;
     use crate::store::facts::Facts;
     use crate::store::moment::Moment;
@@ -451,24 +438,34 @@ pub(super) mod tests {
             page_size: 50,
             ..Query::default()
         };
-        let (page, total) = tasks.list(&all);
-        assert_eq!((page[0].id, page[1].id, total), (second, first, 2));
-        let (page, total) = tasks.list(&Query {
+        let search = |query: &Query| {
+            let page = tasks.search(query);
+            (page.ids, page.total)
+        };
+        assert_eq!(search(&all), (vec![second, first], 2));
+        let named = Query {
             text: Some("SECOND".into()),
             ..all.clone()
-        });
-        assert_eq!((page[0].id, total), (second, 1));
-        let (page, total) = tasks.list(&Query {
+        };
+        assert_eq!(search(&named), (vec![second], 1));
+        let on_page_2 = Query {
             page: 2,
             page_size: 1,
             ..all.clone()
-        });
-        assert_eq!((page[0].id, total), (first, 2));
-        let (_, total) = tasks.list(&Query {
+        };
+        assert_eq!(search(&on_page_2), (vec![first], 2));
+        let failed = Query {
             status: Some(Status::Failed),
             ..all.clone()
-        });
-        assert_eq!(total, 0);
+        };
+        assert_eq!(search(&failed), (vec![], 0));
+        let others = Query {
+            owner: Some("ben".into()),
+            ..all.clone()
+        };
+        assert_eq!(search(&others), (vec![], 0));
+        assert!(tasks.find_on_page(&others, first).is_none());
+        assert!(tasks.find_on_page(&all, first).is_some());
 
         // Not known yet, and ended: read from disk all the same.
         let tasks = Tasks::new(layout.clone());
@@ -484,6 +481,6 @@ pub(super) mod tests {
         // Taken away by a sweep.
         std::fs::remove_dir_all(layout.upload(first)).unwrap();
         assert!(tasks.find(first).is_none());
-        assert_eq!(tasks.list(&all).1, 0);
+        assert_eq!(tasks.search(&all).total, 0);
     }
 }

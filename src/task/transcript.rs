@@ -8,15 +8,17 @@
 //! transcribed again.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::wire::FRAME_MAX_BYTES;
 use crate::protocol::{Reached, Segment};
-use crate::render::Segments;
+use crate::render::{Read, Segments};
 use crate::store::regular_file;
 use crate::store::{remove_durably, replace_durably, sync_dir};
 
@@ -39,6 +41,9 @@ struct Checkpoint {
 
 /// So much is read along at a time, if no segment is longer.
 const PIECE_BYTES: u64 = 16 << 10;
+
+/// Longest line: a segment comes in one frame.
+const LINE_MAX_BYTES: u64 = 2 * FRAME_MAX_BYTES as u64;
 
 /// A transcript that is being written. Its calls block on the disk.
 #[derive(Debug)]
@@ -170,11 +175,46 @@ pub fn remove(dir: &Path) -> io::Result<u64> {
     remove_durably(dir, FILE)
 }
 
-/// Opens a complete transcript. Blocks on the disk, and so do its segments.
-pub fn read(dir: &Path) -> io::Result<Segments<'static>> {
-    let lines = BufReader::new(regular_file::open(&dir.join(FILE))?).lines();
-    let segments = lines.map(|line| Ok(serde_json::from_str(&line?)?));
-    Ok(Box::new(segments))
+/// Opens a complete transcript. It can be read as often as is necessary, also
+/// after it was deleted or replaced. Blocks on the disk, and so do its segments.
+pub fn open(dir: &Path) -> io::Result<Read> {
+    let file = Arc::new(regular_file::open(&dir.join(FILE))?);
+    Ok(Arc::new(move || -> Segments {
+        let bytes = Bytes {
+            file: Arc::clone(&file),
+            position: 0,
+        };
+        let mut lines = BufReader::with_capacity(PIECE_BYTES as usize, bytes);
+        let mut line = Vec::new();
+        Box::new(std::iter::from_fn(move || {
+            next(&mut lines, &mut line).transpose()
+        }))
+    }))
+}
+
+/// The next segment.
+fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<Segment>> {
+    line.clear();
+    lines.take(LINE_MAX_BYTES).read_until(b'\n', line)?;
+    match line.is_empty() {
+        true => Ok(None),
+        // What is longer than a line can be is none.
+        false => Ok(Some(serde_json::from_slice(line)?)),
+    }
+}
+
+/// The bytes of a file, from a position of their own.
+struct Bytes {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl io::Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
 }
 
 /// Some segments of a transcript that is being written, or just was: those
@@ -218,6 +258,59 @@ pub fn read_along(dir: &Path, from: u64, end: u64) -> io::Result<(Vec<Segment>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all(dir: &Path) -> Vec<Segment> {
+        let read = open(dir).unwrap();
+        let all = || -> Vec<Segment> { read().map(Result::unwrap).collect() };
+        assert_eq!(all(), all(), "as often as it is read");
+        all()
+    }
+
+    #[test]
+    fn an_open_transcript_stays_what_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |text: &str| {
+            let (mut part, _) = Part::begin(dir.path(), "base").unwrap();
+            for text in [text, "end"] {
+                let text = text.to_owned();
+                part.push(&Segment {
+                    text,
+                    ..Segment::default()
+                })
+                .unwrap();
+            }
+            part.finish().unwrap();
+        };
+        let texts = |segments: Segments| -> Vec<String> {
+            segments.map(|segment| segment.unwrap().text).collect()
+        };
+        write("first");
+        let read = open(dir.path()).unwrap();
+        let mut begun = read();
+        assert_eq!(begun.next().unwrap().unwrap().text, "first");
+        write("second");
+        assert_eq!(texts(begun), ["end"]);
+        assert_eq!(texts(read()), ["first", "end"]);
+        assert_eq!(texts(open(dir.path()).unwrap()()), ["second", "end"]);
+        remove(dir.path()).unwrap();
+        assert_eq!(texts(read()), ["first", "end"]);
+        assert_eq!(
+            open(dir.path()).err().map(|error| error.kind()),
+            Some(io::ErrorKind::NotFound)
+        );
+    }
+
+    #[test]
+    fn a_damaged_line_is_an_error_and_takes_no_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::create(dir.path().join(FILE)).unwrap();
+        file.set_len(64 << 30).unwrap();
+        assert!(open(dir.path()).unwrap()().next().unwrap().is_err());
+        let file = File::open(dir.path().join(FILE)).unwrap();
+        let (mut lines, mut line) = (BufReader::new(file), Vec::new());
+        next(&mut lines, &mut line).unwrap_err();
+        assert_eq!(line.len() as u64, LINE_MAX_BYTES);
+    }
 
     #[test]
     fn a_transcript_can_be_read_along() {
@@ -263,10 +356,9 @@ mod tests {
         let (mut part, reached) = Part::begin(dir.path(), "base").unwrap();
         assert_eq!(reached, None);
         part.push(&segment).unwrap();
-        assert!(read(dir.path()).is_err());
+        assert!(open(dir.path()).is_err());
         part.finish().unwrap();
-        let read: Vec<Segment> = read(dir.path()).unwrap().map(Result::unwrap).collect();
-        assert_eq!(read, [segment]);
+        assert_eq!(all(dir.path()), [segment]);
     }
 
     #[test]
@@ -298,8 +390,7 @@ mod tests {
         assert!(known.is_some(), "as often as need be");
         part.push(&segment(13.0)).unwrap();
         part.finish().unwrap();
-        let segments: Vec<Segment> = read(dir.path()).unwrap().map(Result::unwrap).collect();
-        assert_eq!(segments, [segment(0.5), segment(13.0)]);
+        assert_eq!(all(dir.path()), [segment(0.5), segment(13.0)]);
         let (_, known) = Part::begin(dir.path(), "base").unwrap();
         assert_eq!(known, None, "of a finished one nothing is left");
     }
@@ -336,7 +427,7 @@ mod tests {
             let (part, known) = Part::begin(dir.path(), made_by).unwrap();
             assert_eq!(known, None, "{made_by}");
             part.finish().unwrap();
-            assert_eq!(read(dir.path()).unwrap().count(), 0, "it starts anew");
+            assert_eq!(all(dir.path()), [], "it starts anew");
         }
     }
 }

@@ -76,6 +76,14 @@ impl Connection {
         self.link().write_now(bytes);
     }
 
+    /// Ends it as one that was lost: what the client has of a response is no
+    /// whole one, also where the end of the connection would be its end (RFC 9112,
+    /// section 6.3).
+    pub fn reset(self) {
+        // The kernel sends nothing more and RST.
+        let _ = self.link().stream.set_zero_linger();
+    }
+
     fn link(&self) -> MutexGuard<'_, Link> {
         lock(&self.link)
     }

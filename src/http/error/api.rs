@@ -149,7 +149,9 @@ impl ApiError {
             }
             ApiError::Denied(denied) => tell_denied(&mut reply, denied),
             ApiError::Method(allowed) => reply::set(&mut reply, hyper::header::ALLOW, allowed),
-            ApiError::Busy(_) | ApiError::Starting | ApiError::Fetch(Failure::Busy) => {
+            ApiError::Busy(_)
+            | ApiError::Starting
+            | ApiError::Fetch(Failure::Busy | Failure::HostBusy) => {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             ApiError::Exceeded(..) => reply::set(&mut reply, RETRY_AFTER, 10),

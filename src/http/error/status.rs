@@ -22,7 +22,7 @@ pub fn status_of(denied: &Denied) -> StatusCode {
 /// The status of a fetch by URL that failed.
 pub(super) fn status_of_failure(failure: &Failure) -> StatusCode {
     match failure {
-        Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Busy | Failure::HostBusy => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Slow(_) => StatusCode::GATEWAY_TIMEOUT,
         // A retry cannot help.
         Failure::Url(_) | Failure::Redirects | Failure::Encoding(_) => StatusCode::BAD_REQUEST,

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::unfold;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -20,7 +21,8 @@ use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::reply::Reply;
 use crate::http::reply::event_stream::event_stream;
-use crate::render::usage;
+use crate::piecewise;
+use crate::render::{Document, text_done};
 use crate::task::{Follower, Status, TaskEvent, TaskProgress, TaskRecord};
 
 /// Many proxies close a connection that is idle for a minute.
@@ -31,14 +33,29 @@ pub fn stream(app: Arc<App>, guard: CancelOnDisconnect) -> Reply {
     let stopping = app.stopping.clone();
     let events = Events::begin(app, guard);
     let events = unfold((events, stopping), async |(mut events, mut stopping)| {
-        let event = tokio::select! {
-            biased;
-            event = events.next() => event,
-            _ = stopping.wait_for(|stopping| *stopping) => events.restarting(),
+        let next = match events.rest.take() {
+            // It is sent to its end.
+            Some(rest) => Some(Event::Document(rest)),
+            None => tokio::select! {
+                biased;
+                event = events.next() => event,
+                _ = stopping.wait_for(|stopping| *stopping) => events.restarting(),
+            },
         };
-        Some((Ok(Frame::data(event?.into())), (events, stopping)))
+        let bytes = match next? {
+            Event::Text(text) => Ok(text.into()),
+            Event::Document(document) => events.piece(document).await,
+        };
+        Some((bytes.map(Frame::data), (events, stopping)))
     });
     event_stream(StreamBody::new(events))
+}
+
+/// One event, or a comment.
+enum Event {
+    Text(String),
+    /// A long one, which is not held.
+    Document(Document),
 }
 
 /// The events of one response.
@@ -49,7 +66,9 @@ struct Events {
     follower: Follower,
     is_begun: bool,
     sent: StreamedText,
-    ready: VecDeque<String>,
+    ready: VecDeque<Event>,
+    /// What is to be sent of a long event.
+    rest: Option<Document>,
     beats: Interval,
 }
 
@@ -64,12 +83,20 @@ impl Events {
             is_begun: false,
             sent: StreamedText::default(),
             ready: VecDeque::new(),
+            rest: None,
             beats,
         }
     }
 
+    /// A piece of a long event. An error ends the connection in its middle.
+    async fn piece(&mut self, document: Document) -> io::Result<Bytes> {
+        let (piece, rest) = piecewise::split(document).await?;
+        self.rest = rest;
+        Ok(piece)
+    }
+
     /// The next event; waits for one. `None` at the end.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
@@ -91,7 +118,7 @@ impl Events {
                     self.guard = None;
                 }
                 event = self.follower.next() => self.take(event).await,
-                _ = self.beats.tick() => self.ready.push_back(": wait\n\n".into()),
+                _ = self.beats.tick() => self.ready.push_back(Event::Text(": wait\n\n".into())),
             }
         }
     }
@@ -118,17 +145,23 @@ impl Events {
 
     /// Sends the whole text, once more, and its usage.
     async fn finish(&mut self) {
+        if let Err(Diverged) = self.sent.end() {
+            return self.diverged();
+        }
         let Some(record) = self.record().await else {
             return self.fail(&ApiError::TaskNotFound);
         };
-        match self.sent.end() {
-            Ok(text) => {
-                let kind = "transcript.text.done";
-                let done = json!({ "type": kind, "text": text, "usage": usage(record.audio_duration.unwrap_or_default()) });
-                self.ready.push_back(event(&done));
+        let dir = self.app.tasks.dir(record.id);
+        match blocking::run(move || record.transcript(&dir)).await {
+            Ok(transcript) => {
+                let done = text_done(&transcript).between("data: ", "\n\n");
+                self.ready.push_back(Event::Document(done));
                 self.end();
             }
-            Err(Diverged) => self.diverged(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.fail(&ApiError::TaskNotFound);
+            }
+            Err(error) => self.fail(&ApiError::Internal(error.to_string())),
         }
     }
 
@@ -171,7 +204,7 @@ impl Events {
     }
 
     /// The last event when the daemon stops.
-    fn restarting(&mut self) -> Option<String> {
+    fn restarting(&mut self) -> Option<Event> {
         let id = self.guard.as_ref()?.id();
         self.fail(&restarting(id));
         self.ready.pop_back()
@@ -190,6 +223,6 @@ impl Events {
     }
 }
 
-fn event(data: &Value) -> String {
-    format!("data: {data}\n\n")
+fn event(data: &Value) -> Event {
+    Event::Text(format!("data: {data}\n\n"))
 }

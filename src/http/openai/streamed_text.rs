@@ -1,15 +1,25 @@
 //! The text that was sent to a client and cannot be changed.
 
+use sha2::{Digest, Sha256};
+
 use crate::render::Joiner;
 
 /// A text that is sent segment by segment. When the engine is lost and the
-/// transcription restarts, it must give the same text.
+/// transcription restarts, it must give the same text. Of what was sent only a
+/// digest is held, so that another text is noticed once as much has come again.
 #[derive(Debug, Default)]
 pub struct StreamedText {
-    text: String,
+    sent: Prefix,
+    /// What this attempt has given.
+    given: Prefix,
     joiner: Joiner,
-    /// Bytes of the text that this attempt has given.
-    given_bytes: usize,
+}
+
+/// The first bytes of a text.
+#[derive(Debug, Default, Clone)]
+struct Prefix {
+    bytes: u64,
+    digest: Sha256,
 }
 
 /// A new attempt gave another text than the one that was sent.
@@ -20,29 +30,53 @@ impl StreamedText {
     /// Begins a new attempt.
     pub fn restart(&mut self) {
         self.joiner = Joiner::default();
-        self.given_bytes = 0;
+        self.given = Prefix::default();
     }
 
     /// Adds a segment; returns what is to be sent of it, if anything.
     pub fn push(&mut self, segment: &str) -> Result<Option<String>, Diverged> {
-        let added = self.joiner.next(segment);
-        let known = &self.text[self.given_bytes..];
-        if known.starts_with(&added) {
-            self.given_bytes += added.len();
-            return Ok(None);
+        let mut added = self.joiner.next(segment);
+        let known = self.sent.bytes - self.given.bytes;
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        if known > 0 {
+            let Some((again, delta)) = added.split_at_checked(known.min(added.len())) else {
+                return Err(Diverged);
+            };
+            self.given.add(again);
+            if self.given.bytes < self.sent.bytes {
+                return Ok(None);
+            }
+            if !self.given.is_same_as(&self.sent) {
+                return Err(Diverged);
+            }
+            if delta.is_empty() {
+                return Ok(None);
+            }
+            added = delta.to_owned();
         }
-        let delta = added.strip_prefix(known).ok_or(Diverged)?;
-        self.text.push_str(delta);
-        self.given_bytes = self.text.len();
-        Ok(Some(delta.to_owned()))
+        self.given.add(&added);
+        self.sent = self.given.clone();
+        Ok(Some(added))
     }
 
-    /// The whole text, at the end.
-    pub fn end(&self) -> Result<&str, Diverged> {
-        match self.given_bytes == self.text.len() {
-            true => Ok(&self.text),
+    /// Checks at the end that all of what was sent came again.
+    pub fn end(&self) -> Result<(), Diverged> {
+        match self.given.is_same_as(&self.sent) {
+            true => Ok(()),
             false => Err(Diverged),
         }
+    }
+}
+
+impl Prefix {
+    fn add(&mut self, text: &str) {
+        self.bytes += text.len() as u64;
+        self.digest.update(text);
+    }
+
+    fn is_same_as(&self, other: &Prefix) -> bool {
+        let digest = |prefix: &Prefix| prefix.digest.clone().finalize();
+        self.bytes == other.bytes && digest(self) == digest(other)
     }
 }
 
@@ -60,8 +94,8 @@ mod tests {
                 deltas.extend(text.push(segment)?);
             }
         }
-        let text = text.end()?.to_owned();
-        assert_eq!(deltas.concat(), text);
+        text.end()?;
+        let text = deltas.concat();
         Ok((deltas, text))
     }
 
@@ -87,5 +121,7 @@ mod tests {
             "less than before"
         );
         assert_eq!(sent(&[&["a"], &[]]), Err(Diverged));
+        assert_eq!(sent(&[&["ab"], &["aé"]]), Err(Diverged), "within a letter");
+        assert_eq!(sent(&[&["a", "b"], &["x", "b c"]]), Err(Diverged));
     }
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hyper::Request;
 use hyper::header::HeaderName;
-use hyper::{Request, StatusCode};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -14,11 +14,11 @@ use super::cancel_on_disconnect::{CancelOnDisconnect, failure};
 use super::fields::Wanted;
 use super::stream::stream;
 use crate::access::Caller;
-use crate::blocking;
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
 use crate::http::intake;
+use crate::http::reply::document::document;
 use crate::http::reply::{self, Reply};
 use crate::http::sources::arriving::Whole;
 use crate::http::sources::form_file::FormFile;
@@ -72,15 +72,13 @@ pub async fn transcribe(
 async fn answer(app: &App, wanted: Wanted, record: Arc<TaskRecord>) -> Result<Reply, ApiError> {
     let dir = app.tasks.dir(record.id);
     let format = wanted.format;
-    match blocking::run(move || render(format, &record.transcript(&dir))).await {
-        Ok(document) => {
-            let content_type = format.content_type();
-            Ok(reply::body(StatusCode::OK, content_type, document))
-        }
+    let open = move || Ok(render(format, &record.transcript(&dir)?));
+    let reply = document(format.content_type(), open).await;
+    reply.map_err(|error| match error.kind() {
         // Deleted at this moment.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ApiError::TaskNotFound),
-        Err(error) => Err(ApiError::Internal(error.to_string())),
-    }
+        io::ErrorKind::NotFound => ApiError::TaskNotFound,
+        _ => ApiError::Internal(error.to_string()),
+    })
 }
 
 /// Stores the recording; fields after it count too.

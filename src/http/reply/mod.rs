@@ -1,5 +1,6 @@
 //! Responses.
 
+pub mod document;
 pub mod event_stream;
 pub mod file_body;
 

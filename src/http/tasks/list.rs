@@ -1,17 +1,19 @@
 //! `GET /task/all`.
 
+use std::io;
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::access::Caller;
-use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
-use crate::http::reply::{self, Reply};
-use crate::task::{Query, TASK_TYPE, TaskRecord};
+use crate::http::reply::Reply;
+use crate::http::reply::document::document;
+use crate::piecewise::Piecewise;
+use crate::task::{Query, TASK_TYPE, TaskRecord, Tasks};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
@@ -39,14 +41,62 @@ pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Rep
         page: number(query, "page", 1, usize::MAX)?,
         page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
     };
-    let (number, size) = (query.page, query.page_size);
     let tasks = Arc::clone(&app.tasks);
-    let (page, total) = blocking::run(move || tasks.list(&query)).await;
-    let tasks: Vec<Value> = page.iter().map(|record| row(record)).collect();
-    Ok(reply::json(
-        StatusCode::OK,
-        &json!({ "tasks": tasks, "total": total, "page": number, "page_size": size }),
-    ))
+    // The searches of all callers share the few threads that compute.
+    let list = document("application/json", move || Ok(List::of(tasks, query))).await;
+    list.map_err(|error| ApiError::Internal(error.to_string()))
+}
+
+/// A page, written task by task: file names, URLs and errors can be long.
+struct List {
+    tasks: Arc<Tasks>,
+    query: Query,
+    left: std::vec::IntoIter<Uuid>,
+    total: usize,
+    is_begun: bool,
+    /// Before the next task.
+    separator: Option<u8>,
+}
+
+impl List {
+    /// Blocks on the disk.
+    fn of(tasks: Arc<Tasks>, query: Query) -> List {
+        let page = tasks.search(&query);
+        List {
+            tasks,
+            query,
+            left: page.ids.into_iter(),
+            total: page.total,
+            is_begun: false,
+            separator: None,
+        }
+    }
+}
+
+impl Piecewise for List {
+    fn write_next(&mut self, json: &mut Vec<u8>) -> io::Result<bool> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            let Query {
+                page, page_size, ..
+            } = self.query;
+            let head = format!(r#"{{"page":{page},"page_size":{page_size},"tasks":["#);
+            json.extend_from_slice(head.as_bytes());
+        }
+        let Some(id) = self.left.next() else {
+            let end = format!(r#"],"total":{}}}"#, self.total);
+            json.extend_from_slice(end.as_bytes());
+            return Ok(false);
+        };
+        match self.tasks.find_on_page(&self.query, id) {
+            Some(record) => {
+                json.extend(self.separator.replace(b','));
+                serde_json::to_writer(json, &row(&record))?;
+            }
+            // Deleted meanwhile.
+            None => self.total -= 1,
+        }
+        Ok(true)
+    }
 }
 
 fn number(query: Option<&str>, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {

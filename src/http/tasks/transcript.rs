@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
-
-use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::headers::query::parameter;
 use crate::http::owned::OwnedTask;
-use crate::http::reply::{self, Reply};
+use crate::http::reply::Reply;
+use crate::http::reply::document::document;
 use crate::render::{Format, UnknownFormat, render};
 use crate::task::Status;
 
@@ -36,13 +34,13 @@ pub async fn transcript(
     }
     let tasks = Arc::clone(&app.tasks);
     let record = Arc::clone(record);
-    let text = blocking::run(move || {
-        let dir = tasks.dir(record.id);
-        render(format, &record.transcript(&dir))
-    });
-    match text.await {
-        Ok(text) => Ok(reply::body(StatusCode::OK, format.content_type(), text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ApiError::TranscriptGone),
-        Err(error) => Err(ApiError::Internal(error.to_string())),
-    }
+    let open = move || {
+        let transcript = record.transcript(&tasks.dir(record.id))?;
+        Ok(render(format, &transcript))
+    };
+    let reply = document(format.content_type(), open).await;
+    reply.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ApiError::TranscriptGone,
+        _ => ApiError::Internal(error.to_string()),
+    })
 }

@@ -167,6 +167,15 @@ fn misbehave(asked: &ReceivedRequest, to: &mut dyn Write) -> std::io::Result<()>
                 sleep(Duration::from_millis(200));
             }
         }
+        "/trickle" => {
+            to.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            to.write_all(&NOISE.repeat(1000))?;
+            loop {
+                to.flush()?;
+                sleep(Duration::from_millis(200));
+                to.write_all(&NOISE.repeat(20))?;
+            }
+        }
         "/round" => respond(to, "307 Temporary Redirect", "Location: /round\r\n", b""),
         "/nowhere" => respond(to, "301 Moved Permanently", "", b""),
         "/away" => respond(to, "301 Moved", "Location: http://127.0.0.2:1/\r\n", b""),
@@ -208,6 +217,7 @@ fn every_failure_is_reported_and_leaves_nothing() {
         (at("/stalls"), 504, "took too long to send more"),
         (at("/never"), 504, "took too long to begin"),
         (at("/slow"), 504, "callbacks.download_timeout"),
+        (at("/trickle"), 504, "less than 2 KiB/s"),
         (at("/round"), 400, "more than 5 times"),
         (at("/nowhere"), 400, "not a valid URL"),
         (at("/away"), 400, "127.0.0.2:1"),
@@ -317,9 +327,9 @@ fn only_authorities_that_the_system_trusts_count() {
 }
 
 #[test]
-fn fetches_are_limited_and_a_client_that_leaves_frees_one() {
+fn fetches_from_a_host_are_limited_and_a_client_that_leaves_frees_one() {
     let remote = RemoteServer::start(|_, to| hang(to));
-    let daemon = daemon("allow = ['127.0.0.1:*']", "");
+    let daemon = daemon("allow = ['127.0.0.1:*', 'localhost:*']", "");
     let address = daemon.address();
     let body = encoded(&remote.url("/a.mp3"));
     let ask = || {
@@ -331,11 +341,19 @@ fn fetches_are_limited_and_a_client_that_leaves_frees_one() {
     };
     let connections: Vec<_> = (0..8).map(|_| ask()).collect();
     remote.wait_for(8);
-    let refused = fetch(address, "", &remote.url("/b.mp3")).expect(503, "one too many");
-    assert!(refused.text().contains("8 downloads"), "{}", refused.text());
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let moved = format!("Location: {}\r\n", remote.url("/b.mp3"));
+    let later = RemoteServer::start(move |asked, to| match &*asked.target {
+        "/moved" => respond(to, "302 Found", &moved, b""),
+        _ => respond(to, "404 Not Found", "", b""),
+    });
+    let other = |path: &str| format!("http://localhost:{}{path}", later.address.port());
+    for url in [remote.url("/b.mp3"), other("/moved")] {
+        let refused = fetch(address, "", &url).expect(503, "one too many");
+        assert!(refused.text().contains("8 downloads"), "{}", refused.text());
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    fetch(address, "", &other("/")).expect(400, "another host has places");
     drop(connections);
-    let later = RemoteServer::start(|_, to| respond(to, "404 Not Found", "", b""));
     until("there is room again", || {
         (fetch(address, "", &later.url("/")).status == 400).then_some(())
     });

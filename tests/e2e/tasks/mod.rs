@@ -1,4 +1,5 @@
 //! Tasks over HTTP.
 
 mod list;
+mod long;
 mod retry;

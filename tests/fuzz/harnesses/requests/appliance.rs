@@ -92,7 +92,7 @@ impl Appliance {
             access: Arc::new(access),
             uploads,
             tasks,
-            outgoing: Arc::new(Outgoing::new(AllowList::default(), TIMEOUT)),
+            outgoing: Arc::new(Outgoing::new(AllowList::default(), TIMEOUT, TIMEOUT)),
             engine,
             default_language: None,
             origins: Origins::All,
@@ -222,8 +222,7 @@ impl Appliance {
             page_size: usize::MAX,
             ..Query::default()
         };
-        let (tasks, _) = self.app.tasks.list(&all);
-        tasks.iter().map(|task| task.id).collect()
+        self.app.tasks.search(&all).ids
     }
 
     fn uploads(&self) -> Vec<Uuid> {
