@@ -1,7 +1,10 @@
 //! Clients and their authenticated identity.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use super::grant::Grant;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +33,51 @@ pub enum Way {
 pub enum Caller {
     /// No token was required; may access everything.
     Anyone,
-    /// The token with this name.
-    Token(Arc<str>),
-    /// The admin token with this name; may access everything.
-    Admin(Arc<str>),
+    /// This token.
+    Token(Holder),
+    /// This admin token; may access everything.
+    Admin(Holder),
+}
+
+/// The holder of a token: its name, and what the token allows while it exists.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    name: Arc<str>,
+    grant: Grant,
+}
+
+impl Holder {
+    pub(super) fn new(name: Arc<str>, grant: Grant) -> Holder {
+        Holder { name, grant }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+impl Deref for Holder {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Compares who it is: data belongs to a name, whichever token has it.
+impl PartialEq for Holder {
+    fn eq(&self, other: &Holder) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Holder {}
+
+#[cfg(test)]
+impl From<&str> for Holder {
+    fn from(name: &str) -> Holder {
+        Holder::new(name.into(), Grant::default())
+    }
 }
 
 impl Caller {
@@ -49,7 +93,7 @@ impl Caller {
     pub fn may_use(&self, owner: Option<&str>) -> bool {
         match self {
             Caller::Anyone | Caller::Admin(_) => true,
-            Caller::Token(name) => owner == Some(name),
+            Caller::Token(name) => owner == Some(&**name),
         }
     }
 }

@@ -80,6 +80,7 @@ pub async fn new_upload(
             priority: wanted.priority,
             ..Facts::default()
         },
+        grant: app.access.grant(caller),
     })
 }
 

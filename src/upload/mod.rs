@@ -12,6 +12,8 @@ mod new_upload;
 mod peer_socket;
 mod pending;
 mod recover;
+#[cfg(test)]
+mod revoked;
 mod source;
 mod sweep;
 #[cfg(test)]

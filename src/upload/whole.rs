@@ -53,6 +53,7 @@ impl Uploads {
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
     ) -> Result<(Uuid, UploadStatus), E> {
         self.require_space(at_most_bytes.unwrap_or(STEP_BYTES))?;
+        let grant = new.grant.clone();
         new.facts.is_whole = true;
         new.length = None;
         let (facts, writer) = self.make(new.clone()).await?;
@@ -66,6 +67,8 @@ impl Uploads {
             id,
             guard,
             writer,
+            grant,
+            step: None,
         };
         let refusal = match take(&mut appending, at_most_bytes, new, &facts, source, complete).await
         {
