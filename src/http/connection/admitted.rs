@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::access::Grant;
 
 /// After a revocation, the time to send the client the reason.
-const FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// The [`Grant`] of the request that a connection serves, or served last.
 #[derive(Debug, Clone, Default)]
