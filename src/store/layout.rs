@@ -91,8 +91,7 @@ impl Layout {
 
     /// Free disk space in bytes, without the space that uploads have reserved.
     pub fn free_bytes(&self) -> io::Result<u64> {
-        let disk = nix::sys::statvfs::statvfs(&self.root)?;
-        Ok(disk.blocks_available() * disk.fragment_size())
+        free_bytes(&self.root)
     }
 
     /// Whether durability is tested on this file system (ext4 or xfs).
@@ -115,4 +114,10 @@ impl Layout {
         let id = Uuid::try_parse(name).ok()?;
         (id.to_string() == name).then_some(id)
     }
+}
+
+/// The free bytes of the disk that holds this path; see [`Layout::free_bytes`].
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let disk = nix::sys::statvfs::statvfs(path)?;
+    Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
 }

@@ -19,6 +19,7 @@ mod record;
 mod retention;
 mod retry;
 mod slots;
+mod space;
 mod state;
 mod tasks;
 pub mod transcript;

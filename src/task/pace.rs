@@ -1,5 +1,7 @@
 //! How long transcriptions take, estimated from earlier ones.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::HashMap;
 use std::time::Duration;
 

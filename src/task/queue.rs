@@ -75,7 +75,9 @@ impl Queue {
             let wait = slot.as_deref().copied().flatten();
             let taken = pace.estimate(&task.workload);
             if let Some(slot) = slot {
-                *slot = wait.zip(taken).map(|(wait, taken)| wait + taken);
+                *slot = wait
+                    .zip(taken)
+                    .map(|(wait, taken)| wait.saturating_add(taken));
             }
             (task.id, Place { ahead, wait })
         })

@@ -1,5 +1,7 @@
 //! The tasks that the engine has, at most as many as it has slots.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -72,7 +74,7 @@ impl Slots {
         let preceding = running.filter(|(other, task)| (task.priority, *other) < (priority, place));
         let waiting = queue.count_before(priority);
         let slots = self.count.max(self.running.len());
-        waiting > 0 && preceding.count() + waiting >= slots
+        waiting > 0 && preceding.count().saturating_add(waiting) >= slots
     }
 
     /// When each slot is free, estimated; `None`: no estimate.

@@ -7,6 +7,8 @@
 //! durable, written from time to time, so that what was transcribed before a crash is not
 //! transcribed again.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{Reached, Segment};
 use crate::render::Segments;
 use crate::store::regular_file;
-use crate::store::{remove_durably, replace_durably, sync_dir};
+use crate::store::{free_bytes, remove_durably, replace_durably, sync_dir};
 
 const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
@@ -46,6 +48,7 @@ pub struct Part {
     dir: PathBuf,
     file: File,
     bytes: u64,
+    keep_free_bytes: u64,
     /// See [`Part::begin`].
     made_by: String,
     /// When the last checkpoint was written.
@@ -71,11 +74,20 @@ impl Part {
             dir: dir.into(),
             file,
             bytes,
+            keep_free_bytes: 0,
             made_by: made_by.to_owned(),
             written_at: None,
             unwritten: None,
         };
         Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
+    }
+
+    /// The same, which takes no more disk space once only so much is left.
+    pub fn keeping_free(self, keep_free_bytes: u64) -> Part {
+        Part {
+            keep_free_bytes,
+            ..self
+        }
     }
 
     /// The segments so far are all of this much audio; makes that durable from
@@ -113,12 +125,16 @@ impl Part {
     }
 
     /// Adds a segment, which can be followed at once; returns how many bytes
-    /// there are now.
+    /// there are now. [`io::ErrorKind::StorageFull`] if the disk has no space for it.
     pub fn push(&mut self, segment: &Segment) -> io::Result<u64> {
         let mut line = serde_json::to_vec(segment)?;
         line.push(b'\n');
+        let needed_bytes = self.keep_free_bytes.saturating_add(line.len() as u64);
+        if free_bytes(&self.dir)? < needed_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all(&line)?;
-        self.bytes += line.len() as u64;
+        self.bytes = self.bytes.saturating_add(line.len() as u64);
         Ok(self.bytes)
     }
 
@@ -201,18 +217,19 @@ pub fn read_along(dir: &Path, from: u64, end: u64) -> io::Result<(Vec<Segment>, 
         }
         let whole = piece.iter().rposition(|byte| *byte == b'\n');
         if let Some(last) = whole {
-            piece.truncate(last + 1);
+            piece.truncate(last.saturating_add(1));
             break;
         }
         if piece.len() as u64 >= left {
             return nothing;
         }
-        piece.resize(left.min(piece.len() as u64 * 2) as usize, 0);
+        piece.resize(left.min((piece.len() as u64).saturating_mul(2)) as usize, 0);
     }
     let lines = piece.split(|byte| *byte == b'\n');
     // What is none is the end of another attempt's segment.
     let segments = lines.filter_map(|line| serde_json::from_slice(line).ok());
-    Ok((segments.collect(), from + piece.len() as u64))
+    let next = from.saturating_add(piece.len() as u64);
+    Ok((segments.collect(), next))
 }
 
 #[cfg(test)]
@@ -249,6 +266,19 @@ mod tests {
         assert_eq!(all(ends[4], ends[4] + 9), [0; 0], "begun anew");
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         assert_eq!(all(0, ends[4]), [0; 0], "deleted");
+    }
+
+    #[test]
+    fn a_transcript_leaves_the_disk_some_space() {
+        let dir = tempfile::tempdir().unwrap();
+        let (part, _) = Part::begin(dir.path(), "base").unwrap();
+        let mut part = part.keeping_free(u64::MAX);
+        let refused = part.push(&Segment::default()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        let mut part = part.keeping_free(0);
+        part.push(&Segment::default()).unwrap();
+        part.finish().unwrap();
+        assert_eq!(read(dir.path()).unwrap().count(), 1, "nothing of the other");
     }
 
     #[test]
