@@ -226,6 +226,8 @@ async fn control(
         models_dir: config.models_dir.clone(),
         default: config.transcribe.model.clone(),
         max_duration: config.transcribe.max_duration,
+        // The other half is for records.
+        keep_free_bytes: config.upload.reserve_free_bytes / 2,
     };
     let sender = Sender {
         tasks: Arc::clone(&tasks),

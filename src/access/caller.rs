@@ -1,8 +1,10 @@
 //! Clients and their authenticated identity.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
+use super::grant::Grant;
 use crate::shares::Owner;
 
 /// Where a request comes from.
@@ -33,10 +35,51 @@ pub enum Caller {
     /// A client of this network, of which no token was required; may access
     /// everything.
     Anyone(IpAddr),
-    /// The token with this name.
-    Token(Arc<str>),
-    /// The admin token with this name; may access everything.
-    Admin(Arc<str>),
+    /// This token.
+    Token(Holder),
+    /// This admin token; may access everything.
+    Admin(Holder),
+}
+
+/// The holder of a token: its name, and what the token allows while it exists.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    name: Arc<str>,
+    grant: Grant,
+}
+
+impl Holder {
+    pub(super) fn new(name: Arc<str>, grant: Grant) -> Holder {
+        Holder { name, grant }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+impl Deref for Holder {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Compares who it is: data belongs to a name, whichever token has it.
+impl PartialEq for Holder {
+    fn eq(&self, other: &Holder) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Holder {}
+
+#[cfg(test)]
+impl From<&str> for Holder {
+    fn from(name: &str) -> Holder {
+        Holder::new(name.into(), Grant::default())
+    }
 }
 
 impl Caller {
@@ -52,7 +95,7 @@ impl Caller {
     pub fn owner(&self) -> Owner {
         match self {
             Caller::Anyone(network) => Owner::Network(*network),
-            Caller::Token(name) | Caller::Admin(name) => Owner::Token(Arc::clone(name)),
+            Caller::Token(name) | Caller::Admin(name) => Owner::Token(Arc::clone(&name.name)),
         }
     }
 
@@ -68,7 +111,7 @@ impl Caller {
     pub fn may_use(&self, owner: Option<&str>) -> bool {
         match self {
             Caller::Anyone(_) | Caller::Admin(_) => true,
-            Caller::Token(name) => owner == Some(name),
+            Caller::Token(name) => owner == Some(&**name),
         }
     }
 }

@@ -5,9 +5,12 @@
 //! While no token exists, only requests from this machine are accepted. In mode
 //! `open` all requests from the configured networks are accepted and may access
 //! everything.
+//!
+//! What was begun with a token ends when the token is removed, see [`Grant`].
 
 mod caller;
 mod failures;
+mod grant;
 mod tickets;
 pub mod tokens;
 
@@ -17,16 +20,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use caller::{Caller, Client, Way};
+pub use caller::{Caller, Client, Holder, Way};
 pub use failures::network_of;
+pub use grant::{Grant, Revoked, Step};
 pub use tickets::{Ticket, TooManyTickets};
 
 use failures::Failures;
 use tickets::Tickets;
-use tokens::{Role, Tokens, TokensError};
+use tokens::{Role, Token, Tokens, TokensError};
 
 /// How requests are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,56 +92,104 @@ pub enum Denied {
 pub struct Access {
     mode: Mode,
     tokens_file: PathBuf,
-    tokens: RwLock<Arc<Tokens>>,
-    /// Changes whenever the tokens have been reloaded.
-    reloads: watch::Sender<()>,
+    current: RwLock<Arc<Current>>,
     failures: Failures,
     tickets: Tickets,
+}
+
+/// The tokens in force, and what they allow.
+#[derive(Debug, Default)]
+struct Current {
+    tokens: Tokens,
+    /// One for each token, in the same order.
+    grants: Vec<Grant>,
+    /// Of requests without a token; revoked while they are refused.
+    anonymous: Grant,
+}
+
+impl Current {
+    /// These tokens, with the grants of those that were there before.
+    fn of(tokens: Tokens, before: &Current, mode: &Mode) -> Current {
+        let grants = tokens.iter().map(|token| before.grant(token));
+        let grants = grants.map(Option::unwrap_or_default).collect();
+        let is_anonymous = matches!(mode, Mode::Open { .. }) || tokens.is_empty();
+        let anonymous = match (is_anonymous, before.anonymous.is_revoked()) {
+            (true, true) => Grant::default(),
+            (true, false) => before.anonymous.clone(),
+            (false, _) => {
+                let none = Grant::default();
+                none.revoke();
+                none
+            }
+        };
+        Current {
+            tokens,
+            grants,
+            anonymous,
+        }
+    }
+
+    /// The grant of the same token: with this name, secret and role.
+    fn grant(&self, token: &Token) -> Option<Grant> {
+        let known = self.tokens.iter().zip(&self.grants);
+        let mut same = known.filter(|(known, _)| known.is_same(token));
+        same.next().map(|(_, grant)| grant.clone())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().chain([&self.anonymous])
+    }
 }
 
 impl Access {
     /// Reads the tokens file; a missing file is an empty one.
     pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
-        let tokens = Arc::new(Tokens::load(&tokens_file)?);
+        let tokens = Tokens::load(&tokens_file)?;
+        let current = Current::of(tokens, &Current::default(), &mode);
         Ok(Access {
             mode,
             tokens_file,
-            tokens: RwLock::new(tokens),
-            reloads: watch::Sender::new(()),
+            current: RwLock::new(Arc::new(current)),
             failures: Failures::default(),
             tickets: Tickets::default(),
         })
     }
 
     /// Reads the tokens file again and returns the number of tokens. After an
-    /// error the previous tokens stay valid. Blocks on the disk.
+    /// error the previous tokens stay valid.
+    ///
+    /// Revokes the grants of tokens that are gone, and that of anonymous access
+    /// once there are tokens. When it returns, nothing more is begun or made with
+    /// them. Blocks on the disk, also until others have written what they had
+    /// begun.
     pub fn reload(&self) -> Result<usize, TokensError> {
-        let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
+        let tokens = Tokens::load(&self.tokens_file)?;
         let count = tokens.len();
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
-        self.reloads.send_replace(());
+        let mut revoked = Vec::new();
+        {
+            let current = self.current.write();
+            let mut current = current.unwrap_or_else(PoisonError::into_inner);
+            let next = Current::of(tokens, &current, &self.mode);
+            for grant in current.all() {
+                if !next.all().any(|kept| kept == grant) {
+                    grant.revoke();
+                    revoked.push(grant.clone());
+                }
+            }
+            *current = Arc::new(next);
+        }
+        for grant in revoked {
+            grant.wait_for_steps();
+        }
         Ok(count)
     }
 
-    /// Changes when a long-lived connection should check
-    /// [`Access::still_admits`] again.
-    pub fn reloads(&self) -> watch::Receiver<()> {
-        self.reloads.subscribe()
-    }
-
-    /// Whether a caller that was authenticated before would still be.
-    pub fn still_admits(&self, caller: &Caller) -> bool {
-        let tokens = self.tokens();
-        let (name, role) = match caller {
-            Caller::Anyone(_) => {
-                return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty();
-            }
-            Caller::Token(name) => (name, Role::User),
-            Caller::Admin(name) => (name, Role::Admin),
-        };
-        tokens
-            .iter()
-            .any(|token| token.name == *name && token.role == role)
+    /// What this caller may do until it is revoked.
+    pub fn grant(&self, caller: &Caller) -> Grant {
+        match caller {
+            Caller::Anyone(_) => self.current().anonymous.clone(),
+            Caller::Token(holder) | Caller::Admin(holder) => holder.grant().clone(),
+        }
     }
 
     /// A warning to log at start-up, if the configuration calls for one.
@@ -151,7 +202,7 @@ impl Access {
                     networks.join(", ")
                 ))
             }
-            Mode::Tokens if self.tokens().is_empty() => Some(format!(
+            Mode::Tokens if self.current().tokens.is_empty() => Some(format!(
                 "no access tokens in {}: only requests from this machine are accepted; create one with \
                  `scribed tokens add NAME`, then run `systemctl reload scribed`",
                 self.tokens_file.display()
@@ -172,18 +223,21 @@ impl Access {
                 return Err(Denied::Network(address));
             }
         }
-        let tokens = self.tokens();
+        let current = self.current();
+        let tokens = &current.tokens;
         match authorization {
             // While no tokens exist the header is ignored: some clients always
             // send a key.
             Some(header) if !tokens.is_empty() => {
                 let token = bearer(header).and_then(|token| tokens.verify(token));
-                token
-                    .map(|token| match token.role {
-                        Role::User => Caller::Token(Arc::clone(&token.name)),
-                        Role::Admin => Caller::Admin(Arc::clone(&token.name)),
+                let admitted = token.and_then(|token| {
+                    let holder = Holder::new(Arc::clone(&token.name), current.grant(token)?);
+                    Some(match token.role {
+                        Role::User => Caller::Token(holder),
+                        Role::Admin => Caller::Admin(holder),
                     })
-                    .ok_or_else(|| self.wrong(address))
+                });
+                admitted.ok_or_else(|| self.wrong(address))
             }
             _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone(network_of(address))),
             // Not for proxied requests, whatever address the proxy sends: a
@@ -212,6 +266,7 @@ impl Access {
         task: Option<Uuid>,
     ) -> Result<Caller, Denied> {
         let caller = self.tickets.redeem(ticket, task, Instant::now());
+        let caller = caller.filter(|caller| !self.grant(caller).is_revoked());
         match self.admit(client, None) {
             Ok(_) | Err(Denied::NoToken) => caller.ok_or(Denied::WrongTicket),
             // The client's address is checked all the same.
@@ -228,8 +283,9 @@ impl Access {
         }
     }
 
-    fn tokens(&self) -> Arc<Tokens> {
-        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    fn current(&self) -> Arc<Current> {
+        let current = self.current.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -293,17 +349,104 @@ mod tests {
         assert_eq!(access.reload().unwrap(), 1);
         assert_eq!(access.warning(), None);
         assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
-        assert!(!access.still_admits(&anyone(LOCAL)));
         let header = format!("bearer {token}");
         let phone = Caller::Token("phone".into());
-        assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone.clone()));
-        assert!(access.still_admits(&phone));
-        assert!(!access.still_admits(&Caller::Admin("phone".into())));
-        let reloads = access.reloads();
-        tokens::remove(&file, "phone").unwrap();
-        assert!(access.still_admits(&phone), "not reloaded yet");
-        access.reload().unwrap();
-        assert!(reloads.has_changed().unwrap() && !access.still_admits(&phone));
+        assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone));
+    }
+
+    /// A mode `tokens` with a file of its own, and the callers of new tokens.
+    struct Tokened {
+        _dir: tempfile::TempDir,
+        file: PathBuf,
+        access: Access,
+    }
+
+    impl Tokened {
+        fn new() -> Tokened {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("tokens");
+            let access = Access::new(Mode::Tokens, file.clone()).unwrap();
+            Tokened {
+                _dir: dir,
+                file,
+                access,
+            }
+        }
+
+        fn add(&self, name: &str) -> String {
+            tokens::add(&self.file, name, Role::User).unwrap()
+        }
+
+        fn grant(&self, token: &str) -> Grant {
+            let caller = admit(&self.access, REMOTE, Some(&format!("Bearer {token}"))).unwrap();
+            self.access.grant(&caller)
+        }
+    }
+
+    #[test]
+    fn a_grant_ends_with_its_token_even_if_another_one_has_its_name() {
+        let all = Tokened::new();
+        let [phone, recorder] = ["phone", "recorder"].map(|name| all.add(name));
+        all.access.reload().unwrap();
+        let [of_phone, of_recorder] = [&phone, &recorder].map(|token| all.grant(token));
+        all.access.reload().unwrap();
+        assert!(!of_phone.is_revoked(), "nothing changed");
+
+        tokens::remove(&all.file, "phone").unwrap();
+        let stolen = phone;
+        let phone = all.add("phone");
+        assert!(!of_phone.is_revoked(), "not reloaded yet");
+        all.access.reload().unwrap();
+        assert!(of_phone.is_revoked() && of_phone.step().is_err());
+        assert!(!of_recorder.is_revoked());
+        let old = format!("Bearer {stolen}");
+        assert_eq!(
+            admit(&all.access, REMOTE, Some(&old)),
+            Err(Denied::WrongToken)
+        );
+        let of_phone = all.grant(&phone);
+        assert!(of_phone.step().is_ok());
+
+        // Another role is another grant.
+        let text = std::fs::read_to_string(&all.file).unwrap();
+        std::fs::write(&all.file, text.replace(" user ", " admin ")).unwrap();
+        all.access.reload().unwrap();
+        assert!(of_phone.is_revoked() && of_recorder.is_revoked());
+    }
+
+    #[test]
+    fn anonymous_access_ends_with_the_first_token() {
+        let all = Tokened::new();
+        let caller = admit(&all.access, LOCAL, None).unwrap();
+        let anonymous = all.access.grant(&caller);
+        assert!(!anonymous.is_revoked());
+        let phone = all.add("phone");
+        all.access.reload().unwrap();
+        assert!(anonymous.is_revoked());
+        assert!(all.access.grant(&caller).is_revoked(), "it came too late");
+        let of_phone = all.grant(&phone);
+        tokens::remove(&all.file, "phone").unwrap();
+        all.access.reload().unwrap();
+        assert!(of_phone.is_revoked());
+        assert!(!all.access.grant(&caller).is_revoked(), "allowed again");
+        assert!(anonymous.is_revoked(), "and yet");
+    }
+
+    #[test]
+    fn a_ticket_ends_with_the_token_it_was_issued_to() {
+        let all = Tokened::new();
+        let (task, client) = (Uuid::new_v4(), from(REMOTE, Way::Direct));
+        let phone = all.add("phone");
+        all.access.reload().unwrap();
+        let caller = admit(&all.access, REMOTE, Some(&format!("Bearer {phone}"))).unwrap();
+        let issue = || all.access.ticket(&caller, task).unwrap().secret;
+        let redeem = |ticket: &str| all.access.admit_with_ticket(client, ticket, Some(task));
+        assert_eq!(redeem(&issue()), Ok(caller.clone()));
+        let ticket = issue();
+        tokens::remove(&all.file, "phone").unwrap();
+        all.add("phone");
+        all.access.reload().unwrap();
+        assert_eq!(redeem(&ticket), Err(Denied::WrongTicket));
     }
 
     #[test]

@@ -48,6 +48,13 @@ pub struct Token {
     hash: [u8; 32],
 }
 
+impl Token {
+    /// Whether both have the same secret, name and role.
+    pub(super) fn is_same(&self, other: &Token) -> bool {
+        self.hash == other.hash && self.name == other.name && self.role == other.role
+    }
+}
+
 /// All tokens of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens(Vec<Token>);

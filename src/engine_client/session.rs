@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
+use super::checked::{Checks, Violation};
 use super::engine::{EngineState, JobEvent, JobReceiver, Submission};
 use crate::models;
 use crate::protocol::wire::{Decoder, WireError, encode};
@@ -37,12 +38,22 @@ pub(super) enum SessionEnd {
     /// Not our engine.
     #[error("it sent nonsense: {0}")]
     Nonsense(#[from] WireError),
+    /// No working engine of ours says this.
+    #[error("it reported {0}")]
+    Violation(#[from] Violation),
     /// An engine of another release.
     #[error("it speaks version {0} of the protocol, this daemon version {VERSION}")]
     Version(u32),
     /// The stream failed.
     #[error("the connection to it failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl SessionEnd {
+    /// Whether the engine broke the protocol: another one likely does so again.
+    pub(super) fn is_breach(&self) -> bool {
+        matches!(self, SessionEnd::Nonsense(_) | SessionEnd::Violation(_))
+    }
 }
 
 /// When a sign of life is overdue, and after how long a silence.
@@ -60,6 +71,7 @@ struct SubmittedJob {
 struct Session<'a> {
     stream: UnixStream,
     decoder: Decoder,
+    checks: Checks,
     receiver: &'a mut JobReceiver,
     /// How long a job may give no sign of life.
     patience: Duration,
@@ -82,6 +94,7 @@ pub(super) async fn run(
     let mut session = Session {
         stream,
         decoder: Decoder::default(),
+        checks: Checks::new(Instant::now()),
         receiver,
         patience: SILENCE_LIMIT,
         usable: false,
@@ -102,14 +115,16 @@ impl Session<'_> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             while let Some(report) = self.decoder.message::<Report>()? {
-                self.take(report).await?;
+                if let Some(checked) = self.checks.check(report, Instant::now())? {
+                    self.take(checked).await?;
+                }
             }
             let has_free_slot = self.usable && self.jobs.len() < *self.receiver.slots.borrow();
             let deadline = self.next_deadline();
             tokio::select! {
                 count = self.stream.read(&mut buffer) => match count? {
                     0 => return Err(SessionEnd::Closed),
-                    count => self.decoder.push(&buffer[..count]),
+                    count => self.decoder.push(buffer.get(..count).unwrap_or_default()),
                 },
                 Some(submission) = self.receiver.requests.recv(), if has_free_slot => {
                     self.submit(submission).await?;
@@ -154,10 +169,9 @@ impl Session<'_> {
                         models::DEMO_NOTICE
                     );
                 }
-                self.receiver.slots.send_if_modified(|known| {
-                    let slots = slots.max(1);
-                    std::mem::replace(known, slots) != slots
-                });
+                self.receiver
+                    .slots
+                    .send_if_modified(|known| std::mem::replace(known, slots) != slots);
                 self.patience = SILENCE_LIMIT.max(Duration::from_secs(model.patience_s));
                 self.settle(EngineState::Ready(model));
             }
@@ -218,7 +232,8 @@ impl Session<'_> {
         // An error means that it was cancelled.
         let _ = job.events.send(event).await;
         for job in &mut self.jobs {
-            job.deadline.0 += begun.elapsed();
+            let (at, _) = &mut job.deadline;
+            *at = at.checked_add(begun.elapsed()).unwrap_or(*at);
         }
     }
 
@@ -231,11 +246,12 @@ impl Session<'_> {
         if events.is_closed() {
             return Ok(());
         }
-        self.last_id += 1;
+        self.last_id = self.last_id.saturating_add(1);
         let job = Job {
             id: self.last_id,
             ..request.job
         };
+        self.checks.begin(&job);
         let frame = encode(&Request::Transcribe(Box::new(job)))?;
         // From here on its events get the end of the connection, too.
         self.jobs.push(SubmittedJob {
@@ -250,7 +266,8 @@ impl Session<'_> {
                 descriptor::send(stream.as_fd(), &frame, request.recording.as_fd())
             })
             .await?;
-        self.stream.write_all(&frame[sent..]).await?;
+        let rest = frame.get(sent..).unwrap_or_default();
+        self.stream.write_all(rest).await?;
         Ok(())
     }
 
@@ -265,7 +282,9 @@ impl Session<'_> {
 }
 
 fn within(limit: Duration) -> Deadline {
-    (Instant::now() + limit, limit)
+    let now = Instant::now();
+    // No limit is longer than hours.
+    (now.checked_add(limit).unwrap_or(now), limit)
 }
 
 /// Resolves with a job whose events are read no more and that is not cancelled yet.
@@ -303,9 +322,25 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (_engine, mut receiver) = engine();
         let patience = Duration::from_millis(200);
+        let mut checks = Checks::new(Instant::now());
+        let hello = Report::Hello {
+            protocol: VERSION,
+            version: "test".into(),
+        };
+        checks.check(hello, Instant::now()).unwrap();
+        let recording: Job =
+            serde_json::from_str(r#"{"id":0,"size_bytes":1,"options":{},"max_duration_s":1}"#)
+                .unwrap();
+        for id in [1, 2] {
+            checks.begin(&Job {
+                id,
+                ..recording.clone()
+            });
+        }
         let mut session = Session {
             stream: ours,
             decoder: Decoder::default(),
+            checks,
             receiver: &mut receiver,
             patience,
             usable: true,

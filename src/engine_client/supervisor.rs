@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::child;
@@ -16,19 +17,34 @@ const PAUSE_LEAST: Duration = Duration::from_millis(500);
 /// Longest pause between engines that do not even start.
 const PAUSE_MOST: Duration = Duration::from_secs(30);
 
+/// An engine that is lost sooner is suspicious ...
+const SHORT_LIFE: Duration = Duration::from_secs(10);
+/// ... and more of them in a row are as if none had worked.
+const SHORT_LIVES_MAX: u32 = 4;
+
 /// The events of the jobs that an engine had at its end.
 type LostJobs = Vec<Sender<JobEvent>>;
 
 /// Starts engines, one after the other, until dropped; that ends a child.
 pub async fn supervise(source: EngineSource, mut receiver: JobReceiver) {
     let mut pause = PAUSE_LEAST;
+    let mut short_lives: u32 = 0;
     loop {
-        let (reason, mut lost) = live(&source, &mut receiver).await;
-        let worked = matches!(*receiver.state.borrow(), EngineState::Ready(_));
-        pause = if worked {
-            PAUSE_LEAST
-        } else {
-            (pause * 2).min(PAUSE_MOST)
+        let begun = Instant::now();
+        let End {
+            reason,
+            is_breach,
+            mut lost,
+        } = live(&source, &mut receiver).await;
+        short_lives = match begun.elapsed() < SHORT_LIFE {
+            true => short_lives.saturating_add(1),
+            false => 0,
+        };
+        let is_ready = matches!(*receiver.state.borrow(), EngineState::Ready(_));
+        let worked = is_ready && !is_breach && short_lives <= SHORT_LIVES_MAX;
+        pause = match worked {
+            true => PAUSE_LEAST,
+            false => pause.saturating_mul(2).min(PAUSE_MOST),
         };
         warn!(
             "engine lost: {reason}; the next one starts in {} ms",
@@ -57,155 +73,87 @@ fn waiting(receiver: &mut JobReceiver) -> Option<Sender<JobEvent>> {
         .find(|events| !events.is_closed())
 }
 
-/// One engine's life: why it ended, and the jobs that it had.
-async fn live(source: &EngineSource, receiver: &mut JobReceiver) -> (String, LostJobs) {
+/// The end of an engine.
+struct End {
+    /// For people.
+    reason: String,
+    /// It broke the protocol.
+    is_breach: bool,
+    lost: LostJobs,
+}
+
+impl End {
+    /// Of one that was not even reached.
+    fn before_work(reason: String) -> End {
+        End {
+            reason,
+            is_breach: false,
+            lost: Vec::new(),
+        }
+    }
+}
+
+/// One engine's life.
+async fn live(source: &EngineSource, receiver: &mut JobReceiver) -> End {
     match source {
         EngineSource::Child(command) => match child::start(command) {
             Ok((child, stream)) => live_as_child(child, stream, receiver).await,
             Err(error) => {
-                let reason = format!("{} cannot be started: {error}", command.program.display());
-                (reason, Vec::new())
+                let program = command.program.display();
+                End::before_work(format!("{program} cannot be started: {error}"))
             }
         },
         EngineSource::Service(path) => match UnixStream::connect(path).await {
             Ok(stream) => {
                 let (end, lost) = session::run(stream, receiver).await;
-                (end.to_string(), lost)
+                End {
+                    reason: end.to_string(),
+                    is_breach: end.is_breach(),
+                    lost,
+                }
             }
             Err(error) => {
-                let reason = format!(
-                    "its service cannot be reached at {}: {error}",
-                    path.display()
-                );
-                (reason, Vec::new())
+                let path = path.display();
+                End::before_work(format!("its service cannot be reached at {path}: {error}"))
             }
         },
     }
 }
 
-async fn live_as_child(
-    child: Child,
-    stream: UnixStream,
-    receiver: &mut JobReceiver,
-) -> (String, LostJobs) {
+async fn live_as_child(child: Child, stream: UnixStream, receiver: &mut JobReceiver) -> End {
     let (end, lost) = session::run(stream, receiver).await;
+    let is_breach = end.is_breach();
     let reason = match end {
         SessionEnd::Closed => {
             let loading = match &*receiver.state.borrow() {
                 EngineState::Loading { model } => format!(" while it loaded model {model}"),
                 _ => String::new(),
             };
-            child::end(child).await + &loading
+            format!("{}{loading}", child::end(child).await)
         }
         other => {
             child::kill(child).await;
             other.to_string()
         }
     };
-    (reason, lost)
+    End {
+        reason,
+        is_breach,
+        lost,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-    use std::os::fd::AsFd;
     use std::path::PathBuf;
 
-    use tokio::io::{AsyncWriteExt, Interest};
     use tokio::net::UnixListener;
     use tokio::sync::mpsc;
 
-    use super::super::engine::{Engine, JobRequest, engine};
+    use super::super::engine::engine;
+    use super::super::testing::{FakeEngine, submit};
     use super::*;
-    use crate::options::Options;
-    use crate::protocol::Job;
-    use crate::protocol::wire::{Decoder, encode};
-    use crate::protocol::{
-        FailureKind, ModelInfo, Outcome, Report, Request, Segment, VERSION, descriptor,
-    };
-
-    /// An engine with two slots that does what the test says.
-    struct FakeEngine {
-        stream: UnixStream,
-        decoder: Decoder,
-    }
-
-    impl FakeEngine {
-        async fn accept(listener: &UnixListener) -> FakeEngine {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut engine = FakeEngine {
-                stream,
-                decoder: Decoder::default(),
-            };
-            let (protocol, version) = (VERSION, "test".to_owned());
-            engine.report(&Report::Hello { protocol, version }).await;
-            let model = ModelInfo {
-                name: "base".into(),
-                multilingual: true,
-                device: "cpu".into(),
-                patience_s: 1,
-            };
-            engine.report(&Report::Ready { model, slots: 2 }).await;
-            engine
-        }
-
-        async fn report(&mut self, report: &Report) {
-            self.stream
-                .write_all(&encode(report).unwrap())
-                .await
-                .unwrap();
-        }
-
-        async fn segment(&mut self, job: u64, text: &str) {
-            let text = text.to_owned();
-            let segment = Segment {
-                text,
-                ..Segment::default()
-            };
-            self.report(&Report::Segment { job, segment }).await;
-        }
-
-        /// The next request.
-        async fn request(&mut self) -> Request {
-            let mut buffer = vec![0; 1024];
-            loop {
-                if let Some(request) = self.decoder.message().unwrap() {
-                    return request;
-                }
-                let stream = &self.stream;
-                let received = stream.async_io(Interest::READABLE, || {
-                    descriptor::receive(stream.as_fd(), &mut buffer)
-                });
-                let (count, _) = received.await.unwrap();
-                assert!(count > 0, "the daemon hung up");
-                self.decoder.push(&buffer[..count]);
-            }
-        }
-
-        /// The id and the length of the next job.
-        async fn job(&mut self) -> (u64, u64) {
-            match self.request().await {
-                Request::Transcribe(job) => (job.id, job.size_bytes),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The length identifies the job.
-    async fn submit(engine: &Engine, size_bytes: u64) -> mpsc::Receiver<JobEvent> {
-        let recording = File::open("/dev/null").unwrap();
-        let job = Job {
-            id: 0,
-            size_bytes,
-            extension: None,
-            model: None,
-            language: None,
-            options: Options::default(),
-            max_duration_s: 60,
-            reached: None,
-        };
-        engine.submit(JobRequest { recording, job }).await
-    }
+    use crate::protocol::{FailureKind, Outcome, Report, Request};
 
     async fn text(events: &mut mpsc::Receiver<JobEvent>) -> String {
         match events.recv().await {
@@ -234,10 +182,16 @@ mod tests {
         assert_eq!(*engine.slots().borrow(), 2);
 
         // Reports reach the job that they name, in order.
+        for job in [a.0, b.0] {
+            fake.started(job).await;
+        }
+        for events in [&mut first, &mut second] {
+            let event = events.recv().await;
+            assert!(matches!(event, Some(JobEvent::Started(_))), "{event:?}");
+        }
         for (job, said) in [(a.0, "a1"), (b.0, "b1"), (b.0, "b2"), (a.0, "a2")] {
             fake.segment(job, said).await;
         }
-        fake.segment(99, "no such job").await;
         for (events, said) in [(&mut first, ["a1", "a2"]), (&mut second, ["b1", "b2"])] {
             assert_eq!([text(events).await, text(events).await], said);
         }
@@ -252,9 +206,12 @@ mod tests {
         let (kind, reason) = (FailureKind::Cancelled, "cancelled".to_owned());
         let job = a.0;
         fake.report(&Report::Failed { job, kind, reason }).await;
+        fake.segment(a.0, "it has ended").await;
         let c = fake.job().await;
         assert_eq!(c.1, 30);
         let mut third = third.await.unwrap();
+        fake.started(c.0).await;
+        third.recv().await;
         fake.segment(c.0, "c1").await;
         assert_eq!(text(&mut third).await, "c1");
 
@@ -280,6 +237,8 @@ mod tests {
             job,
             outcome: outcome.clone(),
         };
+        fake.started(job).await;
+        fourth.recv().await;
         fake.report(&done).await;
         assert_eq!(fourth.recv().await, Some(JobEvent::Done(outcome)));
         supervised.abort();

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use hyper::header::CONNECTION;
 use hyper::{Method, Request};
 use uuid::Uuid;
 
 use super::owned::{OwnedProgress, OwnedTask, OwnedUpload};
 use crate::access::Caller;
-use crate::access::Client;
+use crate::access::{Client, Denied};
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
@@ -16,7 +17,7 @@ use crate::http::headers::cors;
 use crate::http::headers::location::parse_id;
 use crate::http::headers::upload_protocol::Protocol;
 use crate::http::pages::{front_end, health};
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::http::static_files::FrontEnd;
 use crate::http::uploads::download::download;
 use crate::http::uploads::options::options;
@@ -204,28 +205,55 @@ async fn dispatch(
     if let Some(reply) = live {
         return reply.unwrap_or_else(|error| error.reply());
     }
-    let caller = match auth::admit(&app, client, request.headers()) {
-        Ok(caller) => caller,
-        Err(denied) if is_upload => return ProtocolError::from(denied).reply(protocol),
-        Err(denied) => return error_reply(resource, &denied.into()),
+    let refuse = |denied: Denied| match is_upload {
+        true => ProtocolError::from(denied).reply(protocol),
+        false => error_reply(resource, &denied.into()),
     };
+    let caller = match auth::admit(&app, client, &request) {
+        Ok(caller) => caller,
+        Err(denied) => return refuse(denied),
+    };
+    let grant = app.access.grant(&caller);
+    tokio::select! {
+        biased;
+        () = grant.revoked() => {
+            // What the client still sends is not read to its end.
+            let mut reply = refuse(match caller {
+                Caller::Anyone(_) => Denied::NoToken,
+                Caller::Token(_) | Caller::Admin(_) => Denied::WrongToken,
+            });
+            reply::set(&mut reply, CONNECTION, "close");
+            reply
+        }
+        reply = admitted(app, &caller, resource, protocol, request) => reply,
+    }
+}
+
+/// Answers an authenticated request. Dropped when the access of its caller ends.
+async fn admitted(
+    app: Arc<App>,
+    caller: &Caller,
+    resource: Option<Resource>,
+    protocol: Protocol,
+    request: Request<RequestBody>,
+) -> Reply {
     let Some(resource) = resource else {
         return ApiError::NoRoute.reply();
     };
     if let (Resource::Ticket, &Method::POST) = (resource, request.method()) {
-        let ticket = live::ticket(&app, &caller, request).await;
+        let ticket = live::ticket(&app, caller, request).await;
         return ticket.unwrap_or_else(|error| error.reply());
     }
     if let Resource::OpenAi(route) = resource {
         let method = plain_method(resource, request.method()).clone();
-        let reply = openai::answer(app, &caller, route, &method, request).await;
+        let reply = openai::answer(app, caller, route, &method, request).await;
         return reply.unwrap_or_else(|error| openai::refusal(&error));
     }
-    if is_upload {
-        let reply = upload(&app, &caller, protocol, resource, request).await;
+    if resource.is_upload() {
+        let reply = upload(&app, caller, protocol, resource, request).await;
         return reply.unwrap_or_else(|error| error.reply(protocol));
     }
-    let reply = api(&app, &caller, resource, request).await;
+    let reply = api(&app, caller, resource, request).await;
     reply.unwrap_or_else(|error| error.reply())
 }
 

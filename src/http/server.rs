@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, debug, info_span, warn};
 
+use super::connection::admitted::Admitted;
 use super::connection::first_request::FirstRequest;
 use crate::access::{Client, network_of};
 use crate::http::app::App;
@@ -146,6 +147,7 @@ async fn serve_connection(
     };
     let is_first = Cell::new(true);
     let handover = Handover::default();
+    let admitted = Admitted::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         let app = Arc::clone(app);
         if is_first.replace(false) {
@@ -156,6 +158,8 @@ async fn serve_connection(
         }
         request.extensions_mut().insert(interim.clone());
         request.extensions_mut().insert(handover.clone());
+        admitted.clear();
+        request.extensions_mut().insert(admitted.clone());
         request.extensions_mut().insert(ends);
         let client = app.trusted_proxies.client(peer, request.headers());
         // Journal lines about this request name its client.
@@ -175,6 +179,8 @@ async fn serve_connection(
             std::pin::Pin::new(&mut serving).graceful_shutdown();
             return serving.await;
         }
+        // Dropped in the middle of whatever it does.
+        () = admitted.revoked() => return Ok(()),
     };
     let rest = serving.into_parts();
     let connection = rest.io.into_inner();
@@ -194,7 +200,10 @@ async fn serve_connection(
         && let Some(session) = handover.take()
     {
         let socket = live::serve(connection, rest.read_buf, session, stopping);
-        Box::pin(socket).await;
+        tokio::select! {
+            () = Box::pin(socket) => {}
+            () = admitted.revoked() => {}
+        }
         return ended;
     }
     let final_response = match &ended {

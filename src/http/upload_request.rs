@@ -82,6 +82,7 @@ pub async fn new_upload(
             priority: wanted.priority,
             ..Facts::default()
         },
+        grant: app.access.grant(caller),
     })
 }
 

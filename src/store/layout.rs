@@ -17,6 +17,21 @@ pub struct Free {
     pub files: u64,
 }
 
+impl Free {
+    /// Of the disk that holds this path.
+    pub fn at(path: &Path) -> io::Result<Free> {
+        let disk = nix::sys::statvfs::statvfs(path)?;
+        Ok(Free {
+            bytes: disk.blocks_available().saturating_mul(disk.fragment_size()),
+            // Some file systems have no limit.
+            files: match disk.files() {
+                0 => u64::MAX,
+                _ => disk.files_available(),
+            },
+        })
+    }
+}
+
 /// The paths in a state directory, see the [module above](super).
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -100,15 +115,7 @@ impl Layout {
 
     /// What the disk has left, without the space that uploads have reserved.
     pub fn free(&self) -> io::Result<Free> {
-        let disk = nix::sys::statvfs::statvfs(&self.root)?;
-        Ok(Free {
-            bytes: disk.blocks_available() * disk.fragment_size(),
-            // Some file systems have no limit.
-            files: match disk.files() {
-                0 => u64::MAX,
-                _ => disk.files_available(),
-            },
-        })
+        Free::at(&self.root)
     }
 
     /// The time of the last sweep is that of this file.

@@ -41,5 +41,5 @@ pub mod writer;
 
 #[cfg(test)]
 pub(crate) use appender::faults;
-pub use layout::Layout;
+pub use layout::{Free, Layout};
 pub use small_file::{remove_durably, replace_durably, replace_durably_with, sync_dir};

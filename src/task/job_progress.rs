@@ -1,6 +1,8 @@
 //! How far the engine is with a task. A task that made room for another one
 //! keeps it while it waits again.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::time::{Duration, Instant};
 
 use super::pace::{Pace, Workload};
@@ -47,7 +49,8 @@ impl JobProgress {
             let seconds = since.elapsed().as_secs_f64() * left / (self.fraction - from);
             return Duration::try_from_secs_f64(seconds).ok();
         }
-        Some(pace.estimate(workload)?.mul_f64(left))
+        let seconds = pace.estimate(workload)?.as_secs_f64() * left;
+        Duration::try_from_secs_f64(seconds).ok()
     }
 
     /// The task waits again: what is estimated from this attempt ends with it.

@@ -27,6 +27,7 @@ mod search;
 #[cfg(test)]
 mod simulation;
 mod slots;
+mod space;
 mod state;
 mod tasks;
 pub mod transcript;

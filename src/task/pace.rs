@@ -1,6 +1,8 @@
 //! How long transcriptions take, estimated from earlier ones: the seconds of
 //! sound in a recording, and the seconds of the engine that each of them costs.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;

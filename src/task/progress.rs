@@ -1,5 +1,7 @@
 //! How far an upload, or the task that it became, is on the way to its transcript.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::time::Duration;
 
 /// The stage of a task, from its upload to its end.
@@ -173,7 +175,7 @@ fn roughly(wait: Duration) -> u64 {
         60..3600 => 60,
         _ => 900,
     };
-    wait.as_secs().div_ceil(step) * step
+    wait.as_secs().div_ceil(step).saturating_mul(step)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The tasks that the engine has, at most as many as it has slots.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;

@@ -195,6 +195,11 @@ impl Tasks {
         self.layout.upload(id)
     }
 
+    /// Where all of them are.
+    pub(super) fn state_dir(&self) -> PathBuf {
+        self.layout.uploads()
+    }
+
     /// The callbacks that wait to be delivered.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox

@@ -7,6 +7,8 @@
 //! durable, written from time to time, so that what was transcribed before a crash is not
 //! transcribed again.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -20,7 +22,7 @@ use crate::protocol::wire::FRAME_MAX_BYTES;
 use crate::protocol::{Reached, Segment};
 use crate::render::{Read, Segments};
 use crate::store::regular_file;
-use crate::store::{remove_durably, replace_durably, sync_dir};
+use crate::store::{Free, remove_durably, replace_durably, sync_dir};
 
 const FILE: &str = "transcript.jsonl";
 const PART: &str = "transcript.part";
@@ -51,6 +53,7 @@ pub struct Part {
     dir: PathBuf,
     file: File,
     bytes: u64,
+    keep_free_bytes: u64,
     /// See [`Part::begin`].
     made_by: String,
     /// When the last checkpoint was written.
@@ -76,11 +79,20 @@ impl Part {
             dir: dir.into(),
             file,
             bytes,
+            keep_free_bytes: 0,
             made_by: made_by.to_owned(),
             written_at: None,
             unwritten: None,
         };
         Ok((part, checkpoint.map(|checkpoint| checkpoint.reached)))
+    }
+
+    /// The same, which takes no more disk space once only so much is left.
+    pub fn keeping_free(self, keep_free_bytes: u64) -> Part {
+        Part {
+            keep_free_bytes,
+            ..self
+        }
     }
 
     /// The segments so far are all of this much audio; makes that durable from
@@ -118,12 +130,16 @@ impl Part {
     }
 
     /// Adds a segment, which can be followed at once; returns how many bytes
-    /// there are now.
+    /// there are now. [`io::ErrorKind::StorageFull`] if the disk has no space for it.
     pub fn push(&mut self, segment: &Segment) -> io::Result<u64> {
         let mut line = serde_json::to_vec(segment)?;
         line.push(b'\n');
+        let needed_bytes = self.keep_free_bytes.saturating_add(line.len() as u64);
+        if Free::at(&self.dir)?.bytes < needed_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all(&line)?;
-        self.bytes += line.len() as u64;
+        self.bytes = self.bytes.saturating_add(line.len() as u64);
         Ok(self.bytes)
     }
 
@@ -212,7 +228,7 @@ struct Bytes {
 impl io::Read for Bytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.position)?;
-        self.position += count as u64;
+        self.position = self.position.saturating_add(count as u64);
         Ok(count)
     }
 }
@@ -241,18 +257,19 @@ pub fn read_along(dir: &Path, from: u64, end: u64) -> io::Result<(Vec<Segment>, 
         }
         let whole = piece.iter().rposition(|byte| *byte == b'\n');
         if let Some(last) = whole {
-            piece.truncate(last + 1);
+            piece.truncate(last.saturating_add(1));
             break;
         }
         if piece.len() as u64 >= left {
             return nothing;
         }
-        piece.resize(left.min(piece.len() as u64 * 2) as usize, 0);
+        piece.resize(left.min((piece.len() as u64).saturating_mul(2)) as usize, 0);
     }
     let lines = piece.split(|byte| *byte == b'\n');
     // What is none is the end of another attempt's segment.
     let segments = lines.filter_map(|line| serde_json::from_slice(line).ok());
-    Ok((segments.collect(), from + piece.len() as u64))
+    let next = from.saturating_add(piece.len() as u64);
+    Ok((segments.collect(), next))
 }
 
 #[cfg(test)]
@@ -342,6 +359,19 @@ mod tests {
         assert_eq!(all(ends[4], ends[4] + 9), [0; 0], "begun anew");
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         assert_eq!(all(0, ends[4]), [0; 0], "deleted");
+    }
+
+    #[test]
+    fn a_transcript_leaves_the_disk_some_space() {
+        let dir = tempfile::tempdir().unwrap();
+        let (part, _) = Part::begin(dir.path(), "base").unwrap();
+        let mut part = part.keeping_free(u64::MAX);
+        let refused = part.push(&Segment::default()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        let mut part = part.keeping_free(0);
+        part.push(&Segment::default()).unwrap();
+        part.finish().unwrap();
+        assert_eq!(all(dir.path()).len(), 1, "nothing of the other");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The tasks whose turn it is: which one is next, how far each is, what ends one early.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,7 +130,7 @@ impl Tasks {
     /// seconds of audio of an earlier attempt.
     pub(super) fn attempt(&self, id: Uuid, bytes: u64, from_s: f64) {
         let mut state = self.state();
-        state.attempts += 1;
+        state.attempts = state.attempts.saturating_add(1);
         let attempt = state.attempts;
         state.scheduler.attempt(id, from_s, Instant::now());
         self.change(&mut state, id, |running| running.attempt(attempt, bytes));

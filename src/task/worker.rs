@@ -3,6 +3,8 @@
 //! Runs on the daemon's control thread, which also feeds the watchdog: every
 //! wait for the disk is on a helper thread.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -18,6 +20,7 @@ use uuid::Uuid;
 
 use super::inspect;
 use super::record::{Status, TaskRecord, now};
+use super::space;
 use super::tasks::{Tasks, storage_failed};
 use super::transcript::Part;
 use super::turn::Interruption;
@@ -66,6 +69,8 @@ pub struct WorkerSettings {
     pub default: String,
     /// Longest recording that is transcribed, by its sound.
     pub max_duration: Duration,
+    /// Disk space that transcripts leave free.
+    pub keep_free_bytes: u64,
 }
 
 impl WorkerSettings {
@@ -119,9 +124,8 @@ impl Worker<'_> {
             record.start_time = Some(now());
             record.end_time = None;
         }
-        let begun = record.clone();
         let is_stored = match is_new {
-            true => self.on_disk(move |tasks| tasks.update(begun)).await,
+            true => self.store(&record).await,
             false => Ok(true),
         };
         let mut outcome = match is_stored {
@@ -162,13 +166,24 @@ impl Worker<'_> {
                 return Attempt::Failed(format!("{dir}: {error}"));
             }
         };
-        let mut lost = String::new();
-        for attempt in 1..=ATTEMPTS {
+        let (mut lost, mut attempt) = (String::new(), 0);
+        while attempt < ATTEMPTS {
+            attempt = u32::saturating_add(attempt, 1);
             let dir = self.tasks.dir(record.id);
             let outcome = match blocking::run(move || open(&dir)).await {
                 Ok(Err(refusal)) => Attempt::Rejected(refusal),
                 Ok(Ok(recording)) => match self.transcribe(record, &model, recording).await {
                     Ok(outcome) => outcome,
+                    Err(error) if space::is_lacking(&error) => {
+                        match self.space(record.id).await {
+                            // Not an attempt that failed.
+                            Ok(()) => {
+                                attempt = attempt.saturating_sub(1);
+                                continue;
+                            }
+                            Err(interruption) => interruption.into(),
+                        }
+                    }
                     Err(error) => self.unreadable(record.id, error).await,
                 },
                 Err(error) => self.unreadable(record.id, error).await,
@@ -184,6 +199,28 @@ impl Worker<'_> {
         Attempt::EngineLost(format!(
             "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
         ))
+    }
+
+    /// Stores the beginning of a task; false if it was deleted.
+    async fn store(self, record: &TaskRecord) -> io::Result<bool> {
+        loop {
+            let begun = record.clone();
+            match self.on_disk(move |tasks| tasks.update(begun)).await {
+                Err(error) if space::is_lacking(&error) => {
+                    if self.space(record.id).await.is_err() {
+                        // Stored with its end.
+                        return Ok(true);
+                    }
+                }
+                stored => return stored,
+            }
+        }
+    }
+
+    /// Waits for disk space.
+    async fn space(self, id: Uuid) -> Result<(), Interruption> {
+        let keep_free_bytes = self.settings.keep_free_bytes;
+        space::wait_for_space(self.tasks, id, keep_free_bytes).await
     }
 
     /// What a failure of storage means: of a task that is being deleted the
@@ -206,7 +243,8 @@ impl Worker<'_> {
         let (id, dir) = (record.id, self.tasks.dir(record.id));
         let mut interruption = pin!(self.tasks.interrupted(id));
         let made_by = format!("{model} {:?} {:?}", record.wanted_language, record.options);
-        let (mut part, reached) = blocking::run(move || Part::begin(&dir, &made_by)).await?;
+        let (part, reached) = blocking::run(move || Part::begin(&dir, &made_by)).await?;
+        let mut part = part.keeping_free(self.settings.keep_free_bytes);
         if let Some(reached) = &reached {
             let done_s = reached.done_s;
             info!(task_id = %id, "task goes on after {done_s:.0} seconds of its recording");

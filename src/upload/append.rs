@@ -1,6 +1,7 @@
 //! Adding bytes to an upload.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::reservation_use::ReservationUse;
 use super::source::{ByteSource, SourceError, UploadStatus};
 use super::uploads::Uploads;
 use super::write_locks::{PendingRequest, Signal, WriteGuard};
+use crate::access::{Grant, Step};
 use crate::store::record::{Kind, Record};
 use crate::store::ring;
 use crate::store::writer::{STEP_BYTES, Writer};
@@ -38,6 +40,10 @@ pub(super) struct Appending {
     pub(super) id: Uuid,
     pub(super) guard: WriteGuard,
     pub(super) writer: Writer,
+    /// Of the client.
+    pub(super) grant: Grant,
+    /// Made while the upload becomes complete, up to the end.
+    pub(super) step: Option<Step>,
 }
 
 /// The description of the bytes of an append.
@@ -57,10 +63,12 @@ pub struct Chunk {
 
 impl Uploads {
     /// Appends the bytes of `source`. What arrived before a lost connection is kept.
-    /// Continues to the commit if the future is dropped.
+    /// Continues to the commit if the future is dropped. Once `grant` is revoked it
+    /// ends, and does not complete the upload.
     pub async fn append<S: ByteSource + 'static>(
         self: &Arc<Uploads>,
         id: Uuid,
+        grant: Grant,
         chunk: Chunk,
         source: S,
     ) -> Result<UploadStatus, UploadError> {
@@ -78,6 +86,8 @@ impl Uploads {
             id,
             guard,
             writer,
+            grant,
+            step: None,
         };
         let work = async move {
             match appending.accept(&chunk).await {
@@ -144,6 +154,9 @@ impl Appending {
     /// Makes the length durable and reserves the space for it.
     async fn measure(&mut self, length: u64) -> Result<(), UploadError> {
         let missing = length - self.writer.record().offset;
+        if missing == 0 {
+            self.begin_completion()?;
+        }
         let reserved = self.writer.reserve_all(length).await;
         reserved.map_err(|error| no_space(error, missing))?;
         let measured = self.writer.set_length(length).await;
@@ -156,8 +169,24 @@ impl Appending {
         self.uploads.observer.received(self.id, position, length);
     }
 
+    /// Whether what was written completes the upload.
+    fn is_complete(&self) -> bool {
+        self.writer.record().length == Some(self.writer.position())
+    }
+
+    /// Must precede the write that makes the upload complete, hence a task.
+    fn begin_completion(&mut self) -> Result<(), UploadError> {
+        if self.step.is_none() {
+            self.step = Some(self.grant.step()?);
+        }
+        Ok(())
+    }
+
     /// Makes what was written durable.
     async fn commit(&mut self) -> Result<(), UploadError> {
+        if self.is_complete() {
+            self.begin_completion()?;
+        }
         let committed = self.writer.commit().await;
         self.publish(committed).await
     }
@@ -249,6 +278,8 @@ pub(super) async fn receive<S: ByteSource>(
     check: &mut Option<Check>,
 ) -> Result<(), UploadError> {
     let mut stopping = appending.uploads.stopping.clone();
+    let grant = appending.grant.clone();
+    let mut revoked = pin!(grant.revoked());
     let limits = appending.uploads.limits.clone();
     let mut committed_at = Instant::now();
     let mut notified_at = committed_at;
@@ -272,6 +303,7 @@ pub(super) async fn receive<S: ByteSource>(
                 }
             },
             _ = stopping.wait_for(|stopping| *stopping) => return Err(UploadError::Stopping),
+            () = &mut revoked => return Err(UploadError::Revoked),
             next = tokio::time::timeout_at(stalled_at, source.next()) => next,
             () = appending.writer.buffer_requested() => {
                 appending.writer.release_buffer().await?;
@@ -318,13 +350,23 @@ pub(super) async fn receive<S: ByteSource>(
     }
 }
 
-/// Commits, notifies if the upload is complete, and releases it.
-pub(super) async fn finish(appending: Appending) -> Result<UploadStatus, UploadError> {
+/// Commits, notifies if the upload is complete, and releases it. After a revocation
+/// nothing becomes complete: the bytes since the last commit are not kept then.
+pub(super) async fn finish(mut appending: Appending) -> Result<UploadStatus, UploadError> {
+    if appending.is_complete()
+        && let Err(revoked) = appending.begin_completion()
+    {
+        info!(upload_id = %appending.id, "upload parked without its last bytes: {revoked}");
+        appending.writer.close().await;
+        return Err(revoked);
+    }
     let Appending {
         uploads,
         id,
         guard,
         writer,
+        grant,
+        step,
     } = appending;
     let observed = Arc::clone(&uploads);
     let done = move |record: &Record| {
@@ -341,12 +383,13 @@ pub(super) async fn finish(appending: Appending) -> Result<UploadStatus, UploadE
             return Err(error);
         }
     };
+    drop(step);
     guard.committed(&record);
     drop(guard);
     if record.is_finished() {
         match record.kind.is_partial() {
             // It counts until it is joined.
-            true => uploads.part_is_complete(id),
+            true => uploads.part_is_complete(id, &grant),
             false => uploads.admission.remove(id),
         }
         info!(upload_id = %id, bytes = record.offset, "upload received, {} bytes", record.offset);
@@ -391,7 +434,12 @@ mod tests {
             let (other, _) = uploads.create(of(10), NOTHING).await.unwrap();
             let append = async |id, offset| {
                 uploads
-                    .append(id, four_at(offset), Content(Some(b"0123")))
+                    .append(
+                        id,
+                        Grant::default(),
+                        four_at(offset),
+                        Content(Some(b"0123")),
+                    )
                     .await
             };
             assert_eq!(append(id, 0).await.unwrap().offset, 4);
@@ -425,7 +473,9 @@ mod tests {
                     length: Some(8),
                     ..four_at(offset)
                 };
-                let appended = uploads.append(id, chunk, Content(Some(b"0123"))).await;
+                let appended = uploads
+                    .append(id, Grant::default(), chunk, Content(Some(b"0123")))
+                    .await;
                 appended.unwrap();
             }
             // At creation, with the length, and at the end of each append.
@@ -449,7 +499,7 @@ mod tests {
         observed(limits, async |uploads, _, notices| {
             let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
             tokio::time::sleep(Duration::from_millis(2)).await;
-            let late = uploads.append(id, four_at(0), Content(Some(b"0123")));
+            let late = uploads.append(id, Grant::default(), four_at(0), Content(Some(b"0123")));
             assert!(matches!(late.await, Err(UploadError::Expired)));
             let created = Notice::Committed(id, 0);
             assert_eq!(notices.take(), [created, Notice::Expired(id)]);
@@ -479,7 +529,9 @@ mod tests {
                     announced_bytes,
                     ..four_at(offset)
                 };
-                uploads.append(id, chunk, Content(Some(b"0123"))).await
+                uploads
+                    .append(id, Grant::default(), chunk, Content(Some(b"0123")))
+                    .await
             };
             assert_eq!(append(0, None).await.unwrap().offset, 4);
             for announced_bytes in [Some(4), None] {

@@ -13,6 +13,7 @@ use super::join_turns::JoinTurn;
 use super::new_upload::NewUpload;
 use super::source::UploadStatus;
 use super::uploads::Uploads;
+use crate::access::Grant;
 use crate::blocking;
 use crate::store::facts::Facts;
 use crate::store::folder::{OpenError, peek_record};
@@ -38,12 +39,12 @@ impl Uploads {
         self: &Arc<Uploads>,
         new: NewUpload,
     ) -> Result<(Uuid, UploadStatus), UploadError> {
-        let parts = new.facts.parts().to_vec();
+        let (parts, grant) = (new.facts.parts().to_vec(), new.grant.clone());
         self.judge(&parts).await?;
         let (Facts { id, .. }, writer) = self.make(new, 0).await?;
         writer.close().await;
         self.found_pending(id, parts);
-        match self.join(id).await {
+        match self.join(id, &grant).await {
             Ok(()) => Ok((id, self.durable(id).await?.0)),
             Err(error) => {
                 // No client knows of it yet.
@@ -61,20 +62,21 @@ impl Uploads {
 
     /// Joins, in the background, the uploads that start-up found.
     pub fn join_found(self: &Arc<Uploads>) {
-        self.join_later(self.pending.ids());
+        self.join_later(self.pending.ids(), &Grant::default());
     }
 
     /// Joins the final uploads of a part that is complete.
-    pub(super) fn part_is_complete(self: &Arc<Uploads>, part: Uuid) {
-        self.join_later(self.pending.of_part(part));
+    pub(super) fn part_is_complete(self: &Arc<Uploads>, part: Uuid, grant: &Grant) {
+        self.join_later(self.pending.of_part(part), grant);
     }
 
-    /// Joins, in the background, those whose parts are complete.
-    pub(super) fn join_later(self: &Arc<Uploads>, finals: Vec<Uuid>) {
+    /// Joins, in the background, those whose parts are complete. One that a
+    /// revocation of `grant` stops waits for the next request for it.
+    pub(super) fn join_later(self: &Arc<Uploads>, finals: Vec<Uuid>, grant: &Grant) {
         for id in finals {
-            let uploads = Arc::clone(self);
+            let (uploads, grant) = (Arc::clone(self), grant.clone());
             tokio::spawn(async move {
-                if let Err(error) = uploads.join(id).await {
+                if let Err(error) = uploads.join(id, &grant).await {
                     warn!(upload_id = %id, "the final upload cannot be joined: {error}");
                 }
             });
@@ -115,25 +117,30 @@ impl Uploads {
     }
 
     /// Joins a final upload, if all its parts are complete.
-    async fn join(self: &Arc<Uploads>, id: Uuid) -> Result<(), UploadError> {
+    async fn join(self: &Arc<Uploads>, id: Uuid, grant: &Grant) -> Result<(), UploadError> {
         if !self.pending.begin(id) {
             return Ok(());
         }
         loop {
-            let outcome = self.join_in_turn(id).await;
+            let outcome = self.join_in_turn(id, grant).await;
             if !self.pending.end(id) {
                 return outcome;
             }
         }
     }
 
-    async fn join_in_turn(&self, id: Uuid) -> Result<(), UploadError> {
+    async fn join_in_turn(&self, id: Uuid, grant: &Grant) -> Result<(), UploadError> {
         let owner = self.facts(id).await?.share_owner();
         let turn = self.join_turns.begin(owner).await;
-        self.try_join(id, &turn).await
+        self.try_join(id, &turn, grant).await
     }
 
-    async fn try_join(&self, id: Uuid, turn: &JoinTurn<'_>) -> Result<(), UploadError> {
+    async fn try_join(
+        &self,
+        id: Uuid,
+        turn: &JoinTurn<'_>,
+        grant: &Grant,
+    ) -> Result<(), UploadError> {
         let guard = self.write_locks.enter(id).await.ok_or(UploadError::Busy)?;
         self.require_sound(id)?;
         let parts = self.facts(id).await?.parts().to_vec();
@@ -162,6 +169,9 @@ impl Uploads {
             if *self.stopping.borrow() {
                 return Err(UploadError::Stopping);
             }
+            if grant.is_revoked() {
+                return Err(UploadError::Revoked);
+            }
             if guard.is_superseded() {
                 return Err(UploadError::Superseded { offset: 0 });
             }
@@ -174,7 +184,9 @@ impl Uploads {
             (join, has_more) = stepped.map_err(|error| no_space(error, length))?;
         }
         let observer = Arc::clone(&self.observer);
+        let completion = grant.step()?;
         let joined = blocking::run(move || {
+            let _completion = completion;
             let record = join.finish()?;
             observer.committed(id, record.offset, record.length);
             observer.finished(id);

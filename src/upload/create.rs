@@ -48,6 +48,12 @@ impl Uploads {
         {
             return Err(UploadError::PastLength { length });
         }
+        let grant = new.grant.clone();
+        // An empty one is complete at once.
+        let step = match length {
+            Some(0) => Some(grant.step()?),
+            _ => None,
+        };
         let (facts, writer) = self.make(new, length.unwrap_or(STEP_BYTES)).await?;
         let id = facts.id;
         let socket = first.as_ref().and_then(|(_, source)| source.peer_socket());
@@ -62,6 +68,8 @@ impl Uploads {
             id,
             guard,
             writer,
+            grant,
+            step,
         };
         let status = match first {
             None => append::finish(appending).await?,
@@ -69,7 +77,9 @@ impl Uploads {
                 source.created(id, &self.status_of(appending.writer.record()));
                 match append::run(appending, source, chunk, pending).await {
                     Ok(status) => status,
-                    Err(UploadError::Storage(error)) => return Err(UploadError::Storage(error)),
+                    Err(error @ (UploadError::Storage(_) | UploadError::Revoked)) => {
+                        return Err(error);
+                    }
                     Err(_) => self.durable(id).await?.0,
                 }
             }

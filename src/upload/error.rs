@@ -4,6 +4,7 @@ use std::io;
 
 use uuid::Uuid;
 
+use crate::access::Revoked;
 use crate::shares::Exceeded;
 use crate::store::folder::OpenError;
 
@@ -111,12 +112,22 @@ pub enum UploadError {
     /// The daemon is stopping; what had arrived is kept.
     #[error("the server is restarting; resume in a moment")]
     Stopping,
+    /// The [`Grant`](crate::access::Grant) of the client was revoked; what had
+    /// become durable is kept.
+    #[error("this access token is not valid any more; the upload stopped")]
+    Revoked,
     /// The record on disk is damaged.
     #[error("this upload was damaged on disk; create a new one")]
     Damaged,
     /// The disk failed.
     #[error("storage failed: {0}")]
     Storage(#[from] io::Error),
+}
+
+impl From<Revoked> for UploadError {
+    fn from(_: Revoked) -> UploadError {
+        UploadError::Revoked
+    }
 }
 
 impl From<OpenError> for UploadError {

@@ -15,6 +15,8 @@ mod peer_socket;
 mod pending;
 mod recover;
 mod reservation_use;
+#[cfg(test)]
+mod revoked;
 mod source;
 mod sweep;
 #[cfg(test)]

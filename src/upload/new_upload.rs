@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::access::Grant;
 use crate::store::facts::Facts;
 
 /// A new upload.
@@ -13,4 +14,6 @@ pub struct NewUpload {
     pub wanted_id: Option<Uuid>,
     /// What is stored; id and time are set at creation.
     pub facts: Facts,
+    /// Of the client; once it is revoked the upload makes no task.
+    pub grant: Grant,
 }

@@ -17,6 +17,7 @@ use super::join_turns::JoinTurns;
 use super::pending::{Pending, awaiting, is_pending};
 use super::source::{Observer, UploadStatus};
 use super::write_locks::WriteLocks;
+use crate::access::Grant;
 use crate::blocking;
 use crate::shares::Owner;
 use crate::store::Layout;
@@ -134,16 +135,18 @@ impl Uploads {
 
     /// UploadStatus and facts of an upload, with all bytes that have arrived. A running
     /// append continues; a stalled one is ended. `is_new_connection`: the client may
-    /// have just lost another connection.
+    /// have just lost another connection. Joins a final upload that waits, while
+    /// `grant` lasts.
     pub async fn look(
         self: &Arc<Uploads>,
         id: Uuid,
+        grant: &Grant,
         is_new_connection: bool,
     ) -> Result<(UploadStatus, Facts), UploadError> {
         let (status, facts) = self.catch_up(id, is_new_connection).await?;
         if status.is_pending {
             // In case an earlier attempt failed.
-            self.join_later(vec![id]);
+            self.join_later(vec![id], grant);
         }
         Ok((status, facts))
     }

@@ -52,6 +52,7 @@ impl Uploads {
         source: S,
         complete: impl AsyncFnOnce(NewUpload, S) -> Result<NewUpload, E>,
     ) -> Result<(Uuid, UploadStatus), E> {
+        let grant = new.grant.clone();
         new.facts.is_whole = true;
         new.length = None;
         let (facts, writer) = self
@@ -67,6 +68,8 @@ impl Uploads {
             id,
             guard,
             writer,
+            grant,
+            step: None,
         };
         let refusal = match take(&mut appending, at_most_bytes, new, &facts, source, complete).await
         {

@@ -87,6 +87,7 @@ pub fn status_of_upload(error: &UploadError) -> StatusCode {
         UploadError::Conflict { .. } | UploadError::Superseded { .. } => StatusCode::CONFLICT,
         UploadError::Checksum => checksum_mismatch(),
         UploadError::ConnectionLost { .. } => StatusCode::REQUEST_TIMEOUT,
+        UploadError::Revoked => StatusCode::UNAUTHORIZED,
         UploadError::Busy => StatusCode::LOCKED,
         UploadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         UploadError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,

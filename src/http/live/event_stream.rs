@@ -24,7 +24,7 @@ pub async fn events<B>(
     id: Option<Uuid>,
     request: &Request<B>,
 ) -> Result<Reply, ApiError> {
-    let caller = admit(&app, client, request.headers(), request.uri().query(), id)?;
+    let caller = admit(&app, client, request, id)?;
     let id = id.ok_or(ApiError::TaskNotFound)?;
     let stopping = app.stopping.clone();
     let feed = Feed::begin(app, caller, id).await?;

@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::{HEARTBEAT, message};
-use crate::access::Caller;
+use crate::access::{Caller, Grant};
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
 use crate::http::owned::OwnedProgress;
@@ -37,8 +36,8 @@ pub struct Feed {
     next_look: Instant,
     ready: VecDeque<String>,
     beats: Interval,
-    /// Notifies when access tokens were reloaded.
-    reloads: watch::Receiver<()>,
+    /// Of the caller.
+    grant: Grant,
     _share: Share,
 }
 
@@ -66,7 +65,7 @@ impl Feed {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
             follower: Follower::new(&app.tasks, id),
-            reloads: app.access.reloads(),
+            grant: app.access.grant(&caller),
             app,
             caller,
             id,
@@ -89,6 +88,10 @@ impl Feed {
             }
             if let State::Over = self.state {
                 return None;
+            }
+            if self.grant.is_revoked() {
+                self.end_with(message::token_removed(self.id));
+                continue;
             }
             if self.look_at.is_some_and(|at| at <= Instant::now()) {
                 // Only the first lookup can fail.
@@ -164,11 +167,7 @@ impl Feed {
                     self.look_at = Some(Instant::now());
                 }
             }
-            Ok(()) = self.reloads.changed() => {
-                if !self.app.access.still_admits(&self.caller) {
-                    self.end_with(message::token_removed(self.id));
-                }
-            }
+            () = self.grant.revoked() => {}
             () = look => {}
         }
     }

@@ -70,7 +70,7 @@ async fn begin<B>(
         let why = "pages of this origin may not use this server (cors_origins)";
         return Err(ApiError::Validation(why.into()));
     }
-    let caller = admit(&app, client, request.headers(), request.uri().query(), id)?;
+    let caller = admit(&app, client, request, id)?;
     let id = id.ok_or(ApiError::TaskNotFound)?;
     Feed::begin(app, caller, id).await
 }

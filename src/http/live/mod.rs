@@ -9,7 +9,7 @@ mod ticket;
 
 use std::time::Duration;
 
-use hyper::header::HeaderMap;
+use hyper::Request;
 use uuid::Uuid;
 
 use crate::access::{Caller, Client, Denied};
@@ -26,15 +26,14 @@ pub use ticket::ticket;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Authenticates a listener: by the ticket in the query, else by the token.
-fn admit(
+fn admit<B>(
     app: &App,
     client: Client,
-    headers: &HeaderMap,
-    query: Option<&str>,
+    request: &Request<B>,
     id: Option<Uuid>,
 ) -> Result<Caller, Denied> {
-    match parameter(query, "ticket") {
-        Some(ticket) => app.access.admit_with_ticket(client, &ticket, id),
-        None => auth::admit(app, client, headers),
+    match parameter(request.uri().query(), "ticket") {
+        Some(ticket) => auth::admit_with_ticket(app, client, request, &ticket, id),
+        None => auth::admit(app, client, request),
     }
 }

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::interval;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
-use crate::access::{Caller, Denied};
+use crate::access::{Denied, Grant};
 use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
@@ -21,6 +20,7 @@ use crate::upload::PeerSocket;
 const LOOK: Duration = Duration::from_secs(1);
 
 const HUNG_UP: &str = "the client disconnected";
+const REVOKED: &str = "its access token was removed";
 
 /// Held while a client waits. Dropped before [`CancelOnDisconnect::disarm`], as when
 /// the connection ends, it cancels the task; not when the daemon stops: then the
@@ -28,31 +28,28 @@ const HUNG_UP: &str = "the client disconnected";
 #[derive(Debug)]
 pub struct CancelOnDisconnect {
     app: Arc<App>,
-    caller: Caller,
+    /// Of the client.
+    grant: Grant,
     id: Uuid,
     /// The socket of the client.
     socket: Option<PeerSocket>,
-    /// Notifies when access tokens were reloaded.
-    reloads: watch::Receiver<()>,
-    /// The reason for the cancellation; `None` once disarmed.
-    why: Option<&'static str>,
+    is_armed: bool,
 }
 
 impl CancelOnDisconnect {
     /// Guards this task.
     pub fn on(
         app: Arc<App>,
-        caller: Caller,
+        grant: Grant,
         socket: Option<PeerSocket>,
         id: Uuid,
     ) -> CancelOnDisconnect {
         CancelOnDisconnect {
-            reloads: app.access.reloads(),
             app,
-            caller,
+            grant,
             id,
             socket,
-            why: Some(HUNG_UP),
+            is_armed: true,
         }
     }
 
@@ -63,7 +60,7 @@ impl CancelOnDisconnect {
 
     /// The task is not cancelled any more.
     pub fn disarm(mut self) {
-        self.why = None;
+        self.is_armed = false;
     }
 
     /// Resolves when the access token was removed or the client has disconnected,
@@ -71,15 +68,14 @@ impl CancelOnDisconnect {
     pub async fn disconnected(&mut self) -> ApiError {
         let mut looks = interval(LOOK);
         loop {
-            if !self.app.access.still_admits(&self.caller) {
-                self.why = Some("its access token was removed");
+            if self.grant.is_revoked() {
                 return Denied::WrongToken.into();
             }
             if self.socket.as_ref().is_some_and(PeerSocket::is_closed) {
                 return ApiError::TaskFailed(HUNG_UP.into());
             }
             tokio::select! {
-                Ok(()) = self.reloads.changed() => {}
+                () = self.grant.revoked() => {}
                 _ = looks.tick() => {}
             }
         }
@@ -128,8 +124,12 @@ pub fn failure(record: &TaskRecord) -> ApiError {
 
 impl Drop for CancelOnDisconnect {
     fn drop(&mut self) {
-        let Some(why) = self.why.filter(|_| !*self.app.stopping.borrow()) else {
+        if !self.is_armed || *self.app.stopping.borrow() {
             return;
+        }
+        let why = match self.grant.is_revoked() {
+            true => REVOKED,
+            false => HUNG_UP,
         };
         let (tasks, id) = (Arc::clone(&self.app.tasks), self.id);
         let reason = format!("{why}; POST /task/{id}/retry transcribes it");

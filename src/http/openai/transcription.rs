@@ -114,7 +114,8 @@ async fn take_in(
         .uploads
         .take_whole(new, begun.at_most_bytes, source, complete);
     let (id, _) = taken.await?;
-    let guard = CancelOnDisconnect::on(app, caller.clone(), socket, id);
+    let grant = app.access.grant(caller);
+    let guard = CancelOnDisconnect::on(app, grant, socket, id);
     let wanted = wanted.get().cloned();
     let wanted = wanted.ok_or_else(|| ApiError::Internal("a form was not read".into()))?;
     Ok((wanted, guard))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 
 use super::queued;
+use crate::access::Denied;
 use crate::blocking;
 use crate::http::app::App;
 use crate::http::error::api::ApiError;
@@ -19,7 +20,11 @@ pub async fn retry(app: &App, task: OwnedTask, query: Option<&str>) -> Result<Re
     let model = parameter(query, "model").filter(|model| !model.is_empty());
     let model = model.map(|model| model.into_owned());
     check_model(app, model.as_deref()).await?;
-    let tasks = Arc::clone(&app.tasks);
-    blocking::run(move || tasks.retry(id, model)).await?;
+    let (tasks, grant) = (Arc::clone(&app.tasks), task.grant().clone());
+    let retried = blocking::run(move || {
+        let _step = grant.step().map_err(|_| Denied::WrongToken)?;
+        tasks.retry(id, model).map_err(ApiError::from)
+    });
+    retried.await?;
     Ok(queued(StatusCode::ACCEPTED, id))
 }

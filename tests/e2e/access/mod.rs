@@ -1,4 +1,5 @@
-//! Access: tokens, and pages of other origins.
+//! Access: tokens, their removal, and pages of other origins.
 
 mod cors;
+mod revocation;
 mod tokens;

@@ -26,13 +26,14 @@ pub async fn append(
     upload: OwnedUpload,
     request: Request<RequestBody>,
 ) -> Result<Reply, ProtocolError> {
+    let id = upload.id();
     let error = match try_append(app, interop, upload, request).await {
         Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
     let mut reply = error.reply(Protocol::Ietf(interop));
     if !reply.headers().contains_key(UPLOAD_OFFSET)
-        && let Ok((status, _)) = app.uploads.durable(upload.id()).await
+        && let Ok((status, _)) = app.uploads.durable(id).await
     {
         describe(app, &mut reply, &status, interop);
     }
@@ -71,7 +72,8 @@ async fn try_append(
             return Err(ProtocolError::Complete);
         }
     }
-    let status = match app.uploads.append(id, chunk, source).await {
+    let grant = upload.grant().clone();
+    let status = match app.uploads.append(id, grant, chunk, source).await {
         Ok(status) => status,
         Err(error) => return Err(append_error(app, id, offset, error).await),
     };

@@ -21,7 +21,8 @@ pub async fn head<B>(
 ) -> Result<Reply, ProtocolError> {
     check_bare(request.headers(), interop)?;
     let is_first = request.extensions().get::<FirstRequest>().is_some();
-    let (status, _) = app.uploads.look(upload.id(), is_first).await?;
+    let looked = app.uploads.look(upload.id(), upload.grant(), is_first);
+    let (status, _) = looked.await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     describe(app, &mut reply, &status, interop);
     if let Some(length) = status.length {

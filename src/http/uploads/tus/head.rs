@@ -20,7 +20,8 @@ pub async fn head<B>(
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
     let is_first = request.extensions().get::<FirstRequest>().is_some();
-    let (status, facts) = app.uploads.look(upload.id(), is_first).await?;
+    let looked = app.uploads.look(upload.id(), upload.grant(), is_first);
+    let (status, facts) = looked.await?;
     let mut reply = reply::empty(StatusCode::OK);
     describe(&mut reply, &status);
     match status.length {

@@ -35,7 +35,8 @@ pub async fn patch(
         checksum: announced_checksum(&head.headers)?,
         is_last: false,
     };
-    let status = app.uploads.append(upload.id(), chunk, source).await?;
+    let (id, grant) = (upload.id(), upload.grant().clone());
+    let status = app.uploads.append(id, grant, chunk, source).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     describe(&mut reply, &status);
     Ok(reply)

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::wire::{Sent, Wire};
-use crate::access::{Access, Mode};
+use crate::access::{Access, Grant, Mode};
 use crate::blocking;
 use crate::engine_client::{self, JobReceiver};
 use crate::http::app::{App, MAX_WAITING};
@@ -162,7 +162,10 @@ impl Appliance {
         let listed = self.tasks();
         for id in self.uploads() {
             let uploads = &self.app.uploads;
-            let (status, facts) = uploads.look(id, false).await.expect("a sound upload");
+            let (status, facts) = uploads
+                .look(id, &Grant::default(), false)
+                .await
+                .expect("a sound upload");
             assert_eq!(facts.id, id);
             let data = std::fs::metadata(self.layout.upload(id).join("data")).expect("its data");
             assert!(status.length.is_none_or(|length| status.offset <= length));
