@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::http::app::MAX_WAITING;
 use crate::http::connection::per_client::PerClient;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, OwnAddresses};
 use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
 use crate::task::{self, Tasks, WorkerSettings};
@@ -61,7 +61,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {error}{}", hint(.error))]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// The OS error.
         error: io::Error,
     },
@@ -100,7 +100,12 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
     upload::settle(&layout).map_err(state_dir_error)?;
-    let access = Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone())?;
+    let access = Access::new(
+        config.auth.mode.clone(),
+        config.auth.tokens_file.clone(),
+        layout.tokens_record(),
+    )?;
+    access.remember().map_err(state_dir_error)?;
     let listeners = listen(&config)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -183,8 +188,9 @@ async fn control(
         stopping.clone(),
     ));
     let secret = callback_secret(&config.callbacks, &layout)?;
-    let outgoing = Outgoing::new(config.callbacks.allow, config.callbacks.download_timeout);
-    let outgoing = Arc::new(outgoing);
+    let own = OwnAddresses::new(addresses_of(&listeners), config.http.base_url.text());
+    let timeout = config.callbacks.download_timeout;
+    let outgoing = Arc::new(Outgoing::new(config.callbacks.allow, own, timeout));
     let (engine, job_receiver) = engine_client::engine();
     let app = Arc::new(App {
         access: Arc::clone(&access),
@@ -326,12 +332,18 @@ fn start_ingest(
     Ok((ingest, heartbeats))
 }
 
+fn addresses_of(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    addresses.filter_map(Result::ok).collect()
+}
+
 /// Prints the addresses and notifies systemd; other programs wait for the
 /// printed lines.
 fn announce(listeners: &[TcpListener]) -> String {
-    let addresses: Vec<String> = listeners
+    let addresses = addresses_of(listeners);
+    let addresses: Vec<String> = addresses
         .iter()
-        .filter_map(|listener| Some(format!("http://{}", listener.local_addr().ok()?)))
+        .map(|address| format!("http://{address}"))
         .collect();
     for address in &addresses {
         eprintln!("listening on {address}");
@@ -393,9 +405,25 @@ async fn report_status(engine: &Engine, addresses: &str) {
 /// Reloads the tokens file on SIGHUP.
 async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
-        let access = Arc::clone(access);
-        match blocking::run(move || access.reload()).await {
-            Ok(count) => info!("tokens reloaded: {count}"),
+        let reloaded = blocking::run({
+            let access = Arc::clone(access);
+            move || {
+                let count = access.reload()?;
+                if let Err(error) = access.remember() {
+                    error!(
+                        "cannot record in the state directory whether there are tokens: {error}"
+                    );
+                }
+                Ok::<_, TokensError>(count)
+            }
+        });
+        match reloaded.await {
+            Ok(count) => {
+                info!("tokens reloaded: {count}");
+                if let Some(warning) = access.warning() {
+                    warn!("{warning}");
+                }
+            }
             Err(error) => error!("{error}; the previous tokens stay valid"),
         }
     }

@@ -4,13 +4,17 @@
 //! tasks are accessible to the token that created them and to admin tokens.
 //! While no token exists, only requests from this machine are accepted. In mode
 //! `open` all requests from the configured networks are accepted and may access
-//! everything.
+//! everything. A request that needs no token must be for a known host and come
+//! from no foreign page: any page on the web can make a browser send it.
 
 mod caller;
+mod denied;
 mod failures;
 mod tickets;
 pub mod tokens;
+mod tokens_file;
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,13 +24,15 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use caller::{Caller, Client, Way};
+pub use caller::{Caller, Client, Host, Page, Way};
+pub use denied::Denied;
 pub use failures::network_of;
 pub use tickets::{Ticket, TooManyTickets};
 
 use failures::Failures;
 use tickets::Tickets;
-use tokens::{Role, Tokens, TokensError};
+use tokens::{Role, TokensError};
+use tokens_file::{Loaded, TokensFile};
 
 /// How requests are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,56 +46,12 @@ pub enum Mode {
     },
 }
 
-/// Why access is denied. The message says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// A token is required.
-    #[error(
-        "an access token is required: send the header `Authorization: Bearer TOKEN`; create a token with `scribed tokens add NAME` on the server"
-    )]
-    NoToken,
-    /// The token is invalid.
-    #[error(
-        "this access token is not valid; create a new one with `scribed tokens add NAME` on the server"
-    )]
-    WrongToken,
-    /// The ticket is unknown, used or expired, or is for another task.
-    #[error(
-        "this ticket is not valid: a ticket can be used once, for one task, within {} seconds; request a new one",
-        tickets::LIFETIME.as_secs()
-    )]
-    WrongTicket,
-    /// Too many invalid tokens from this network.
-    #[error(
-        "too many invalid access tokens from your address; try again in {retry_after_s} seconds"
-    )]
-    TooManyFailures {
-        /// Seconds until the next attempt is accepted.
-        retry_after_s: u64,
-    },
-    /// No token exists, and the client is not on this machine.
-    #[error(
-        "no access tokens exist yet, so only requests from the server itself are accepted; create one there: `scribed tokens add NAME`, then `systemctl reload scribed`"
-    )]
-    NotSetUp,
-    /// Mode `open`, and the client is in none of the networks.
-    #[error(
-        "your address {0} is in none of the networks this server is open to (`networks` in its configuration)"
-    )]
-    Network(IpAddr),
-    /// Mode `open`, and the address of the client is unknown.
-    #[error(
-        "your address is unknown: the proxy {0} in front of this server must send it in `Forwarded` or `X-Forwarded-For`, and remove the other header"
-    )]
-    Hidden(IpAddr),
-}
-
 /// Authenticates requests.
 #[derive(Debug)]
 pub struct Access {
     mode: Mode,
-    tokens_file: PathBuf,
-    tokens: RwLock<Arc<Tokens>>,
+    file: TokensFile,
+    loaded: RwLock<Arc<Loaded>>,
     /// Changes whenever the tokens have been reloaded.
     reloads: watch::Sender<()>,
     failures: Failures,
@@ -97,25 +59,36 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads the tokens file; a missing file is an empty one.
-    pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
-        let tokens = Arc::new(Tokens::load(&tokens_file)?);
+    /// Reads the tokens file. A missing file is an empty one, unless the file
+    /// `record` in the state directory says that there have been tokens: then all
+    /// requests are refused.
+    pub fn new(mode: Mode, tokens_file: PathBuf, record: PathBuf) -> Result<Access, TokensError> {
+        let file = TokensFile {
+            path: tokens_file,
+            record,
+        };
         Ok(Access {
             mode,
-            tokens_file,
-            tokens: RwLock::new(tokens),
+            loaded: RwLock::new(Arc::new(file.load()?)),
+            file,
             reloads: watch::Sender::new(()),
             failures: Failures::default(),
             tickets: Tickets::default(),
         })
     }
 
+    /// Records in the state directory whether there are tokens. Blocks on the disk.
+    pub fn remember(&self) -> io::Result<()> {
+        self.file.remember(&self.loaded())
+    }
+
     /// Reads the tokens file again and returns the number of tokens. After an
-    /// error the previous tokens stay valid. Blocks on the disk.
+    /// error the previous tokens stay valid; without the file none is. Blocks on the
+    /// disk.
     pub fn reload(&self) -> Result<usize, TokensError> {
-        let tokens = Arc::new(Tokens::load(&self.tokens_file)?);
-        let count = tokens.len();
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        let loaded = Arc::new(self.file.load()?);
+        let count = loaded.tokens.len();
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         self.reloads.send_replace(());
         Ok(count)
     }
@@ -128,9 +101,12 @@ impl Access {
 
     /// Whether a caller that was authenticated before would still be.
     pub fn still_admits(&self, caller: &Caller) -> bool {
-        let tokens = self.tokens();
+        let loaded = self.loaded();
+        let Loaded { tokens, is_lost } = &*loaded;
         let (name, role) = match caller {
-            Caller::Anyone => return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty(),
+            Caller::Anyone => {
+                return matches!(self.mode, Mode::Open { .. }) || tokens.is_empty() && !is_lost;
+            }
             Caller::Token(name) => (name, Role::User),
             Caller::Admin(name) => (name, Role::Admin),
         };
@@ -139,8 +115,16 @@ impl Access {
             .any(|token| token.name == *name && token.role == role)
     }
 
-    /// A warning to log at start-up, if the configuration calls for one.
+    /// Whether the tokens file is lost and a token is needed.
+    pub fn refuses_all(&self) -> bool {
+        self.loaded().is_lost && self.mode == Mode::Tokens
+    }
+
+    /// A warning to log at start-up and after a reload, if one is called for.
     pub fn warning(&self) -> Option<String> {
+        let loaded = self.loaded();
+        let Loaded { tokens, is_lost } = &*loaded;
+        let file = self.file.path.display();
         match &self.mode {
             Mode::Open { networks } => {
                 let networks: Vec<String> = networks.iter().map(IpNet::to_string).collect();
@@ -149,10 +133,14 @@ impl Access {
                     networks.join(", ")
                 ))
             }
-            Mode::Tokens if self.tokens().is_empty() => Some(format!(
-                "no access tokens in {}: only requests from this machine are accepted; create one with \
-                 `scribed tokens add NAME`, then run `systemctl reload scribed`",
-                self.tokens_file.display()
+            Mode::Tokens if *is_lost => Some(format!(
+                "the tokens file {file} is missing, but there have been access tokens: all requests are refused; \
+                 restore the file or create a token with `scribed tokens add NAME`, then run `systemctl reload \
+                 scribed`; an empty file means that no token is needed on this machine"
+            )),
+            Mode::Tokens if tokens.is_empty() => Some(format!(
+                "no access tokens in {file}: only requests from this machine are accepted; create one with \
+                 `scribed tokens add NAME`, then run `systemctl reload scribed`"
             )),
             Mode::Tokens => None,
         }
@@ -170,7 +158,11 @@ impl Access {
                 return Err(Denied::Network(address));
             }
         }
-        let tokens = self.tokens();
+        let loaded = self.loaded();
+        let tokens = &loaded.tokens;
+        if self.refuses_all() {
+            return Err(Denied::Lost);
+        }
         match authorization {
             // While no tokens exist the header is ignored: some clients always
             // send a key.
@@ -183,12 +175,17 @@ impl Access {
                     })
                     .ok_or_else(|| self.wrong(address))
             }
-            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            _ if matches!(self.mode, Mode::Open { .. }) => without_token(client),
             // Not for proxied requests, whatever address the proxy sends: a
             // misconfigured proxy on this machine would make all clients look
             // local.
             _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
-                Ok(Caller::Anyone)
+                match without_token(client) {
+                    // A proxy that adds no header: a client on this machine has
+                    // no reason to use another address.
+                    Ok(_) if client.host != Host::Loopback => Err(Denied::NotSetUp),
+                    admitted => admitted,
+                }
             }
             _ if tokens.is_empty() => Err(Denied::NotSetUp),
             _ => Err(Denied::NoToken),
@@ -226,8 +223,17 @@ impl Access {
         }
     }
 
-    fn tokens(&self) -> Arc<Tokens> {
-        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Admits a request that needs no token.
+fn without_token(client: Client) -> Result<Caller, Denied> {
+    match (client.host, client.page) {
+        (Host::Unknown, _) => Err(Denied::Host),
+        (_, Page::Foreign) => Err(Denied::Page),
+        (Host::Loopback | Host::Known, Page::Allowed) => Ok(Caller::Anyone),
     }
 }
 
@@ -246,21 +252,94 @@ mod tests {
     const LOCAL: &str = "127.0.0.1";
     const REMOTE: &str = "192.168.1.7";
 
+    fn access(mode: Mode, file: PathBuf) -> Access {
+        let record = file.with_file_name("had-tokens");
+        Access::new(mode, file, record).unwrap()
+    }
+
     fn admit(access: &Access, client: &str, authorization: Option<&str>) -> Result<Caller, Denied> {
         let client = from(client, Way::Direct);
         access.admit(client, authorization.map(str::as_bytes))
     }
 
     fn from(address: &str, way: Way) -> Client {
-        let address = address.parse().unwrap();
-        Client { address, way }
+        Client {
+            address: address.parse().unwrap(),
+            way,
+            host: Host::Loopback,
+            page: Page::Allowed,
+        }
+    }
+
+    #[test]
+    fn without_a_token_host_and_page_are_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tokens");
+        let networks = vec!["127.0.0.0/8".parse().unwrap()];
+        let closed = access(Mode::Tokens, file.clone());
+        let open = access(Mode::Open { networks }, file.clone());
+        let anyone = || Ok(Caller::Anyone);
+        let cases = [
+            (Host::Loopback, Page::Allowed, anyone(), anyone()),
+            (Host::Known, Page::Allowed, Err(Denied::NotSetUp), anyone()),
+            (
+                Host::Unknown,
+                Page::Allowed,
+                Err(Denied::Host),
+                Err(Denied::Host),
+            ),
+            (
+                Host::Loopback,
+                Page::Foreign,
+                Err(Denied::Page),
+                Err(Denied::Page),
+            ),
+            (
+                Host::Known,
+                Page::Foreign,
+                Err(Denied::Page),
+                Err(Denied::Page),
+            ),
+            (
+                Host::Unknown,
+                Page::Foreign,
+                Err(Denied::Host),
+                Err(Denied::Host),
+            ),
+        ];
+        let client = |host, page| Client {
+            host,
+            page,
+            ..from(LOCAL, Way::Direct)
+        };
+        for (host, page, without_tokens, in_mode_open) in cases.clone() {
+            for key in [None, Some(&b"Bearer any"[..])] {
+                let client = client(host, page);
+                assert_eq!(closed.admit(client, key), without_tokens, "{client:?}");
+                assert_eq!(open.admit(client, key), in_mode_open, "{client:?}");
+            }
+        }
+        // A token is not sent by a browser on its own.
+        let token = tokens::add(&file, "phone", Role::User).unwrap();
+        closed.reload().unwrap();
+        open.reload().unwrap();
+        let header = format!("Bearer {token}");
+        for (host, page, _, in_mode_open) in cases {
+            let client = client(host, page);
+            for access in [&closed, &open] {
+                let admitted = access.admit(client, Some(header.as_bytes()));
+                assert_eq!(admitted, Ok(Caller::Token("phone".into())), "{client:?}");
+            }
+            assert_eq!(closed.admit(client, None), Err(Denied::NoToken));
+            assert_eq!(open.admit(client, None), in_mode_open, "{client:?}");
+        }
     }
 
     #[test]
     fn without_tokens_only_local_requests_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Tokens, file.clone()).unwrap();
+        let access = access(Mode::Tokens, file.clone());
         assert!(access.warning().is_some());
         for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
             for any_key in [None, Some("Bearer any")] {
@@ -302,7 +381,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
         let token = tokens::add(&file, "boss", Role::Admin).unwrap();
-        let access = Access::new(Mode::Tokens, file).unwrap();
+        let access = access(Mode::Tokens, file);
         let almost = format!("Bearer {}x", &token[..token.len() - 1]);
         for wrong in ["", "Bearer", "Bearer ", "Basic Ym9zczo=", &token, &almost] {
             assert_eq!(
@@ -340,7 +419,7 @@ mod tests {
         ];
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Open { networks }, file.clone()).unwrap();
+        let access = access(Mode::Open { networks }, file.clone());
         assert!(
             access
                 .warning()

@@ -1,11 +1,12 @@
 //! HTTP client for requests to other hosts: downloads recordings and sends
-//! callbacks. Only hosts that the configuration allows are contacted, and every
-//! wait has a timeout. Proxies are not supported: this is for a LAN.
+//! callbacks. Only hosts that the configuration allows are contacted, never this
+//! server itself, and every wait has a timeout. Proxies are not supported: this is for a LAN.
 
 mod allow;
 mod connection;
 mod download;
 mod failure;
+mod own;
 mod post;
 mod tls;
 mod url;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 pub use allow::AllowList;
 pub use download::Download;
 pub use failure::{Failure, MAX_DOWNLOADS};
+pub use own::OwnAddresses;
 pub use url::{HttpUrl, UrlError};
 
 use tls::Tls;
@@ -29,17 +31,19 @@ const USER_AGENT: &str = concat!("scribed/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct Outgoing {
     allow: AllowList,
+    own: OwnAddresses,
     tls: Tls,
     downloads: Arc<Semaphore>,
     download_timeout: Duration,
 }
 
 impl Outgoing {
-    /// Allows requests to these hosts. A download may take `download_timeout` in
-    /// total.
-    pub fn new(allow: AllowList, download_timeout: Duration) -> Outgoing {
+    /// Allows requests to these hosts, without `own`, the addresses of this server.
+    /// A download may take `download_timeout` in total.
+    pub fn new(allow: AllowList, own: OwnAddresses, download_timeout: Duration) -> Outgoing {
         Outgoing {
             allow,
+            own,
             tls: Tls::default(),
             downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
             download_timeout,
@@ -58,6 +62,7 @@ impl Outgoing {
 
     fn permit(&self, url: &HttpUrl) -> Result<(), UrlError> {
         match self.allow.allows(url) {
+            true if self.own.is_at(url) => Err(UrlError::Own),
             true => Ok(()),
             false => Err(UrlError::HostNotAllowed(url.authority())),
         }

@@ -24,7 +24,7 @@ impl Outgoing {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let (response, _connection) = send(&self.tls, url, request, Full::new(json)).await?;
+        let (response, _connection) = send(self, url, request, Full::new(json)).await?;
         Ok(response.status())
     }
 }
