@@ -1,4 +1,1 @@
-//! Access: tokens, and pages of other origins.
 
-mod cors;
-mod tokens;
