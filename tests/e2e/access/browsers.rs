@@ -20,12 +20,7 @@ fn daemon(config: &str) -> Daemon {
 
 /// Asks for what this `Host` names.
 #[track_caller]
-fn ask(
-    address: SocketAddr,
-    request_line: &str,
-    host: &str,
-    headers: &[(&str, &str)],
-) -> Response {
+fn ask(address: SocketAddr, request_line: &str, host: &str, headers: &[(&str, &str)]) -> Response {
     let mut head = format!("{request_line}\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

@@ -146,7 +146,11 @@ fn a_token_in_a_page_of_another_origin_reads_nothing() {
             ("Access-Control-Request-Headers", "authorization"),
         ];
         let refused = ask(&daemon, "OPTIONS", target, PAGE, &headers).expect(403, target);
-        assert!(refused.text().contains("cors_origins"), "{}", refused.text());
+        assert!(
+            refused.text().contains("cors_origins"),
+            "{}",
+            refused.text()
+        );
         expect_ignored(&refused);
     }
     // No browser sends this without a preflight, which is refused.
@@ -164,7 +168,8 @@ fn a_star_allows_every_page_without_credentials() {
     let preflight = [("Access-Control-Request-Method", "POST")];
     let create = [RESUMABLE, ("Upload-Length", "4")];
     for origin in [PAGE, "null"] {
-        for (method, status, headers) in [("OPTIONS", 204, &preflight[..]), ("POST", 201, &create)] {
+        for (method, status, headers) in [("OPTIONS", 204, &preflight[..]), ("POST", 201, &create)]
+        {
             let answer = ask(&daemon, method, FILES, origin, headers).expect(status, origin);
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
             assert_eq!(answer.header("access-control-allow-credentials"), None);

@@ -21,7 +21,11 @@ fn the_reason_why_nothing_is_transcribed_is_for_those_with_a_token() {
     });
     let token = format!("Bearer {}", tokens::add(&daemon, &["phone"]));
     tokens::reload(&daemon);
-    for (authorization, is_told) in [(None, false), (Some("Bearer x"), false), (Some(&*token), true)] {
+    for (authorization, is_told) in [
+        (None, false),
+        (Some("Bearer x"), false),
+        (Some(&*token), true),
+    ] {
         let headers = authorization.map(|value| ("Authorization", value));
         let headers: Vec<(&str, &str)> = headers.into_iter().collect();
         let ready = request(address, "GET", "/health/ready", &headers, None).unwrap();
@@ -36,11 +40,15 @@ fn the_reason_why_nothing_is_transcribed_is_for_those_with_a_token() {
 fn the_model_is_named_to_those_with_a_token() {
     let daemon = tokens::daemon("");
     let address = daemon.address();
-    let before = get(address, "/health/ready").expect(200, "from this machine").json();
+    let before = get(address, "/health/ready")
+        .expect(200, "from this machine")
+        .json();
     assert!(before["model"].is_object(), "{before}");
     tokens::add(&daemon, &["phone"]);
     tokens::reload(&daemon);
-    let after = get(address, "/health/ready").expect(200, "from anywhere").json();
+    let after = get(address, "/health/ready")
+        .expect(200, "from anywhere")
+        .json();
     assert!(after["model"].is_null(), "{after}");
     assert_eq!(after["status"], "ok");
 }

@@ -117,5 +117,8 @@ fn a_tokens_file_that_cannot_be_read_opens_nothing() {
     let folder = folder.parent().unwrap();
     let refused = Daemon::command(folder).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && said.contains("tokens file"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("tokens file"),
+        "{said}"
+    );
 }

@@ -1,1 +1,7 @@
+//! Access: tokens, browsers, and pages of other origins.
 
+mod browsers;
+mod cors;
+mod health;
+mod lost_tokens;
+mod tokens;
