@@ -27,6 +27,7 @@ use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
 use crate::http::app::MAX_WAITING;
 use crate::http::connection::per_client::PerClient;
+use crate::http::headers::cors::Origins;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
 use crate::outgoing::{Outgoing, OwnAddresses};
@@ -170,6 +171,12 @@ async fn control(
     let mut hang_up = signal(SignalKind::hangup())?;
     if let Some(warning) = access.warning() {
         warn!("{warning}");
+    }
+    if config.http.origins == Origins::All {
+        warn!(
+            "http.cors_origins is *: where no token is needed, every page on the web can read and delete \
+             everything in the browsers of the people who open it"
+        );
     }
     let access = Arc::new(access);
     let (stop, stopping) = watch::channel(false);

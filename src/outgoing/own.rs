@@ -1,10 +1,7 @@
 //! The addresses of this server, to which it sends no requests: a webhook to its
 //! own interface could start the task again whose end it announces, without end.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::SockaddrStorage;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::HttpUrl;
 
@@ -50,36 +47,36 @@ impl OwnAddresses {
     /// Whether a connection to this address reaches this server.
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
         let wanted = address.ip().to_canonical();
+        let address = match wanted {
+            // A scope, which link-local addresses need, is kept.
+            IpAddr::V6(_) => address,
+            v4 => SocketAddr::new(v4, address.port()),
+        };
         self.listening.iter().any(|listening| {
             let ip = listening.ip().to_canonical();
             listening.port() == address.port()
                 // The kernel connects to the loopback interface then (ip(7)).
                 && (wanted.is_unspecified()
                     || ip == wanted
-                    || ip.is_unspecified() && is_of_this_machine(wanted))
+                    || ip.is_unspecified() && is_of_this_machine(address))
         })
     }
 }
 
-/// Whether an interface of this machine has this address now.
-fn is_of_this_machine(wanted: IpAddr) -> bool {
-    if wanted.is_loopback() {
-        return true;
-    }
-    let Ok(interfaces) = getifaddrs() else {
-        // It is safer to refuse this port altogether.
-        return true;
-    };
-    let address = |storage: SockaddrStorage| {
-        let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-    };
-    let mut addresses = interfaces.filter_map(|interface| interface.address.and_then(address));
-    addresses.any(|address| address.to_canonical() == wanted)
+/// Whether this is an address of this machine now: whether a socket can be bound to
+/// it. The service may not list its interfaces (getifaddrs(3) needs AF_NETLINK).
+/// With `net.ipv4.ip_nonlocal_bind` every address seems to be, which is safe.
+fn is_of_this_machine(wanted: SocketAddr) -> bool {
+    let mut any_port = wanted;
+    any_port.set_port(0);
+    wanted.ip().is_loopback() || UdpSocket::bind(any_port).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::ifaddrs::getifaddrs;
+    use nix::sys::socket::SockaddrStorage;
+
     use super::*;
 
     #[test]
@@ -114,7 +111,7 @@ mod tests {
             assert_eq!(is_at(&all, url), of_all, "{url}");
             assert_eq!(is_at(&one, url), of_one, "{url}");
         }
-        // The addresses of the interfaces are those that sockets can be bound to.
+        // Every address that an interface has.
         let interfaces = getifaddrs().unwrap();
         let v4 = |address: SockaddrStorage| Some(address.as_sockaddr_in()?.ip());
         let v4 = interfaces.filter_map(|interface| interface.address.and_then(v4));
