@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,9 +26,10 @@ use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
 use crate::http::app::App;
 use crate::http::app::MAX_WAITING;
+use crate::http::headers::cors::Origins;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, OwnAddresses};
 use crate::shares::Shares;
 use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
@@ -61,7 +62,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {error}{}", hint(.error))]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// The OS error.
         error: io::Error,
     },
@@ -100,7 +101,12 @@ pub fn run(config: Config, engine: EngineSource) -> Result<ExitCode, StartError>
         .map_err(state_dir_error)?
         .ok_or_else(|| StartError::AlreadyRunning(config.state_dir.clone()))?;
     upload::settle(&layout).map_err(state_dir_error)?;
-    let access = Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone())?;
+    let access = Access::new(
+        config.auth.mode.clone(),
+        config.auth.tokens_file.clone(),
+        layout.tokens_record(),
+    )?;
+    access.remember().map_err(state_dir_error)?;
     let listeners = listen(&config)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -166,6 +172,12 @@ async fn control(
     if let Some(warning) = access.warning() {
         warn!("{warning}");
     }
+    if config.http.origins == Origins::All {
+        warn!(
+            "http.cors_origins is *: where no token is needed, every page on the web can read and delete \
+             everything in the browsers of the people who open it"
+        );
+    }
     let access = Arc::new(access);
     let (stop, stopping) = watch::channel(false);
     let limits = Limits {
@@ -183,8 +195,10 @@ async fn control(
         stopping.clone(),
     ));
     let secret = callback_secret(&config.callbacks, &layout)?;
+    let own = OwnAddresses::new(addresses_of(&listeners), config.http.base_url.text());
     let outgoing = Outgoing::new(
         config.callbacks.allow,
+        own,
         config.callbacks.download_timeout,
         config.http.idle_timeout,
     );
@@ -333,12 +347,18 @@ fn start_ingest(
     Ok((ingest, heartbeats))
 }
 
+fn addresses_of(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    addresses.filter_map(Result::ok).collect()
+}
+
 /// Prints the addresses and notifies systemd; other programs wait for the
 /// printed lines.
 fn announce(listeners: &[TcpListener]) -> String {
-    let addresses: Vec<String> = listeners
+    let addresses = addresses_of(listeners);
+    let addresses: Vec<String> = addresses
         .iter()
-        .filter_map(|listener| Some(format!("http://{}", listener.local_addr().ok()?)))
+        .map(|address| format!("http://{address}"))
         .collect();
     for address in &addresses {
         eprintln!("listening on {address}");
@@ -400,9 +420,25 @@ async fn report_status(engine: &Engine, addresses: &str) {
 /// Reloads the tokens file on SIGHUP.
 async fn reload(access: &Arc<Access>, hang_up: &mut Signal) {
     while hang_up.recv().await.is_some() {
-        let access = Arc::clone(access);
-        match blocking::run(move || access.reload()).await {
-            Ok(count) => info!("tokens reloaded: {count}"),
+        let reloaded = blocking::run({
+            let access = Arc::clone(access);
+            move || {
+                let count = access.reload()?;
+                if let Err(error) = access.remember() {
+                    error!(
+                        "cannot record in the state directory whether there are tokens: {error}"
+                    );
+                }
+                Ok::<_, TokensError>(count)
+            }
+        });
+        match reloaded.await {
+            Ok(count) => {
+                info!("tokens reloaded: {count}");
+                if let Some(warning) = access.warning() {
+                    warn!("{warning}");
+                }
+            }
             Err(error) => error!("{error}; the previous tokens stay valid"),
         }
     }

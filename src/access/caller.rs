@@ -14,6 +14,34 @@ pub struct Client {
     pub address: IpAddr,
     /// Whether the request came through a proxy.
     pub way: Way,
+    /// The name by which the request addresses this server.
+    pub host: Host,
+    /// The page that makes the request, if a browser does.
+    pub page: Page,
+}
+
+/// The host for which a request was made. It matters where no token is needed: a
+/// page of a name that its owner resolves to the address of this server (DNS
+/// rebinding) is of the same origin as this server for a browser, but cannot
+/// change `Host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// `localhost` or an address of the loopback interface.
+    Loopback,
+    /// An IP address, which no name server can redirect, or the host of
+    /// `base_url`; or none is named, which no browser does.
+    Known,
+    /// Any other name.
+    Unknown,
+}
+
+/// The page that makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// No page, one of this server, or one of an origin in `cors_origins`.
+    Allowed,
+    /// One of another origin.
+    Foreign,
 }
 
 /// Whether a request came through a proxy.

@@ -4,16 +4,22 @@
 //! tasks are accessible to the token that created them and to admin tokens.
 //! While no token exists, only requests from this machine are accepted. In mode
 //! `open` all requests from the configured networks are accepted and may access
-//! everything.
+//! everything. A request that needs no token must be for a known host and come
+//! from no foreign page: any page on the web can make a browser send it.
 //!
 //! What was begun with a token ends when the token is removed, see [`Grant`].
 
 mod caller;
+mod current;
+mod denied;
 mod failures;
 mod grant;
+mod mode;
 mod tickets;
 pub mod tokens;
+mod tokens_file;
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,154 +28,68 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use uuid::Uuid;
 
-pub use caller::{Caller, Client, Holder, Way};
+pub use caller::{Caller, Client, Holder, Host, Page, Way};
+pub use denied::Denied;
 pub use failures::network_of;
 pub use grant::{Grant, Revoked, Step};
+pub use mode::Mode;
 pub use tickets::{Ticket, TooManyTickets};
 
+use current::Current;
 use failures::Failures;
 use tickets::Tickets;
-use tokens::{Role, Token, Tokens, TokensError};
-
-/// How requests are authenticated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
-    /// By access token.
-    Tokens,
-    /// By client address only.
-    Open {
-        /// The allowed networks, at least one.
-        networks: Vec<IpNet>,
-    },
-}
-
-/// Why access is denied. The message says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// A token is required.
-    #[error(
-        "an access token is required: send the header `Authorization: Bearer TOKEN`; create a token with `scribed tokens add NAME` on the server"
-    )]
-    NoToken,
-    /// The token is invalid.
-    #[error(
-        "this access token is not valid; create a new one with `scribed tokens add NAME` on the server"
-    )]
-    WrongToken,
-    /// The ticket is unknown, used or expired, or is for another task.
-    #[error(
-        "this ticket is not valid: a ticket can be used once, for one task, within {} seconds; request a new one",
-        tickets::LIFETIME.as_secs()
-    )]
-    WrongTicket,
-    /// Too many invalid tokens from this network.
-    #[error(
-        "too many invalid access tokens from your address; try again in {retry_after_s} seconds"
-    )]
-    TooManyFailures {
-        /// Seconds until the next attempt is accepted.
-        retry_after_s: u64,
-    },
-    /// No token exists, and the client is not on this machine.
-    #[error(
-        "no access tokens exist yet, so only requests from the server itself are accepted; create one there: `scribed tokens add NAME`, then `systemctl reload scribed`"
-    )]
-    NotSetUp,
-    /// Mode `open`, and the client is in none of the networks.
-    #[error(
-        "your address {0} is in none of the networks this server is open to (`networks` in its configuration)"
-    )]
-    Network(IpAddr),
-    /// Mode `open`, and the address of the client is unknown.
-    #[error(
-        "your address is unknown: the proxy {0} in front of this server must send it in `Forwarded` or `X-Forwarded-For`, and remove the other header"
-    )]
-    Hidden(IpAddr),
-}
+use tokens::{Role, TokensError};
+use tokens_file::TokensFile;
 
 /// Authenticates requests.
 #[derive(Debug)]
 pub struct Access {
     mode: Mode,
-    tokens_file: PathBuf,
+    file: TokensFile,
     current: RwLock<Arc<Current>>,
     failures: Failures,
     tickets: Tickets,
 }
 
-/// The tokens in force, and what they allow.
-#[derive(Debug, Default)]
-struct Current {
-    tokens: Tokens,
-    /// One for each token, in the same order.
-    grants: Vec<Grant>,
-    /// Of requests without a token; revoked while they are refused.
-    anonymous: Grant,
-}
-
-impl Current {
-    /// These tokens, with the grants of those that were there before.
-    fn of(tokens: Tokens, before: &Current, mode: &Mode) -> Current {
-        let grants = tokens.iter().map(|token| before.grant(token));
-        let grants = grants.map(Option::unwrap_or_default).collect();
-        let is_anonymous = matches!(mode, Mode::Open { .. }) || tokens.is_empty();
-        let anonymous = match (is_anonymous, before.anonymous.is_revoked()) {
-            (true, true) => Grant::default(),
-            (true, false) => before.anonymous.clone(),
-            (false, _) => {
-                let none = Grant::default();
-                none.revoke();
-                none
-            }
-        };
-        Current {
-            tokens,
-            grants,
-            anonymous,
-        }
-    }
-
-    /// The grant of the same token: with this name, secret and role.
-    fn grant(&self, token: &Token) -> Option<Grant> {
-        let known = self.tokens.iter().zip(&self.grants);
-        let mut same = known.filter(|(known, _)| known.is_same(token));
-        same.next().map(|(_, grant)| grant.clone())
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().chain([&self.anonymous])
-    }
-}
-
 impl Access {
-    /// Reads the tokens file; a missing file is an empty one.
-    pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
-        let tokens = Tokens::load(&tokens_file)?;
-        let current = Current::of(tokens, &Current::default(), &mode);
+    /// Reads the tokens file. A missing file is an empty one, unless the file
+    /// `record` in the state directory says that there have been tokens: then all
+    /// requests are refused.
+    pub fn new(mode: Mode, tokens_file: PathBuf, record: PathBuf) -> Result<Access, TokensError> {
+        let file = TokensFile {
+            path: tokens_file,
+            record,
+        };
+        let current = Current::of(file.load()?, &Current::default(), &mode);
         Ok(Access {
             mode,
-            tokens_file,
+            file,
             current: RwLock::new(Arc::new(current)),
             failures: Failures::default(),
             tickets: Tickets::default(),
         })
     }
 
+    /// Records in the state directory whether there are tokens. Blocks on the disk.
+    pub fn remember(&self) -> io::Result<()> {
+        self.file.remember(self.current().loaded())
+    }
+
     /// Reads the tokens file again and returns the number of tokens. After an
-    /// error the previous tokens stay valid.
+    /// error the previous tokens stay valid; without the file none is.
     ///
     /// Revokes the grants of tokens that are gone, and that of anonymous access
     /// once there are tokens. When it returns, nothing more is begun or made with
     /// them. Blocks on the disk, also until others have written what they had
     /// begun.
     pub fn reload(&self) -> Result<usize, TokensError> {
-        let tokens = Tokens::load(&self.tokens_file)?;
-        let count = tokens.len();
+        let loaded = self.file.load()?;
+        let count = loaded.tokens.len();
         let mut revoked = Vec::new();
         {
             let current = self.current.write();
             let mut current = current.unwrap_or_else(PoisonError::into_inner);
-            let next = Current::of(tokens, &current, &self.mode);
+            let next = Current::of(loaded, &current, &self.mode);
             for grant in current.all() {
                 if !next.all().any(|kept| kept == grant) {
                     grant.revoke();
@@ -187,13 +107,20 @@ impl Access {
     /// What this caller may do until it is revoked.
     pub fn grant(&self, caller: &Caller) -> Grant {
         match caller {
-            Caller::Anyone(_) => self.current().anonymous.clone(),
+            Caller::Anyone(_) => self.current().anonymous().clone(),
             Caller::Token(holder) | Caller::Admin(holder) => holder.grant().clone(),
         }
     }
 
-    /// A warning to log at start-up, if the configuration calls for one.
+    /// Whether the tokens file is lost and a token is needed.
+    pub fn refuses_all(&self) -> bool {
+        self.current().is_lost() && self.mode == Mode::Tokens
+    }
+
+    /// A warning to log at start-up and after a reload, if one is called for.
     pub fn warning(&self) -> Option<String> {
+        let current = self.current();
+        let file = self.file.path.display();
         match &self.mode {
             Mode::Open { networks } => {
                 let networks: Vec<String> = networks.iter().map(IpNet::to_string).collect();
@@ -202,10 +129,14 @@ impl Access {
                     networks.join(", ")
                 ))
             }
-            Mode::Tokens if self.current().tokens.is_empty() => Some(format!(
-                "no access tokens in {}: only requests from this machine are accepted; create one with \
-                 `scribed tokens add NAME`, then run `systemctl reload scribed`",
-                self.tokens_file.display()
+            Mode::Tokens if current.is_lost() => Some(format!(
+                "the tokens file {file} is missing, but there have been access tokens: all requests are refused; \
+                 restore the file or create a token with `scribed tokens add NAME`, then run `systemctl reload \
+                 scribed`; an empty file means that no token is needed on this machine"
+            )),
+            Mode::Tokens if current.tokens().is_empty() => Some(format!(
+                "no access tokens in {file}: only requests from this machine are accepted; create one with \
+                 `scribed tokens add NAME`, then run `systemctl reload scribed`"
             )),
             Mode::Tokens => None,
         }
@@ -224,7 +155,10 @@ impl Access {
             }
         }
         let current = self.current();
-        let tokens = &current.tokens;
+        let tokens = current.tokens();
+        if self.refuses_all() {
+            return Err(Denied::Lost);
+        }
         match authorization {
             // While no tokens exist the header is ignored: some clients always
             // send a key.
@@ -239,12 +173,17 @@ impl Access {
                 });
                 admitted.ok_or_else(|| self.wrong(address))
             }
-            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone(network_of(address))),
+            _ if matches!(self.mode, Mode::Open { .. }) => without_token(client),
             // Not for proxied requests, whatever address the proxy sends: a
             // misconfigured proxy on this machine would make all clients look
             // local.
             _ if tokens.is_empty() && address.is_loopback() && client.way == Way::Direct => {
-                Ok(Caller::Anyone(network_of(address)))
+                match without_token(client) {
+                    // A proxy that adds no header: a client on this machine has
+                    // no reason to use another address.
+                    Ok(_) if client.host != Host::Loopback => Err(Denied::NotSetUp),
+                    admitted => admitted,
+                }
             }
             _ if tokens.is_empty() => Err(Denied::NotSetUp),
             _ => Err(Denied::NoToken),
@@ -289,6 +228,17 @@ impl Access {
     }
 }
 
+/// Admits a request that needs no token.
+fn without_token(client: Client) -> Result<Caller, Denied> {
+    match (client.host, client.page) {
+        (Host::Unknown, _) => Err(Denied::Host),
+        (_, Page::Foreign) => Err(Denied::Page),
+        (Host::Loopback | Host::Known, Page::Allowed) => {
+            Ok(Caller::Anyone(network_of(client.address.to_canonical())))
+        }
+    }
+}
+
 /// The token of an `Authorization` header; the scheme's case is free
 /// (RFC 9110, section 11.1).
 fn bearer(header: &[u8]) -> Option<&[u8]> {
@@ -298,238 +248,4 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOCAL: &str = "127.0.0.1";
-    const REMOTE: &str = "192.168.1.7";
-
-    fn admit(access: &Access, client: &str, authorization: Option<&str>) -> Result<Caller, Denied> {
-        let client = from(client, Way::Direct);
-        access.admit(client, authorization.map(str::as_bytes))
-    }
-
-    fn anyone(network: &str) -> Caller {
-        Caller::Anyone(network.parse().unwrap())
-    }
-
-    fn from(address: &str, way: Way) -> Client {
-        let address = address.parse().unwrap();
-        Client { address, way }
-    }
-
-    #[test]
-    fn without_tokens_only_local_requests_are_accepted() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Tokens, file.clone()).unwrap();
-        assert!(access.warning().is_some());
-        for local in [LOCAL, "::1", "::ffff:127.0.0.1"] {
-            for any_key in [None, Some("Bearer any")] {
-                assert!(matches!(
-                    admit(&access, local, any_key),
-                    Ok(Caller::Anyone(network)) if network.is_loopback() || local == "::1"
-                ));
-            }
-        }
-        for any_key in [None, Some("Bearer any")] {
-            assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::NotSetUp));
-        }
-        for way in [Way::Proxied, Way::Hidden] {
-            let refused = access.admit(from(LOCAL, way), None);
-            assert_eq!(refused, Err(Denied::NotSetUp), "through a proxy");
-        }
-
-        let token = tokens::add(&file, "phone", Role::User).unwrap();
-        assert_eq!(
-            admit(&access, LOCAL, None),
-            Ok(anyone(LOCAL)),
-            "not reloaded yet"
-        );
-        assert_eq!(access.reload().unwrap(), 1);
-        assert_eq!(access.warning(), None);
-        assert_eq!(admit(&access, LOCAL, None), Err(Denied::NoToken));
-        let header = format!("bearer {token}");
-        let phone = Caller::Token("phone".into());
-        assert_eq!(admit(&access, REMOTE, Some(&header)), Ok(phone));
-    }
-
-    /// A mode `tokens` with a file of its own, and the callers of new tokens.
-    struct Tokened {
-        _dir: tempfile::TempDir,
-        file: PathBuf,
-        access: Access,
-    }
-
-    impl Tokened {
-        fn new() -> Tokened {
-            let dir = tempfile::tempdir().unwrap();
-            let file = dir.path().join("tokens");
-            let access = Access::new(Mode::Tokens, file.clone()).unwrap();
-            Tokened {
-                _dir: dir,
-                file,
-                access,
-            }
-        }
-
-        fn add(&self, name: &str) -> String {
-            tokens::add(&self.file, name, Role::User).unwrap()
-        }
-
-        fn grant(&self, token: &str) -> Grant {
-            let caller = admit(&self.access, REMOTE, Some(&format!("Bearer {token}"))).unwrap();
-            self.access.grant(&caller)
-        }
-    }
-
-    #[test]
-    fn a_grant_ends_with_its_token_even_if_another_one_has_its_name() {
-        let all = Tokened::new();
-        let [phone, recorder] = ["phone", "recorder"].map(|name| all.add(name));
-        all.access.reload().unwrap();
-        let [of_phone, of_recorder] = [&phone, &recorder].map(|token| all.grant(token));
-        all.access.reload().unwrap();
-        assert!(!of_phone.is_revoked(), "nothing changed");
-
-        tokens::remove(&all.file, "phone").unwrap();
-        let stolen = phone;
-        let phone = all.add("phone");
-        assert!(!of_phone.is_revoked(), "not reloaded yet");
-        all.access.reload().unwrap();
-        assert!(of_phone.is_revoked() && of_phone.step().is_err());
-        assert!(!of_recorder.is_revoked());
-        let old = format!("Bearer {stolen}");
-        assert_eq!(
-            admit(&all.access, REMOTE, Some(&old)),
-            Err(Denied::WrongToken)
-        );
-        let of_phone = all.grant(&phone);
-        assert!(of_phone.step().is_ok());
-
-        // Another role is another grant.
-        let text = std::fs::read_to_string(&all.file).unwrap();
-        std::fs::write(&all.file, text.replace(" user ", " admin ")).unwrap();
-        all.access.reload().unwrap();
-        assert!(of_phone.is_revoked() && of_recorder.is_revoked());
-    }
-
-    #[test]
-    fn anonymous_access_ends_with_the_first_token() {
-        let all = Tokened::new();
-        let caller = admit(&all.access, LOCAL, None).unwrap();
-        let anonymous = all.access.grant(&caller);
-        assert!(!anonymous.is_revoked());
-        let phone = all.add("phone");
-        all.access.reload().unwrap();
-        assert!(anonymous.is_revoked());
-        assert!(all.access.grant(&caller).is_revoked(), "it came too late");
-        let of_phone = all.grant(&phone);
-        tokens::remove(&all.file, "phone").unwrap();
-        all.access.reload().unwrap();
-        assert!(of_phone.is_revoked());
-        assert!(!all.access.grant(&caller).is_revoked(), "allowed again");
-        assert!(anonymous.is_revoked(), "and yet");
-    }
-
-    #[test]
-    fn a_ticket_ends_with_the_token_it_was_issued_to() {
-        let all = Tokened::new();
-        let (task, client) = (Uuid::new_v4(), from(REMOTE, Way::Direct));
-        let phone = all.add("phone");
-        all.access.reload().unwrap();
-        let caller = admit(&all.access, REMOTE, Some(&format!("Bearer {phone}"))).unwrap();
-        let issue = || all.access.ticket(&caller, task).unwrap().secret;
-        let redeem = |ticket: &str| all.access.admit_with_ticket(client, ticket, Some(task));
-        assert_eq!(redeem(&issue()), Ok(caller.clone()));
-        let ticket = issue();
-        tokens::remove(&all.file, "phone").unwrap();
-        all.add("phone");
-        all.access.reload().unwrap();
-        assert_eq!(redeem(&ticket), Err(Denied::WrongTicket));
-    }
-
-    #[test]
-    fn invalid_tokens_are_rejected_and_rate_limited() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("tokens");
-        let token = tokens::add(&file, "boss", Role::Admin).unwrap();
-        let access = Access::new(Mode::Tokens, file).unwrap();
-        let almost = format!("Bearer {}x", &token[..token.len() - 1]);
-        for wrong in ["", "Bearer", "Bearer ", "Basic Ym9zczo=", &token, &almost] {
-            assert_eq!(
-                admit(&access, REMOTE, Some(wrong)),
-                Err(Denied::WrongToken),
-                "{wrong}"
-            );
-        }
-        let refused = (0..100)
-            .map(|_| admit(&access, REMOTE, Some("Bearer x")))
-            .find(|answer| {
-                matches!(
-                    answer,
-                    Err(Denied::TooManyFailures {
-                        retry_after_s: 1..=60
-                    })
-                )
-            });
-        assert!(refused.is_some());
-        let header = format!("Bearer {token}");
-        let admin = admit(&access, REMOTE, Some(&header)).unwrap();
-        assert_eq!(
-            admin,
-            Caller::Admin("boss".into()),
-            "the valid token still works"
-        );
-        assert!(admin.may_use(Some("phone")) && admin.may_use(None));
-    }
-
-    #[test]
-    fn mode_open_accepts_the_configured_networks() {
-        let networks = vec![
-            "192.168.0.0/16".parse().unwrap(),
-            "fd00::/8".parse().unwrap(),
-        ];
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("tokens");
-        let access = Access::new(Mode::Open { networks }, file.clone()).unwrap();
-        assert!(
-            access
-                .warning()
-                .unwrap()
-                .contains("192.168.0.0/16, fd00::/8")
-        );
-        assert_eq!(admit(&access, REMOTE, None), Ok(anyone(REMOTE)));
-        assert_eq!(
-            admit(&access, "::ffff:192.168.3.4", None),
-            Ok(anyone("192.168.3.4"))
-        );
-        assert_eq!(admit(&access, "fd00::7", None), Ok(anyone("fd00::")));
-        assert!(matches!(
-            admit(&access, "10.0.0.1", None),
-            Err(Denied::Network(_))
-        ));
-        assert!(matches!(
-            admit(&access, LOCAL, None),
-            Err(Denied::Network(_))
-        ));
-        let any_key = Some("Bearer any");
-        assert_eq!(admit(&access, REMOTE, any_key), Ok(anyone(REMOTE)));
-        tokens::add(&file, "phone", Role::User).unwrap();
-        access.reload().unwrap();
-        assert_eq!(admit(&access, REMOTE, any_key), Err(Denied::WrongToken));
-        assert_eq!(admit(&access, REMOTE, None), Ok(anyone(REMOTE)));
-        let proxied = access.admit(from(REMOTE, Way::Proxied), None);
-        assert_eq!(proxied, Ok(anyone(REMOTE)));
-        let hidden = access.admit(from(REMOTE, Way::Hidden), None);
-        assert_eq!(hidden, Err(Denied::Hidden(REMOTE.parse().unwrap())));
-    }
-
-    #[test]
-    fn a_token_may_access_what_it_owns() {
-        let caller = Caller::Token("phone".into());
-        assert!(caller.may_use(Some("phone")));
-        assert!(!caller.may_use(Some("recorder")) && !caller.may_use(None));
-        assert!(anyone(LOCAL).may_use(Some("recorder")));
-    }
-}
+mod tests;

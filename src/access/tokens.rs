@@ -97,9 +97,14 @@ pub enum TokensError {
 impl Tokens {
     /// Reads the file; a missing file is an empty one.
     pub fn load(path: &Path) -> Result<Tokens, TokensError> {
+        Ok(Tokens::load_existing(path)?.unwrap_or_default())
+    }
+
+    /// Reads the file; `None` if it is missing.
+    pub fn load_existing(path: &Path) -> Result<Option<Tokens>, TokensError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error(path)(error)),
         };
         let lines = text.lines().map(str::trim).enumerate();
@@ -111,7 +116,7 @@ impl Tokens {
                     line: index + 1,
                 })
             });
-        Ok(Tokens(tokens.collect::<Result<_, _>>()?))
+        Ok(Some(Tokens(tokens.collect::<Result<_, _>>()?)))
     }
 
     /// The token with this secret. Runs in constant time: the duration does not

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::plan::backoff;
 use super::secret::{Secret, Signer};
 use crate::blocking;
-use crate::outgoing::{HttpUrl, Outgoing};
+use crate::outgoing::{Failure, HttpUrl, Outgoing, UrlError};
 use crate::piecewise::{self, Piecewise};
 use crate::store::moment::Moment;
 use crate::task::{Callback, CallbackStatus, TaskDocument, Tasks};
@@ -45,8 +45,19 @@ pub(super) enum Retry {
 /// Why a callback was not delivered.
 struct DeliveryError {
     reason: String,
-    /// The receiver wants no further attempts (410 Gone).
+    /// There is no further attempt: the receiver wants none (410 Gone), or is this
+    /// server.
     is_final: bool,
+}
+
+impl From<Failure> for DeliveryError {
+    fn from(failure: Failure) -> DeliveryError {
+        DeliveryError {
+            reason: failure.to_string(),
+            // Each attempt would look the name up again.
+            is_final: matches!(failure, Failure::Url(UrlError::Own)),
+        }
+    }
 }
 
 impl From<String> for DeliveryError {
@@ -127,7 +138,7 @@ async fn send(
 ) -> Result<(), DeliveryError> {
     // Checked again: the configuration may have changed.
     let url = sender.outgoing.url(&callback.url);
-    let url = url.map_err(|error| error.to_string())?;
+    let url = url.map_err(Failure::Url)?;
     let Some(secret) = &sender.secret else {
         return Err("cannot be called without a secret".to_owned().into());
     };
@@ -137,7 +148,7 @@ async fn send(
     let pieces = piecewise::stream(Some(message.json()));
     let body = StreamBody::new(pieces.map(|piece| piece.map(Frame::data)));
     let status = sender.outgoing.post(&url, &headers, length, body).await;
-    match status.map_err(|failure| failure.to_string())? {
+    match status? {
         status if status.is_success() => Ok(()),
         status => Err(DeliveryError {
             reason: format!("answers {status}"),

@@ -223,8 +223,11 @@ fn engine(named: Option<PathBuf>, config: &Config) -> Finding {
 }
 
 fn access(config: &Config) -> Finding {
-    match Access::new(config.auth.mode.clone(), config.auth.tokens_file.clone()) {
+    let record = Layout::at(&config.state_dir).tokens_record();
+    let auth = config.auth.clone();
+    match Access::new(auth.mode, auth.tokens_file, record) {
         Err(error) => Problem(error.to_string()),
+        Ok(access) if access.refuses_all() => Problem(access.warning().unwrap_or_default()),
         Ok(access) => access.warning().map_or(Good("by token".into()), Note),
     }
 }

@@ -114,7 +114,7 @@ impl Default for RawHttp {
             static_dir: PathBuf::new(),
             static_root: false,
             trusted_proxies: Vec::new(),
-            cors_origins: vec!["*".into()],
+            cors_origins: Vec::new(),
             max_connections: 1024,
             header_timeout: "10s".into(),
             idle_timeout: "60s".into(),

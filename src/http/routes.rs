@@ -7,8 +7,7 @@ use hyper::{Method, Request};
 use uuid::Uuid;
 
 use super::owned::{OwnedProgress, OwnedTask, OwnedUpload};
-use crate::access::Caller;
-use crate::access::{Client, Denied};
+use crate::access::{Caller, Client, Denied, Page};
 use crate::http::app::App;
 use crate::http::connection::request_body::RequestBody;
 use crate::http::error::api::ApiError;
@@ -133,11 +132,16 @@ impl Resource {
         matches!(self, Resource::Uploads | Resource::Upload(_))
     }
 
-    async fn answer_public<B>(self, app: &App, request: &Request<B>) -> Result<Reply, ApiError> {
+    async fn answer_public<B>(
+        self,
+        app: &App,
+        client: Client,
+        request: &Request<B>,
+    ) -> Result<Reply, ApiError> {
         match (self, plain_method(self, request.method())) {
-            (Resource::Root, &Method::GET) => front_end::root(app, request).await,
+            (Resource::Root, &Method::GET) => front_end::root(app, client, request).await,
             (Resource::FrontEnd, &Method::GET) => front_end::ui(app, request).await,
-            (Resource::Ready, &Method::GET) => Ok(health::ready(app)),
+            (Resource::Ready, &Method::GET) => Ok(health::ready(app, client, request)),
             (Resource::Live, &Method::GET) => Ok(health::live()),
             (_, &Method::GET) => Ok(health::health()),
             _ => Err(ApiError::Method(self.allowed().into())),
@@ -158,14 +162,27 @@ fn error_reply(resource: Option<Resource>, error: &ApiError) -> Reply {
     }
 }
 
+/// The response to a request that is not admitted.
+fn denied_reply(resource: Option<Resource>, protocol: Protocol, denied: Denied) -> Reply {
+    match resource.is_some_and(Resource::is_upload) {
+        true => ProtocolError::from(denied).reply(protocol),
+        false => error_reply(resource, &denied.into()),
+    }
+}
+
 /// Handles a request from `client`.
 pub async fn answer(app: Arc<App>, client: Client, request: Request<RequestBody>) -> Reply {
     let cross_origin = app.origins.check(request.headers());
     let has_root = app.front_end.as_ref().is_some_and(FrontEnd::is_at_root);
     let other = has_root.then_some(Resource::Root);
     let resource = Resource::of(request.uri().path()).or(other);
+    let is_preflight = cors::is_preflight(request.method(), request.headers());
+    if is_preflight && client.page == Page::Foreign {
+        let protocol = Protocol::of(request.headers());
+        return denied_reply(resource, protocol, Denied::Page);
+    }
     if let (Some(cross_origin), Some(resource)) = (&cross_origin, resource)
-        && cors::is_preflight(request.method(), request.headers())
+        && is_preflight
     {
         // Without authentication: browsers send no token with it.
         return cross_origin.preflight(request.headers(), resource.allowed());
@@ -189,7 +206,7 @@ async fn dispatch(
         return error.reply(protocol);
     }
     if let Some(public) = resource.filter(|resource| resource.is_public()) {
-        let answered = public.answer_public(&app, &request).await;
+        let answered = public.answer_public(&app, client, &request).await;
         return answered.unwrap_or_else(|error| error.reply());
     }
     // They authenticate by themselves: a ticket may replace the token.
@@ -205,23 +222,20 @@ async fn dispatch(
     if let Some(reply) = live {
         return reply.unwrap_or_else(|error| error.reply());
     }
-    let refuse = |denied: Denied| match is_upload {
-        true => ProtocolError::from(denied).reply(protocol),
-        false => error_reply(resource, &denied.into()),
-    };
     let caller = match auth::admit(&app, client, &request) {
         Ok(caller) => caller,
-        Err(denied) => return refuse(denied),
+        Err(denied) => return denied_reply(resource, protocol, denied),
     };
     let grant = app.access.grant(&caller);
     tokio::select! {
         biased;
         () = grant.revoked() => {
             // What the client still sends is not read to its end.
-            let mut reply = refuse(match caller {
+            let denied = match caller {
                 Caller::Anyone(_) => Denied::NoToken,
                 Caller::Token(_) | Caller::Admin(_) => Denied::WrongToken,
-            });
+            };
+            let mut reply = denied_reply(resource, protocol, denied);
             reply::set(&mut reply, CONNECTION, "close");
             reply
         }

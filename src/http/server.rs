@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONNECTION;
+use hyper::header::{CONNECTION, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,14 +19,15 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::connection::admitted::Admitted;
 use super::connection::first_request::FirstRequest;
-use crate::access::{Client, network_of};
+use crate::access::{Client, Way, network_of};
 use crate::http::app::App;
 use crate::http::connection::close;
 use crate::http::connection::head_timeout::HeadClock;
 use crate::http::connection::io::Connection;
 use crate::http::connection::request_body::RequestBody;
-use crate::http::headers::location::Ends;
 use crate::http::headers::request_head;
+use crate::http::headers::requested::{Ends, Requested};
+use crate::http::headers::site::Site;
 use crate::http::live::{self, Handover};
 use crate::http::reply::{self, Reply};
 use crate::http::routes;
@@ -161,7 +162,7 @@ async fn serve_connection(
         admitted.clear();
         request.extensions_mut().insert(admitted.clone());
         request.extensions_mut().insert(ends);
-        let client = app.trusted_proxies.client(peer, request.headers());
+        let client = client_of(&app, ends, &request);
         // Journal lines about this request name its client.
         let span = info_span!("request", client = %client.address);
         async move { Ok::<_, Infallible>(answer(app, client, request).await) }.instrument(span)
@@ -219,6 +220,31 @@ async fn serve_connection(
     ended
 }
 
+/// Where a request comes from, and what it is for.
+pub(crate) fn client_of<B>(app: &App, ends: Ends, request: &Request<B>) -> Client {
+    let requested = Requested {
+        ends,
+        version: request.version(),
+        uri: request.uri(),
+        headers: request.headers(),
+    };
+    let site = Site {
+        requested,
+        proxies: &app.trusted_proxies,
+        base_url: &app.base_url,
+    };
+    let (address, way) = app.trusted_proxies.client(ends.peer, request.headers());
+    Client {
+        address,
+        way: match way {
+            Way::Direct if requested.is_proxied() => Way::Proxied,
+            way => way,
+        },
+        host: site.host(),
+        page: site.page(&app.origins),
+    }
+}
+
 /// Handles a request.
 pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incoming>) -> Reply {
     let expects_continue =
@@ -228,6 +254,11 @@ pub(crate) async fn answer(app: Arc<App>, client: Client, request: Request<Incom
         Ok(()) => routes::answer(app, client, request).await,
         Err(error) => routes::refuse(request.uri().path(), &error.into()),
     };
+    // What a browser gets is what its type says: a recording or a transcript never
+    // becomes a page or a script.
+    reply
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A client that got no 100 need not send the body, but may: the connection
     // cannot be used for another request.
     if expects_continue && !reply.status().is_success() {

@@ -1,6 +1,8 @@
 //! Sends one request over a new connection.
 
 use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +13,11 @@ use hyper::http::request::Builder;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::tls::Tls;
-use super::{Failure, HttpUrl};
+use super::{Failure, HttpUrl, Outgoing, OwnAddresses, UrlError};
 
 /// Limit for name resolution and TCP connect together, and for the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub(super) struct ConnectionTask(#[allow(dead_code, reason = "held")] JoinSet<()
 
 /// Sends a request. `request` needs only a method and its own headers.
 pub(super) async fn send<B>(
-    tls: &Tls,
+    outgoing: &Outgoing,
     url: &HttpUrl,
     request: Builder,
     body: B,
@@ -47,20 +48,29 @@ where
         .header(CONNECTION, "close")
         .body(body)
         .map_err(|error| Failure::Lost(error.to_string()))?;
-    let stream = TcpStream::connect((url.host(), url.port()));
-    let stream = timeout(CONNECT_TIMEOUT, stream)
+    let stream = timeout(CONNECT_TIMEOUT, connect(&outgoing.own, url))
         .await
-        .map_err(|_| Failure::Slow("to connect"))?
-        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        .map_err(|_| Failure::Slow("to connect"))??;
     // Small requests must not be delayed (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
     if !url.is_https() {
         return exchange(stream, request).await;
     }
-    let stream = timeout(CONNECT_TIMEOUT, tls.connect(stream, url))
+    let stream = timeout(CONNECT_TIMEOUT, outgoing.tls.connect(stream, url))
         .await
         .map_err(|_| Failure::Slow("to connect"))??;
     exchange(stream, request).await
+}
+
+/// Resolves the name and connects to what it was checked to be.
+async fn connect(own: &OwnAddresses, url: &HttpUrl) -> Result<TcpStream, Failure> {
+    let unreachable = |error: io::Error| Failure::Unreachable(error.to_string());
+    let addresses = lookup_host((url.host(), url.port())).await;
+    let addresses: Vec<SocketAddr> = addresses.map_err(unreachable)?.collect();
+    if addresses.iter().any(|address| own.contains(*address)) {
+        return Err(UrlError::Own.into());
+    }
+    TcpStream::connect(&*addresses).await.map_err(unreachable)
 }
 
 async fn exchange<T, B>(

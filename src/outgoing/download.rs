@@ -50,7 +50,7 @@ impl Outgoing {
                 .method(Method::GET)
                 .header(ACCEPT_ENCODING, "identity");
             let body = Empty::<Bytes>::new();
-            let (response, connection) = send(&self.tls, &url, request, body).await?;
+            let (response, connection) = send(self, &url, request, body).await?;
             let (head, body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {

@@ -1,11 +1,12 @@
 //! HTTP client for requests to other hosts: downloads recordings and sends
-//! callbacks. Only hosts that the configuration allows are contacted, and every
-//! wait has a timeout. Proxies are not supported: this is for a LAN.
+//! callbacks. Only hosts that the configuration allows are contacted, never this
+//! server itself, and every wait has a timeout. Proxies are not supported: this is for a LAN.
 
 mod allow;
 mod connection;
 mod download;
 mod failure;
+mod own;
 mod pace;
 mod places;
 mod post;
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub use allow::AllowList;
 pub use download::Download;
 pub use failure::Failure;
+pub use own::OwnAddresses;
 pub use url::{HttpUrl, UrlError};
 
 use places::Places;
@@ -30,6 +32,7 @@ const USER_AGENT: &str = concat!("scribed/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct Outgoing {
     allow: AllowList,
+    own: OwnAddresses,
     tls: Tls,
     downloads: Arc<Places>,
     download_timeout: Duration,
@@ -37,11 +40,18 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Allows requests to these hosts. A download may take `download_timeout` in
-    /// total, and must not trickle for as long as `pace_window`.
-    pub fn new(allow: AllowList, download_timeout: Duration, pace_window: Duration) -> Outgoing {
+    /// Allows requests to these hosts, without `own`, the addresses of this server.
+    /// A download may take `download_timeout` in total, and must not trickle for as
+    /// long as `pace_window`.
+    pub fn new(
+        allow: AllowList,
+        own: OwnAddresses,
+        download_timeout: Duration,
+        pace_window: Duration,
+    ) -> Outgoing {
         Outgoing {
             allow,
+            own,
             tls: Tls::default(),
             downloads: Arc::default(),
             download_timeout,
@@ -61,6 +71,7 @@ impl Outgoing {
 
     fn permit(&self, url: &HttpUrl) -> Result<(), UrlError> {
         match self.allow.allows(url) {
+            true if self.own.is_at(url) => Err(UrlError::Own),
             true => Ok(()),
             false => Err(UrlError::HostNotAllowed(url.authority())),
         }

@@ -33,7 +33,7 @@ impl Outgoing {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let (response, _connection) = send(&self.tls, url, request, json).await?;
+        let (response, _connection) = send(self, url, request, json).await?;
         Ok(response.status())
     }
 }

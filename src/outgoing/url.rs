@@ -45,6 +45,9 @@ pub enum UrlError {
     /// The host is not allowed.
     #[error("is at {0}, which this server may not reach; callbacks.allow lists the allowed hosts")]
     HostNotAllowed(String),
+    /// It leads to this server.
+    #[error("leads to this server itself, which sends itself no requests")]
+    Own,
     /// A redirect from https to http, which would give up encryption.
     #[error("redirects from https to http")]
     Downgrade,
@@ -55,7 +58,7 @@ impl UrlError {
     pub fn is_forbidden(&self) -> bool {
         matches!(
             self,
-            UrlError::Disabled | UrlError::HostNotAllowed(_) | UrlError::Downgrade
+            UrlError::Disabled | UrlError::HostNotAllowed(_) | UrlError::Own | UrlError::Downgrade
         )
     }
 }

@@ -103,6 +103,11 @@ impl Layout {
         self.root.join("callback-secret")
     }
 
+    /// The file that exists once there have been access tokens.
+    pub fn tokens_record(&self) -> PathBuf {
+        self.root.join("had-tokens")
+    }
+
     /// The directory of one upload.
     pub fn upload(&self, id: Uuid) -> PathBuf {
         self.uploads().join(id.to_string())

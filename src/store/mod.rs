@@ -15,6 +15,7 @@
 //! damaged/<id>...           uploads that cannot be read or could not be synced
 //! callbacks/<id>            the pending callback of this task
 //! callback-secret           the webhook secret, if the daemon created it
+//! had-tokens                exists once there have been access tokens
 //! ```
 //!
 //! Directories that a crash left in `creating` or `removing` are not visible to

@@ -43,7 +43,8 @@ fn response(status: &str, text: &str) -> String {
     let date = http_date(SystemTime::now());
     format!(
         "HTTP/1.1 {status}\r\nConnection: close\r\nDate: {date}\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{text}",
+         Content-Type: text/plain; charset=utf-8\r\n\
+         X-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n\r\n{text}",
         text.len()
     )
 }

@@ -12,10 +12,15 @@ use crate::upload::{PartError, UploadError};
 /// The status of a failed authentication.
 pub fn status_of(denied: &Denied) -> StatusCode {
     match denied {
-        Denied::NoToken | Denied::WrongToken | Denied::WrongTicket => StatusCode::UNAUTHORIZED,
+        Denied::NoToken | Denied::WrongToken | Denied::WrongTicket | Denied::Lost => {
+            StatusCode::UNAUTHORIZED
+        }
         Denied::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
         // 403, not 401: no token could help.
-        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => StatusCode::FORBIDDEN,
+        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) | Denied::Page => {
+            StatusCode::FORBIDDEN
+        }
+        Denied::Host => StatusCode::MISDIRECTED_REQUEST,
     }
 }
 
@@ -36,7 +41,7 @@ pub(super) fn status_of_failure(failure: &Failure) -> StatusCode {
 /// Adds the headers of a failed authentication (RFC 6750, section 3; RFC 9110, section 10.2.3).
 pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
     match denied {
-        Denied::NoToken | Denied::WrongTicket => {
+        Denied::NoToken | Denied::WrongTicket | Denied::Lost => {
             reply::set(reply, WWW_AUTHENTICATE, "Bearer realm=\"scribed\"")
         }
         Denied::WrongToken => {
@@ -46,7 +51,8 @@ pub fn tell_denied(reply: &mut Reply, denied: &Denied) {
         Denied::TooManyFailures { retry_after_s } => {
             reply::set(reply, RETRY_AFTER, retry_after_s);
         }
-        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) => {}
+        Denied::NotSetUp | Denied::Network(_) | Denied::Hidden(_) | Denied::Host | Denied::Page => {
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Pages of other origins (Fetch standard, CORS protocol), with credentials;
-//! also from public pages into a private network.
+//! Pages of other origins (Fetch standard, CORS protocol), also public pages that
+//! use a server in a private network. Which requests of a page are refused is
+//! decided by [`site`](super::site) and [`access`](crate::access).
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -26,6 +27,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Ty
 /// How long browsers may cache a preflight, in seconds; a day is their own limit.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
+const ANY: HeaderValue = HeaderValue::from_static("*");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
@@ -44,21 +46,34 @@ pub enum Origins {
 /// The headers of a response to a page of another origin.
 #[derive(Debug)]
 pub struct CrossOrigin {
-    /// The origin of the page, if it is allowed.
-    origin: Option<HeaderValue>,
+    /// `Access-Control-Allow-Origin`, if the page is allowed.
+    allowed: Option<HeaderValue>,
 }
 
 impl Origins {
-    /// Checks the `Origin` of a request; `None` without one.
-    pub fn check(&self, headers: &HeaderMap) -> Option<CrossOrigin> {
-        let origin = headers.get(ORIGIN)?;
-        let is_allowed = match self {
+    /// Whether none is allowed.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Origins::These(these) if these.is_empty())
+    }
+
+    /// Whether the pages of this origin are allowed.
+    pub fn contains(&self, origin: &HeaderValue) -> bool {
+        match self {
             Origins::All => true,
             Origins::These(these) => these.iter().any(|allowed| origin == allowed.as_str()),
+        }
+    }
+
+    /// Reads the `Origin` of a request; `None` without one.
+    pub fn check(&self, headers: &HeaderMap) -> Option<CrossOrigin> {
+        let origin = headers.get(ORIGIN)?;
+        let allowed = match self {
+            // Never with credentials, which would make every page on the web
+            // as good as one that is named.
+            Origins::All => Some(ANY),
+            Origins::These(_) => self.contains(origin).then(|| origin.clone()),
         };
-        Some(CrossOrigin {
-            origin: is_allowed.then(|| origin.clone()),
-        })
+        Some(CrossOrigin { allowed })
     }
 }
 
@@ -70,15 +85,10 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 impl CrossOrigin {
-    /// Whether the page may use this server.
-    pub fn is_allowed(&self) -> bool {
-        self.origin.is_some()
-    }
-
     /// The response to a preflight for a resource with these methods.
     pub fn preflight(&self, asked: &HeaderMap, methods: &'static str) -> Reply {
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
-        if self.origin.is_some() {
+        if self.allowed.is_some() {
             let headers = reply.headers_mut();
             let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS);
             headers.insert(
@@ -101,14 +111,16 @@ impl CrossOrigin {
         reply
     }
 
-    /// Lets the page read a response. The origin is named, never `*`, which would
-    /// forbid credentials.
+    /// Lets the page read a response; with credentials if its origin is named in
+    /// the configuration.
     pub fn allow(&self, reply: &mut Reply) {
         let headers = reply.headers_mut();
         headers.append(VARY, HeaderValue::from_static("Origin"));
-        if let Some(origin) = &self.origin {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        if let Some(allowed) = &self.allowed {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+            if allowed != ANY {
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+            }
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
     }

@@ -1,13 +1,11 @@
 //! `Location`: the URL of an upload as clients reach it.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use hyper::header::HOST;
+use hyper::Uri;
 use hyper::http::request::Parts;
-use hyper::{Uri, Version};
 use uuid::Uuid;
 
-use super::proxies::{TrustedProxies, is_proxied};
+use super::proxies::TrustedProxies;
+use super::requested::{Ends, Requested};
 
 /// The start of URLs of this server: the address that clients use, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,78 +53,35 @@ impl BaseUrl {
         if !self.0.is_empty() {
             return self.clone();
         }
-        BaseUrl(origin(head, proxies).unwrap_or_default())
+        let ends = head.extensions.get::<Ends>();
+        let origin = ends.and_then(|ends| {
+            let requested = Requested {
+                ends: *ends,
+                version: head.version,
+                uri: &head.uri,
+                headers: &head.headers,
+            };
+            requested.origin(proxies)
+        });
+        let origin = origin.map(|(scheme, authority)| format!("{scheme}://{authority}"));
+        BaseUrl(origin.unwrap_or_default())
+    }
+
+    /// The URL; `None` without one.
+    pub fn text(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(&self.0)
+    }
+
+    /// Scheme and authority; `None` without a URL.
+    pub fn origin(&self) -> Option<(&str, &str)> {
+        let (scheme, rest) = self.0.split_once("://")?;
+        Some((scheme, rest.split('/').next().unwrap_or_default()))
     }
 
     /// `Location` of an upload (RFC 9110, section 10.2.2).
     pub fn upload(&self, id: Uuid) -> String {
         format!("{}/uploads/files/{id}", self.0)
     }
-}
-
-/// The connection of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Ends {
-    /// Address of the peer.
-    pub peer: IpAddr,
-    /// Local port.
-    pub local_port: u16,
-}
-
-/// Scheme and authority that the client used for a request.
-fn origin(head: &Parts, proxies: &TrustedProxies) -> Option<String> {
-    let Ends { peer, local_port } = *head.extensions.get()?;
-    let (scheme, authority) = if proxies.contains(peer) {
-        let (scheme, host) = proxies.asked(peer, &head.headers)?;
-        // A proxy may write the address that it has for this server into Host.
-        let is_ours = |host: &&str| {
-            let port = parse(host).map(|(_, port)| port.unwrap_or(80));
-            port == Some(local_port)
-        };
-        let requested = requested(head).filter(|host| !is_ours(host));
-        (scheme, host.or_else(|| requested.map(str::to_owned))?)
-    } else if is_proxied(&head.headers) || head.version == Version::HTTP_10 {
-        // Through a proxy that is not trusted: its header shows it, or HTTP/1.0,
-        // which nginx uses by default.
-        return None;
-    } else {
-        ("http", requested(head)?.to_owned())
-    };
-    parse(&authority).map(|_| format!("{scheme}://{authority}"))
-}
-
-/// The authority that a request names (RFC 9112, section 3.2.2).
-fn requested(head: &Parts) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => head.headers.get(HOST)?.to_str().ok(),
-    }
-}
-
-/// Host and port of an authority. `None` if it has anything else, or characters
-/// that are not allowed in host names, since it is sent back to the client.
-fn parse(authority: &str) -> Option<(&str, Option<u16>)> {
-    const NAME_MAX_BYTES: usize = 253;
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !authority.ends_with(']') => {
-            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-            let port: u16 = port.parse().ok().filter(|port| is_number && *port > 0)?;
-            (host, Some(port))
-        }
-        _ => (authority, None),
-    };
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let is_label = |label: &str| {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        !label.is_empty() && label.bytes().all(is_letter)
-    };
-    let is_host = match address {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => host.len() <= NAME_MAX_BYTES && host.split('.').all(is_label),
-    };
-    is_host.then_some((host, port))
 }
 
 /// The upload that a path names: the inverse of [`BaseUrl::upload`].
@@ -142,6 +97,8 @@ pub fn parse_id(id: &str) -> Option<Uuid> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Version;
+
     use super::*;
 
     #[test]

@@ -8,33 +8,24 @@ use ipnet::IpNet;
 use super::forwarded::{
     Element, Hop, X_FORWARDED_HOST, X_FORWARDED_PROTO, forwarded, x_forwarded, x_forwarded_for,
 };
-use crate::access::{Client, Way};
-
-/// Headers that only proxies send.
-const PROXY_HEADERS: [&str; 6] = [
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
+use super::proxy_headers::is_proxied;
+use crate::access::Way;
 
 /// Proxies whose headers are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
-    /// The client of a request from `peer`, the address of the socket. The path is
-    /// followed back as long as trusted proxies wrote it; entries further left may
-    /// be forged.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+    /// The address of the client of a request from `peer`, the address of the
+    /// socket. The path is followed back as long as trusted proxies wrote it;
+    /// entries further left may be forged.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, Way) {
         let peer = peer.to_canonical();
         let way = match is_proxied(headers) {
             false => Way::Direct,
             true => Way::Proxied,
         };
-        let of_peer = Client { address: peer, way };
+        let of_peer = (peer, way);
         if !self.contains(peer) {
             return of_peer;
         }
@@ -54,7 +45,7 @@ impl TrustedProxies {
         }
     }
 
-    fn follow(&self, peer: IpAddr, hops: &[Hop]) -> Client {
+    fn follow(&self, peer: IpAddr, hops: &[Hop]) -> (IpAddr, Way) {
         let mut address = peer;
         for hop in hops.iter().rev() {
             match hop {
@@ -65,21 +56,13 @@ impl TrustedProxies {
                 break;
             }
         }
-        Client {
-            address,
-            way: Way::Proxied,
-        }
+        (address, Way::Proxied)
     }
 
-    /// Scheme, and host if stated, of the request to the outermost trusted proxy,
-    /// for one from `peer`, a trusted proxy. `None` if no scheme is stated, or if
-    /// two headers disagree.
-    pub fn asked(
-        &self,
-        peer: IpAddr,
-        headers: &HeaderMap,
-    ) -> Option<(&'static str, Option<String>)> {
-        debug_assert!(self.contains(peer));
+    /// Scheme and host of the request to the outermost trusted proxy, as far as
+    /// they are stated, for a request from a trusted proxy. `None` if two headers
+    /// disagree.
+    pub fn asked(&self, headers: &HeaderMap) -> Option<(Option<&'static str>, Option<String>)> {
         let standard = forwarded(headers).and_then(|elements| {
             let trusted = self.trusted(&hops(&elements));
             let outermost = elements.into_iter().rev().nth(trusted - 1)?;
@@ -105,7 +88,7 @@ impl TrustedProxies {
                 .into_iter()
                 .find(|scheme| scheme.eq_ignore_ascii_case(&proto))
         });
-        Some((scheme?, host))
+        Some((scheme, host))
     }
 
     /// The number of trusted proxies at the end of the path, each of which wrote an
@@ -127,16 +110,8 @@ fn hops(elements: &[Element]) -> Vec<Hop> {
     elements.iter().map(Element::hop).collect()
 }
 
-/// Whether a proxy forwarded this request.
-pub fn is_proxied(headers: &HeaderMap) -> bool {
-    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
-}
-
-fn hidden(behind: IpAddr) -> Client {
-    Client {
-        address: behind,
-        way: Way::Hidden,
-    }
+fn hidden(behind: IpAddr) -> (IpAddr, Way) {
+    (behind, Way::Hidden)
 }
 
 #[cfg(test)]
@@ -152,8 +127,8 @@ mod tests {
             let name: hyper::header::HeaderName = name.parse().unwrap();
             (name, value.parse().unwrap())
         });
-        let client = proxies.client(peer.parse().unwrap(), &headers.collect());
-        (client.address.to_string(), client.way)
+        let (address, way) = proxies.client(peer.parse().unwrap(), &headers.collect());
+        (address.to_string(), way)
     }
 
     #[test]

@@ -73,7 +73,9 @@ fn param(error: &ApiError) -> Option<&'static str> {
 
 fn code(error: &ApiError) -> Option<&'static str> {
     match error {
-        ApiError::Denied(Denied::NoToken | Denied::WrongToken) => Some("invalid_api_key"),
+        ApiError::Denied(Denied::NoToken | Denied::WrongToken | Denied::Lost) => {
+            Some("invalid_api_key")
+        }
         ApiError::Denied(Denied::TooManyFailures { .. })
         | ApiError::Exceeded(_, Exceeded::Share { .. }) => Some("rate_limit_exceeded"),
         ApiError::UnknownModel(_) => Some("model_not_found"),

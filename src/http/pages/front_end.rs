@@ -4,8 +4,10 @@
 use hyper::header::LOCATION;
 use hyper::{Request, StatusCode};
 
+use crate::access::Client;
 use crate::engine_client::EngineState;
 use crate::http::app::App;
+use crate::http::auth;
 use crate::http::error::api::ApiError;
 use crate::http::reply::{self, Reply};
 use crate::models;
@@ -24,14 +26,15 @@ pub async fn ui<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
 }
 
 /// Handles GET of `/`, and of unknown paths if a front end is served there.
-pub async fn root<B>(app: &App, asked: &Request<B>) -> Result<Reply, ApiError> {
+pub async fn root<B>(app: &App, client: Client, asked: &Request<B>) -> Result<Reply, ApiError> {
     match &app.front_end {
         Some(front_end) if front_end.is_at_root() => {
             front_end.file(asked.uri().path(), asked.headers()).await
         }
         Some(_) => Ok(moved("ui/")),
         None => {
-            let page = page(app);
+            let is_admitted = auth::admit(app, client, asked).is_ok();
+            let page = page(app, is_admitted);
             Ok(reply::body(
                 StatusCode::OK,
                 "text/html; charset=utf-8",
@@ -48,11 +51,12 @@ fn moved(to: &str) -> Reply {
     reply
 }
 
-fn page(app: &App) -> String {
+fn page(app: &App, is_admitted: bool) -> String {
     let state = match app.engine.state() {
         EngineState::Ready(model) if model.name == models::DEMO => {
             format!("only the demo model is installed: {}", models::DEMO_NOTICE)
         }
+        EngineState::Ready(_) if !is_admitted => "ready".to_owned(),
         EngineState::Ready(model) => {
             format!("ready with model {} on {}", model.name, model.device)
         }

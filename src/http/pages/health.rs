@@ -1,10 +1,12 @@
 //! `/health`, `/health/live`, `/health/ready`.
 
-use hyper::StatusCode;
+use hyper::{Request, StatusCode};
 use serde_json::json;
 
+use crate::access::Client;
 use crate::engine_client::EngineState;
 use crate::http::app::App;
+use crate::http::auth;
 use crate::http::reply::{self, Reply};
 use crate::models;
 
@@ -25,9 +27,11 @@ pub fn live() -> Reply {
     )
 }
 
-/// Recordings are transcribed; 503 names what is missing. Uploads are accepted in
-/// any case.
-pub fn ready(app: &App) -> Reply {
+/// Recordings are transcribed, or 503. Uploads are accepted in any case. Which
+/// model there is and what is missing, which may have paths and names of devices in
+/// it, is only for clients that may use the server.
+pub fn ready<B>(app: &App, client: Client, request: &Request<B>) -> Reply {
+    let is_admitted = auth::admit(app, client, request).is_ok();
     let (status, message, model) = match app.engine.state() {
         _ if !app.tasks.is_complete() => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -39,9 +43,10 @@ pub fn ready(app: &App) -> Reply {
                 models::DEMO => {
                     format!("only the demo model is installed: {}", models::DEMO_NOTICE)
                 }
+                _ if !is_admitted => "ready".to_owned(),
                 name => format!("ready with model {name} on {}", model.device),
             };
-            (StatusCode::OK, message, Some(model))
+            (StatusCode::OK, message, Some(model).filter(|_| is_admitted))
         }
         EngineState::Starting => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -50,12 +55,18 @@ pub fn ready(app: &App) -> Reply {
         ),
         EngineState::Loading { model } => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("loading model {model}"),
+            match is_admitted {
+                true => format!("loading model {model}"),
+                false => "loading a model".to_owned(),
+            },
             None,
         ),
         EngineState::Unusable { reason } => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("recordings are taken but not transcribed: {reason}"),
+            match is_admitted {
+                true => format!("recordings are taken but not transcribed: {reason}"),
+                false => "recordings are taken but not transcribed; send an access token to see the reason, or read the journal".to_owned(),
+            },
             None,
         ),
     };

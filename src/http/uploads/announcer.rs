@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::http::app::App;
 use crate::http::connection::io::Interim;
 use crate::http::headers::location::BaseUrl;
-use crate::http::headers::proxies::is_proxied;
+use crate::http::headers::proxy_headers::is_proxied;
 use crate::http::headers::upload_fields::limits;
 use crate::http::headers::upload_protocol::Interop;
 use crate::upload::UploadStatus;

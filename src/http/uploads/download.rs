@@ -3,7 +3,7 @@
 use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderMap, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, IF_RANGE, RANGE,
 };
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -45,7 +45,6 @@ pub async fn download<B>(
         (CONTENT_DISPOSITION, &*attachment(&name)),
         (CONTENT_TYPE, media_type(facts.filetype.as_deref())),
         (ETAG, &etag),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "private"),
     ] {
         reply::set(&mut reply, header, value);

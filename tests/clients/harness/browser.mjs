@@ -1,43 +1,15 @@
 // Headless Chromium with a page: of another origin than the daemon's, or its own.
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import http from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import puppeteer from 'puppeteer-core';
 
 import { until } from './waiting.mjs';
 
 const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-async function serve(host) {
-    const page = { entryPoints: [beside('../page/page.mjs')], bundle: true, format: 'iife', write: false };
-    const bundle = await build(page);
-    const files = new Map([
-        ['/', ['text/html', readFileSync(beside('../page/index.html'))]],
-        ['/page.js', ['text/javascript', bundle.outputFiles[0].contents]],
-    ]);
-    const server = http.createServer((request, answer) => {
-        const [type, content] = files.get(request.url) ?? [];
-        answer.writeHead(type ? 200 : 404, { 'Content-Type': type ?? 'text/plain' }).end(content);
-    });
-    server.listen(0, host);
-    await once(server, 'listening');
-    return server;
-}
-
 /** A page, and uploads in it that are asked for as those of a `Program` are. */
 export class Browser {
-    /** With the page of `page`, which comes from `host`. */
-    static async open(folder, host) {
-        const server = await serve(host);
-        const browser = await Browser.at(folder, `http://${host}:${server.address().port}/`);
-        browser.server = server;
-        return browser;
-    }
-
-    /** With a page that another server has. */
-    static async at(folder, address) {
+    /** With the page at this address; `more` are arguments of Chromium. */
+    static async at(folder, address, more = []) {
         const browser = new Browser();
         browser.chromium = await puppeteer.launch({
             executablePath: beside('chromium'),
@@ -45,7 +17,7 @@ export class Browser {
             pipe: true,
             userDataDir: `${folder}/chromium`,
             // Root's Chromium has no sandbox; the pages are our own.
-            args: ['--no-sandbox', '--disable-dev-shm-usage'],
+            args: ['--no-sandbox', '--disable-dev-shm-usage', ...more],
             protocolTimeout: 300_000,
         });
         [browser.page] = await browser.chromium.pages();
@@ -93,7 +65,5 @@ export class Browser {
 
     async close() {
         await this.chromium.close();
-        this.server?.close();
-        this.server?.closeAllConnections();
     }
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Cutter } from './cutter.mjs';
 import { Daemon } from './daemon.mjs';
+import { PageServer } from './page_server.mjs';
 import { Program } from './program.mjs';
 import { MIB, WORDS, ramble, record } from './recording.mjs';
 import { until } from './waiting.mjs';
@@ -19,9 +20,14 @@ export class Rig {
     #programs = [];
     #browsers = [];
 
-    static async setUp(options) {
+    /** `isPageAllowed`: whether the pages of another origin may use the daemon. */
+    static async setUp({ isPageAllowed = true, ...options }) {
         const rig = new Rig();
         rig.folder = mkdtempSync(join(process.env.CLIENTS_WORK, 'rig-'));
+        rig.pages = await PageServer.listen(options.host ?? '127.0.0.1');
+        if (isPageAllowed) {
+            options.http = `cors_origins = ['${rig.pages.origin}']\n${options.http ?? ''}`;
+        }
         rig.daemon = await Daemon.start(rig.folder, options);
         rig.cutter = await Cutter.listen(() => ({ host: rig.daemon.host, port: rig.daemon.port }));
         rig.server = rig.cutter.address;
@@ -52,10 +58,10 @@ export class Rig {
         return this.#program([process.env.CLIENTS_PYTHON, join(PROGRAMS, 'openai-client.py')], recording, job);
     }
 
-    /** Chromium, where nothing is uploaded yet; with our page or that at `address`. */
-    async browser(address) {
+    /** Chromium, where nothing is uploaded yet; with our page of another origin or that at `address`. */
+    async browser(address, more = []) {
         const { Browser } = await import('./browser.mjs');
-        const browser = await (address ? Browser.at(this.folder, address) : Browser.open(this.folder, this.daemon.host));
+        const browser = await Browser.at(this.folder, address ?? (await this.pages.uploadPage()), more);
         this.#browsers.push(browser);
         return browser;
     }
@@ -143,6 +149,7 @@ export class Rig {
         for (const browser of this.#browsers) await browser.close();
         for (const program of this.#programs) program.process.kill('SIGKILL');
         this.cutter.close();
+        this.pages.close();
         await this.daemon.stop();
         rmSync(this.folder, { recursive: true, force: true });
     }

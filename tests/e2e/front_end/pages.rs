@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::fixtures::tokens;
@@ -166,6 +167,64 @@ fn assert_nothing_else_is_served(daemon: &Daemon, pages: &Path, place: &str) {
         let answer = get(daemon.address(), path);
         assert!(!answer.text().contains("secret"), "{path}: {answer:?}");
         assert!([200, 400, 404].contains(&answer.status), "{path}");
+    }
+}
+
+#[test]
+fn hidden_files_and_links_to_the_outside_are_not_there() {
+    let (below_ui, pages) = daemon();
+    let (at_root, at_root_pages) = daemon_with("static_root = true");
+    for (daemon, pages, place) in [(below_ui, pages, "/ui"), (at_root, at_root_pages, "")] {
+        fs::create_dir(pages.join(".git")).unwrap();
+        fs::create_dir(pages.join("assets/.cache")).unwrap();
+        for hidden in [
+            ".env",
+            ".git/config",
+            "assets/.cache/x.js",
+            "assets/.hidden.js.gz",
+        ] {
+            fs::write(pages.join(hidden), "secret").unwrap();
+        }
+        let secret = pages.parent().unwrap().join("secret");
+        symlink(&secret, pages.join("absolute.js")).unwrap();
+        symlink("../secret", pages.join("relative.js")).unwrap();
+        symlink("..", pages.join("up")).unwrap();
+        symlink("../secret", pages.join("app.js.br")).unwrap();
+        nix::unistd::mkfifo(&pages.join("fifo.js"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [
+            "/.env",
+            "/%2eenv",
+            "/%2Eenv",
+            "/.git",
+            "/.git/",
+            "/.git/config",
+            "/%2egit/config",
+            "/.git%2fconfig",
+            "/assets/.cache/x.js",
+            "/assets/%2ecache/x.js",
+            "/assets/.hidden.js",
+            "/x/.y/z",
+            "/absolute.js",
+            "/relative.js",
+            "/up/secret.js",
+            "/fifo.js",
+        ] {
+            let path = format!("{place}{path}");
+            let answer = get(daemon.address(), &path).expect(404, &path);
+            assert!(!answer.text().contains("secret"), "{path}");
+        }
+        // Not a file, so the application may know it; and never the other's content.
+        let answer = get(daemon.address(), &format!("{place}/up/secret"));
+        assert_eq!(answer.expect(200, "up").text(), INDEX);
+        let path = format!("{place}/app.js");
+        let answer = ask(daemon.address(), &path, ("Accept-Encoding", "br"));
+        assert_eq!(answer.expect(200, "br").text(), SCRIPT);
+        // Links that stay inside are as good as files.
+        symlink("app.js", pages.join("link.js")).unwrap();
+        symlink("assets", pages.join("files")).unwrap();
+        let link = get(daemon.address(), &format!("{place}/link.js"));
+        assert_eq!(link.expect(200, "a link").text(), SCRIPT);
+        get(daemon.address(), &format!("{place}/files/logo.svg")).expect(200, "a linked folder");
     }
 }
 

@@ -90,7 +90,7 @@ fn a_flood_of_heads_that_do_not_end_is_endured() {
 fn a_flood_of_bodies_that_do_not_end_is_endured() {
     let body = letters(30_000, &mut Random::new(1));
     let mut sent = format!(
-        "POST {FILES} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100000\r\n\
+        "POST {FILES} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100000\r\n\
          Content-Type: application/offset+octet-stream\r\nContent-Length: 100000\r\n\r\n"
     )
     .into_bytes();
@@ -101,7 +101,7 @@ fn a_flood_of_bodies_that_do_not_end_is_endured() {
 #[test]
 fn a_flood_of_clients_that_wait_to_be_asked_is_endured() {
     let sent = format!(
-        "POST {FILES} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100000\r\n\
+        "POST {FILES} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100000\r\n\
          Content-Type: application/offset+octet-stream\r\nExpect: 100-continue\r\n\
          Content-Length: 100000\r\n\r\n"
     );
@@ -114,13 +114,13 @@ fn a_flood_of_unread_downloads_is_endured() {
     let recording = letters(8 << 20, &mut Random::new(1));
     let path = tus::upload(daemon.address(), "a.txt", &recording).path;
     println!("{} KiB before", peak_kib(&daemon));
-    let sent = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let sent = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     is_endured(&mut daemon, sent.as_bytes(), 384);
 }
 
 #[test]
 fn a_flood_of_unread_answers_is_endured() {
-    let sent = "GET /task/all HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
+    let sent = "GET /task/all HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
     is_endured(&mut daemon(), sent.as_bytes(), 96);
 }
 
@@ -143,7 +143,7 @@ fn connections_never_take_the_descriptors_that_uploads_need() {
         .map(|created| tus::location_path(&created.expect(201, "creation")))
         .flat_map(|path| {
             let sent = format!(
-                "PATCH {path} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n\
+                "PATCH {path} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n\
                  Content-Type: application/offset+octet-stream\r\nUpload-Offset: 4\r\n\
                  Content-Length: 999996\r\n\r\n1234"
             );
@@ -177,7 +177,7 @@ fn one_client_does_not_take_the_connections_of_others() {
     assert!(reply.starts_with("HTTP/1.1 503 "), "{reply:?}");
     drop(held);
     until("it is served once the others are closed", || {
-        let sent = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+        let sent = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let mut again = hold_one(greedy, address, sent)?;
         again.set_nonblocking(false).unwrap();
         let mut answer = [0; 15];

@@ -134,7 +134,7 @@ fn interim_answers_come_between_others_and_only_to_clients_that_know_them() {
     let mut requests = Vec::new();
     for _ in 0..20 {
         let head = format!(
-            "POST {FILES} HTTP/1.1\r\nHost: box\r\nUpload-Complete: ?1\r\n\
+            "POST {FILES} HTTP/1.1\r\nHost: localhost\r\nUpload-Complete: ?1\r\n\
              Upload-Draft-Interop-Version: 8\r\nContent-Length: 4\r\n\r\ntext"
         );
         requests.extend_from_slice(head.as_bytes());

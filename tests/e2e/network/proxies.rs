@@ -237,11 +237,17 @@ fn wrong_tokens_are_counted_for_the_client_behind_the_proxy() {
 /// A new upload's `Location`, asked for from 127.0.0.1 and from another client.
 #[test]
 fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
-    let daemon = daemon(TRUSTING);
+    let daemon = tokens::daemon("[http]\ntrusted_proxies = ['127.0.0.1']");
     let address = daemon.address();
+    let token = format!("Bearer {}", tokens::add(&daemon, &["phone"]));
+    let token = ("Authorization", &*token);
+    tokens::reload(&daemon);
     let location = |client: u8, host: &str, headers: &[(&str, &str)]| {
         let mut head = format!("POST {FILES} HTTP/1.1\r\nHost: {host}\r\n");
-        for (name, value) in headers.iter().chain(&[RESUMABLE, ("Upload-Length", "9")]) {
+        for (name, value) in headers
+            .iter()
+            .chain(&[RESUMABLE, token, ("Upload-Length", "9")])
+        {
             head += &format!("{name}: {value}\r\n");
         }
         let client = Ipv4Addr::new(127, 0, 0, client);
@@ -285,7 +291,7 @@ fn an_upload_is_where_its_client_asked_for_it_as_far_as_that_is_known() {
     let client = Ipv4Addr::new(127, 0, 0, 5);
     let mut connection = Connection::open_from(client, address).unwrap();
     let draft = ("Upload-Draft-Interop-Version", "8");
-    let headers = [draft, ("Upload-Complete", "?1")];
+    let headers = [draft, token, ("Upload-Complete", "?1")];
     connection
         .send_head("POST", FILES, &headers, Some(4))
         .unwrap();

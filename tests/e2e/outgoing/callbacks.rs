@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use uuid::Uuid;
 
+use super::fetching::{ITSELF, names_of_itself};
 use crate::fixtures::documents;
 use crate::fixtures::remote_server::{RemoteServer, hang, respond};
 use crate::support::daemon::Daemon;
@@ -348,4 +350,48 @@ fn only_hosts_that_are_named_are_called_also_later() {
         assert_eq!(state["status"], "pending", "{state}");
         assert_eq!(remote.asked().len(), asked, "{allow}");
     }
+}
+
+#[test]
+fn the_daemon_never_calls_itself() {
+    let config = format!("[http]\nbase_url = 'https://notes.example'\n[callbacks]\n{ITSELF}");
+    let daemon = daemon(&config);
+    let address = daemon.address();
+    let names = names_of_itself(address.port());
+    let [known @ .., unresolved] = &names;
+    let notes = "https://notes.example".to_owned();
+    for name in known.iter().chain([&notes]) {
+        let url = format!("{name}/task/{}/retry", Uuid::new_v4());
+        let metadata = tus::encode_metadata(&[("callback_url", &url)]);
+        let headers = [
+            RESUMABLE,
+            ("Upload-Length", "9"),
+            ("Upload-Metadata", &metadata),
+        ];
+        let refused = request(address, "POST", FILES, &headers, Some(b"")).unwrap();
+        let text = refused.expect(400, name).text();
+        assert!(
+            text.contains("leads to this server itself"),
+            "{name}: {text}"
+        );
+    }
+    // One whose name is resolved when it is used: tried once, without a connection.
+    let id = Uuid::new_v4().to_string();
+    let url = format!("{unresolved}/task/{id}/retry");
+    let metadata = [
+        ("filename", "a.txt"),
+        ("callback_url", &*url),
+        ("taskId", &id),
+    ];
+    let content = b"this is no recording at all";
+    let upload = Upload::create(address, content.len(), &metadata);
+    upload.finish(content, content.len());
+    let failed = callback(address, &id, has_status("failed"));
+    assert_eq!(failed["attempts"], 1, "{failed}");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("leads to this server itself"), "{error}");
+    // Another port of this machine is another server.
+    let receiver = RemoteServer::start(|_, to| respond(to, "200 OK", "", b""));
+    let id = fail(address, &receiver.url("/done"));
+    callback(address, &id, has_status("delivered"));
 }

@@ -276,6 +276,50 @@ fn nothing_is_fetched_without_an_allowed_host() {
     assert!(!daemon.state_dir().join("callback-secret").exists());
 }
 
+/// `allow` with all names by which the daemon may be meant.
+pub const ITSELF: &str = "allow = ['127.0.0.1:*', '127.9.9.9:*', '127.1:*', '0.0.0.0:*', 'localhost:*', \
+    '[::1]:*', '[::]:*', '[::ffff:127.0.0.1]:*', 'notes.example:*', 'notes.example']";
+
+/// The names of the daemon at this port that are known without being resolved, and
+/// one that is not.
+pub fn names_of_itself(port: u16) -> [String; 6] {
+    [
+        "127.0.0.1",
+        "localhost",
+        "0.0.0.0",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "127.1",
+    ]
+    .map(|host| format!("http://{host}:{port}"))
+}
+
+#[test]
+fn nothing_is_fetched_from_the_daemon_itself() {
+    let daemon = daemon(ITSELF, "[http]\nbase_url = 'https://notes.example/scribed'");
+    let address = daemon.address();
+    let own = format!("http://{address}");
+    let remote = RemoteServer::start(move |asked, to| {
+        let location = format!("Location: {own}{}\r\n", asked.target);
+        respond(to, "302 Found", &location, b"")
+    });
+    let mut urls = names_of_itself(address.port()).to_vec();
+    urls.extend([
+        "https://notes.example/x".into(),
+        "http://notes.example".into(),
+    ]);
+    urls.push(remote.url("/redirected"));
+    for url in urls {
+        let refused = fetch(address, "", &format!("{url}/health")).expect(400, &url);
+        let text = refused.text();
+        assert!(
+            text.contains("leads to this server itself"),
+            "{url}: {text}"
+        );
+    }
+    assert_nothing_left(&daemon);
+}
+
 #[test]
 fn only_authorities_that_the_system_trusts_count() {
     let spoken = spoken(52);

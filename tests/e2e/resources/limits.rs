@@ -209,7 +209,7 @@ fn idle_connections_are_ended() {
         "",
         "G",
         "GET /health/live HTTP/1.1\r\n",
-        "GET /health/live HTTP/1.1\r\nHost: x\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: localhost\r\n",
     ] {
         let mut connection = Connection::open(daemon.address()).unwrap();
         connection.send(sent.as_bytes()).unwrap();

@@ -1,14 +1,20 @@
 //! The files of a front end, from a folder.
 
+mod beneath;
+
 use std::io;
 use std::path::Path;
 
 use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_RANGE, LOCATION,
-    RANGE, X_CONTENT_TYPE_OPTIONS,
+    RANGE,
 };
 use hyper::{Request, Response, StatusCode};
-use tower_http::services::{ServeDir, ServeFile};
+use percent_encoding::percent_decode_str;
+use tower_http::services::ServeDir;
+use tower_http::services::fs::DefaultServeDirFallback;
+
+use beneath::Beneath;
 
 use super::error::api::ApiError;
 use super::reply::{self, Reply};
@@ -16,9 +22,7 @@ use super::reply::{self, Reply};
 /// A built single-page application.
 #[derive(Debug, Clone)]
 pub struct FrontEnd {
-    files: ServeDir,
-    /// For addresses inside the application.
-    index: ServeFile,
+    files: ServeDir<DefaultServeDirFallback, Beneath>,
     /// Whether it is also served at `/`.
     is_at_root: bool,
 }
@@ -26,9 +30,9 @@ pub struct FrontEnd {
 impl FrontEnd {
     /// The one in this folder.
     pub fn at(dir: &Path) -> FrontEnd {
+        let files = ServeDir::with_backend("", Beneath::new(dir));
         FrontEnd {
-            files: ServeDir::new(dir).precompressed_br().precompressed_gzip(),
-            index: ServeFile::new(dir.join("index.html")),
+            files: files.precompressed_br().precompressed_gzip(),
             is_at_root: false,
         }
     }
@@ -47,12 +51,16 @@ impl FrontEnd {
     }
 
     /// Handles GET of a file. A path without a file and without an extension gets
-    /// the first page: the application knows the address.
+    /// the first page: the application knows the address. Hidden files, as tools for
+    /// development leave them, do not exist.
     pub(super) async fn file(&self, path: &str, headers: &HeaderMap) -> Result<Reply, ApiError> {
+        if is_hidden(path) {
+            return Err(ApiError::NoRoute);
+        }
         let mut found = self.files.clone().try_call(request(path, headers)?).await;
         let last = path.rsplit('/').next().unwrap_or_default();
         if is_missing(&found) && !last.contains('.') {
-            found = self.index.clone().try_call(request("/", headers)?).await;
+            found = self.files.clone().try_call(request("/", headers)?).await;
         }
         if is_missing(&found) {
             return Err(ApiError::NoRoute);
@@ -64,11 +72,17 @@ impl FrontEnd {
             reply::set(&mut reply, LOCATION, format!("{last}/"));
         }
         let headers = reply.headers_mut();
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Revalidated, so that a new release is seen at once.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         Ok(reply)
     }
+}
+
+/// Whether any part of a path begins with a dot.
+fn is_hidden(path: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    let mut parts = decoded.split(|byte| *byte == b'/');
+    parts.any(|part| part.starts_with(b"."))
 }
 
 fn is_missing<B>(found: &io::Result<Response<B>>) -> bool {
