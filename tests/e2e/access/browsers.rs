@@ -15,7 +15,9 @@ const OPEN: &str = "[auth]\nmode = 'open'\nnetworks = ['127.0.0.0/8']\n";
 const FOREIGN: &str = "https://evil.example";
 
 fn daemon(config: &str) -> Daemon {
-    Daemon::start_unready(Daemon::folder_with(config), &[])
+    let daemon = Daemon::start_unready(Daemon::folder_with(config), &[]);
+    daemon.wait_until_ready();
+    daemon
 }
 
 /// Asks for what this `Host` names.

@@ -47,7 +47,9 @@ fn allowing(origin: &str) -> String {
 }
 
 fn daemon(config: &str) -> Daemon {
-    Daemon::start_unready(Daemon::folder_with(config), &[])
+    let daemon = Daemon::start_unready(Daemon::folder_with(config), &[]);
+    daemon.wait_until_ready();
+    daemon
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn a_lost_tokens_file_closes_and_an_emptied_one_opens() {
     // At a start, also after a crash.
     daemon.kill9();
     daemon.start_again();
+    daemon.wait_until_ready();
     expect_closed(&daemon, &phone);
     let check = Command::new(PROGRAM)
         .args(["check", "--config"])
@@ -94,6 +95,7 @@ fn a_lost_tokens_file_closes_and_an_emptied_one_opens() {
     fs::remove_file(&file).unwrap();
     daemon.kill9();
     daemon.start_again();
+    daemon.wait_until_ready();
     list(&daemon, None).expect(200, "as after the installation");
 }
 

@@ -31,7 +31,9 @@ fn daemon_with(more: &str) -> (Daemon, PathBuf) {
     fs::write(folder.path().join("scribed.toml"), config).unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();
     let no_more: [&OsStr; 0] = [];
-    (Daemon::start_unready(folder, &no_more), pages)
+    let daemon = Daemon::start_unready(folder, &no_more);
+    daemon.wait_until_ready();
+    (daemon, pages)
 }
 
 fn ask(address: SocketAddr, path: &str, header: (&str, &str)) -> Response {

@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::fetching::{ITSELF, names_of_itself};
 use crate::fixtures::documents;
+use crate::fixtures::itself::{ITSELF, names_of_itself};
 use crate::fixtures::remote_server::{RemoteServer, hang, respond};
 use crate::support::daemon::Daemon;
 use crate::support::http::{delete, request};

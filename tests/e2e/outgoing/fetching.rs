@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::fixtures::itself::{ITSELF, names_of_itself};
 use crate::fixtures::leftovers::assert_nothing_left;
 use crate::fixtures::remote_server::{ReceivedRequest, RemoteServer, hang, respond};
 use crate::support::daemon::Daemon;
@@ -274,24 +275,6 @@ fn nothing_is_fetched_without_an_allowed_host() {
     assert!(detail.contains("callbacks.allow is empty"), "{detail}");
     assert!(remote.asked().is_empty());
     assert!(!daemon.state_dir().join("callback-secret").exists());
-}
-
-/// `allow` with all names by which the daemon may be meant.
-pub const ITSELF: &str = "allow = ['127.0.0.1:*', '127.9.9.9:*', '127.1:*', '0.0.0.0:*', 'localhost:*', \
-    '[::1]:*', '[::]:*', '[::ffff:127.0.0.1]:*', 'notes.example:*', 'notes.example']";
-
-/// The names of the daemon at this port that are known without being resolved, and
-/// one that is not.
-pub fn names_of_itself(port: u16) -> [String; 6] {
-    [
-        "127.0.0.1",
-        "localhost",
-        "0.0.0.0",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "127.1",
-    ]
-    .map(|host| format!("http://{host}:{port}"))
 }
 
 #[test]
