@@ -8,8 +8,8 @@ use crate::store::facts::Priority;
 /// While bulk tasks wait, interactive ones get this many times as much of the
 /// engine as those.
 const INTERACTIVE_TO_BULK: f64 = 3.0;
-/// So many seconds of the engine more than another owner may one have used and
-/// its interactive tasks still go before the bulk tasks of the other.
+/// An owner's interactive tasks go before another owner's bulk tasks until it has
+/// used so many seconds of the engine more than the other.
 const LEAD_MAX_S: f64 = 20.0;
 /// Interactive tasks may owe bulk tasks so many seconds: a short one does not wait
 /// for a bulk task's window because of another short one before it.
@@ -18,20 +18,20 @@ const DEBT_FREE_S: f64 = 5.0;
 /// seconds of bulk tasks: no longer than that do others wait for the balance.
 const DEBT_MAX_S: f64 = 120.0;
 
-/// So much less than all others may one have used who comes back at once: a client
-/// that sends its recordings one by one gets its share, too.
+/// An owner that is away for a moment may be so far behind all others when it comes
+/// back: a client that sends its recordings one by one gets its share, too.
 const LAG_MAX_S: f64 = 30.0;
 
 /// The seconds of the engine that owners have used, as far as it matters: since
 /// the engine was idle the last time.
 ///
 /// Start-time fair queueing: the owner that has used least is next. Owners that
-/// come, or come back later, are no further behind than the one who has used least
-/// of those who are there, so that no one saves up time.
+/// come, or come back later, begin with as much as the least that a present owner
+/// has used, so that no time is saved up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounts {
     used_s: HashMap<Owner, f64>,
-    /// What the one has used who has used least of those who wait or run.
+    /// The least that an owner with waiting or running tasks has used.
     floor_s: f64,
     balance: Balance,
 }
@@ -122,7 +122,7 @@ mod tests {
     };
 
     #[test]
-    fn nobody_saves_up_and_nobody_is_behind() {
+    fn no_time_is_saved_up_and_new_owners_are_not_behind() {
         let [a, b, c] = ["a", "b", "c"].map(owner);
         let mut accounts = Accounts::default();
         accounts.charge((&a, Priority::Bulk), 100.0, BULK);

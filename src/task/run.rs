@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// A task that others wait for has the engine at least so long at a time.
 const SLICE_MIN_S: f64 = 10.0;
-/// And at most so long, unless most of it were wasted.
-const SLICE_MAX_S: f64 = 300.0;
-/// It has the engine so many times as long as it took to get to where it was: a
-/// quarter of its time is lost at most.
+/// And at most so long, unless more than half of it were lost.
+const SLICE_MAX_S: f64 = 60.0;
+/// In between, so many times as long as it took to get to where it was: of a
+/// recording that is not too long a quarter of the time is lost at most.
 const SLICE_PER_OVERHEAD: f64 = 4.0;
-/// Even with the longest slice half of its time is not lost.
+/// And never less than so many times as long.
 const SLICE_PER_OVERHEAD_MIN: f64 = 2.0;
 /// Waiting for an engine that is being started costs its owner no more than
 /// this; loading another model does not take longer.
@@ -143,8 +143,8 @@ mod tests {
         for (catching_up_s, slice_s) in [
             (0.0, SLICE_MIN_S),
             (1.0, SLICE_MIN_S),
-            (20.0, 80.0),
-            (100.0, SLICE_MAX_S),
+            (10.0, 40.0),
+            (20.0, SLICE_MAX_S),
             (1000.0, 2000.0),
         ] {
             let mut run = Run::begin(Instant::now());

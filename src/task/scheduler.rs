@@ -10,7 +10,7 @@
 //! - Within owner and priority, tasks run in the order of their arrival.
 //! - One whose model is loaded goes first within limits ([`Residency`]).
 //!
-//! Knows no clock: the time is a parameter, so that tests can tell it.
+//! Knows no clock: the time is a parameter, so that tests can choose it.
 
 use std::time::Instant;
 

@@ -422,7 +422,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_waits_for_long_behind_others(
+    fn a_new_owner_does_not_wait_for_long(
         crowd in prop::collection::vec(recordings(0.5..5.0), 1..30),
         one in recordings(0.5..5.0),
         after_s in 0.0..500.0,

@@ -1,5 +1,5 @@
-//! The engine in the hands of several users: whoever sends hours of recordings,
-//! dear options or one request after the other, waits for himself.
+//! Several users of one engine: hours of recordings, dear options and requests in a
+//! loop cost their sender time, and others little.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
