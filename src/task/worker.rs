@@ -120,10 +120,16 @@ impl Worker<'_> {
         record.start_time = Some(now());
         record.end_time = None;
         let id = record.id;
-        let outcome = match self.store(&record).await {
-            Ok(false) => Attempt::Deleted,
-            Ok(true) => self.process(&record).await,
-            Err(error) => self.unreadable(id, error).await,
+        let outcome = match self.space(id).await {
+            Err(interruption) => interruption.into(),
+            Ok(()) => {
+                let begun = record.clone();
+                match self.on_disk(move |tasks| tasks.update(begun)).await {
+                    Ok(false) => Attempt::Deleted,
+                    Ok(true) => self.process(&record).await,
+                    Err(error) => self.unreadable(id, error).await,
+                }
+            }
         };
         let is_done = matches!(outcome, Attempt::Completed(..));
         match outcome {
@@ -187,22 +193,6 @@ impl Worker<'_> {
         Attempt::EngineLost(format!(
             "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
         ))
-    }
-
-    /// Stores the beginning of a task; false if it was deleted.
-    async fn store(self, record: &TaskRecord) -> io::Result<bool> {
-        loop {
-            let begun = record.clone();
-            match self.on_disk(move |tasks| tasks.update(begun)).await {
-                Err(error) if space::is_lacking(&error) => {
-                    if self.space(record.id).await.is_err() {
-                        // Stored with its end.
-                        return Ok(true);
-                    }
-                }
-                stored => return stored,
-            }
-        }
     }
 
     /// Waits for disk space.

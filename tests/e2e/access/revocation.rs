@@ -1,7 +1,7 @@
 //! A removed token: whatever was begun with it ends, however it was begun, and
 //! makes no task afterwards. Also where another token gets its name.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
