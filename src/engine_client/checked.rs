@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::allowance::Allowance;
 use super::job_checks::JobChecks;
+use super::texts::{self, Violation, name};
 use crate::protocol::{Job, ModelInfo, Report};
 
 /// Longest silence that an engine may ask for: one pass of a large model on a
@@ -19,23 +20,12 @@ const PATIENCE_MAX_S: u64 = 4 * 3600;
 /// Most jobs at a time.
 const SLOTS_MAX: usize = 16;
 
-/// Longest name: of a model, a version, a device, a codec.
-const NAME_MAX_CHARS: usize = 200;
-
-/// Longest reason or warning.
-const REASON_MAX_CHARS: usize = 2000;
-
 /// Reports about models before the first job: an engine loads one.
 const NOTICES_AT_START: u32 = 8;
 /// Further ones that a job allows: it may need another model.
 const NOTICES_PER_JOB: u32 = 4;
 /// Most of them at a time.
 const NOTICES_MAX: u32 = 64;
-
-/// What an engine must not report. The text continues "it reported".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Violation(pub String);
 
 /// The state of one connection, as far as it decides what may come next.
 #[derive(Debug)]
@@ -112,7 +102,7 @@ impl Checks {
                 self.notice()?;
                 Report::ModelFailed {
                     model: name(model),
-                    reason: text(reason, REASON_MAX_CHARS),
+                    reason: texts::reason(reason),
                 }
             }
             Report::Alive { job } => {
@@ -167,7 +157,7 @@ impl Checks {
                     return Ok(None);
                 }
                 self.end(job);
-                let reason = text(reason, REASON_MAX_CHARS);
+                let reason = texts::reason(reason);
                 Report::Failed { job, kind, reason }
             }
         };
@@ -213,29 +203,6 @@ impl Checks {
             None => Err(Violation("too much about its model".into())),
         }
     }
-}
-
-/// A name for people and programs.
-pub(super) fn name(name: String) -> String {
-    text(name, NAME_MAX_CHARS)
-}
-
-/// The reason of a failure, or a warning.
-pub(super) fn reason(reason: String) -> String {
-    text(reason, REASON_MAX_CHARS)
-}
-
-/// At most so many characters, none of them a control character.
-fn text(text: String, most: usize) -> String {
-    // A character has a byte at least.
-    if text.len() <= most && !text.contains(char::is_control) {
-        return text;
-    }
-    let printable = text.chars().map(|letter| match letter.is_control() {
-        true => ' ',
-        false => letter,
-    });
-    printable.take(most).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an engine may report of one job.
 
-use super::checked::{Violation, name, reason};
+use super::texts::{Violation, name, reason};
 use crate::protocol::{AudioInfo, Job, MediaInfo, Outcome, Reached, Segment, Word};
 
 /// Sound beyond the longest recording that is accepted: engines notice its end a

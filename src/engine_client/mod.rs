@@ -19,6 +19,7 @@ mod session;
 mod supervisor;
 #[cfg(test)]
 mod testing;
+mod texts;
 
 pub use engine::{
     Engine, EngineCommand, EngineSource, EngineState, JobEvent, JobReceiver, JobRequest, engine,

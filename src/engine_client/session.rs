@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::checked::{Checks, Violation};
+use super::checked::Checks;
 use super::engine::{EngineState, JobEvent, JobReceiver, Submission};
+use super::texts::Violation;
 use crate::models;
 use crate::protocol::wire::{Decoder, WireError, encode};
 use crate::protocol::{Job, Report, Request, VERSION, descriptor};

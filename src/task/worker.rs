@@ -124,14 +124,14 @@ impl Worker<'_> {
             record.start_time = Some(now());
             record.end_time = None;
         }
-        let is_stored = match is_new {
-            true => self.store(&record).await,
-            false => Ok(true),
-        };
-        let mut outcome = match is_stored {
-            Ok(false) => Attempt::Deleted,
-            Ok(true) => self.process(&record).await,
-            Err(error) => self.unreadable(id, error).await,
+        let begun = is_new.then(|| record.clone());
+        let mut outcome = match self.space(id).await {
+            Err(interruption) => interruption.into(),
+            Ok(()) => match self.begin(begun).await {
+                Ok(false) => Attempt::Deleted,
+                Ok(true) => self.process(&record).await,
+                Err(error) => self.unreadable(id, error).await,
+            },
         };
         if let Attempt::Yielded = outcome {
             outcome = match self.tasks.put_back(id) {
@@ -155,6 +155,14 @@ impl Worker<'_> {
         }
         // Only now: followers of the transcript must see its end.
         self.tasks.rest(id, audio_s);
+    }
+
+    /// Stores the beginning of a task, if it is one; false if it was deleted.
+    async fn begin(self, record: Option<TaskRecord>) -> io::Result<bool> {
+        match record {
+            Some(begun) => self.on_disk(move |tasks| tasks.update(begun)).await,
+            None => Ok(true),
+        }
     }
 
     async fn process(self, record: &TaskRecord) -> Attempt {
@@ -199,22 +207,6 @@ impl Worker<'_> {
         Attempt::EngineLost(format!(
             "the transcription engine was lost {ATTEMPTS} times, the last time because {lost}; the recording is kept"
         ))
-    }
-
-    /// Stores the beginning of a task; false if it was deleted.
-    async fn store(self, record: &TaskRecord) -> io::Result<bool> {
-        loop {
-            let begun = record.clone();
-            match self.on_disk(move |tasks| tasks.update(begun)).await {
-                Err(error) if space::is_lacking(&error) => {
-                    if self.space(record.id).await.is_err() {
-                        // Stored with its end.
-                        return Ok(true);
-                    }
-                }
-                stored => return stored,
-            }
-        }
     }
 
     /// Waits for disk space.

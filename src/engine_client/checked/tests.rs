@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::testing::{model, started};
+use super::super::texts::{NAME_MAX_CHARS, REASON_MAX_CHARS};
 use super::*;
 use crate::options::Options;
 use crate::protocol::{

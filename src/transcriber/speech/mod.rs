@@ -3,6 +3,7 @@
 
 mod activity;
 mod error;
+mod exceptions;
 mod language;
 mod model;
 mod noise;

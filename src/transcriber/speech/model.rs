@@ -14,6 +14,7 @@ use whisper_rs::{
 };
 
 use super::activity::SAMPLE_RATE;
+use super::exceptions;
 use super::language::ENGLISH;
 use super::noise::faint_noise;
 use super::run;
@@ -55,6 +56,16 @@ pub enum ModelError {
         what: String,
         /// In whisper.cpp's words.
         error: WhisperError,
+    },
+    /// whisper.cpp threw an exception over it.
+    #[error(
+        "whisper.cpp could not use {what} ({thrown}): a damaged file, or not enough memory; download it again"
+    )]
+    Thrown {
+        /// A path, or the built-in model.
+        what: String,
+        /// In the words of the exception.
+        thrown: String,
     },
     #[error("{what} is loaded but does not compute ({error})")]
     WarmUp {
@@ -112,21 +123,32 @@ impl Model {
             error,
         })?;
         let what = path.display().to_string();
-        Self::warm(
-            WhisperContext::new_with_params(path, context_parameters()),
-            what,
-            threads,
-        )
+        let load = || WhisperContext::new_with_params(path, context_parameters());
+        Self::warm(load, what, threads)
     }
 
     /// The built-in model.
     pub fn demo(threads: usize) -> Result<ModelState, ModelError> {
-        let context = WhisperContext::new_from_buffer_with_params(DEMO_MODEL, context_parameters());
-        Self::warm(context, "the built-in model".to_owned(), threads)
+        let parameters = context_parameters();
+        let load = || WhisperContext::new_from_buffer_with_params(DEMO_MODEL, parameters);
+        Self::warm(load, "the built-in model".to_owned(), threads)
     }
 
+    /// Loads a model and tries it.
     fn warm(
-        context: Result<WhisperContext, WhisperError>,
+        load: impl FnOnce() -> Result<WhisperContext, WhisperError>,
+        what: String,
+        threads: usize,
+    ) -> Result<ModelState, ModelError> {
+        let (state, thrown) = exceptions::catching(|| Self::try_warm(load, what.clone(), threads));
+        match thrown {
+            None => state,
+            Some(thrown) => Err(ModelError::Thrown { what, thrown }),
+        }
+    }
+
+    fn try_warm(
+        context: impl FnOnce() -> Result<WhisperContext, WhisperError>,
         what: String,
         threads: usize,
     ) -> Result<ModelState, ModelError> {
@@ -134,7 +156,7 @@ impl Model {
             what: what.clone(),
             error,
         };
-        let context = context.map_err(load)?;
+        let context = context().map_err(load)?;
         let mut state = context.create_state().map_err(load)?;
         let begun = Instant::now();
         warm_up(&mut state, threads).map_err(|error| ModelError::WarmUp { what, error })?;
@@ -260,5 +282,22 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(error.contains("cannot be read (No such file"), "{error}");
+    }
+
+    #[test]
+    fn an_exception_of_whisper_cpp_is_an_error() {
+        const N_VOCAB: usize = 4;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ggml-small.bin");
+        let mut damaged = DEMO_MODEL.to_vec();
+        damaged[N_VOCAB..][..4].copy_from_slice(&52_000_u32.to_le_bytes());
+        std::fs::write(&path, &damaged).unwrap();
+        // The process lives, and can load others.
+        for _ in 0..2 {
+            let error = Model::from_file(&path, 1).err().unwrap();
+            assert!(matches!(error, ModelError::Thrown { .. }), "{error}");
+            assert!(error.to_string().contains("download it again"), "{error}");
+            Model::demo(1).unwrap();
+        }
     }
 }

@@ -2,5 +2,6 @@
 
 mod clock;
 mod crashes;
+mod lying;
 mod start;
 mod storm;
