@@ -1,16 +1,13 @@
 //! The audio description chunk, and the coding that it and the magic cookie describe.
 
 use super::super::MediaError;
+use super::super::limits::{CHANNELS_MAX, PACKET_FRAMES_MAX};
 use super::super::mp4::coding::{Coding, Layout};
 use super::super::mp4::descriptors::decoder_config;
 use super::super::mp4::pcm::Pcm;
-use super::super::reader::CHANNELS_MAX;
 
 /// Length of the chunk's content.
 pub const DESCRIPTION_BYTES: usize = 32;
-
-/// No codec has more frames in a packet.
-const PACKET_FRAMES_MAX: u32 = 65_536;
 
 /// The audio description chunk.
 #[derive(Debug, Clone)]

@@ -7,10 +7,7 @@ use std::ops::Range;
 use super::coding::Layout;
 use super::input::Input;
 use crate::media::MediaError;
-
-/// Limit of all tables of the selected track: a day of audio needs about half of
-/// it.
-const TABLES_MAX_BYTES: u64 = 64 * 1024 * 1024;
+use crate::media::limits::TABLES_MAX_BYTES;
 
 /// Byte ranges of the contents of a track's table boxes.
 #[derive(Debug, Clone, Default)]

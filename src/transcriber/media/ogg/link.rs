@@ -7,7 +7,7 @@ use super::audio::AudioStream;
 use super::codec::Content;
 use super::page::{Page, PageEvent, Pages};
 use super::video::Clock;
-use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
+use crate::media::limits::{CHANNELS_MAX, TRACKS_MAX};
 
 use crate::media::{MediaError, Source};
 

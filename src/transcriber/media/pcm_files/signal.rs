@@ -4,7 +4,7 @@ use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::*;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
-use super::super::reader::CHANNELS_MAX;
+use super::super::limits::CHANNELS_MAX;
 use super::super::{MediaError, codec};
 
 /// Frames in a packet if all samples have the same size.
