@@ -174,16 +174,41 @@ fn decode(recording: File, request: &Request, output: &Output) -> Result<(), Fai
 
 #[cfg(test)]
 pub mod tests {
-    /// Set where the test below is the program in the child.
-    pub const CHILD: &str = "SCRIBED_TEST_DECODES";
+    use super::*;
+
+    /// Says what the test below does, where it is the program in the child.
+    pub const CHILD: &str = "SCRIBED_TEST_CHILD";
+    /// What a child does.
+    pub const DECODES: &str = "decodes";
+    /// It asks for as much memory as there may be, and then for more.
+    pub const EXHAUSTS_ITS_MEMORY: &str = "exhausts its memory";
 
     /// The child of tests is the test program, which runs this test alone.
     #[test]
     fn as_a_program() {
-        if std::env::var_os(CHILD).is_some() {
-            let _ = super::run();
-            // Nothing of the test harness is to be reported.
-            std::process::exit(0);
+        let Ok(wanted) = std::env::var(CHILD) else {
+            return;
+        };
+        match &*wanted {
+            DECODES => drop(run()),
+            _ => exhaust_memory(),
         }
+        // Nothing of the test harness is to be reported.
+        std::process::exit(0);
+    }
+
+    fn exhaust_memory() {
+        memory::limit().unwrap();
+        let output = Output {
+            stream: RefCell::new(stdin().as_fd().try_clone_to_owned().unwrap().into()),
+            sent: RefCell::new(Instant::now()),
+        };
+        output.send(&Message::Ready, &[]).unwrap();
+        let half = vec![1_u8; media::DECODER_BYTES as usize / 2];
+        output.send(&Message::Lacking(String::new()), &[]).unwrap();
+        let other = vec![1_u8; media::DECODER_BYTES as usize / 2];
+        // Both are in use.
+        let message = Message::Lacking(format!("{}", half[5] + other[5]));
+        output.send(&message, &[]).unwrap();
     }
 }

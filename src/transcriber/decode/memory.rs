@@ -31,9 +31,7 @@ pub fn limit() -> io::Result<()> {
 /// Private writable mappings that this process has already (proc_pid_status(5)).
 fn data_bytes() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmData:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.map(|kib| kib.saturating_mul(1024))
         .ok_or_else(|| io::Error::other("/proc/self/status has no VmData"))

@@ -57,22 +57,14 @@ pub struct Process {
     /// message.
     cpu: Duration,
     cpu_at_message: Duration,
+    idle_cpu_limit: Duration,
 }
 
 impl Process {
     /// Starts a child and asks it to decode `recording`. The child dies with the
     /// calling thread.
     pub fn start(recording: &File, request: &Request) -> Result<Self, DecodeError> {
-        Self::start_command(command(), recording, request)
-    }
-
-    /// The same with another program.
-    fn start_command(
-        command: Command,
-        recording: &File,
-        request: &Request,
-    ) -> Result<Self, DecodeError> {
-        Self::spawn(command, recording, request).map_err(DecodeError::Start)
+        Self::spawn(command(), recording, request).map_err(DecodeError::Start)
     }
 
     fn spawn(mut command: Command, recording: &File, request: &Request) -> io::Result<Self> {
@@ -82,6 +74,8 @@ impl Process {
         }
         // Each arena of each thread counts as memory.
         command.env("MALLOC_ARENA_MAX", "1");
+        // It can neither read symbols nor spare the memory for them.
+        command.env("RUST_BACKTRACE", "0");
         let mut child = command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
@@ -100,6 +94,7 @@ impl Process {
             is_ready: false,
             cpu: Duration::ZERO,
             cpu_at_message: Duration::ZERO,
+            idle_cpu_limit: IDLE_CPU_LIMIT,
         };
         let frame = wire::encode(request).map_err(io::Error::other)?;
         let stream = &mut process.stream;
@@ -159,11 +154,7 @@ impl Process {
         if has_log {
             self.log.read();
         }
-        // With something in the log alone, the stream is asked again.
-        match is_readable {
-            true => Ok(true),
-            false => Ok(false),
-        }
+        Ok(is_readable)
     }
 
     /// A child without messages is alive as long as it computes, within limits.
@@ -176,8 +167,8 @@ impl Process {
             self.cpu = cpu;
             pulse.keep_going();
         }
-        match self.cpu.saturating_sub(self.cpu_at_message) > IDLE_CPU_LIMIT {
-            true => Err(DecodeError::Hung(IDLE_CPU_LIMIT.as_secs())),
+        match self.cpu.saturating_sub(self.cpu_at_message) > self.idle_cpu_limit {
+            true => Err(DecodeError::Hung(self.idle_cpu_limit.as_secs())),
             false => Ok(()),
         }
     }
@@ -229,11 +220,12 @@ fn command() -> Command {
     command.arg0("scribed-transcriber").arg("--decode");
     // The program is a test harness then.
     #[cfg(test)]
-    command.env(super::child::tests::CHILD, "1").args([
-        "--exact",
-        "--nocapture",
-        "decode::child::tests::as_a_program",
-    ]);
+    {
+        use super::child::tests::{CHILD, DECODES};
+        command.env(CHILD, DECODES);
+        command.args(["--exact", "--nocapture"]);
+        command.arg("decode::child::tests::as_a_program");
+    }
     command
 }
 
@@ -315,3 +307,6 @@ fn describe(status: ExitStatus) -> String {
         None => format!("status {}", status.code().unwrap_or(-1)),
     }
 }
+
+#[cfg(test)]
+mod tests;

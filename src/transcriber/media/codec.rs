@@ -31,7 +31,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         .as_ref()
         .map_or(0, |channels| channels.count());
     if channels > usize::from(CHANNELS_MAX) {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "it claims {channels} channels"
         )));
     }
@@ -39,7 +39,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         .frames_per_block
         .max(parameters.max_frames_per_packet);
     if claimed_frames.is_some_and(|frames| frames > u64::from(PACKET_FRAMES_MAX)) {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "it claims {} frames in a packet",
             claimed_frames.unwrap_or_default()
         )));
@@ -47,7 +47,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
     if let Some(data) = &parameters.extra_data
         && data.len() > EXTRA_DATA_MAX_BYTES
     {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "the configuration of its codec takes {} bytes",
             data.len()
         )));
@@ -59,7 +59,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
             .and_then(|data| data.first_chunk())
         && u32::from_be_bytes(*frames) > PACKET_FRAMES_MAX
     {
-        return Err(MediaError::Damaged(
+        return Err(MediaError::Excessive(
             "its ALAC frames are too long".to_owned(),
         ));
     }
@@ -73,8 +73,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
     if parameters.codec == well_known::CODEC_ID_VORBIS
         && let Some(headers) = &parameters.extra_data
     {
-        vorbis_setup::check_extra_data(headers)
-            .map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+        vorbis_setup::check_extra_data(headers).map_err(MediaError::from)?;
     }
     Ok(())
 }

@@ -95,6 +95,10 @@ pub enum MediaError {
     Truncated,
     #[error("the file is damaged: {0}; {ACCEPTED}")]
     Damaged(String),
+    /// It asks for more than any recording does, see [`limits`]: no other decoder
+    /// is tried, which would believe it.
+    #[error("the file is damaged: {0}; {ACCEPTED}")]
+    Excessive(String),
     /// A container without audio; contains a list of what it holds instead.
     #[error("the file holds no audio track, only {0}; {ACCEPTED}")]
     NoAudioTrack(String),

@@ -56,7 +56,7 @@ impl Description {
             bits: word(28),
         };
         if description.channels == 0 || description.channels > CHANNELS_MAX.into() {
-            return Err(damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "it claims {} channels",
                 description.channels
             )));
@@ -64,7 +64,7 @@ impl Description {
         // FLAC frames state their own length, and ffmpeg writes arbitrary values
         // here.
         if description.packet_frames > PACKET_FRAMES_MAX && description.kind != *b"flac" {
-            return Err(damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "it claims {} frames in a packet",
                 description.packet_frames
             )));
@@ -104,7 +104,7 @@ impl Description {
                     return Ok(coding);
                 };
                 if (self.packet_bytes, self.packet_frames) != (bytes, frames) {
-                    return Err(damaged(format!(
+                    return Err(MediaError::Excessive(format!(
                         "it claims IMA ADPCM in packets of {} frames and {} bytes",
                         self.packet_frames, self.packet_bytes
                     )));

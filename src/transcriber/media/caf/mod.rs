@@ -79,7 +79,7 @@ impl Caf {
                 b"kuki" => cookie = input.bytes(body, length.min(COOKIE_MAX_BYTES) as usize)?,
                 b"pakt" => {
                     if length > TABLES_MAX_BYTES {
-                        return Err(damaged(format!(
+                        return Err(MediaError::Excessive(format!(
                             "its packet table takes {} MiB; {} MiB are the limit",
                             length >> 20,
                             TABLES_MAX_BYTES >> 20

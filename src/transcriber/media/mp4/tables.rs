@@ -160,7 +160,7 @@ impl Tables {
             sum.saturating_add(range.end - range.start)
         });
         if lengths > TABLES_MAX_BYTES {
-            return Err(MediaError::Damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "the table of contents of its audio track takes {} MiB; {} MiB are the limit",
                 lengths >> 20,
                 TABLES_MAX_BYTES >> 20

@@ -162,7 +162,7 @@ impl LogicalStream {
                     .map_or(0, |channels| channels.count());
                 if channels > usize::from(CHANNELS_MAX) {
                     let reason = format!("its {} stream claims {channels} channels", codec.name());
-                    Kind::Broken(Some(MediaError::Damaged(reason)))
+                    Kind::Broken(Some(MediaError::Excessive(reason)))
                 } else {
                     Kind::Audio(Box::new(AudioStream::new(codec)))
                 }

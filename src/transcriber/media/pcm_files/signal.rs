@@ -45,7 +45,7 @@ pub enum Framing {
 /// Refuses unrealistic formats before memory is allocated for them.
 pub fn check(channels: u32, rate: u32) -> Result<(), MediaError> {
     if channels == 0 || channels > u32::from(CHANNELS_MAX) {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "it claims {channels} channels"
         )));
     }
