@@ -9,6 +9,7 @@ mod connection;
 mod decode;
 mod job;
 mod media;
+mod memory_limit;
 mod probe;
 mod pulse;
 mod reader;
