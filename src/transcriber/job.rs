@@ -6,11 +6,14 @@ use std::thread;
 
 use scribed::protocol::{AudioInfo, FailureKind, Job, MediaInfo, Outcome, Reached, Report};
 
-use crate::decode::{Decoded, STRETCHES_AHEAD, decode};
-use crate::media::{self, MediaError, Source};
+use crate::decode::{DecodeError, Decoded, decode};
+use crate::media;
 use crate::pulse::Pulse;
 use crate::resident::Resident;
 use crate::speech::{self, Cutter, ModelState, Task, Tokens, TranscribeError, Window};
+
+/// Stretches of audio between decoder and model: seconds of it.
+const STRETCHES_AHEAD: usize = 4;
 
 /// ISO 639-2 for a language that could not be found, as there is no speech.
 const NO_LANGUAGE: &str = "und";
@@ -20,7 +23,7 @@ const NO_LANGUAGE: &str = "und";
 pub enum JobError {
     /// The file is no recording.
     #[error(transparent)]
-    Media(#[from] MediaError),
+    Decode(#[from] DecodeError),
     /// The language is none of Whisper's.
     #[error(
         "there is no language \"{0}\": give a code such as \"en\" or \"de\", or none to have it detected"
@@ -42,13 +45,11 @@ impl JobError {
     /// For the daemon to decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Cancelled | Self::Media(MediaError::Stopped) => FailureKind::Cancelled,
+            Self::Cancelled => FailureKind::Cancelled,
             // Not the recording's fault.
-            Self::Media(MediaError::FfmpegStart(_))
-            | Self::NoModel(_)
-            | Self::Model(_)
-            | Self::Thread(_) => FailureKind::Model,
-            Self::Media(_) | Self::Language(_) => FailureKind::Rejected,
+            Self::NoModel(_) | Self::Model(_) | Self::Thread(_) => FailureKind::Model,
+            Self::Decode(error) => error.kind(),
+            Self::Language(_) => FailureKind::Rejected,
         }
     }
 }
@@ -102,12 +103,15 @@ fn transcribe(
         done_s: reached.map_or(0.0, |reached| reached.done_s),
         last_end_s: reached.map_or(0.0, |reached| reached.last_end_s),
     };
-    let source = Source::new(recording, job.size_bytes);
     let (sender, receiver) = sync_channel(STRETCHES_AHEAD);
     thread::scope(|scope| {
         thread::Builder::new()
             .name("decoder".to_owned())
-            .spawn_scoped(scope, move || decode(source, job, &sender, pulse))
+            .spawn_scoped(scope, move || {
+                let extension = job.extension.as_deref();
+                let (size_bytes, limit_s) = (job.size_bytes, job.max_duration_s);
+                decode(&recording, size_bytes, extension, limit_s, &sender, pulse);
+            })
             .map_err(JobError::Thread)?;
         // The receiver goes with the transcription: when that ends early, so does the decoder.
         transcription.run(receiver)
@@ -130,7 +134,10 @@ struct Transcription<'a> {
 }
 
 impl Transcription<'_> {
-    fn run(&mut self, decoded: Receiver<Result<Decoded, MediaError>>) -> Result<Outcome, JobError> {
+    fn run(
+        &mut self,
+        decoded: Receiver<Result<Decoded, DecodeError>>,
+    ) -> Result<Outcome, JobError> {
         let mut cutter = Cutter::default();
         let mut warning = None;
         for message in decoded {

@@ -9,6 +9,7 @@ mod connection;
 mod decode;
 mod job;
 mod media;
+mod memory_limit;
 mod probe;
 mod pulse;
 mod reader;
@@ -64,6 +65,10 @@ struct Arguments {
     /// With --probe: refuse what has more sound, in seconds
     #[arg(long, requires = "probe", value_name = "N", default_value = "86400")]
     max_duration_s: u64,
+    /// Decode the recording that comes over standard input; the engine starts
+    /// itself so
+    #[arg(long, hide = true, conflicts_with = "probe")]
+    decode: bool,
 }
 
 /// An upload keeps nine tenths of its speed, and a thirtieth of a core is left
@@ -78,10 +83,15 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.decode {
+        log_to_stderr();
+        return decode::child::run();
+    }
     if arguments.probe {
         return probe::run(arguments.extension.as_deref(), arguments.max_duration_s);
     }
     log_to_stderr();
+    whisper_rs::install_logging_hooks();
     let resident = match resident(arguments) {
         Ok(resident) => resident,
         Err(error) => {
@@ -150,7 +160,6 @@ fn log_to_stderr() {
         .with(lines)
         .with(levels)
         .init();
-    whisper_rs::install_logging_hooks();
 }
 
 /// Uploads come first. For all threads, which are begun later. A unit of its own

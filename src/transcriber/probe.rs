@@ -1,16 +1,22 @@
-//! What would be made of a recording: decoded to its end, cut into windows, and
-//! no model asked. For `scribed probe`.
+//! What would be made of a recording: decoded to its end as in a job, cut into
+//! windows, and no model asked. For `scribed probe`.
 
 use std::fs::File;
 use std::io::{Write, stdin};
 use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use scribed::protocol::Probe;
+use scribed::protocol::{AudioInfo, Probe};
 
-use crate::media::{Limits, MediaError, Recording, Source};
+use crate::decode::{DecodeError, Decoded, decode};
+use crate::pulse::Pulse;
 use crate::speech::{self, Cutter};
+
+/// Stretches of audio between the decoder and this.
+const STRETCHES_AHEAD: usize = 4;
 
 /// Stretches whose loudest is reported.
 const LOUDNESS_SAMPLES: usize = speech::SAMPLE_RATE * 32 / 1000;
@@ -18,15 +24,12 @@ const LOUDNESS_SAMPLES: usize = speech::SAMPLE_RATE * 32 / 1000;
 /// Describes the file on standard input as JSON on standard output; if it is no
 /// recording, one line on standard error says why.
 pub fn run(extension: Option<&str>, max_duration_s: u64) -> ExitCode {
-    let findings = recording().and_then(|recording| {
-        // As in a job: a decoder's panic is the file's end.
-        catch_unwind(AssertUnwindSafe(|| {
-            probe(recording, extension, max_duration_s)
-        }))
-        .unwrap_or(Err(MediaError::Panicked))
-    });
-    let written = findings
-        .map_err(|error| error.to_string())
+    let written = recording()
+        .map_err(|error| format!("the file could not be read: {error}"))
+        .and_then(|(recording, size_bytes)| {
+            probe(&recording, size_bytes, extension, max_duration_s)
+                .map_err(|error| error.to_string())
+        })
         .and_then(|findings| {
             let mut json =
                 serde_json::to_vec_pretty(&findings).map_err(|error| error.to_string())?;
@@ -44,50 +47,83 @@ pub fn run(extension: Option<&str>, max_duration_s: u64) -> ExitCode {
     }
 }
 
-fn recording() -> Result<File, MediaError> {
-    Ok(stdin().as_fd().try_clone_to_owned()?.into())
+fn recording() -> std::io::Result<(File, u64)> {
+    let recording = File::from(stdin().as_fd().try_clone_to_owned()?);
+    let size_bytes = recording.metadata()?.len();
+    Ok((recording, size_bytes))
 }
 
 fn probe(
-    recording: File,
+    recording: &File,
+    size_bytes: u64,
     extension: Option<&str>,
     max_duration_s: u64,
-) -> Result<Probe, MediaError> {
-    let size_bytes = recording.metadata()?.len();
-    let limits = Limits {
-        max_duration_s: max_duration_s as f64,
-        keep_going: &|| true,
-    };
-    let source = Source::new(recording, size_bytes);
-    let mut recording = Recording::open(source, extension, &limits)?;
-    let mut cutter = Cutter::default();
-    let (mut heard_samples, mut loudest) = (0, 0.0_f32);
-    let mut hear = |cutter: &mut Cutter| {
-        while let Some(window) = cutter.next_window() {
-            if window.audible {
-                heard_samples += window.samples.len();
+) -> Result<Probe, DecodeError> {
+    let stop = AtomicBool::new(false);
+    let pulse = Pulse::new(&stop, &|| ());
+    let (sender, receiver) = sync_channel(STRETCHES_AHEAD);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // The receiver goes only after the last message.
+            let sender = sender;
+            decode(
+                recording,
+                size_bytes,
+                extension,
+                max_duration_s,
+                &sender,
+                &pulse,
+            );
+        });
+        let mut findings = Findings::default();
+        for decoded in receiver {
+            match decoded? {
+                Decoded::Opened(audio) => findings.audio = audio,
+                Decoded::Stretch { samples, .. } => findings.hear(&samples),
+                Decoded::Lacking(lacking) => findings.warning = Some(lacking),
             }
         }
-    };
-    let mut samples = Vec::new();
-    while recording.read(&mut samples)? {
+        Ok(findings.end())
+    })
+}
+
+#[derive(Default)]
+struct Findings {
+    audio: AudioInfo,
+    cutter: Cutter,
+    heard_samples: usize,
+    loudest: f32,
+    warning: Option<String>,
+}
+
+impl Findings {
+    fn hear(&mut self, samples: &[f32]) {
         for stretch in samples.chunks(LOUDNESS_SAMPLES) {
             let sum: f32 = stretch.iter().map(|sample| sample * sample).sum();
-            loudest = loudest.max(sum / stretch.len() as f32);
+            self.loudest = self.loudest.max(sum / stretch.len() as f32);
         }
-        cutter.push(&samples);
-        samples.clear();
-        hear(&mut cutter);
+        self.cutter.push(samples);
+        self.take_windows();
     }
-    cutter.push(&samples);
-    cutter.finish();
-    hear(&mut cutter);
-    let mut audio = recording.audio();
-    audio.duration = Some(cutter.pushed_s());
-    Ok(Probe {
-        audio,
-        heard_s: heard_samples as f64 / speech::SAMPLE_RATE as f64,
-        loudest_db: (loudest > 0.0).then(|| 10.0 * f64::from(loudest.log10())),
-        warning: recording.warning(),
-    })
+
+    fn take_windows(&mut self) {
+        while let Some(window) = self.cutter.next_window() {
+            if window.audible {
+                self.heard_samples += window.samples.len();
+            }
+        }
+    }
+
+    fn end(mut self) -> Probe {
+        self.cutter.finish();
+        self.take_windows();
+        let mut audio = self.audio;
+        audio.duration = Some(self.cutter.pushed_s());
+        Probe {
+            audio,
+            heard_s: self.heard_samples as f64 / speech::SAMPLE_RATE as f64,
+            loudest_db: (self.loudest > 0.0).then(|| 10.0 * f64::from(self.loudest.log10())),
+            warning: self.warning,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use scribed::models::{self, AUTO, DEMO};
 use scribed::protocol::{ModelInfo, Report};
 use scribed::systemd;
 
+use crate::memory_limit;
 use crate::speech::{Model, ModelState};
 
 /// Gigabytes from a slow disk give no sign of life while they are read.
@@ -212,9 +213,9 @@ impl Resident {
             _ if name == DEMO => Model::demo(self.threads).map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
             Ok(installed) => match installed.iter().find(|model| model.name == name) {
-                Some(file) => {
+                Some(file) => memory_limit::check(file.size_bytes).and_then(|()| {
                     Model::from_file(&file.path, self.threads).map_err(|error| error.to_string())
-                }
+                }),
                 None => Err(self.unknown(&name, &installed)),
             },
         };

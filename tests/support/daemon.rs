@@ -301,6 +301,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> i32 {
+        self.pid
+    }
+
     /// Whether it is still there (and no mere zombie).
     pub fn lives(&self) -> bool {
         Stat::of_process(self.pid).is_some_and(|stat| {

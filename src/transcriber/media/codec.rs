@@ -7,8 +7,8 @@ use symphonia::core::codecs::audio::{
 };
 use symphonia::core::codecs::registry::CodecRegistry;
 
+use super::limits::{CHANNELS_MAX, EXTRA_DATA_MAX_BYTES, PACKET_FRAMES_MAX};
 use super::ogg::vorbis_setup;
-use super::reader::CHANNELS_MAX;
 use super::{MediaError, aac};
 
 fn registry() -> &'static CodecRegistry {
@@ -23,9 +23,6 @@ fn registry() -> &'static CodecRegistry {
 
 /// Byte range of the pre-skip in an OpusHead (RFC 7845, 5.1).
 const OPUS_PRE_SKIP: std::ops::Range<usize> = 10..12;
-/// ALAC encoders write 4,096 samples a frame.
-const ALAC_FRAMES_MAX: u32 = 65_536;
-
 /// Refuses parameters for which a decoder would allocate more than any recording
 /// needs.
 fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
@@ -34,8 +31,25 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
         .as_ref()
         .map_or(0, |channels| channels.count());
     if channels > usize::from(CHANNELS_MAX) {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "it claims {channels} channels"
+        )));
+    }
+    let claimed_frames = parameters
+        .frames_per_block
+        .max(parameters.max_frames_per_packet);
+    if claimed_frames.is_some_and(|frames| frames > u64::from(PACKET_FRAMES_MAX)) {
+        return Err(MediaError::Excessive(format!(
+            "it claims {} frames in a packet",
+            claimed_frames.unwrap_or_default()
+        )));
+    }
+    if let Some(data) = &parameters.extra_data
+        && data.len() > EXTRA_DATA_MAX_BYTES
+    {
+        return Err(MediaError::Excessive(format!(
+            "the configuration of its codec takes {} bytes",
+            data.len()
         )));
     }
     if parameters.codec == well_known::CODEC_ID_ALAC
@@ -43,9 +57,9 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
             .extra_data
             .as_deref()
             .and_then(|data| data.first_chunk())
-        && u32::from_be_bytes(*frames) > ALAC_FRAMES_MAX
+        && u32::from_be_bytes(*frames) > PACKET_FRAMES_MAX
     {
-        return Err(MediaError::Damaged(
+        return Err(MediaError::Excessive(
             "its ALAC frames are too long".to_owned(),
         ));
     }
@@ -59,8 +73,7 @@ fn check(parameters: &AudioCodecParameters) -> Result<(), MediaError> {
     if parameters.codec == well_known::CODEC_ID_VORBIS
         && let Some(headers) = &parameters.extra_data
     {
-        vorbis_setup::check_extra_data(headers)
-            .map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+        vorbis_setup::check_extra_data(headers).map_err(MediaError::from)?;
     }
     Ok(())
 }

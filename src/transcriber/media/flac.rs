@@ -21,7 +21,8 @@ use symphonia::default::formats::FlacReader as FrameReader;
 use frame::{FrameHeader, StreamInfo};
 use frames::{Frames, ReadControl};
 
-use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
+use super::limits::PACKET_MAX_BYTES;
+use super::reader::{Packet, Reader, Step, Track};
 
 use super::{MediaError, Source};
 

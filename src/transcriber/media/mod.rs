@@ -19,6 +19,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod hostile;
 mod kind;
+mod limits;
 mod matroska;
 mod mix;
 mod mp4;
@@ -32,12 +33,16 @@ mod pcm_files;
 mod reader;
 mod recording;
 mod resample;
+mod sandbox;
 mod second;
 mod source;
 mod timeline;
 mod trouble;
 
+pub use ffmpeg::program as ffmpeg_program;
+pub use limits::{DECODER_BYTES, FFMPEG_BYTES};
 pub use recording::Recording;
+pub use sandbox::confine_self;
 pub use source::Source;
 
 use scribed::protocol::ACCEPTED;
@@ -90,6 +95,10 @@ pub enum MediaError {
     Truncated,
     #[error("the file is damaged: {0}; {ACCEPTED}")]
     Damaged(String),
+    /// It asks for more than any recording does, see [`limits`]: no other decoder
+    /// is tried, which would believe it.
+    #[error("the file is damaged: {0}; {ACCEPTED}")]
+    Excessive(String),
     /// A container without audio; contains a list of what it holds instead.
     #[error("the file holds no audio track, only {0}; {ACCEPTED}")]
     NoAudioTrack(String),

@@ -168,7 +168,7 @@ impl Opened {
                 Err(error @ (MediaError::Damaged(_) | MediaError::Codec { .. })) => error,
                 result => return result,
             },
-            Err(MediaError::Read(error)) => return Err(error.into()),
+            Err(error @ (MediaError::Read(_) | MediaError::Excessive(_))) => return Err(error),
             Err(error) => error,
         };
         // The second decoder may read what the built-in reader refuses. If it
@@ -215,7 +215,7 @@ impl Opened {
         };
         let codec = match &refusal {
             // The file is hostile or damaged, not of another format.
-            MediaError::Damaged(_) => return Err(refusal),
+            MediaError::Damaged(_) | MediaError::Excessive(_) => return Err(refusal),
             _ => describe(&reader.tracks()[first]),
         };
         let foreign = Foreign {

@@ -9,15 +9,8 @@
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
 use super::MediaError;
-
-/// Further audio tracks are ignored.
-pub const TRACKS_MAX: usize = 64;
-
-/// Streams with more channels are refused.
-pub const CHANNELS_MAX: u16 = 32;
-
-/// Larger packets are damaged.
-pub const PACKET_MAX_BYTES: usize = 4 * 1024 * 1024;
+#[cfg(doc)]
+use super::limits::TRACKS_MAX;
 
 /// One audio track.
 #[derive(Debug, Clone)]

@@ -106,7 +106,9 @@ impl Recording {
         let mut recording = Self::of(source, opened, limits)?;
         let error = match recording.begin(limits) {
             Ok(()) => return Ok(recording),
-            Err(error @ (MediaError::Stopped | MediaError::Read(_))) => return Err(error),
+            Err(error @ (MediaError::Stopped | MediaError::Read(_) | MediaError::Excessive(_))) => {
+                return Err(error);
+            }
             Err(error) => error,
         };
         let Ok(opened) = recording.opened.second(source, limits) else {

@@ -3,10 +3,8 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _};
 
+use super::limits::RATES;
 use super::{MediaError, SAMPLE_RATE};
-
-/// Rates of real recordings; others are damaged headers.
-const ACCEPTED_RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 
 /// Length of an input block. Longer blocks have a steeper filter: this one passes
 /// everything below 7.5 kHz at any rate.
@@ -27,7 +25,7 @@ pub struct Resampler {
 impl Resampler {
     /// Refuses rates out of range.
     pub fn check(rate: u32) -> Result<(), MediaError> {
-        match ACCEPTED_RATES.contains(&rate) {
+        match RATES.contains(&rate) {
             true => Ok(()),
             false => Err(MediaError::SampleRate(rate)),
         }

@@ -1,16 +1,13 @@
 //! The audio description chunk, and the coding that it and the magic cookie describe.
 
 use super::super::MediaError;
+use super::super::limits::{CHANNELS_MAX, PACKET_FRAMES_MAX};
 use super::super::mp4::coding::{Coding, Layout};
 use super::super::mp4::descriptors::decoder_config;
 use super::super::mp4::pcm::Pcm;
-use super::super::reader::CHANNELS_MAX;
 
 /// Length of the chunk's content.
 pub const DESCRIPTION_BYTES: usize = 32;
-
-/// No codec has more frames in a packet.
-const PACKET_FRAMES_MAX: u32 = 65_536;
 
 /// The audio description chunk.
 #[derive(Debug, Clone)]
@@ -59,7 +56,7 @@ impl Description {
             bits: word(28),
         };
         if description.channels == 0 || description.channels > CHANNELS_MAX.into() {
-            return Err(damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "it claims {} channels",
                 description.channels
             )));
@@ -67,7 +64,7 @@ impl Description {
         // FLAC frames state their own length, and ffmpeg writes arbitrary values
         // here.
         if description.packet_frames > PACKET_FRAMES_MAX && description.kind != *b"flac" {
-            return Err(damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "it claims {} frames in a packet",
                 description.packet_frames
             )));
@@ -107,7 +104,7 @@ impl Description {
                     return Ok(coding);
                 };
                 if (self.packet_bytes, self.packet_frames) != (bytes, frames) {
-                    return Err(damaged(format!(
+                    return Err(MediaError::Excessive(format!(
                         "it claims IMA ADPCM in packets of {} frames and {} bytes",
                         self.packet_frames, self.packet_bytes
                     )));

@@ -11,16 +11,15 @@ use std::ops::Range;
 use description::{DESCRIPTION_BYTES, Description, damaged};
 use packet_table::PacketTable;
 
+use super::limits::{PACKET_MAX_BYTES, TABLES_MAX_BYTES};
 use super::mp4::coding::{Coding, Layout, PCM_PACKET_FRAMES};
 use super::mp4::frames::Frames;
 use super::mp4::input::Input;
-use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
+use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 
 const FILE_HEADER_BYTES: u64 = 8;
 const CHUNK_HEADER_BYTES: u64 = 12;
-/// Larger packet tables are refused: a day of audio takes 10 MiB.
-const TABLE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 const COOKIE_MAX_BYTES: u64 = 64 * 1024;
 /// The edit count at the start of the data chunk.
 const EDIT_COUNT_BYTES: u64 = 4;
@@ -79,11 +78,11 @@ impl Caf {
                 }
                 b"kuki" => cookie = input.bytes(body, length.min(COOKIE_MAX_BYTES) as usize)?,
                 b"pakt" => {
-                    if length > TABLE_MAX_BYTES {
-                        return Err(damaged(format!(
+                    if length > TABLES_MAX_BYTES {
+                        return Err(MediaError::Excessive(format!(
                             "its packet table takes {} MiB; {} MiB are the limit",
                             length >> 20,
-                            TABLE_MAX_BYTES >> 20
+                            TABLES_MAX_BYTES >> 20
                         )));
                     }
                     table = PacketTable::read(input.bytes(body, length as usize)?);

@@ -1,6 +1,7 @@
 //! The command line of the ffmpeg child.
 
 use super::super::SAMPLE_RATE;
+use super::super::limits::TRACKS_MAX;
 
 /// How a recording is decoded.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +18,6 @@ pub struct Options {
 /// bounded: ffmpeg keeps what it probes in memory.
 const PROBE_BYTES: u64 = 32 * 1024 * 1024;
 const PROBE_US: u64 = 600_000_000;
-
-/// No recording has more tracks.
-const STREAMS_MAX: u32 = 64;
 
 /// Timestamps of transport streams may jump ahead: a longer jump is a new time
 /// base, a shorter one a gap in the recording. Jumps back are always a new time
@@ -69,7 +67,7 @@ pub fn arguments(options: &Options, head: &[u8]) -> Vec<String> {
         "-nostdin -hide_banner -nostats -loglevel level+verbose \
          -threads 1 -filter_threads 1 \
          -protocol_whitelist pipe -format_whitelist {FORMATS} \
-         -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {STREAMS_MAX} \
+         -probesize {PROBE_BYTES} -analyzeduration {PROBE_US} -max_streams {TRACKS_MAX} \
          -dts_delta_threshold {GAP_MAX_S} -max_error_rate 1 \
          {demuxer} {decoder} -i pipe:0 \
          -map 0:a:{track} -vn -sn -dn -map_metadata -1 -map_chapters -1 \

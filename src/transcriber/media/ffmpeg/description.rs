@@ -8,11 +8,9 @@
 //!   Stream #0:1[0x101](eng): Audio: ac3 ([129][0][0][0] / 0x0081), 48000 Hz, 5.1(side), fltp, 448 kb/s (default)
 //! ```
 
+use super::super::limits::TRACKS_MAX;
 use super::super::reader::name_tracks;
 use super::layout;
-
-/// Further tracks are ignored.
-const TRACKS_MAX: usize = 64;
 
 /// Longer words are cut.
 const WORD_MAX_CHARACTERS: usize = 40;

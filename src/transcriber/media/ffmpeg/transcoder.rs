@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::reader::CHANNELS_MAX;
+use super::super::limits::CHANNELS_MAX;
 use super::super::{MediaError, SAMPLE_RATE, Source};
 use super::arguments::{HEAD_BYTES, Options, arguments};
 use super::confine::Confinement;

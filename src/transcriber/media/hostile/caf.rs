@@ -7,7 +7,7 @@ fn chunk(kind: &[u8; 4], size: i64, body: &[u8]) -> Vec<u8> {
 }
 
 /// `words`: flags, bytes and frames per packet, channels, bits.
-fn file(kind: &[u8; 4], rate: f64, words: [u32; 5], chunks: &[Vec<u8>]) -> Vec<u8> {
+pub fn file(kind: &[u8; 4], rate: f64, words: [u32; 5], chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut description = rate.to_be_bytes().to_vec();
     description.extend(kind);
     description.extend(words.iter().flat_map(|word| word.to_be_bytes()));
@@ -28,7 +28,8 @@ fn table(packets: i64, valid: i64, frames: [i32; 2], lengths: &[u8]) -> Vec<u8> 
     chunk(b"pakt", body.len() as i64, &body)
 }
 
-fn data(bytes: &[u8]) -> Vec<u8> {
+/// The data chunk, unfinished.
+pub fn data(bytes: &[u8]) -> Vec<u8> {
     chunk(b"data", -1, &[&[0; 4], bytes].concat())
 }
 

@@ -4,6 +4,7 @@
 
 mod caf;
 mod ebml;
+mod extremes;
 mod mp4;
 mod ogg;
 mod riff;

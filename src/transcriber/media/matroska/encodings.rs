@@ -3,7 +3,7 @@
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
-use super::super::reader::PACKET_MAX_BYTES;
+use super::super::limits::PACKET_MAX_BYTES;
 use super::{ebml, ids};
 
 /// More encodings are damage.

@@ -23,7 +23,8 @@ mod tracks;
 mod tests;
 
 use super::forward::Forward;
-use super::reader::{PACKET_MAX_BYTES, Packet, Reader, Step, Track};
+use super::limits::PACKET_MAX_BYTES;
+use super::reader::{Packet, Reader, Step, Track};
 use super::{MediaError, Source};
 use block::BlockHeader;
 use ebml::{Ahead, ElementHeader};

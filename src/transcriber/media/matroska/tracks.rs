@@ -2,13 +2,11 @@
 
 use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 
-use super::super::reader::{CHANNELS_MAX, TRACKS_MAX, Track, name_tracks};
+use super::super::limits::{CHANNELS_MAX, EXTRA_DATA_MAX_BYTES, TRACKS_MAX};
+use super::super::reader::{Track, name_tracks};
 use super::codecs::{self, AudioEntry};
 use super::encodings::Encodings;
 use super::{ebml, ids};
-
-/// Longer CodecPrivate is damaged.
-const PRIVATE_MAX_BYTES: usize = 1024 * 1024;
 
 /// Most tracks of video and audio whose first blocks are awaited.
 const TIMED_MAX: usize = 256;
@@ -177,7 +175,7 @@ impl Entry {
                     let name = &body[..body.len().min(CODEC_ID_MAX_BYTES)];
                     entry.audio.codec_id = ebml::string(name);
                 }
-                ids::CODEC_PRIVATE if body.len() <= PRIVATE_MAX_BYTES => {
+                ids::CODEC_PRIVATE if body.len() <= EXTRA_DATA_MAX_BYTES => {
                     entry.audio.private = body.into();
                 }
                 ids::CODEC_DELAY => {

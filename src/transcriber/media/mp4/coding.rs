@@ -10,7 +10,7 @@ use super::aac_config::*;
 use super::boxes::{Fields, Kind};
 use super::frames::Frames;
 use super::pcm::Pcm;
-use crate::media::reader::CHANNELS_MAX;
+use crate::media::limits::{CHANNELS_MAX, PACKET_FRAMES_MAX};
 
 /// PCM frames in one packet.
 pub const PCM_PACKET_FRAMES: u32 = 4096;
@@ -21,9 +21,6 @@ const IMA4_BLOCK_BYTES: u32 = 34;
 
 /// Default frames in an ALAC packet.
 const ALAC_FRAMES: u32 = 4096;
-
-/// Larger blocks or frames are refused.
-const BLOCK_FRAMES_MAX: u32 = 65_536;
 
 /// How data is divided into packets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,7 +128,7 @@ impl Coding {
             _ => ("adpcm_ima_wav", per_channel.checked_sub(4)? * 2 + 1),
         };
         let layout = Layout::Blocks { bytes, frames };
-        (frames <= BLOCK_FRAMES_MAX)
+        (frames <= PACKET_FRAMES_MAX)
             .then(|| Self::new(codec, name, rate, channels, layout).in_blocks(frames))
     }
 

@@ -8,7 +8,7 @@ use super::boxes::{Fields, Kind, child, children};
 use super::coding::Coding;
 use super::descriptors::{DecoderConfig, decoder_config};
 use super::pcm::Pcm;
-use crate::media::reader::CHANNELS_MAX;
+use crate::media::limits::CHANNELS_MAX;
 
 /// Most sample entries of a track.
 const ENTRIES_MAX: usize = 256;

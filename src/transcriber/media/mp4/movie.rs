@@ -10,7 +10,8 @@ use super::input::Input;
 use super::run::Defaults;
 use super::tables::TableRanges;
 use crate::media::MediaError;
-use crate::media::reader::{TRACKS_MAX, name_tracks};
+use crate::media::limits::TRACKS_MAX;
+use crate::media::reader::name_tracks;
 
 /// Limit of boxes that are read into memory; longer ones are truncated.
 const SMALL_BYTES: u64 = 4096;

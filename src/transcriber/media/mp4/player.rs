@@ -8,7 +8,8 @@ use super::input::Input;
 use super::piece::Piece;
 use super::samples::{Next, Samples};
 use crate::media::MediaError;
-use crate::media::reader::{PACKET_MAX_BYTES, Packet, Step};
+use crate::media::limits::PACKET_MAX_BYTES;
+use crate::media::reader::{Packet, Step};
 
 /// Samples skipped in one step.
 const PASSED_MAX: usize = 16_384;

@@ -7,10 +7,7 @@ use std::ops::Range;
 use super::coding::Layout;
 use super::input::Input;
 use crate::media::MediaError;
-
-/// Limit of all tables of the selected track: a day of audio needs about half of
-/// it.
-const TABLES_MAX_BYTES: u64 = 64 * 1024 * 1024;
+use crate::media::limits::TABLES_MAX_BYTES;
 
 /// Byte ranges of the contents of a track's table boxes.
 #[derive(Debug, Clone, Default)]
@@ -163,7 +160,7 @@ impl Tables {
             sum.saturating_add(range.end - range.start)
         });
         if lengths > TABLES_MAX_BYTES {
-            return Err(MediaError::Damaged(format!(
+            return Err(MediaError::Excessive(format!(
                 "the table of contents of its audio track takes {} MiB; {} MiB are the limit",
                 lengths >> 20,
                 TABLES_MAX_BYTES >> 20

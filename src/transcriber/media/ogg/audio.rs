@@ -4,7 +4,7 @@ use super::codec::{Codec, Header};
 use super::packets::Assembler;
 use super::page::{POSITION_MAX_S, Page};
 use crate::media::MediaError;
-use crate::media::reader::PACKET_MAX_BYTES;
+use crate::media::limits::PACKET_MAX_BYTES;
 
 /// Longer headers are truncated. Setup headers have some KiB; comment headers
 /// with pictures have many MiB but are not needed.

@@ -109,8 +109,7 @@ impl Content {
             return Ok(Self::Audio(Codec::Opus(head)));
         }
         if packet.starts_with(b"\x01vorbis") {
-            let identification = vorbis_setup::identification(packet)
-                .map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+            let identification = vorbis_setup::identification(packet).map_err(MediaError::from)?;
             return Ok(Self::Audio(Codec::Vorbis(Box::new(Vorbis {
                 identification,
                 extra_data: packet[..vorbis_setup::IDENTIFICATION_BYTES].to_vec(),
@@ -278,13 +277,13 @@ impl Vorbis {
     fn header(&mut self, packet: &RawPacket) -> Result<Header, MediaError> {
         match packet.data.first() {
             Some(3) => Ok(Header::More),
-            Some(5) if packet.truncated => Err(MediaError::Damaged(
+            Some(5) if packet.truncated => Err(MediaError::Excessive(
                 "its Vorbis setup header is larger than 1 MiB".to_owned(),
             )),
             Some(5) => {
                 let identification = &self.extra_data[..vorbis_setup::IDENTIFICATION_BYTES];
-                let modes = vorbis_setup::check(identification, &packet.data)
-                    .map_err(|refusal| MediaError::Damaged(refusal.to_string()))?;
+                let modes =
+                    vorbis_setup::check(identification, &packet.data).map_err(MediaError::from)?;
                 self.modes = Some(modes);
                 self.extra_data.extend_from_slice(&packet.data);
                 Ok(Header::Last)

@@ -7,7 +7,7 @@ use super::audio::AudioStream;
 use super::codec::Content;
 use super::page::{Page, PageEvent, Pages};
 use super::video::Clock;
-use crate::media::reader::{CHANNELS_MAX, TRACKS_MAX};
+use crate::media::limits::{CHANNELS_MAX, TRACKS_MAX};
 
 use crate::media::{MediaError, Source};
 
@@ -162,7 +162,7 @@ impl LogicalStream {
                     .map_or(0, |channels| channels.count());
                 if channels > usize::from(CHANNELS_MAX) {
                     let reason = format!("its {} stream claims {channels} channels", codec.name());
-                    Kind::Broken(Some(MediaError::Damaged(reason)))
+                    Kind::Broken(Some(MediaError::Excessive(reason)))
                 } else {
                     Kind::Audio(Box::new(AudioStream::new(codec)))
                 }

@@ -9,6 +9,7 @@
 //! of libvorbis. The limits allow several times as much.
 
 use super::bits::{Bits, Ended};
+use crate::media::MediaError;
 
 /// Most entries of one codebook.
 const BOOK_ENTRIES_MAX: u32 = 32 * 1024;
@@ -43,6 +44,15 @@ pub enum VorbisRefusal {
     /// Codebooks far beyond those of any encoder.
     #[error("its Vorbis codebooks are larger than any encoder's ({0})")]
     TooLarge(String),
+}
+
+impl From<VorbisRefusal> for MediaError {
+    fn from(refusal: VorbisRefusal) -> Self {
+        match refusal {
+            TooLarge(_) => Self::Excessive(refusal.to_string()),
+            Incomplete | Damaged(_) => Self::Damaged(refusal.to_string()),
+        }
+    }
 }
 
 impl From<Ended> for VorbisRefusal {

@@ -4,7 +4,7 @@ use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::*;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 
-use super::super::reader::CHANNELS_MAX;
+use super::super::limits::CHANNELS_MAX;
 use super::super::{MediaError, codec};
 
 /// Frames in a packet if all samples have the same size.
@@ -45,7 +45,7 @@ pub enum Framing {
 /// Refuses unrealistic formats before memory is allocated for them.
 pub fn check(channels: u32, rate: u32) -> Result<(), MediaError> {
     if channels == 0 || channels > u32::from(CHANNELS_MAX) {
-        return Err(MediaError::Damaged(format!(
+        return Err(MediaError::Excessive(format!(
             "it claims {channels} channels"
         )));
     }

@@ -15,6 +15,7 @@ use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::super::MediaError;
+use super::super::limits::RATES;
 use super::signal::{self, Endian, Framing, Signal};
 use super::wave_tags;
 
@@ -121,14 +122,11 @@ impl WaveFormat {
 
     /// The rate implied by the other fields, if the rate field is impossible.
     fn corrected_rate(&self) -> u32 {
-        const POSSIBLE: std::ops::RangeInclusive<u32> = 4_000..=384_000;
         let implied = self
             .bytes_per_second
             .checked_div(u32::from(self.block_bytes));
         match implied {
-            Some(implied) if !POSSIBLE.contains(&self.rate) && POSSIBLE.contains(&implied) => {
-                implied
-            }
+            Some(implied) if !RATES.contains(&self.rate) && RATES.contains(&implied) => implied,
             _ => self.rate,
         }
     }

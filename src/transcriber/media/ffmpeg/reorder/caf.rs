@@ -2,7 +2,8 @@
 
 use std::io::{self, Read, Seek};
 
-use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
+use super::super::super::limits::TABLES_MAX_BYTES;
+use super::piece::{PARTS_MAX, Piece, bytes_at};
 
 const FILE_HEADER_BYTES: u64 = 8;
 const CHUNK_HEADER_BYTES: u64 = 12;
@@ -37,7 +38,7 @@ pub fn pieces(
         } else if &kind == b"pakt"
             && let Some(data) = data
         {
-            return Ok((size_bytes - data.end <= TABLE_MAX_BYTES).then(|| {
+            return Ok((size_bytes - data.end <= TABLES_MAX_BYTES).then(|| {
                 vec![
                     Piece::Original(0..data.start),
                     Piece::Original(data.end..size_bytes),

@@ -3,7 +3,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::piece::{PARTS_MAX, Piece, TABLE_MAX_BYTES, bytes_at};
+use super::super::super::limits::TABLES_MAX_BYTES;
+use super::piece::{PARTS_MAX, Piece, bytes_at};
 
 const BOX_HEADER_BYTES: usize = 8;
 const LARGE_HEADER_BYTES: usize = 16;
@@ -35,7 +36,7 @@ pub fn pieces(
         };
         match &kind {
             first if offset == 0 && !FIRST.contains(&first) => return Ok(None),
-            b"moov" if data_seen && size <= TABLE_MAX_BYTES => {
+            b"moov" if data_seen && size <= TABLES_MAX_BYTES => {
                 let mut moov = vec![0; size as usize];
                 recording.seek(SeekFrom::Start(offset))?;
                 recording.read_exact(&mut moov)?;

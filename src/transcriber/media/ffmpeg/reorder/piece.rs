@@ -3,9 +3,6 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// The index is kept in memory; a day of audio needs a few megabytes.
-pub const TABLE_MAX_BYTES: u64 = 64 * 1024 * 1024;
-
 /// Most top-level boxes or chunks.
 pub const PARTS_MAX: usize = 4096;
 
