@@ -24,12 +24,11 @@ use crate::access::tokens::TokensError;
 use crate::callbacks::{self, Secret, SecretError, Sender};
 use crate::config::{Callbacks, Config, Http};
 use crate::engine_client::{self, Engine, EngineSource, EngineState};
-use crate::http::app::App;
-use crate::http::app::MAX_WAITING;
+use crate::http::app::{App, MAX_SEARCHES, MAX_WAITING};
 use crate::http::headers::cors::Origins;
 use crate::http::static_files::FrontEnd;
 use crate::http::{self, Server};
-use crate::outgoing::{Outgoing, OwnAddresses};
+use crate::outgoing::{MAX_DOWNLOADS, Outgoing, OwnAddresses};
 use crate::shares::Shares;
 use crate::store::ring::{self, Heartbeat, RingError};
 use crate::store::{Layout, lock};
@@ -224,6 +223,9 @@ async fn control(
         stopping: stopping.clone(),
         waiting: Shares::of(MAX_WAITING),
         listeners: Shares::of(max_connections),
+        downloads: Shares::of(max_connections),
+        fetches: Shares::of(MAX_DOWNLOADS),
+        searches: Shares::of(MAX_SEARCHES),
     });
     let server = Server {
         app,

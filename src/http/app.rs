@@ -21,6 +21,9 @@ use crate::upload::Uploads;
 /// How many clients may wait for uploads that do not exist yet.
 pub const MAX_WAITING: usize = 1024;
 
+/// How many searches may run or wait.
+pub const MAX_SEARCHES: usize = 16;
+
 /// What every handler can use.
 #[derive(Debug)]
 pub struct App {
@@ -60,4 +63,10 @@ pub struct App {
     pub waiting: Arc<Shares>,
     /// Connections that follow the progress of a task.
     pub listeners: Arc<Shares>,
+    /// Downloads of recordings.
+    pub downloads: Arc<Shares>,
+    /// Recordings that are fetched by URL.
+    pub fetches: Arc<Shares>,
+    /// Searches for a text among the tasks.
+    pub searches: Arc<Shares>,
 }

@@ -340,7 +340,9 @@ async fn upload(
         (Resource::Upload(id), &Method::PATCH, Ietf(interop)) => {
             ietf::append(app, interop, upload(id).await?, request).await
         }
-        (Resource::Upload(id), &Method::GET, _) => download(app, upload(id).await?, &request).await,
+        (Resource::Upload(id), &Method::GET, _) => {
+            download(app, caller, upload(id).await?, &request).await
+        }
         (Resource::Upload(id), &Method::DELETE, _) => {
             terminate(app, protocol, upload(id).await?, &request).await
         }

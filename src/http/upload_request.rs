@@ -92,10 +92,10 @@ fn require_place(app: &App, caller: &Caller) -> Result<(), Unmet> {
     let free = app.max_queue.saturating_sub(app.tasks.waiting());
     match is_fair(own as u64, 1, free as u64) {
         true => Ok(()),
-        false => Err(Unmet::QueueFull(Exceeded::new(
-            own as u64,
-            app.max_queue as u64,
-        ))),
+        false => Err(Unmet::Exceeded(
+            "recordings that wait to be transcribed",
+            Exceeded::new(own as u64, app.max_queue as u64),
+        )),
     }
 }
 

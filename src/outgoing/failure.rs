@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use super::url::UrlError;
 
 /// Most downloads at a time; each holds a connection and some buffers.
-pub(super) const MAX_DOWNLOADS: usize = 32;
+pub const MAX_DOWNLOADS: usize = 32;
 
 /// Most of them from one host.
 pub(super) const MAX_DOWNLOADS_PER_HOST: usize = 8;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use allow::AllowList;
 pub use download::Download;
-pub use failure::Failure;
+pub use failure::{Failure, MAX_DOWNLOADS};
 pub use own::OwnAddresses;
 pub use url::{HttpUrl, UrlError};
 

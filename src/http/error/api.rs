@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::status::{
     status_of, status_of_exceeded, status_of_failure, status_of_upload, tell_denied,
 };
-use super::unmet::{QUEUED, Unmet};
+use super::unmet::Unmet;
 use crate::access::{Denied, TooManyTickets};
 use crate::http::headers::request_head::BadHead;
 use crate::http::reply::{self, Reply};
@@ -196,7 +196,7 @@ impl From<Unmet> for ApiError {
         match unmet {
             Unmet::Callback(bad) => ApiError::Callback(bad),
             Unmet::Part(error) => error.into(),
-            Unmet::QueueFull(exceeded) => ApiError::Exceeded(QUEUED, exceeded),
+            Unmet::Exceeded(things, exceeded) => ApiError::Exceeded(things, exceeded),
             Unmet::Model(_) => ApiError::UnknownModel(unmet.to_string()),
             Unmet::Language(_) => ApiError::Parameter {
                 name: "language",

@@ -5,9 +5,6 @@ use crate::outgoing::UrlError;
 use crate::shares::Exceeded;
 use crate::upload::UploadError;
 
-/// What `transcribe.max_queue` limits.
-pub(super) const QUEUED: &str = "recordings that wait to be transcribed";
-
 /// Why an upload request cannot be met.
 #[derive(Debug, thiserror::Error)]
 pub enum Unmet {
@@ -19,9 +16,9 @@ pub enum Unmet {
     Model(String),
     #[error("callback_url {0}")]
     Callback(UrlError),
-    /// `transcribe.max_queue` tasks are queued.
-    #[error("{}", .0.text(QUEUED))]
-    QueueFull(Exceeded),
+    /// The caller gets no more of these things.
+    #[error("{}", .1.text(.0))]
+    Exceeded(&'static str, Exceeded),
     /// Not a partial upload of the caller's.
     #[error(transparent)]
     Part(#[from] UploadError),

@@ -109,7 +109,7 @@ impl ProtocolError {
             ProtocolError::NotFinished | ProtocolError::Offset { .. } => StatusCode::CONFLICT,
             ProtocolError::RecordingGone => StatusCode::GONE,
             ProtocolError::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            ProtocolError::Unmet(Unmet::QueueFull(exceeded)) => status_of_exceeded(exceeded),
+            ProtocolError::Unmet(Unmet::Exceeded(_, exceeded)) => status_of_exceeded(exceeded),
             ProtocolError::Unmet(Unmet::Model(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             ProtocolError::Unmet(_) => StatusCode::BAD_REQUEST,
             ProtocolError::Upload(error) => status_of_upload(error),
@@ -152,7 +152,7 @@ impl ProtocolError {
                 reply::set(&mut reply, RETRY_AFTER, 1);
             }
             // By then some uploads are complete, transcribed or expired.
-            ProtocolError::Unmet(Unmet::QueueFull(_))
+            ProtocolError::Unmet(Unmet::Exceeded(..))
             | ProtocolError::Upload(UploadError::TooMany(_) | UploadError::ShareOfSpace { .. }) => {
                 reply::set(&mut reply, RETRY_AFTER, 60);
             }

@@ -47,6 +47,9 @@ pub async fn speech_to_text_url(
     let mut new = new_upload(app, caller, wanted).await?;
     new.facts.url = Some(address.text());
 
+    let share = app.fetches.take(caller.owner());
+    let share =
+        share.map_err(|exceeded| ApiError::Exceeded("recordings that are fetched", exceeded))?;
     let download = app.outgoing.fetch(&address).await?;
     let announced_bytes = download.announced_bytes();
     if let Some(bytes) = announced_bytes {
@@ -63,6 +66,7 @@ pub async fn speech_to_text_url(
     let fetched = Fetched {
         download,
         trouble: trouble.clone(),
+        share,
     };
     let begun = Arriving::begin(fetched, filename, content_type);
     let begun = timeout(app.idle_timeout, begun).await;

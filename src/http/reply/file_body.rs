@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::blocking;
+use crate::shares::Share;
 
 /// Bytes read at a time, and held for a slow client.
 const PIECE_BYTES: u64 = 128 << 10;
@@ -23,16 +24,18 @@ pub struct FileBody {
     position: u64,
     end: u64,
     reading: Option<Reading>,
+    _share: Share,
 }
 
 impl FileBody {
-    /// The bytes from `position` up to `end`.
-    pub fn new(file: File, position: u64, end: u64) -> FileBody {
+    /// The bytes from `position` up to `end`; `share` is that of its reader.
+    pub fn new(file: File, position: u64, end: u64, share: Share) -> FileBody {
         FileBody {
             file: Arc::new(file),
             position,
             end,
             reading: None,
+            _share: share,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::outgoing::{Download, Failure};
+use crate::shares::Share;
 use crate::upload::{ByteSource, SourceError};
 
 /// Where the failure of a download is left for the response.
@@ -27,6 +28,9 @@ pub struct Fetched {
     pub download: Download,
     /// Receives the failure.
     pub trouble: Trouble,
+    /// That of whom it is for.
+    #[expect(dead_code, reason = "held")]
+    pub share: Share,
 }
 
 impl ByteSource for Fetched {

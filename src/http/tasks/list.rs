@@ -41,9 +41,20 @@ pub async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Rep
         page: number(query, "page", 1, usize::MAX)?,
         page_size: number(query, "page_size", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?,
     };
+    let share = match query.text {
+        None => None,
+        Some(_) => {
+            let share = app.searches.take(caller.owner());
+            Some(share.map_err(|exceeded| ApiError::Exceeded("searches", exceeded))?)
+        }
+    };
     let tasks = Arc::clone(&app.tasks);
     // The searches of all callers share the few threads that compute.
-    let list = document("application/json", move || Ok(List::of(tasks, query))).await;
+    let found = move || {
+        let _until_found = share;
+        Ok(List::of(tasks, query))
+    };
+    let list = document("application/json", found).await;
     list.map_err(|error| ApiError::Internal(error.to_string()))
 }
 

@@ -8,7 +8,9 @@ use hyper::header::{
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::access::Caller;
 use crate::http::app::App;
+use crate::http::error::unmet::Unmet;
 use crate::http::error::upload::ProtocolError;
 use crate::http::owned::OwnedUpload;
 use crate::http::reply::file_body::FileBody;
@@ -18,6 +20,7 @@ use crate::http::reply::{self, Reply};
 /// page with scripts.
 pub async fn download<B>(
     app: &App,
+    caller: &Caller,
     upload: OwnedUpload,
     request: &Request<B>,
 ) -> Result<Reply, ProtocolError> {
@@ -26,6 +29,8 @@ pub async fn download<B>(
     if !status.is_finished() {
         return Err(ProtocolError::NotFinished);
     }
+    let share = app.downloads.take(caller.owner());
+    let share = share.map_err(|exceeded| Unmet::Exceeded("downloads of recordings", exceeded))?;
     let file = app.uploads.recording(id).await?;
     let file = file.ok_or(ProtocolError::RecordingGone)?;
     let length = status.offset;
@@ -33,7 +38,7 @@ pub async fn download<B>(
     let etag = format!("\"{id}\"");
     let part = part(request.headers(), &etag, length)?;
     let (start, end) = part.unwrap_or((0, length));
-    let mut reply = Response::new(reply::streamed(FileBody::new(file, start, end)));
+    let mut reply = Response::new(reply::streamed(FileBody::new(file, start, end, share)));
     if part.is_some() {
         *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
         let range = format!("bytes {start}-{}/{length}", end - 1);

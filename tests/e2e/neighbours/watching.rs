@@ -109,3 +109,48 @@ fn places_in_the_queue_are_shared() {
     );
     send(3).expect(201, "another's share");
 }
+
+#[test]
+fn downloads_are_shared_by_owner_from_wherever_they_come() {
+    let neighbours = Neighbours::with("[http]\nmax_connections = 64");
+    // More than what fits into the buffers of a connection.
+    let recording = [&b"ID3"[..], &[7; 8 << 20]].concat();
+    let [attacked, honest] =
+        [&neighbours.attacker, &neighbours.honest].map(|user| user.upload(&recording, &[]));
+    let mut open: Vec<Connection> = Vec::new();
+    let refused = (0..60).find(|number| {
+        let mut connection = neighbours
+            .attacker
+            .from(number / 8)
+            .begin("GET", &attacked, &[]);
+        let mut line = [0; 12];
+        connection.read_exactly(&mut line).expect("a status line");
+        let is_refused = line.ends_with(b"429");
+        open.push(connection);
+        is_refused
+    });
+    assert_eq!(refused, Some(32), "half of 64");
+    let download = neighbours.honest.ask("GET", &honest, &[], b"");
+    assert!(download.expect(200, "another's share").body == recording);
+}
+
+#[test]
+fn searches_are_shared() {
+    let neighbours = Neighbours::with("");
+    for number in 0..50 {
+        let path = neighbours.attacker.upload(&[b'x'; 10], &[]);
+        assert!(!path.is_empty(), "{number}");
+    }
+    let search = |user: &User| user.ask("GET", "/task/all?q=abc&page_size=200", &[], b"");
+    neighbours.contest(
+        16,
+        |attacker| {
+            let answer = search(attacker);
+            assert!([200, 429].contains(&answer.status), "{answer:?}");
+        },
+        |honest| {
+            search(honest).expect(200, "another's share");
+            honest.upload_and_remove(&[b'x'; 10_000]);
+        },
+    );
+}

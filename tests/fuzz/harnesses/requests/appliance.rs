@@ -114,6 +114,9 @@ impl Appliance {
             stopping,
             waiting: Shares::of(MAX_WAITING),
             listeners: Shares::of(MAX_WAITING),
+            downloads: Shares::of(MAX_WAITING),
+            fetches: Shares::of(MAX_WAITING),
+            searches: Shares::of(MAX_WAITING),
         });
         Appliance {
             folder,
