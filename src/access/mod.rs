@@ -9,6 +9,7 @@
 //! What was begun with a token ends when the token is removed, see [`Grant`].
 
 mod caller;
+mod current;
 mod failures;
 mod grant;
 mod tickets;
@@ -27,9 +28,10 @@ pub use failures::network_of;
 pub use grant::{Grant, Revoked, Step};
 pub use tickets::{Ticket, TooManyTickets};
 
+use current::Current;
 use failures::Failures;
 use tickets::Tickets;
-use tokens::{Role, Token, Tokens, TokensError};
+use tokens::{Role, Tokens, TokensError};
 
 /// How requests are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,12 @@ pub enum Mode {
         /// The allowed networks, at least one.
         networks: Vec<IpNet>,
     },
+}
+
+impl Mode {
+    fn is_open(&self) -> bool {
+        matches!(self, Mode::Open { .. })
+    }
 }
 
 /// Why access is denied. The message says what to do.
@@ -97,55 +105,11 @@ pub struct Access {
     tickets: Tickets,
 }
 
-/// The tokens in force, and what they allow.
-#[derive(Debug, Default)]
-struct Current {
-    tokens: Tokens,
-    /// One for each token, in the same order.
-    grants: Vec<Grant>,
-    /// Of requests without a token; revoked while they are refused.
-    anonymous: Grant,
-}
-
-impl Current {
-    /// These tokens, with the grants of those that were there before.
-    fn of(tokens: Tokens, before: &Current, mode: &Mode) -> Current {
-        let grants = tokens.iter().map(|token| before.grant(token));
-        let grants = grants.map(Option::unwrap_or_default).collect();
-        let is_anonymous = matches!(mode, Mode::Open { .. }) || tokens.is_empty();
-        let anonymous = match (is_anonymous, before.anonymous.is_revoked()) {
-            (true, true) => Grant::default(),
-            (true, false) => before.anonymous.clone(),
-            (false, _) => {
-                let none = Grant::default();
-                none.revoke();
-                none
-            }
-        };
-        Current {
-            tokens,
-            grants,
-            anonymous,
-        }
-    }
-
-    /// The grant of the same token: with this name, secret and role.
-    fn grant(&self, token: &Token) -> Option<Grant> {
-        let known = self.tokens.iter().zip(&self.grants);
-        let mut same = known.filter(|(known, _)| known.is_same(token));
-        same.next().map(|(_, grant)| grant.clone())
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().chain([&self.anonymous])
-    }
-}
-
 impl Access {
     /// Reads the tokens file; a missing file is an empty one.
     pub fn new(mode: Mode, tokens_file: PathBuf) -> Result<Access, TokensError> {
         let tokens = Tokens::load(&tokens_file)?;
-        let current = Current::of(tokens, &Current::default(), &mode);
+        let current = Current::of(tokens, &Current::default(), mode.is_open());
         Ok(Access {
             mode,
             tokens_file,
@@ -169,7 +133,7 @@ impl Access {
         {
             let current = self.current.write();
             let mut current = current.unwrap_or_else(PoisonError::into_inner);
-            let next = Current::of(tokens, &current, &self.mode);
+            let next = Current::of(tokens, &current, self.mode.is_open());
             for grant in current.all() {
                 if !next.all().any(|kept| kept == grant) {
                     grant.revoke();
@@ -239,7 +203,7 @@ impl Access {
                 });
                 admitted.ok_or_else(|| self.wrong(address))
             }
-            _ if matches!(self.mode, Mode::Open { .. }) => Ok(Caller::Anyone),
+            _ if self.mode.is_open() => Ok(Caller::Anyone),
             // Not for proxied requests, whatever address the proxy sends: a
             // misconfigured proxy on this machine would make all clients look
             // local.
