@@ -206,4 +206,6 @@ impl Checks {
 }
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Tests: what a revoked [`Grant`] leaves of an upload.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::testing::{Content, NOTHING, Notice, limits, observed, of};
@@ -9,18 +9,26 @@ use super::{ByteSource, Chunk, NewUpload, SourceError, UploadError};
 use crate::access::Grant;
 use crate::store::facts::Concat;
 
-/// Bytes as the test sends them.
-struct Sent(mpsc::UnboundedReceiver<&'static [u8]>);
+/// Bytes as the test sends them, and how many were taken.
+struct Sent(mpsc::UnboundedReceiver<&'static [u8]>, watch::Sender<usize>);
 
 impl ByteSource for Sent {
     async fn next(&mut self) -> Option<Result<Bytes, SourceError>> {
-        Some(Ok(Bytes::from_static(self.0.recv().await?)))
+        let bytes = self.0.recv().await?;
+        self.1.send_modify(|taken| *taken += bytes.len());
+        Some(Ok(Bytes::from_static(bytes)))
     }
 }
 
-fn sent() -> (mpsc::UnboundedSender<&'static [u8]>, Sent) {
+fn sent() -> (
+    mpsc::UnboundedSender<&'static [u8]>,
+    watch::Receiver<usize>,
+    Sent,
+) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (sender, Sent(receiver))
+    let taken = watch::Sender::new(0);
+    let watched = taken.subscribe();
+    (sender, watched, Sent(receiver, taken))
 }
 
 fn at(offset: u64) -> Chunk {
@@ -40,20 +48,20 @@ fn a_running_append_is_parked() {
     observed(limits(0, 9), async |uploads, _, notices| {
         let (id, _) = uploads.create(of(8), NOTHING).await.unwrap();
         let grant = Grant::default();
-        let (sender, source) = sent();
+        let (sender, mut taken, source) = sent();
         let start = Content(Some(b"0123"));
         let appended = uploads.append(id, grant.clone(), at(0), start).await;
         appended.unwrap();
         let appending = uploads.append(id, grant.clone(), at(4), source);
         let revoking = async {
             sender.send(b"45").unwrap();
-            tokio::task::yield_now().await;
+            taken.wait_for(|taken| *taken == 2).await.unwrap();
             grant.revoke();
         };
         let (parked, ()) = tokio::join!(appending, revoking);
         assert!(matches!(parked, Err(UploadError::Revoked)), "{parked:?}");
         let offset = uploads.durable(id).await.unwrap().0.offset;
-        assert!((4..=6).contains(&offset), "{offset}");
+        assert_eq!(offset, 6);
         // Another holder of the name goes on.
         let rest = Content(Some(&b"01234567"[offset as usize..]));
         let appended = uploads.append(id, Grant::default(), at(offset), rest).await;
@@ -81,11 +89,11 @@ fn the_last_byte_comes_too_late() {
             };
             let (id, _) = uploads.create(new, NOTHING).await.unwrap();
             let grant = Grant::default();
-            let (sender, source) = sent();
+            let (sender, mut taken, source) = sent();
             let appending = uploads.append(id, grant.clone(), chunk, source);
             let revoking = async {
                 sender.send(b"0123").unwrap();
-                tokio::task::yield_now().await;
+                taken.wait_for(|taken| *taken == 4).await.unwrap();
                 grant.revoke();
                 drop(sender);
             };
