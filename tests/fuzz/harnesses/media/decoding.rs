@@ -5,7 +5,11 @@ use std::fs::File;
 use std::io::Write;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+#[cfg(fuzzing)]
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+#[cfg(fuzzing)]
+use crate::media::DECODER_BYTES;
 use crate::media::{Limits, MediaError, Recording, SAMPLE_RATE, Source, ffmpeg};
 
 /// Longer recordings are refused.
@@ -29,6 +33,8 @@ pub fn source(input: &[u8]) -> Source {
 /// Whatever opens is decoded to its end in so many steps as its size allows, and
 /// gives as many samples as it says.
 pub fn decode(input: &[u8], open: impl Fn(&Limits<'_>) -> Result<Recording, MediaError>) {
+    #[cfg(fuzzing)]
+    let _limit = MemoryLimit::set();
     ffmpeg::without(|| {
         let steps = Cell::new(0);
         let steps_max = STEPS_MIN + STEPS_PER_BYTE * input.len() as u64;
@@ -45,6 +51,33 @@ pub fn decode(input: &[u8], open: impl Fn(&Limits<'_>) -> Result<Recording, Medi
             let _: Result<(), MediaError> = read(recording, &keep_going);
         }
     });
+}
+
+/// What a decoder may take, as in the engine, while this lives: an allocation
+/// beyond it aborts, which libFuzzer reports with the input. Unit tests run side
+/// by side in one process and count allocations instead.
+#[cfg(fuzzing)]
+struct MemoryLimit(u64, u64);
+
+#[cfg(fuzzing)]
+impl MemoryLimit {
+    fn set() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        let now_bytes = kib.parse::<u64>().unwrap() * 1024;
+        let (soft, hard) = getrlimit(Resource::RLIMIT_DATA).unwrap();
+        let limit = (now_bytes + DECODER_BYTES).min(hard);
+        setrlimit(Resource::RLIMIT_DATA, limit, hard).unwrap();
+        Self(soft, hard)
+    }
+}
+
+#[cfg(fuzzing)]
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        setrlimit(Resource::RLIMIT_DATA, self.0, self.1).unwrap();
+    }
 }
 
 fn read(mut recording: Recording, keep_going: &dyn Fn() -> bool) -> Result<(), MediaError> {
