@@ -19,6 +19,7 @@ mod faults;
 mod full;
 mod joining;
 mod powercut;
+mod reservations;
 mod restarts;
 mod sharing;
 mod slow_disk;

@@ -1,8 +1,6 @@
 //! Uploads, the space that they reserve, and joins.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use super::support::{Neighbours, User};
@@ -25,13 +23,6 @@ fn until_refused(create: impl Fn() -> Response) -> (usize, Response) {
         }
     }
     panic!("nothing was refused");
-}
-
-/// What the disk has left beside so much, for `reserve_free`.
-fn all_but(bytes: u64) -> String {
-    let free = nix::sys::statvfs::statvfs(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let free = free.blocks_available() * free.fragment_size();
-    format!("reserve_free = '{}B'", free.saturating_sub(bytes))
 }
 
 #[test]
@@ -81,62 +72,6 @@ fn parts_count_after_a_restart() {
     until("the state directory is read", || {
         (create(&daemon).status == 429).then_some(())
     });
-}
-
-#[test]
-fn reserved_space_is_shared() {
-    let neighbours = Neighbours::with(&format!("[upload]\n{}", all_but(1 << 30)));
-    let (attacker, honest) = (&neighbours.attacker, &neighbours.honest);
-    attacker
-        .create(900 << 20, &[])
-        .expect(507, "more than half of it");
-    let (count, refused) = until_refused(|| attacker.create(128 << 20, &[]));
-    assert!((1..8).contains(&count), "{count}");
-    let refused = refused.expect(429, "more than a share");
-    assert!(
-        refused.text().contains("have reserved"),
-        "{}",
-        refused.text()
-    );
-    honest.create(64 << 20, &[]).expect(201, "another's share");
-    let attack = |attacker: &User| drop(attacker.create(128 << 20, &[]).expect(429, "still"));
-    neighbours.contest(4, attack, |honest| honest.upload_and_remove(&NOISE));
-}
-
-#[test]
-fn space_that_is_not_used_is_given_up() {
-    // A reservation lives half as long as its upload.
-    let configuration = format!("[upload]\nidle_expiry = '12s'\n{}", all_but(1 << 30));
-    let neighbours = Neighbours::with(&configuration);
-    let attacker = &neighbours.attacker;
-    let create = || attacker.create(100 << 20, &[]);
-    let path = location_path(&create().expect(201, "creation"));
-    let data = neighbours.daemon.state_dir().join("uploads");
-    let data = data.join(path.rsplit('/').next().unwrap()).join("data");
-    let reserved = || data.metadata().unwrap().blocks() * 512;
-    assert!(reserved() >= 100 << 20);
-    let mut offset = 0;
-    // Kept alive by a byte now and then; and whenever a limit is reached, what is
-    // not used is looked for.
-    until("it is given up", || {
-        sleep(Duration::from_millis(500));
-        let sent = attacker.patch(&path, offset, b"x").expect(204, "a byte");
-        offset = sent.number("upload-offset").unwrap();
-        while create().status == 201 {}
-        (reserved() < 50 << 20).then_some(())
-    });
-    // What it needs is reserved again as it comes.
-    let rest = vec![b'y'; (100 << 20) - offset as usize];
-    for piece in rest.chunks(10 << 20) {
-        let sent = attacker.patch(&path, offset, piece).expect(204, "the rest");
-        offset = sent.number("upload-offset").unwrap();
-    }
-    let stored = std::fs::read(&data).unwrap();
-    assert_eq!(stored.len(), 100 << 20);
-    assert_eq!(
-        stored.iter().filter(|&&byte| byte == b'y').count(),
-        rest.len()
-    );
 }
 
 #[test]
@@ -191,19 +126,4 @@ fn joins_of_one_do_not_hold_up_those_of_another() {
             .ask("DELETE", &path, &[RESUMABLE], b"")
             .expect(204, "DELETE");
     });
-}
-
-#[test]
-fn joined_bytes_count_as_often_as_they_are_named() {
-    let neighbours = Neighbours::with(&format!("[upload]\n{}", all_but(512 << 20)));
-    let attacker = &neighbours.attacker;
-    let part = attacker.upload(&[7; 16 << 20], &[PARTIAL]);
-    // 400 of 496 MiB.
-    let refused = attacker.join(&[&*part; 25]).expect(507, "more than half");
-    assert!(
-        refused.text().contains("needs 419430400"),
-        "{}",
-        refused.text()
-    );
-    attacker.join(&[&*part; 3]).expect(201, "a share");
 }
