@@ -33,7 +33,7 @@ const TOKEN_BYTES: u64 = 11;
 /// Longest code of a language: `yue`, or a tag of a later model.
 const LANGUAGE_MAX_BYTES: usize = 8;
 
-/// Least mean log probability that is told apart from any lower.
+/// Least mean log probability that is distinguished from lower ones.
 const LOGPROB_LEAST: f64 = -1000.0;
 
 /// The state of one job, as far as it decides what may come next.

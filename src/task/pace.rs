@@ -17,7 +17,7 @@ const COSTS_MAX: usize = 256;
 /// What one more observation leaves of those before: they were made by
 /// another model, maybe, or on a machine that had more to do.
 const KEPT: f64 = 0.8;
-/// A second of sound has more bytes than this, as far as a size alone tells:
+/// A second of sound has more bytes than this, as far as a size alone shows:
 /// silence is compressed to less, and is found out once it is decoded.
 const LEAST_BYTES_PER_S: f64 = 50.0;
 /// A longer recording than this is not expected, whatever its file claims.

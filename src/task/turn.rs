@@ -257,13 +257,13 @@ mod tests {
         tasks.attempt(long, 0, 0.0);
         tasks.found(long, 100);
         tasks.advance(long, 10.0, 0.25);
-        let told = tasks.progress(&record);
+        let reported = tasks.progress(&record);
         let TaskProgress::Transcribing {
             percentage,
             position,
-        } = told
+        } = reported
         else {
-            panic!("{told:?}");
+            panic!("{reported:?}");
         };
         assert_eq!((percentage, position.bytes), (25.0, 100));
         assert!(!tasks.must_yield(long), "only another such");
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(resumed.id, long, "before the others");
         assert_eq!(resumed.status, Status::Processing);
         tasks.attempt(long, 100, 10.0);
-        assert_eq!(tasks.progress(&record), told, "nothing was lost");
+        assert_eq!(tasks.progress(&record), reported, "nothing was lost");
         tasks.attempt(long, 60, 5.0);
         let TaskProgress::Transcribing { position: anew, .. } = tasks.progress(&record) else {
             panic!();

@@ -79,7 +79,7 @@ fn a_name_that_is_not_known_gets_nothing_without_a_token() {
         assert!([200, 503].contains(&page.status), "{path}: {page:?}");
         assert_eq!(page.header("access-control-allow-origin"), None);
     }
-    // A token is shown by nobody but who has it.
+    // Only its holder sends a token.
     let daemon = tokens::daemon("");
     let token = format!("Bearer {}", tokens::add(&daemon, &["phone"]));
     tokens::reload(&daemon);

@@ -18,7 +18,7 @@ use crate::support::waiting::until;
 /// What the daemon may keep of a lie: far less than it is sent.
 const KEPT_BYTES: u64 = 8 << 20;
 
-/// Sent if nobody stops it.
+/// Sent unless something stops it.
 const FLOOD_BYTES: usize = 256 << 20;
 
 const RECORDING: &[u8] = b"RIFF\x24\x00\x00\x00WAVEfmt ";
@@ -169,9 +169,9 @@ fn greetings_do_not_fill_the_journal() {
         let hello = json!({ "type": "hello", "protocol": protocol(), "version": "x".repeat(5000) });
         engine.flood(&hello);
     });
-    let told = "it reported its version twice";
+    let reason = "it reported its version twice";
     until("it is noticed", || {
-        daemon.stderr().contains(told).then_some(())
+        daemon.stderr().contains(reason).then_some(())
     });
     let journal = daemon.stderr();
     assert!(journal.len() < 20_000, "{} bytes", journal.len());
