@@ -25,6 +25,15 @@ fn until_refused(create: impl Fn() -> Response) -> (usize, Response) {
     panic!("nothing was refused");
 }
 
+/// Uploads in two parts, and removes the whole again.
+fn join_and_remove(user: &User) {
+    let parts = [(); 2].map(|()| user.upload(&NOISE, &[PARTIAL]));
+    let joined = user.join(&[&parts[0], &parts[1]]).expect(201, "joined");
+    let path = location_path(&joined);
+    user.ask("DELETE", &path, &[RESUMABLE], b"")
+        .expect(204, "DELETE");
+}
+
 #[test]
 fn unfinished_uploads_are_shared() {
     let neighbours = Neighbours::with("[upload]\nmax_unfinished = 100");
@@ -45,14 +54,7 @@ fn parts_count_until_they_are_joined() {
     assert_eq!(count, 20, "they are complete, and empty");
     refused.expect(429, "more than a share");
     let attack = |attacker: &User| drop(attacker.create(0, &[PARTIAL]).expect(429, "still"));
-    neighbours.contest(4, attack, |honest| {
-        let parts = [(); 2].map(|()| honest.upload(&NOISE, &[PARTIAL]));
-        let joined = honest.join(&[&parts[0], &parts[1]]).expect(201, "joined");
-        let path = location_path(&joined);
-        honest
-            .ask("DELETE", &path, &[RESUMABLE], b"")
-            .expect(204, "DELETE");
-    });
+    neighbours.contest(4, attack, join_and_remove);
 }
 
 #[test]
@@ -118,12 +120,5 @@ fn joins_of_one_do_not_hold_up_those_of_another() {
             attacker.ask("DELETE", &path, &[RESUMABLE], b"");
         }
     };
-    neighbours.contest(4, attack, |honest| {
-        let parts = [(); 2].map(|()| honest.upload(&NOISE, &[PARTIAL]));
-        let joined = honest.join(&[&parts[0], &parts[1]]).expect(201, "joined");
-        let path = location_path(&joined);
-        honest
-            .ask("DELETE", &path, &[RESUMABLE], b"")
-            .expect(204, "DELETE");
-    });
+    neighbours.contest(4, attack, join_and_remove);
 }
