@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, SystemTime};
 
+use crate::fixtures::raised_on_drop::RaisedOnDrop;
 use crate::support::daemon::Daemon;
 use crate::support::http::{Cut, Response, request};
 use crate::support::random::{Random, letters, seed};
@@ -55,7 +56,7 @@ fn kills_without_end_lose_nothing_that_was_acknowledged() {
         finished: Mutex::default(),
     };
     thread::scope(|scope| {
-        let _calm = CalmOnDrop(&storm.calm);
+        let _calm = RaisedOnDrop(&storm.calm);
         for _ in 0..LANES {
             let (random, storm) = (random.fork(), &storm);
             scope.spawn(move || storm.lane(random));
@@ -171,15 +172,6 @@ impl AckedUpload {
         let mut highest = self.offset.lock().unwrap();
         *highest = offset.max(*highest);
         offset
-    }
-}
-
-/// Lets the clients end also when the test fails.
-struct CalmOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for CalmOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use super::support::{Neighbours, OverOnDrop, User};
+use super::support::{Neighbours, User};
 use crate::fixtures::proc_status::number_of;
+use crate::fixtures::raised_on_drop::RaisedOnDrop;
 use crate::support::daemon::Daemon;
 use crate::support::http::{Connection, Cut};
 use crate::support::random::{Random, seed};
@@ -53,7 +54,7 @@ fn abuse(lasts: Duration) {
     );
     let (attacker, honest) = (&neighbours.attacker, &neighbours.honest);
     let samples = thread::scope(|scope| {
-        let _over = OverOnDrop(&is_over);
+        let _over = RaisedOnDrop(&is_over);
         for _ in 0..ABUSERS {
             let mut random = random.fork();
             let (is_over, acts) = (&is_over, &acts);

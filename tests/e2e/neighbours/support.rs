@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::fixtures::raised_on_drop::RaisedOnDrop;
 use crate::fixtures::tokens;
 use crate::support::daemon::Daemon;
 use crate::support::http::{Connection, Response};
@@ -66,7 +67,7 @@ impl Neighbours {
         let (is_over, attacks) = (AtomicBool::new(false), AtomicUsize::new(0));
         let (attacker, attack) = (&self.attacker, &attack);
         let beside = thread::scope(|scope| {
-            let _over = OverOnDrop(&is_over);
+            let _over = RaisedOnDrop(&is_over);
             for _ in 0..threads {
                 scope.spawn(|| {
                     while !is_over.load(Ordering::Relaxed) {
@@ -86,15 +87,6 @@ impl Neighbours {
             beside <= alone * SLOWER + PATIENCE,
             "{beside:?}, and {alone:?} alone"
         );
-    }
-}
-
-/// Ends the attack also where the honest user fails.
-pub struct OverOnDrop<'a>(pub &'a AtomicBool);
-
-impl Drop for OverOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::AT_FDCWD;
@@ -17,6 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::fixtures::proc_status::number_of;
+use crate::fixtures::raised_on_drop::RaisedOnDrop;
 use crate::support::daemon::Daemon;
 use crate::support::http::get;
 use crate::support::speech::{self, Script, VOICES};
@@ -33,6 +36,12 @@ const TASKS_MAX_KIB: u64 = 32 * 1024;
 
 /// How much memory a sweep may take, however much there is to remove.
 const SWEEP_MAX_KIB: u64 = 16 * 1024;
+
+/// Searches at a time, beside which an upload takes at most so many times what it
+/// takes alone, and so much more.
+const SEARCHES: usize = 32;
+const SLOWER: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// By how much expired uploads are older than live ones.
 const AGE: Duration = Duration::from_secs(20);
@@ -94,6 +103,34 @@ fn many_old_tasks_neither_delay_the_start_nor_fill_the_memory() {
     let bytes = (full_kib.saturating_sub(empty_kib)) * 1024 / MANY as u64;
     println!("peak memory {empty_kib} KiB empty, {full_kib} KiB full: {bytes} bytes a task");
     assert!(full_kib <= empty_kib + TASKS_MAX_KIB);
+
+    let alone = longest_upload(address);
+    let is_over = AtomicBool::new(false);
+    let beside = thread::scope(|scope| {
+        let _over = RaisedOnDrop(&is_over);
+        for _ in 0..SEARCHES {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = get(address, "/task/all?q=A.WA&page=9");
+                    assert!([200, 429].contains(&answer.status), "{answer:?}");
+                }
+            });
+        }
+        longest_upload(address)
+    });
+    println!("an upload takes {alone:?} alone, {beside:?} beside {SEARCHES} searches");
+    assert!(beside <= alone * SLOWER + PATIENCE);
+}
+
+/// How long the longest of some uploads takes.
+fn longest_upload(address: SocketAddr) -> Duration {
+    let uploads = [(); 5].map(|()| {
+        let begun = Instant::now();
+        let upload = Upload::create(address, 100_000, &[]);
+        upload.finish(&[b'x'; 100_000], 50_000);
+        begun.elapsed()
+    });
+    uploads.into_iter().max().unwrap_or_default()
 }
 
 #[test]
