@@ -2,6 +2,9 @@
 //! A closure may contain several of them: they cost one switch to a blocking
 //! thread and back.
 
+use std::num::NonZero;
+use std::sync::LazyLock;
+
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Limits the blocking threads in use, for all ingest threads together. That
@@ -12,8 +15,13 @@ const MAX_THREADS: usize = 16;
 /// Limits how many of these threads compute at a time: documents are written and
 /// lists searched by a few, so that syncs always find a thread and the ingest
 /// threads a CPU.
-static COMPUTING: Semaphore = Semaphore::const_new(MAX_COMPUTING);
-const MAX_COMPUTING: usize = 4;
+static COMPUTING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(max_computing()));
+
+/// Half of the CPUs, and four at most.
+fn max_computing() -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cpus / 2).clamp(1, 4)
+}
 
 /// Permission to use one blocking thread.
 #[derive(Debug)]
@@ -38,8 +46,8 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     permit().await.run(work).await
 }
 
-/// The same for work that takes CPU time: at most [`MAX_COMPUTING`] at a time, in
-/// the order of the calls. It must end soon and wait for no client.
+/// The same for work that takes CPU time: only a few at a time, in the order of the
+/// calls. It must end soon and wait for no client.
 pub async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let computing = COMPUTING.acquire().await.ok();
     let mut permit = permit().await;
@@ -84,7 +92,7 @@ mod tests {
     async fn few_threads_compute_and_others_stay_free() {
         static RUNNING: AtomicUsize = AtomicUsize::new(0);
         static MOST: AtomicUsize = AtomicUsize::new(0);
-        let computing = (0..3 * MAX_COMPUTING).map(|_| {
+        let computing = (0..3 * max_computing()).map(|_| {
             compute(|| {
                 let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
                 MOST.fetch_max(running, Ordering::SeqCst);
@@ -101,7 +109,7 @@ mod tests {
             ended += RUNNING.load(Ordering::SeqCst);
         };
         tokio::join!(all, other);
-        assert_eq!(MOST.load(Ordering::SeqCst), MAX_COMPUTING);
+        assert_eq!(MOST.load(Ordering::SeqCst), max_computing());
         assert!(ended > 0, "it had to wait for those that compute");
     }
 }
