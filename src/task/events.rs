@@ -45,8 +45,11 @@ impl Events {
     }
 
     /// Sends the newest state to the listeners of this id.
-    pub(super) fn send(&self, id: Uuid, progress: TaskProgress) {
-        self.send_all([(id, progress)]);
+    pub(super) fn send(&self, id: Uuid, progress: impl FnOnce() -> TaskProgress) {
+        // Without a listener it is not worked out.
+        if self.channels().contains_key(&id) {
+            self.send_all([(id, progress())]);
+        }
     }
 
     /// The same for many ids.
@@ -114,11 +117,11 @@ mod tests {
     async fn listeners_see_the_newest_state_and_nothing_is_left() {
         let events: Arc<Events> = Arc::default();
         let id = Uuid::new_v4();
-        events.send(id, queued(9));
+        events.send(id, || queued(9));
         let mut slow = events.listen(id);
         assert_eq!(slow.newest(), None, "it did not listen then");
         for before in [3, 2, 1] {
-            events.send(id, queued(before));
+            events.send(id, || queued(before));
         }
         assert_eq!(slow.changed().await, Ok(()));
         assert_eq!(slow.newest(), Some(queued(1)));
@@ -128,7 +131,7 @@ mod tests {
 
         events.gone(id);
         let mut other = events.listen(id);
-        events.send(id, queued(5));
+        events.send(id, || queued(5));
         assert_eq!(slow.changed().await, Err(Gone), "not what came later");
         drop(slow);
         assert_eq!(other.newest(), Some(queued(5)));

@@ -15,6 +15,7 @@ mod inspect;
 mod job_progress;
 mod outbox;
 mod pace;
+mod places;
 mod progress;
 mod queue;
 mod record;

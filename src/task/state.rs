@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
-use super::forecast;
 use super::index::Index;
+use super::places::Places;
 use super::progress::{Place, TaskProgress, TranscriptPosition};
+use super::queue::ScheduledTask;
 use super::record::{Status, TaskRecord};
 use super::scheduler::Scheduler;
 
@@ -13,6 +14,7 @@ use super::scheduler::Scheduler;
 pub(super) struct State {
     pub index: Index,
     pub scheduler: Scheduler,
+    places: Places,
     /// How many attempts there were.
     pub attempts: u64,
     /// Every upload that start-up found was looked at.
@@ -20,16 +22,12 @@ pub(super) struct State {
 }
 
 impl State {
-    /// How far all waiting tasks are.
+    /// How far all waiting tasks are; none where that was worked out a moment ago.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (Uuid, TaskProgress)> {
-        let places = forecast::places(&self.scheduler).into_iter();
-        places.map(|(task, place)| {
-            let paused = task.progress.of_paused_task(place);
-            (
-                task.id,
-                paused.unwrap_or_else(|| TaskProgress::queued(place)),
-            )
-        })
+        let places = self.places.all(&self.scheduler).unwrap_or_default();
+        places
+            .into_iter()
+            .map(|(task, place)| (task.id, progress_at(task, place)))
     }
 
     /// How far a task is.
@@ -59,9 +57,13 @@ impl State {
     }
 
     fn waiting_at(&self, id: Uuid) -> Option<TaskProgress> {
-        let mut waiting = self.waiting();
-        waiting
-            .find(|(one, _)| *one == id)
-            .map(|(_, progress)| progress)
+        let task = self.scheduler.queue.get(id)?;
+        Some(progress_at(task, self.places.of(id, &self.scheduler)))
     }
+}
+
+/// How far a waiting task is.
+fn progress_at(task: &ScheduledTask, place: Place) -> TaskProgress {
+    let paused = task.progress.of_paused_task(place);
+    paused.unwrap_or_else(|| TaskProgress::queued(place))
 }

@@ -130,7 +130,7 @@ impl Tasks {
             state.scheduler.push(task, Instant::now());
             self.wanted.notify_one();
         }
-        self.events.send(id, state.progress(&record));
+        self.events.send(id, || state.progress(&record));
         state.index.put(record, true);
     }
 
@@ -284,7 +284,7 @@ impl Tasks {
         if !state.index.contains(id) {
             return Ok(false);
         }
-        self.events.send(id, state.progress(&record));
+        self.events.send(id, || state.progress(&record));
         state.index.put(record, saved.is_ok());
         saved.map(|()| true)
     }
@@ -326,7 +326,7 @@ impl Observer for Tasks {
 
     fn received(&self, id: Uuid, offset: u64, length: Option<u64>) {
         self.events
-            .send(id, TaskProgress::uploading(offset, length));
+            .send(id, || TaskProgress::uploading(offset, length));
     }
 
     fn finished(&self, id: Uuid) {

@@ -165,7 +165,7 @@ impl Tasks {
         let progress = running.of_task();
         // A task that was just deleted may still run, and its id be reused.
         if state.index.contains(id) {
-            self.events.send(id, progress);
+            self.events.send(id, || progress);
         }
     }
 
