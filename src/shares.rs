@@ -55,6 +55,15 @@ pub fn is_fair(used: u64, more: u64, free: u64) -> bool {
     u128::from(more) <= u128::from(free) && after + u128::from(more) <= u128::from(free) + 1
 }
 
+/// Lets an owner that uses `used` of `whole` use one more while `free` are unused.
+pub fn require_one_more(used: u64, free: u64, whole: u64) -> Result<(), Exceeded> {
+    match is_fair(used, 1, free) {
+        true => Ok(()),
+        false if used == 0 => Err(Exceeded::Whole { whole }),
+        false => Err(Exceeded::Share { used, whole }),
+    }
+}
+
 impl Shares {
     /// Of so many in all.
     pub fn of(whole: usize) -> Arc<Shares> {
@@ -69,9 +78,7 @@ impl Shares {
         let mut used = self.used();
         let free = self.whole.saturating_sub(used.values().sum());
         let own = used.get(&owner).copied().unwrap_or(0);
-        if !is_fair(own, 1, free) {
-            return Err(Exceeded::new(own, self.whole));
-        }
+        require_one_more(own, free, self.whole)?;
         used.insert(owner.clone(), own + 1);
         drop(used);
         let of = Arc::clone(self);
@@ -84,14 +91,6 @@ impl Shares {
 }
 
 impl Exceeded {
-    /// For an owner that uses `used` of `whole`.
-    pub fn new(used: u64, whole: u64) -> Exceeded {
-        match used {
-            0 => Exceeded::Whole { whole },
-            used => Exceeded::Share { used, whole },
-        }
-    }
-
     /// What to say to a client that gets no more of these things.
     pub fn text(&self, things: &str) -> String {
         match self {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::caller::Caller;
-use crate::shares::{Exceeded, Owner, is_fair};
+use crate::shares::{Exceeded, Owner, require_one_more};
 
 /// How long a ticket is valid.
 pub(super) const LIFETIME: Duration = Duration::from_secs(60);
@@ -51,13 +51,9 @@ impl Tickets {
     ) -> Result<Ticket, TooManyTickets> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = caller.owner();
-        let mut used = used_by(&entries, &owner);
-        if !is_fair(used, 1, free(&entries)) {
+        if require_share(&entries, &owner).is_err() {
             entries.retain(|_, entry| entry.until > now);
-            used = used_by(&entries, &owner);
-        }
-        if !is_fair(used, 1, free(&entries)) {
-            return Err(TooManyTickets(Exceeded::new(used, MAX_UNUSED as u64)));
+            require_share(&entries, &owner).map_err(TooManyTickets)?;
         }
         // Version 4: 122 random bits from the operating system.
         let secret = Uuid::new_v4();
@@ -86,15 +82,13 @@ impl Tickets {
     }
 }
 
-fn used_by(entries: &HashMap<Uuid, Entry>, owner: &Owner) -> u64 {
+/// Refuses one more ticket to an owner that has its share.
+fn require_share(entries: &HashMap<Uuid, Entry>, owner: &Owner) -> Result<(), Exceeded> {
     let own = entries
         .values()
         .filter(|entry| entry.caller.owner() == *owner);
-    own.count() as u64
-}
-
-fn free(entries: &HashMap<Uuid, Entry>) -> u64 {
-    MAX_UNUSED.saturating_sub(entries.len()) as u64
+    let free = MAX_UNUSED.saturating_sub(entries.len());
+    require_one_more(own.count() as u64, free as u64, MAX_UNUSED as u64)
 }
 
 #[cfg(test)]

@@ -237,7 +237,8 @@ pub(crate) fn client_of<B>(app: &App, ends: Ends, request: &Request<B>) -> Clien
     Client {
         address,
         way: match way {
-            Way::Direct if requested.is_proxied() => Way::Proxied,
+            // Its headers show no proxy.
+            Way::Direct if requested.is_http_10() => Way::Proxied,
             way => way,
         },
         host: site.host(),

@@ -11,7 +11,7 @@ use crate::http::app::App;
 use crate::languages::UnknownLanguage;
 use crate::models::UnknownModel;
 use crate::options::Options;
-use crate::shares::{Exceeded, is_fair};
+use crate::shares::require_one_more;
 use crate::store::facts::{Concat, Facts, Priority};
 use crate::upload::NewUpload;
 use crate::{languages, models};
@@ -90,13 +90,8 @@ pub async fn new_upload(
 fn require_place(app: &App, caller: &Caller) -> Result<(), Unmet> {
     let own = app.tasks.waiting_of(&caller.owner());
     let free = app.max_queue.saturating_sub(app.tasks.waiting());
-    match is_fair(own as u64, 1, free as u64) {
-        true => Ok(()),
-        false => Err(Unmet::Exceeded(
-            "recordings that wait to be transcribed",
-            Exceeded::new(own as u64, app.max_queue as u64),
-        )),
-    }
+    require_one_more(own as u64, free as u64, app.max_queue as u64)
+        .map_err(|exceeded| Unmet::Exceeded("recordings that wait to be transcribed", exceeded))
 }
 
 /// A validated upload with language, model and options of a later part of the

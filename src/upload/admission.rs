@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::UploadError;
 use super::reservation_use::ReservationUse;
-use crate::shares::{Exceeded, Owner, is_fair};
+use crate::shares::{Owner, is_fair, require_one_more};
 use crate::store::Layout;
 
 /// What is limited.
@@ -48,9 +48,7 @@ impl Admission {
         let mut all = self.all();
         let (count, reserved) = used(&all, &owner, id);
         let free = (room.most as u64).saturating_sub(all.len() as u64);
-        if !is_fair(count, 1, free) {
-            return Err(UploadError::TooMany(Exceeded::new(count, room.most as u64)));
-        }
+        require_one_more(count, free, room.most as u64).map_err(UploadError::TooMany)?;
         require_share(reserved, bytes, room.free_bytes)?;
         all.insert(id, Admitted::new(owner, bytes));
         Ok(())
@@ -170,6 +168,7 @@ fn require_share(used_bytes: u64, bytes: u64, free_bytes: u64) -> Result<(), Upl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shares::Exceeded;
 
     const PLENTY: Room = Room {
         most: 1000,

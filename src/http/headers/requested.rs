@@ -47,10 +47,14 @@ impl<'a> Requested<'a> {
         Some((scheme, authority))
     }
 
-    /// Whether it came through a proxy: a header shows it, or HTTP/1.0, which nginx
-    /// uses by default.
+    /// Whether it came through a proxy: a header shows it, or HTTP/1.0.
     pub fn is_proxied(self) -> bool {
-        is_proxied(self.headers) || self.version == Version::HTTP_10
+        self.is_http_10() || is_proxied(self.headers)
+    }
+
+    /// Whether it is of HTTP/1.0, which nginx uses by default.
+    pub fn is_http_10(self) -> bool {
+        self.version == Version::HTTP_10
     }
 
     /// Whether the request names a host; only HTTP/1.0 allows that it does not.
